@@ -1,0 +1,47 @@
+"""ganzoo: a plugin-based GAN zoo for PyTorch with a model registry and ONNX export.
+
+Everything here is resolved when first used, so that ``import ganzoo`` costs a server and ``--help`` nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganzoo.api import export, load, models, train
+    from ganzoo.hookspecs import hookimpl
+    from ganzoo.specs import Architecture, Dataset, ImageShape, Loss, Model, Penalty
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Architecture": "ganzoo.specs",
+    "Dataset": "ganzoo.specs",
+    "ImageShape": "ganzoo.specs",
+    "Loss": "ganzoo.specs",
+    "Model": "ganzoo.specs",
+    "Penalty": "ganzoo.specs",
+    "export": "ganzoo.api",
+    "hookimpl": "ganzoo.hookspecs",
+    "load": "ganzoo.api",
+    "models": "ganzoo.api",
+    "train": "ganzoo.api",
+}
+__all__ = [
+    "Architecture",
+    "Dataset",
+    "ImageShape",
+    "Loss",
+    "Model",
+    "Penalty",
+    "export",
+    "hookimpl",
+    "load",
+    "models",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")

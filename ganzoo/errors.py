@@ -1,0 +1,82 @@
+"""The one error family: what went wrong in one line, what to type next, and the exit code.
+
+``ganzoo_registry`` imports nothing of ganzoo, so its errors only share the shape (``hint`` and ``exit_code``).
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command line returns; stable, so that scripts may depend on it."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    INTEGRITY = 4
+    PLUGIN = 5
+    MISSING_PACKAGE = 6
+    STOPPED = 75
+    """Training was stopped by SIGINT or SIGTERM and left a checkpoint (sysexits' EX_TEMPFAIL: try again)."""
+    INTERRUPTED = 130
+
+
+class GanzooError(Exception):
+    """Base of everything that ganzoo raises on purpose.
+
+    Args:
+        message: one line that says what went wrong.
+        hint: one line that says what to do about it, usually the next command.
+    """
+
+    exit_code = ExitCode.FAILURE
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(GanzooError):
+    """An argument, option or configuration value that cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NotFoundError(GanzooError):
+    """A name that stands for nothing, or for more than one thing."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class IntegrityError(GanzooError):
+    """Stored bytes are not what was stored."""
+
+    exit_code = ExitCode.INTEGRITY
+
+
+class PluginError(GanzooError):
+    """A plugin is broken, or breaks its contract."""
+
+    exit_code = ExitCode.PLUGIN
+
+
+class MissingPackageError(GanzooError):
+    """The command needs a package that is not installed here."""
+
+    exit_code = ExitCode.MISSING_PACKAGE
+
+
+class TrainingStopped(GanzooError):  # noqa: N818 - an outcome, not a fault
+    """Training ended early on SIGINT or SIGTERM; its checkpoint is safe."""
+
+    exit_code = ExitCode.STOPPED
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """A hint for an unknown ``name``: the closest of ``choices``, or all of them."""
+    import difflib  # 4 ms, needed only when something is wrong already
+
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"choose one of: {', '.join(known) or 'none is available'}"

@@ -1,0 +1,40 @@
+"""The plugin contract: every hook that ganzoo calls. Implement any of them with ``@ganzoo.hookimpl``."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ganzoo.api import TrainResult
+    from ganzoo.specs import Spec
+    from ganzoo.training.run import Run
+
+hookspec = pluggy.HookspecMarker("ganzoo")
+hookimpl = pluggy.HookimplMarker("ganzoo")
+
+
+# Historic: each plugin is called the moment it is registered, so a result, or an exception, belongs to exactly one.
+@hookspec(historic=True)
+def ganzoo_specs() -> "Iterable[Spec]":  # type: ignore[empty-body]
+    """Architectures, losses, penalties, models and datasets. Called once, when the plugin is loaded."""
+
+
+@hookspec
+def ganzoo_run_started(run: "Run") -> None:
+    """A run is about to take its first step (or, resumed, its next)."""
+
+
+@hookspec
+def ganzoo_report(run: "Run", step: int, metrics: Mapping[str, float]) -> None:
+    """Called at every report interval with the means since the last one; never at every step."""
+
+
+@hookspec
+def ganzoo_run_ended(run: "Run", result: "TrainResult | None") -> None:
+    """The run is over; ``result`` is None if it was stopped or failed."""
+
+
+@hookspec
+def ganzoo_lineage(run: "Run") -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """JSON to record in the version's lineage, under the plugin's own name."""

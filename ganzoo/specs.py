@@ -1,0 +1,119 @@
+"""What a plugin may provide. Torch-free: a plugin's heavy parts are ``"module:attribute"`` strings.
+
+A spec is a frozen, keyword-only dataclass that a plugin yields from ``ganzoo_specs``. Names are unique per kind.
+Within ``ganzoo.v1`` fields are only ever added, with defaults.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganzoo.training.step import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageShape:
+    """What networks are built for: ``channels`` x ``height`` x ``width`` pixels, ``classes`` (0: unlabelled)."""
+
+    channels: int
+    height: int
+    width: int
+    classes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Base of all specs.
+
+    Args:
+        name: lower-case letters, digits and ``-``; what people type.
+        summary: one line for listings.
+    """
+
+    kind: ClassVar[str]
+    name: str
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture(Spec):
+    """A generator and a discriminator, each built as ``factory(shape: ImageShape, options)``.
+
+    Args:
+        generator: has ``latent_dim: int``; ``forward(z[B, L], labels[B] | None) -> images[B, C, H, W]``, nominally
+            in [-1, 1].
+        discriminator: ``forward(images, labels | None) -> logits[B]`` or ``ganzoo.training.Output``.
+        options: a dataclass type with a default for each field; the fields are what ``--set options.KEY=VALUE`` sets.
+        resolutions: the image heights (= widths) that it can be built for.
+        conditional: whether it takes class labels; it then refuses unlabelled data.
+    """
+
+    kind: ClassVar[str] = "architecture"
+    generator: str
+    discriminator: str
+    options: type[Any]
+    resolutions: tuple[int, ...]
+    conditional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty(Spec):
+    """A penalty on the norm of the critic's input gradient; subclasses say where and how.
+
+    The engine takes g_i = d sum_j D(x_j) / d x_i for the images that ``points`` returns, and adds
+    ``weight * mean_i value(|g_i|^2)`` to the critic's loss, every ``every`` steps with ``every`` times the weight
+    (lazy regularisation, StyleGAN2, appendix B).
+    Because g_i must belong to sample i alone, a discriminator with BatchNorm is refused.
+    """
+
+    kind: ClassVar[str] = "penalty"
+    weight: float = 1.0
+    every: int = 1
+
+    def points(self, step: "Step") -> "Tensor":
+        """The images [B, C, H, W] at which the gradient is taken."""
+        raise NotImplementedError
+
+    def value(self, squared_norm: "Tensor") -> "Tensor":
+        """The penalty per sample [B], from the squared L2 norm [B] of its gradient, in fp32."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss(Spec):
+    """Two pure functions of a ``Step``: ``target().discriminator(step)`` and ``target().generator(step)``.
+
+    Args:
+        target: ``"module:Class"``; the class takes no arguments.
+        penalties: what is added to the discriminator's loss unless the configuration says otherwise.
+        defaults: configuration that the loss's own paper prescribes (``critic_steps``, say); a model's come over it.
+    """
+
+    kind: ClassVar[str] = "loss"
+    target: str
+    penalties: tuple[Penalty, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Spec):
+    """What ``--model`` names: an architecture, a loss, and the configuration that goes with them."""
+
+    kind: ClassVar[str] = "model"
+    architecture: str
+    loss: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Spec):
+    """Named images: ``target()`` returns a ``ganzoo.data.ImageSet``."""
+
+    kind: ClassVar[str] = "dataset"
+    target: str
+
+
+KINDS: tuple[type[Spec], ...] = (Architecture, Loss, Penalty, Model, Dataset)
