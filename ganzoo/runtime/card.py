@@ -10,6 +10,9 @@ from ganzoo.errors import IntegrityError
 from ganzoo.latents import STREAM
 
 METADATA_KEY = "ganzoo"
+ATTACHMENT = "onnx"
+"""The kind under which a version's exported file is attached to it in the registry."""
+
 FORMAT = 1
 
 
@@ -50,7 +53,8 @@ class GeneratorCard:
         """
         if text is None:
             raise IntegrityError(
-                "the ONNX file has no ganzoo card in its metadata", hint="export it with: ganzoo export NAME -o FILE"
+                "the ONNX file has no ganzoo card in its metadata",
+                hint="export it with: ganzoo export NAME -o FILE",
             )
         try:
             fields = json.loads(text)

@@ -1,0 +1,57 @@
+"""The command line: a thin skin over ``ganzoo.api``. A command's module is imported when it is called."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ganzoo import __version__
+from ganzoo.cli.groups import LazyGroup
+
+COMMANDS = {
+    "train": ("ganzoo.cli.train:command", "Train a model, register what it leaves, and export it."),
+    "models": ("ganzoo.cli.models:command", "List the models, or show one."),
+    "plugins": (
+        "ganzoo.cli.plugins:command",
+        "List the installed plugins, the unusable ones with the reason.",
+    ),
+    "registry": ("ganzoo.cli.registry:command", "Look into the registry of trained versions, and name them."),
+    "export": ("ganzoo.cli.export:command", "Export a registered version to ONNX."),
+    "sample": ("ganzoo.cli.sample:command", "Draw images from a registered version or an ONNX file."),
+    "serve": ("ganzoo.cli.serve:command", "Serve images over HTTP."),
+    "doctor": ("ganzoo.cli.doctor:command", "Report what works on this machine, and what does not."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 not found or ambiguous, 4 integrity, 5 plugin unusable, "
+    "6 package missing, 75 training stopped with a checkpoint, 130 interrupted. "
+    "GANZOO_DEBUG=1 shows tracebacks.",
+)
+@click.version_option(__version__, message="ganzoo %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Train GANs, version them, export them to ONNX, and serve them without PyTorch."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. An error is one line and a hint on stderr."""
+    try:
+        returned = cli.main(arguments, prog_name="ganzoo", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read our output has seen enough. Python flushes once more on its way out: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        from ganzoo.cli.failures import report  # only when something is wrong already
+
+        return report(error)
+    return returned if isinstance(returned, int) else 0

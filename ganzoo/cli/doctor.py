@@ -1,0 +1,137 @@
+"""``ganzoo doctor``: what works here, and what does not. It looks at everything and fails at nothing."""
+
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganzoo import __version__
+from ganzoo.cli.output import emit, json_option, registry_option, table
+from ganzoo.paths import registry_root
+
+
+@click.command()
+@registry_option
+@json_option
+def command(registry: Path | None, as_json: bool) -> None:
+    """Report what works on this machine: processors, PyTorch, ONNX Runtime, the registry, the plugins."""
+    findings = {
+        "ganzoo": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": _cores(),
+        "torch": _torch(),
+        "onnxruntime": _onnxruntime(),
+        "registry": _registry(registry_root(registry)),
+        "plugins": _plugins(),
+    }
+    emit({**findings, "problems": _problems(findings)}, as_json, _page)
+
+
+def _cores() -> int:
+    """What this process may use, which in a container is less than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _torch() -> dict[str, Any]:
+    try:
+        import torch
+
+        return {
+            "version": torch.__version__,
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "bf16": torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(),
+            "cuda": torch.version.cuda,
+            "devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+            "fault": None,
+        }
+    except Exception as error:  # a damaged installation fails in any way
+        return {"version": None, "fault": _first_line(error)}
+
+
+def _onnxruntime() -> dict[str, Any]:
+    try:
+        from ganzoo.runtime.providers import report
+
+        return asdict(report())
+    except Exception as error:
+        return {
+            "version": None,
+            "distributions": {},
+            "faults": {"import": _first_line(error)},
+            "collision": None,
+        }
+
+
+def _registry(root: Path) -> dict[str, Any]:
+    from ganzoo_registry import Registry, RegistryError
+
+    nearest = next(path for path in (root, *root.absolute().parents) if path.exists())
+    models, fault = 0, None
+    try:
+        models = len(Registry(root).names())
+    except RegistryError as error:
+        fault = str(error)
+    if fault is None and not nearest.is_dir():
+        fault = f"{nearest} is not a directory"
+    elif fault is None and not os.access(nearest, os.W_OK | os.X_OK):
+        fault = f"{nearest} is not writable"
+    return {"path": str(root), "models": models, "writable": fault is None, "fault": fault}
+
+
+def _plugins() -> list[dict[str, str]]:
+    from ganzoo.zoo import zoo
+
+    return [
+        {"plugin": str(plugin), "state": str(plugin.state), "reason": plugin.reason} for plugin in zoo().manager.plugins
+    ]
+
+
+def _problems(findings: dict[str, Any]) -> list[str]:
+    torch, runtime, registry = findings["torch"], findings["onnxruntime"], findings["registry"]
+    problems = []
+    if torch["fault"]:
+        problems.append(f"PyTorch cannot be used, so nothing can be trained or exported: {torch['fault']}")
+    if runtime["version"] is None:
+        problems.append(f"ONNX Runtime cannot be used: {next(iter(runtime['faults'].values()))}")
+    if runtime["collision"]:
+        found = " and ".join(f"{name} {version}" for name, version in runtime["distributions"].items())
+        problems.append(f"the ONNX Runtime wheels collide ({found}): {runtime['collision']}")
+    if registry["fault"]:
+        problems.append(f"the registry: {registry['fault']}")
+    problems += [
+        f"plugin {plugin['plugin']} is {plugin['state']}: {plugin['reason']}"
+        for plugin in findings["plugins"]
+        if plugin["state"] not in ("active", "disabled")
+    ]
+    return problems
+
+
+def _page(findings: dict[str, Any]) -> str:
+    torch, runtime, registry = findings["torch"], findings["onnxruntime"], findings["registry"]
+    rows = [(key, findings[key]) for key in ("ganzoo", "python", "platform", "cores")]
+    if torch["version"]:
+        bf16 = "native bf16" if torch["bf16"] else "no native bf16"
+        rows += [
+            ("torch", f"{torch['version']}, CPU {torch['cpu']}, {bf16}"),
+            (
+                "torch CUDA",
+                ", ".join(torch["devices"]) or f"no device (built for {torch['cuda'] or 'the CPU only'})",
+            ),
+        ]
+    if runtime["version"]:
+        rows.append(("onnxruntime", runtime["version"]))
+        rows += [(f"  {name}", fault or "works") for name, fault in runtime["faults"].items()]
+    rows += [
+        ("registry", f"{registry['path']} ({registry['models']} models)"),
+        ("plugins", f"{sum(plugin['state'] == 'active' for plugin in findings['plugins'])} active"),
+    ]
+    problems = findings["problems"] or ["none"]
+    return "\n".join([table(("", ""), rows).lstrip("\n"), "", "Problems:", *(f"  {line}" for line in problems)])
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,81 @@
+"""How a training looks: a bar on a terminal, a line a report elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from ganzoo.cli.output import note
+from ganzoo.training.loop import Observer
+
+if TYPE_CHECKING:
+    from ganzoo.training.run import Run
+
+REDRAW_SECONDS = 0.1
+LINE_SECONDS = 5.0
+"""A log that nobody watches gets a line no more often than this, and always the last."""
+
+
+class Progress(Observer):
+    """Shows step, images per second, losses and the time left on stderr."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._done = 0
+        self._shown = 0.0
+        self._metrics = ""
+        self._steps = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.render_progress()
+            self._bar.render_finish()
+
+    def started(self, run: "Run", step: int) -> None:
+        """Say what is trained on what, and start the bar."""
+        config, count = run.config, run.facts["data"]["count"]
+        where = f"{config.device} in {config.precision}"
+        note(
+            f"{config.model} on {config.data}: {count:,} images, {config.size}x{config.size}; {where}; {run.directory}"
+        )
+        self._steps, self._done = config.steps, step
+        if sys.stderr.isatty():
+            self._bar = click.progressbar(
+                length=config.steps,
+                label="training",
+                show_pos=True,
+                show_percent=False,
+                item_show_func=lambda _item: self._metrics,
+                file=sys.stderr,
+                width=24,
+            )
+            self._bar.update(step)
+
+    def stepped(self, step: int) -> None:
+        """Move the bar, a few times a second."""
+        now = time.monotonic()
+        if self._bar is not None and (now - self._shown > REDRAW_SECONDS or step == self._steps):
+            self._bar.update(step - self._done)
+            self._done, self._shown = step, now
+
+    def reported(self, run: "Run", step: int, metrics: Mapping[str, float]) -> None:
+        """Show the latest means."""
+        rate = f"{metrics['images_per_second']:,.0f} images/s"
+        losses = "  ".join(f"{name} {metrics[name]:.3f}" for name in ("loss_d", "loss_g") if name in metrics)
+        self._metrics = f"{rate}  {losses}"
+        now = time.monotonic()
+        if self._bar is None and (now - self._shown > LINE_SECONDS or step == self._steps):
+            note(f"step {step:,}/{self._steps:,}  {self._metrics}")
+            self._shown = now
+
+    def noted(self, message: str) -> None:
+        """Pass a warning on."""
+        note(f"Warning: {message}")

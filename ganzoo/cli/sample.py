@@ -1,0 +1,80 @@
+"""``ganzoo sample``: images from a registered version or an ONNX file, without PyTorch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganzoo.cli.output import device_option, note, registry_option
+from ganzoo.errors import GanzooError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganzoo.runtime.providers import Device
+
+_FORMS = "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), or be a directory (a PNG for each image)"
+
+
+@click.command()
+@click.argument("reference", metavar="REFERENCE|FILE.onnx")
+@click.option("-n", "count", type=click.IntRange(min=1), default=64, show_default=True, help="How many images.")
+@click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="[default: a random one, which is shown]")
+@click.option("--label", help="Class of all images, by name or index. [default: drawn from the seed]")
+@click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first image.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    default=Path("samples.png"),
+    show_default=True,
+    help=f"{_FORMS}.",
+)
+@click.option("--each", is_flag=True, help="OUT is a directory, whatever its name.")
+@device_option
+@registry_option
+def command(
+    reference: str,
+    count: int,
+    seed: int | None,
+    label: str | None,
+    start: int,
+    output: Path,
+    each: bool,
+    device: "Device",
+    registry: Path | None,
+) -> None:
+    """Draw images from a registered version or an ONNX file.
+
+    Image i of a seed is the same image whatever -n and --start are.
+    """
+    each = each or output.is_dir() or output.suffix == ""
+    if not each and output.suffix not in (".png", ".npy"):
+        raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
+    from ganzoo.api import load
+    from ganzoo.runtime.generator import random_seed
+
+    generator = load(reference, registry=registry, device=device)
+    seed = random_seed() if seed is None else seed
+    _write(generator.sample(count, seed, label=label, start=start), output, each, start)
+    note(f"Seed {seed}.")
+    click.echo(output)
+
+
+def _write(images: "NDArray[np.uint8]", output: Path, each: bool, start: int) -> None:
+    from ganzoo.files import write_atomic
+    from ganzoo.images import encode_npy, encode_png, grid
+
+    if each:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
+        for index, image in enumerate(images, start):
+            write_atomic(output / f"{index:06d}.png", encode_png(image))
+    elif output.suffix == ".npy":
+        write_atomic(output, encode_npy(images))
+    else:
+        write_atomic(output, encode_png(grid(images)))

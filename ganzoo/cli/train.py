@@ -1,0 +1,133 @@
+"""``ganzoo train``: from a model's name to a registered, exported version."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli.output import emit, json_option, note, registry_option
+
+if TYPE_CHECKING:
+    from ganzoo.config import Settings
+    from ganzoo.session import Session, TrainResult
+
+SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "device")
+"""Options that say the same as ``--set KEY=VALUE``, because people change them all the time."""
+
+
+@click.command()
+@click.option("--model", metavar="NAME", help="What to train; ganzoo models lists them.")
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="A folder of images, an .npy or .npz file, or a data set. [default: digits]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Image height and width. [default: the data's own]",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Generator updates. [default: the model's]")
+@click.option("--batch", type=click.IntRange(min=2), help="Real images per update. [default: the model's]")
+@click.option("--seed", type=click.IntRange(min=0), help="Of initialisation and training. [default: 0]")
+@click.option("--name", help="Of the run and of the registered model. [default: the model's]")
+@click.option("--device", help="auto, cpu, cuda or cuda:N. [default: auto]")
+@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="[default: auto]")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration in TOML.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, over --config.")
+@click.option("--resume", metavar="RUN", help="Go on with a run: its directory, NAME/N, or last.")
+@click.option("--init-from", metavar="NAME[:N]", help="Start from a registered version's weights.")
+@click.option("--no-export", is_flag=True, help="Register, but leave out the ONNX file.")
+@click.option("--strict", is_flag=True, help="Refuse a data folder with unreadable images.")
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
+@click.option("--print-config", is_flag=True, help="Print the resolved configuration as TOML, and stop.")
+@click.option("--dry-run", is_flag=True, help="Load and build everything, say what would happen, and stop.")
+@registry_option
+@json_option
+def command(
+    model: str | None,
+    config_file: Path | None,
+    pairs: tuple[str, ...],
+    resume: str | None,
+    init_from: str | None,
+    no_export: bool,
+    strict: bool,
+    runs: Path,
+    print_config: bool,
+    dry_run: bool,
+    registry: Path | None,
+    as_json: bool,
+    **shorthands: Any,
+) -> None:
+    """Train a model, register what it leaves, and export it to ONNX.
+
+    Configuration: the model's defaults < --config FILE < --set KEY=VALUE and the options below.
+    Ctrl-C finishes the step, saves, and says how to go on.
+    """
+    from ganzoo.config import merge, parse_settings, read_file
+    from ganzoo.errors import UsageError
+
+    given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] is not None}
+    settings = merge(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
+    if resume and init_from:
+        raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
+
+    from ganzoo import api
+    from ganzoo.cli.progress import Progress
+    from ganzoo.session import Session
+
+    if print_config or dry_run:
+        session = Session(api.open_registry(registry), runs, strict=strict)
+        _show_plan(session, model, settings, init_from, print_config)
+        return
+    with Progress() as progress:
+        result = api.train(
+            model,
+            settings=settings,
+            resume=resume,
+            init_from=init_from,
+            registry=registry,
+            runs=runs,
+            export=not no_export,
+            strict=strict,
+            observer=progress,
+        )
+    _show_result(result, as_json)
+
+
+def _show_plan(
+    session: "Session", model: str | None, settings: "Settings", init_from: str | None, print_config: bool
+) -> None:
+    planned = session.plan(model, settings, init_from)
+    config = planned.recipe.config
+    if print_config:
+        click.echo(config.to_toml(), nl=False)
+        return
+    for name, module in planned.trainer.modules().items():
+        if name != "generator-ema":
+            click.echo(f"{name}: {sum(parameter.numel() for parameter in module.parameters()):,} parameters")
+    click.echo(f"data: {len(planned.images):,} images, {config.size}x{config.size}, {planned.images.digest[:19]}")
+    click.echo(f"would train {config.steps:,} steps of {config.model} on {config.device} in {config.precision}")
+
+
+def _show_result(result: "TrainResult", as_json: bool) -> None:
+    data = {
+        "version": str(result.version),
+        "run": str(result.run),
+        "samples": str(result.grid),
+        "onnx": str(result.onnx) if result.onnx else None,
+        "gates": dict(result.gates),
+        "metrics": dict(result.metrics),
+    }
+
+    def render(data: dict[str, Any]) -> str:
+        lines = [f"registered  {data['version']}", f"samples     {data['samples']}"]
+        return "\n".join([*lines, f"onnx        {data['onnx']}"] if data["onnx"] else lines)
+
+    emit(data, as_json, render)
+    for gate, finding in result.gates.items():
+        note(f"gate passed: {gate} ({finding})")
+    name = result.version.name
+    follow = f"ganzoo sample {name} -n 64 --seed 7 -o grid.png" if result.onnx else f"ganzoo export {name}"
+    note(f"Next: {follow}\n      ganzoo registry show {result.version}\n      ganzoo serve {name}")

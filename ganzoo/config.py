@@ -1,0 +1,179 @@
+"""A run's configuration: its fields, and how values come in over the defaults."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from ganzoo.errors import NotFoundError, UsageError
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig:
+    """Adam (Kingma and Ba, 2015) for one network."""
+
+    lr: Positive = 2e-4
+    betas: tuple[Decay, Decay] = (0.5, 0.999)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PenaltyConfig:
+    """A penalty's weight (0 takes it out) and interval in steps."""
+
+    weight: Annotated[float, msgspec.Meta(ge=0)]
+    every: Count = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides what a run computes, and how often it reports.
+
+    Args:
+        model, architecture, loss: names of specs, with the distribution's where it is not ganzoo.
+        data: a data set's name or a path.
+        name: the run's directory and the registry name.
+        size: image height and width in pixels; 0 stands for the data's own, until the data are read.
+        seed: of initialisation and training.
+        steps: generator updates.
+        batch: real images per critic update.
+        critic_steps: critic updates per step.
+        ema_kimg: half-life of the generator's average, in thousands of real images.
+        generator, discriminator: their optimizers.
+        options: the architecture's, all of them once resolved.
+        penalties: by name; the loss's own unless given.
+        device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
+        precision: ``fp32`` or ``bf16``; ``auto`` becomes one of them.
+        report_every, preview_every, checkpoint_every: in steps.
+        init_from: the version whose weights it started from.
+    """
+
+    model: str
+    architecture: str
+    loss: str
+    data: str = "digits"
+    name: str = ""
+    size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    steps: Count = 3000
+    batch: Annotated[int, msgspec.Meta(ge=2)] = 64
+    critic_steps: Count = 1
+    ema_kimg: Positive = 10.0
+    generator: AdamConfig = AdamConfig()
+    discriminator: AdamConfig = AdamConfig()
+    options: dict[str, Any] = field(default_factory=dict)
+    penalties: dict[str, PenaltyConfig] = field(default_factory=dict)
+    device: str = "auto"
+    precision: str = "auto"
+    report_every: Count = 50
+    preview_every: Count = 500
+    checkpoint_every: Count = 500
+    init_from: str = ""
+
+    def to_toml(self) -> str:
+        """As a file that ``--config`` reads."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        plain: dict[str, Any] = msgspec.to_builtins(asdict(self))
+        return plain
+
+
+Settings = Mapping[str, Any]
+"""Configuration as nested tables, as in a TOML file."""
+
+
+def read_file(path: Path) -> Settings:
+    """Read a TOML file.
+
+    Raises:
+        NotFoundError: there is none.
+        UsageError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFoundError(f"--config {path}: no such file", hint="check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"--config {path}: {error}", hint="it should be TOML: key = value") from error
+
+
+def parse_settings(pairs: list[str]) -> Settings:
+    """``["batch=32", "options.width=64"]`` -> nested tables. A value is TOML where it can be, else a string.
+
+    Raises:
+        UsageError: a pair is not of the form KEY=VALUE.
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not all(key.split(".")):
+            raise UsageError(f"--set {pair}: not of the form KEY=VALUE", hint="for example: --set batch=32")
+        settings = merge(settings, nested(key, _value(value)))
+    return settings
+
+
+def nested(key: str, value: Any) -> Settings:
+    """``("a.b", 1)`` -> ``{"a": {"b": 1}}``."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    settings: Settings = value
+    return settings
+
+
+def merge(base: Settings, *over: Settings) -> dict[str, Any]:
+    """``base`` with the values of each of ``over`` laid over it, table by table."""
+    merged = dict(base)
+    for settings in over:
+        for key, value in settings.items():
+            below = merged.get(key)
+            both = isinstance(below, Mapping) and isinstance(value, Mapping)
+            merged[key] = merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
+    """Check ``values`` against the dataclass ``to`` and build it.
+
+    Raises:
+        UsageError: naming the key, with what it should be.
+    """
+    try:
+        return msgspec.convert(values, to)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `$")
+        key = prefix + (where.strip("`.") or "?")
+        raise UsageError(
+            f"configuration key {key!r}: {problem[:1].lower()}{problem[1:]}",
+            hint="ganzoo train --print-config",
+        ) from error
+
+
+def changes(old: RunConfig, new: RunConfig) -> list[str]:
+    """What differs, a line a key: ``batch: 64 -> 32``."""
+    before, after = _flat(old.to_dict()), _flat(new.to_dict())
+    keys = sorted(before.keys() | after.keys())
+    return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if before.get(k) != after.get(k)]
+
+
+def _flat(table: Settings, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

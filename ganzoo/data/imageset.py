@@ -1,0 +1,65 @@
+"""What every reader returns."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo.errors import UsageError
+from ganzoo.specs import ImageShape
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """Images in memory.
+
+    Args:
+        pixels: uint8 [N, C, H, W], C = 1 or 3, 0 black to 255.
+        labels: int64 [N], 0 to classes - 1, or None.
+        class_names: one per class; empty without labels.
+        skipped: what could not be read, as "file: reason".
+
+    Raises:
+        UsageError: no images, or labels that do not fit.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or not len(self.pixels):
+            raise UsageError(f"images must be a non-empty uint8 array [N, C, H, W], not {_describe(self.pixels)}")
+        if self.labels is None:
+            return
+        if self.labels.dtype != np.int64 or self.labels.shape != (len(self.pixels),):
+            raise UsageError(
+                f"labels must be an int64 array [{len(self.pixels)}], one an image, not {_describe(self.labels)}"
+            )
+        if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
+            raise UsageError(f"labels must lie in 0 to {len(self.class_names) - 1}, one for each class name")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def shape(self) -> ImageShape:
+        """What networks for this set are built for."""
+        _, channels, height, width = self.pixels.shape
+        return ImageShape(channels=channels, height=height, width=width, classes=len(self.class_names))
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:<hex>`` of shape, pixels, labels and class names: the set's identity, wherever it was read from."""
+        digest = hashlib.sha256(repr((self.pixels.shape, self.class_names)).encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels).data)
+        return f"sha256:{digest.hexdigest()}"
+
+
+def _describe(array: NDArray[np.generic]) -> str:
+    return f"{array.dtype} {list(array.shape)}"

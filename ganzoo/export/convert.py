@@ -1,0 +1,116 @@
+"""torch -> ONNX, and the reference outputs that the gates compare the file with."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganzoo.errors import GanzooError
+from ganzoo.latents import draw
+from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DEFAULT_OPSET = 20
+CORNERS = (0.0, 4.0, -4.0)
+"""Latents all 0, and all at +-4 standard deviations, where activations saturate."""
+
+REFERENCE_ROWS = 64
+
+
+class _Unlabelled(nn.Module):
+    """A generator without labels as a function of z alone."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, z: Tensor) -> Tensor:
+        images: Tensor = self.generator(z, None)
+        return images
+
+
+def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSET) -> bytes:
+    """Convert ``generator`` (on the CPU, in fp32, eval mode) to one ONNX file with the card in its metadata.
+
+    The graph is ``z f32[batch, L]`` (and ``labels i64[batch]``) -> ``images f32[batch, C, H, W]``.
+
+    Raises:
+        GanzooError: torch cannot convert it.
+    """
+    conditional = bool(card.class_names)
+    batch = torch.export.Dim("batch")
+    shapes: dict[str, dict[int, torch.export.Dim]] = {"z": {0: batch}}
+    inputs: tuple[Tensor, ...] = (torch.zeros(2, card.latent_dim),)
+    if conditional:
+        shapes["labels"] = {0: batch}
+        inputs = (*inputs, torch.zeros(2, dtype=torch.int64))
+    module = generator if conditional else _Unlabelled(generator)
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module.eval(),
+                inputs,
+                dynamo=True,
+                verbose=False,
+                opset_version=opset,
+                input_names=list(shapes),
+                output_names=["images"],
+                dynamic_shapes=shapes,
+            )
+    except Exception as error:  # the exporter's family of errors is open-ended
+        raise GanzooError(
+            f"torch cannot convert the generator to ONNX: {_first_line(error)}",
+            hint="its forward must be traceable for any batch; GANZOO_DEBUG=1 shows where it is not",
+        ) from error
+    if program is None:
+        raise GanzooError("torch returned no ONNX program")
+    proto = program.model_proto
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, card.to_json()
+    proto.doc_string = ""
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+@torch.no_grad()
+def reference(generator: nn.Module, card: GeneratorCard) -> "dict[str, NDArray[np.generic]]":
+    """``z``, ``labels`` where conditional, and torch's ``images`` for them: corner latents, and every label."""
+    classes = len(card.class_names)
+    rows = max(REFERENCE_ROWS, classes)
+    z, _ = draw(0, 0, rows, card.latent_dim)
+    for row, value in enumerate(CORNERS):
+        z[row] = value
+    arrays: dict[str, NDArray[np.generic]] = {"z": z}
+    labels = None
+    if classes:
+        arrays["labels"] = np.arange(rows, dtype=np.int64) % classes
+        labels = torch.from_numpy(arrays["labels"])
+    arrays["images"] = generator.eval()(torch.from_numpy(z), labels).contiguous().numpy()
+    return arrays
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on its own internals (packages it would like, deprecations inside torch)."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__

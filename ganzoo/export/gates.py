@@ -1,0 +1,160 @@
+"""What an ONNX file must pass before it exists. Run as a program, in a process of its own; never imports torch.
+
+    python -m ganzoo.export.gates DIRECTORY        holding model.onnx and reference.npz
+
+prints one JSON object and exits 0 (all passed) or 1 (it names the gate that failed). A process, because a hostile or
+odd graph may crash the runtime: then there is no exit code 0, and the file is refused.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+TOLERANCE = 1e-5
+"""Largest difference from torch in any pixel, on a scale where black is -1 and white 1."""
+
+BATCHES = (1, 2, 3, 7, 33, 64)
+DOMAINS = {"", "ai.onnx", "com.microsoft"}
+RANDOM = {
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+    "Dropout",
+}
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Refused(Exception):  # noqa: N818 - a verdict
+    """A gate did not pass; the message says by how much."""
+
+
+def check_structure(model: onnx.ModelProto) -> str:
+    """ONNX's own checker, strict shapes, one file, known domains, finite weights."""
+    tensors = list(model.graph.initializer)
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
+        raise Refused("weights lie outside the file")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the checker's errors come from C++ under several names
+        raise Refused(f"onnx.checker: {str(error).splitlines()[0]}") from error
+    if foreign := {entry.domain for entry in model.opset_import} - DOMAINS:
+        raise Refused(f"operators of foreign domains: {', '.join(sorted(foreign))}")
+    for tensor in tensors:
+        values = onnx.numpy_helper.to_array(tensor)
+        if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+            raise Refused(f"weight {tensor.name} is not finite")
+    return f"{len(model.graph.node)} operators, {len(tensors)} weights"
+
+
+def check_randomness(model: onnx.ModelProto) -> str:
+    """All randomness comes in through z: the same inputs always give the same images."""
+    found = sorted({node.op_type for node in model.graph.node} & RANDOM)
+    if found:
+        raise Refused(f"the graph draws random numbers itself: {', '.join(found)}")
+    return "no random operator"
+
+
+def check_signature(model: onnx.ModelProto, reference: Arrays) -> str:
+    """Inputs and output have the agreed names and types, and one free dimension: the batch, first."""
+    names = [value.name for value in model.graph.input]
+    expected = [name for name in ("z", "labels") if name in reference]
+    if names != expected or [value.name for value in model.graph.output] != ["images"]:
+        raise Refused(f"inputs are {names}, not {expected}, or the output is not 'images'")
+    for value in [*model.graph.input, *model.graph.output]:
+        dims = value.type.tensor_type.shape.dim
+        wanted = ["batch", *reference[value.name].shape[1:]]
+        found = [dim.dim_param or dim.dim_value for dim in dims]
+        if found != wanted:
+            raise Refused(f"{value.name} has shape {found}, not {wanted}")
+    return "batch is the one free dimension"
+
+
+def check_parity(run: Callable[[Arrays], NDArray[Any]], reference: Arrays) -> str:
+    """Equal to torch in every pixel within ``TOLERANCE``, at every batch size, on corner latents and every label."""
+    worst = 0.0
+    for batch in BATCHES:
+        rows = len(reference["z"]) if batch == max(BATCHES) else batch  # the largest goes over all rows: every label
+        for first in range(0, rows, batch):
+            part = {name: array[first : first + batch] for name, array in reference.items()}
+            difference = np.abs(run(part).astype(np.float64) - part["images"]).max()
+            worst = max(worst, float(difference)) if np.isfinite(difference) else float("inf")
+    if worst > TOLERANCE:
+        raise Refused(f"differs from torch by up to {worst:.3g}, allowed is {TOLERANCE:g}")
+    return f"max |difference| {worst:.2g} at batches {', '.join(map(str, BATCHES))}"
+
+
+def check_independence(run: Callable[[Arrays], NDArray[Any]], reference: Arrays) -> str:
+    """A row is the same to the bit whoever shares its batch, and whenever it is run."""
+    whole = {name: array[: max(BATCHES)] for name, array in reference.items()}
+    images = run(whole)
+    reversed_rows = run({name: array[::-1] for name, array in whole.items()})[::-1]
+    if not np.array_equal(images, reversed_rows) or not np.array_equal(images, run(whole)):
+        raise Refused("an image changes with the company it is sampled in")
+    for batch in BATCHES:
+        alone = run({name: array[:batch] for name, array in whole.items()})
+        if not np.array_equal(alone, images[:batch]):
+            worst = float(np.abs(alone - images[:batch]).max())
+            raise Refused(f"images of a batch of {batch} differ from those of {max(BATCHES)} by up to {worst:.3g}")
+    return "rows bitwise equal in every batch"
+
+
+def check(data: bytes, reference: Arrays) -> dict[str, str]:
+    """Apply every gate; the finding of each by its name.
+
+    Raises:
+        Refused: with the gate's name before the message.
+    """
+    model = onnx.load_from_string(data)
+    gates: dict[str, Callable[[], str]] = {
+        "structure": lambda: check_structure(model),
+        "randomness": lambda: check_randomness(model),
+        "signature": lambda: check_signature(model, reference),
+        "parity": lambda: check_parity(run, reference),
+        "independence": lambda: check_independence(run, reference),
+    }
+    session = None
+
+    def run(inputs: Arrays) -> NDArray[Any]:
+        nonlocal session
+        if session is None:
+            from ganzoo.runtime.session import open_session
+
+            session, _ = open_session(data, device="cpu", threads=None, source="the exported file")
+        feeds = {name: np.ascontiguousarray(inputs[name]) for name in ("z", "labels") if name in inputs}
+        images: NDArray[Any] = session.run(["images"], feeds)[0]
+        return images
+
+    findings = {}
+    for name, gate in gates.items():
+        try:
+            findings[name] = gate()
+        except Refused as refusal:
+            raise Refused(f"{name}: {refusal}") from refusal
+    return findings
+
+
+def main(directory: str) -> int:
+    """Check what lies in ``directory``."""
+    with np.load(Path(directory) / "reference.npz", allow_pickle=False) as arrays:
+        reference = dict(arrays)
+    try:
+        findings = check((Path(directory) / "model.onnx").read_bytes(), reference)
+    except Refused as refusal:
+        sys.stdout.write(json.dumps({"refused": str(refusal)}))
+        return 1
+    sys.stdout.write(json.dumps({"passed": findings}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,63 @@
+"""Writing result files so that a reader finds the old one or the new one, never a part."""
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from ganzoo.errors import GanzooError
+
+_REASONS = {
+    errno.ENOENT: ("the directory {directory} does not exist", "make it first: mkdir -p {directory}"),
+    errno.ENOTDIR: ("{directory} is not a directory", "choose a path inside a directory"),
+    errno.EACCES: ("the directory {directory} is not writable", "choose a directory that you may write to"),
+    errno.EPERM: ("the directory {directory} is not writable", "choose a directory that you may write to"),
+    errno.EROFS: ("the file system of {directory} is read-only", "choose a directory that you may write to"),
+    errno.ENOSPC: ("the disk is full", "free some space, or choose a directory on another disk"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, or choose a directory on another disk"),
+}
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` to ``path``, replacing a regular file that is there; symbolic links are followed.
+
+    Raises:
+        GanzooError: it could not be written; ``path`` is then as it was, and nothing else is left behind.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():  # os.replace would take the place of /dev/null, too
+        raise GanzooError(f"cannot write {path}: it is not a regular file", hint="choose the path of a file")
+    # Beside the target, because a rename is atomic only within a file system.
+    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        _write(partial, data)
+        os.replace(partial, target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
+        names = {"directory": Path(path).parent}
+        raise GanzooError(
+            f"cannot write {path}: {reason.format(**names)}", hint=hint.format(**names) or None
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename itself survive a power cut; Windows cannot open directories and does not need to."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

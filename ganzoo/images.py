@@ -1,0 +1,117 @@
+"""Arrays to pictures: float images to bytes, many images to one grid, and both to files."""
+
+import io
+import math
+from typing import TYPE_CHECKING
+
+from ganzoo.errors import GanzooError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+GAP = 2
+"""Pixels between the tiles of a grid."""
+
+MIN_TILE = 48
+"""Tiles lower than this many pixels are magnified, so that a person can see what is on them."""
+
+
+def require_finite(images: "NDArray[np.float32]", start: int = 0) -> None:
+    """Refuse NaN and infinity, which a cast to uint8 would hide.
+
+    Args:
+        images: [N, ...].
+        start: index of the first image, for the message.
+
+    Raises:
+        GanzooError: names the first image that is not finite.
+    """
+    import numpy as np
+
+    finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
+    if not finite.all():
+        raise GanzooError(
+            f"image {start + int(finite.argmin())} has pixels that are not finite numbers",
+            hint="the generator's weights are damaged or its training diverged; use another version",
+        )
+
+
+def to_uint8(images: "NDArray[np.float32]", start: int = 0) -> "NDArray[np.uint8]":
+    """Map [-1, 1] to 0..255 as round((x + 1) * 127.5), clamped, and move channels last.
+
+    Args:
+        images: [N, C, H, W] in float32.
+        start: index of the first image, for the message.
+
+    Returns:
+        [N, H, W, C] in uint8.
+
+    Raises:
+        GanzooError: a pixel is not finite.
+    """
+    import numpy as np
+
+    require_finite(images, start)
+    pixels: NDArray[np.uint8] = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    return pixels.transpose(0, 2, 3, 1)
+
+
+def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np.uint8]":
+    """Lay images out row by row, on white.
+
+    Args:
+        images: [N, H, W, C] in uint8, N >= 1.
+        columns: tiles a row; by default ceil(sqrt(N)).
+
+    Returns:
+        [height, width, C] in uint8. Tiles are ``GAP`` pixels apart, and magnified by the smallest whole
+        factor that makes them at least ``MIN_TILE`` pixels high.
+
+    Raises:
+        UsageError: no image, or ``columns`` < 1.
+    """
+    import numpy as np
+
+    count, height, width, channels = images.shape
+    columns = columns if columns is not None else math.ceil(math.sqrt(count))
+    if count < 1 or columns < 1:
+        raise UsageError("a grid needs at least one image and one column", hint="ask for n >= 1")
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    factor = max(1, math.ceil(MIN_TILE / height))
+    tall, wide = height * factor + GAP, width * factor + GAP
+    sheet = np.full((rows * tall - GAP, columns * wide - GAP, channels), 255, np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * tall, index % columns * wide
+        tile = image.repeat(factor, axis=0).repeat(factor, axis=1)
+        sheet[top : top + tall - GAP, left : left + wide - GAP] = tile
+    return sheet
+
+
+def encode_png(image: "NDArray[np.uint8]") -> bytes:
+    """Encode [H, W, C] in uint8 as PNG: grey, RGB or RGBA for C = 1, 3, 4. The same bytes from one Pillow.
+
+    Raises:
+        UsageError: C is none of these.
+    """
+    from PIL import Image
+
+    channels = image.shape[2]
+    if channels not in (1, 3, 4):
+        raise UsageError(
+            f"a PNG has 1, 3 or 4 channels, and these images have {channels}",
+            hint="write an array instead: npy",
+        )
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if channels == 1 else image).save(file, "PNG")
+    return file.getvalue()
+
+
+def encode_npy(images: "NDArray[np.uint8]") -> bytes:
+    """Encode an array in NumPy's ``.npy`` format, C-contiguous, never pickled."""
+    import numpy as np
+
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(images), allow_pickle=False)
+    return file.getvalue()

@@ -1,0 +1,86 @@
+"""The lineage record: what it takes to know, and to train again, what a version is.
+
+It holds no host or user name, no absolute path and no time: the same training gives the same record, and the same
+record and weights are the same version.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.specs import Dataset, ImageShape, Spec
+from ganzoo.zoo import Zoo
+
+if TYPE_CHECKING:
+    from ganzoo.data import ImageSet
+    from ganzoo.recipe import Recipe
+    from ganzoo.training.run import Run
+
+FORMAT = 1
+
+
+def data_facts(source: str, images: "ImageSet") -> dict[str, Any]:
+    """What was trained on: the last part of where it came from, its digest, count and classes."""
+    return {
+        "name": Path(source).name,
+        "digest": images.digest,
+        "count": len(images),
+        "skipped": len(images.skipped),
+        "class_names": list(images.class_names),
+    }
+
+
+def record(
+    *,
+    zoo: Zoo,
+    recipe: "Recipe",
+    run: "Run",
+    shape: ImageShape,
+    latent_dim: int,
+    images_shown: int,
+    metrics: Mapping[str, float],
+    parents: Iterable[Mapping[str, str]],
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Assemble the record of a finished run.
+
+    Args:
+        metrics: the last report; rates are left out.
+        parents: digests of the versions that it started from.
+        extra: what plugins add, by plugin.
+    """
+    config = {**run.config.to_dict(), "data": run.facts["data"]["name"]}
+    specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if spec.name == run.config.data)]
+    return {
+        "format": FORMAT,
+        "config": config,
+        "generator": {
+            "architecture": config["architecture"],
+            "options": config["options"],
+            "channels": shape.channels,
+            "height": shape.height,
+            "width": shape.width,
+            "latent_dim": latent_dim,
+            "class_names": run.facts["data"]["class_names"] if recipe.architecture.conditional else [],
+        },
+        "data": run.facts["data"],
+        "training": {"steps": run.config.steps, "images": images_shown},
+        "metrics": {name: value for name, value in metrics.items() if name != "images_per_second"},
+        "plugins": _plugins(zoo, specs),
+        "environment": run.facts["environment"],
+        "parents": list(parents),
+        "extra": dict(extra),
+    }
+
+
+def _plugins(zoo: Zoo, specs: Iterable[Spec]) -> list[dict[str, str]]:
+    used = {}
+    for spec in specs:
+        plugin = zoo.owner(spec)
+        used[plugin.qualified] = {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "api": plugin.api,
+        }
+    return [used[key] for key in sorted(used)]

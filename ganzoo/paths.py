@@ -1,0 +1,15 @@
+"""Where ganzoo keeps things unless told otherwise."""
+
+import os
+from pathlib import Path
+
+
+def registry_root(option: Path | None = None) -> Path:
+    """The registry's directory: ``option``, else ``$GANZOO_REGISTRY``, else in the user's data directory."""
+    if option is not None:
+        return option
+    if named := os.environ.get("GANZOO_REGISTRY"):
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("ganzoo", appauthor=False)) / "registry"

@@ -1,0 +1,211 @@
+"""``ImageGenerator``: an exported generator, from its bytes to uint8 images."""
+
+import difflib
+import hashlib
+import operator
+import re
+import secrets
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo.errors import GanzooError, IntegrityError, UsageError
+from ganzoo.images import require_finite, to_uint8
+from ganzoo.latents import MAX_SEED, draw
+from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
+from ganzoo.runtime.providers import Device, one_line
+from ganzoo.runtime.session import open_session
+
+BATCH = 32
+"""Images that one run makes at most: ONNX Runtime's arena never gives back what its largest batch took."""
+
+MAX_IMAGES = 65_536
+"""Images that one call makes at most."""
+
+
+def random_seed() -> int:
+    """A seed for a caller who was given none and should show it; 32 bits, so that a person can retype it."""
+    return secrets.randbits(32)
+
+
+class ImageGenerator:
+    """An exported generator. Calls may come from several threads at once.
+
+    Attributes:
+        card: what the file says about itself.
+        device: ``cpu`` or ``cuda``.
+        sha256: of the file, 64 hexadecimal digits.
+    """
+
+    def __init__(self, session: Any, card: GeneratorCard, *, device: str, sha256: str) -> None:
+        self.card = card
+        self.device = device
+        self.sha256 = sha256
+        self._session = session
+
+    @classmethod
+    def from_bytes(
+        cls, data: bytes, *, device: Device = "auto", threads: int | None = None, source: str = ""
+    ) -> "ImageGenerator":
+        """Load an ONNX file that ``ganzoo export`` wrote.
+
+        Args:
+            data: the file's content.
+            device: ``auto`` takes CUDA where it really works and otherwise the CPU.
+            threads: that work on one image batch together; None: as many as ONNX Runtime likes.
+            source: names the file in messages.
+
+        Raises:
+            IntegrityError: ``data`` is no such file, or its graph does not match its card.
+            MissingPackageError, GanzooError: ``device`` is ``cuda``, which does not work.
+        """
+        source = source or "the ONNX file"
+        session, used = open_session(data, device=device, threads=threads, source=source)
+        try:
+            text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+            ports = [*session.get_inputs(), *session.get_outputs()]
+            found = {port.name: (port.type, list(port.shape[1:])) for port in ports}
+        except UnicodeDecodeError as error:
+            raise IntegrityError(f"{source} is damaged: a name in it is not text") from error
+        card = GeneratorCard.from_json(text)
+        if found != _signature(card):
+            raise IntegrityError(
+                f"the graph of {source} does not match its card: {found} instead of {_signature(card)}",
+                hint="export it again: ganzoo export NAME -o FILE",
+            )
+        return cls(session, card, device=used, sha256=hashlib.sha256(data).hexdigest())
+
+    def sample(
+        self, n: int, seed: int | None = None, label: int | str | None = None, start: int = 0
+    ) -> NDArray[np.uint8]:
+        """Images ``start .. start + n`` of ``seed``. Image i depends on (seed, i) and its label alone.
+
+        Args:
+            n: 1 to ``MAX_IMAGES``.
+            seed: 0 to 2^64 - 1; None: ``random_seed()``.
+            label: index or name of the class of all images; None: drawn for each image from the seed.
+            start: index of the first image.
+
+        Returns:
+            [n, H, W, C] in uint8.
+
+        Raises:
+            UsageError: an argument is out of range.
+            GanzooError: the generator made pixels that are not finite.
+        """
+        n = _whole(n, "n", 1, MAX_IMAGES)
+        seed = random_seed() if seed is None else _whole(seed, "seed", 0, MAX_SEED)
+        start = _whole(start, "start", 0, MAX_SEED + 1 - n)
+        chosen = None if label is None else self.resolve_label(label)
+        card = self.card
+        images = np.empty((n, card.height, card.width, card.channels), np.uint8)
+        for first in range(0, n, BATCH):
+            count = min(BATCH, n - first)
+            z, labels = draw(seed, start + first, count, card.latent_dim, len(card.class_names))
+            if chosen is not None:
+                labels = np.full(count, chosen, np.int64)
+            images[first : first + count] = to_uint8(self._forward(z, labels), start=start + first)
+        return images
+
+    def run(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Images of given latents, for evaluation.
+
+        Args:
+            z: [N, L] in float32.
+            labels: [N] in int64 where the generator takes labels, else None.
+
+        Returns:
+            [N, C, H, W] in float32, nominally in [-1, 1].
+
+        Raises:
+            UsageError: shape, type or range of an argument is wrong.
+            GanzooError: the generator made pixels that are not finite.
+        """
+        self._check_inputs(z, labels)
+        card = self.card
+        images = np.empty((len(z), card.channels, card.height, card.width), np.float32)
+        for first in range(0, len(z), BATCH):
+            rows = slice(first, first + BATCH)
+            images[rows] = self._forward(z[rows], None if labels is None else labels[rows])
+        require_finite(images)
+        return images
+
+    def resolve_label(self, label: int | str) -> int:
+        """The index of a class, given by name or by index (3 or ``"3"``); where both fit, the name counts.
+
+        Raises:
+            UsageError: there is no such class, or the generator takes no labels.
+        """
+        name, classes = self.card.name, self.card.class_names
+        if not classes:
+            raise UsageError(f"{name} takes no labels", hint="leave the label out")
+        if isinstance(label, str) and label in classes:
+            return classes.index(label)
+        index = _digits(label) if isinstance(label, str) else _index(label)
+        if not 0 <= index < len(classes):
+            raise UsageError(f"{name} has no class {label!r}", hint=_class_hint(str(label), classes))
+        return index
+
+    def _forward(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> NDArray[np.float32]:
+        """One run of at most ``BATCH`` rows."""
+        inputs: dict[str, NDArray[Any]] = {"z": z} if labels is None else {"z": z, "labels": labels}
+        try:
+            (images,) = self._session.run(["images"], inputs)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            raise GanzooError(f"{self.card.name} failed in ONNX Runtime: {one_line(error)}") from error
+        expected = (len(z), self.card.channels, self.card.height, self.card.width)
+        if images.shape != expected:
+            raise IntegrityError(f"{self.card.name} made images {list(images.shape)} instead of {list(expected)}")
+        result: NDArray[np.float32] = images
+        return result
+
+    def _check_inputs(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> None:
+        """ONNX Runtime itself takes label -1 for the last class, and NaN without complaint."""
+        latent_dim, classes = self.card.latent_dim, len(self.card.class_names)
+        if z.dtype != np.float32 or z.shape != (len(z), latent_dim) or not np.isfinite(z).all():
+            raise UsageError(f"z must be finite float32 [N, {latent_dim}], not {z.dtype} {list(z.shape)}")
+        if (labels is not None) != bool(classes):
+            raise UsageError(f"{self.card.name} takes {'labels' if classes else 'no labels'}")
+        if labels is None:
+            return
+        if labels.dtype != np.int64 or labels.shape != (len(z),):
+            raise UsageError(f"labels must be int64 [{len(z)}], not {labels.dtype} {list(labels.shape)}")
+        if ((labels < 0) | (labels >= classes)).any():
+            raise UsageError(f"labels must be 0 to {classes - 1}")
+
+
+def _index(value: int) -> int:
+    """A Python or NumPy integer as ``int``; -1, which nothing here accepts, for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return -1
+
+
+def _whole(value: int, name: str, low: int, high: int) -> int:
+    number = _index(value)
+    if not low <= number <= high:
+        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+    return number
+
+
+def _digits(text: str) -> int:
+    """A label that was typed, -1 for no number; ``int`` alone would take "1_0" and other scripts' digits, too."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
+
+
+def _class_hint(label: str, classes: tuple[str, ...]) -> str:
+    if close := difflib.get_close_matches(label, classes, n=1):
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(f"{index} ({name})" for index, name in enumerate(classes[:10]))
+    return f"choose an index or a name: {shown}" + (f", … {len(classes) - 1}" if len(classes) > 10 else "")
+
+
+def _signature(card: GeneratorCard) -> dict[str, tuple[str, list[int]]]:
+    """Type and shape, without the batch, of each input and output of the graph."""
+    ports = {
+        "z": ("tensor(float)", [card.latent_dim]),
+        "images": ("tensor(float)", [card.channels, card.height, card.width]),
+    }
+    return {**ports, "labels": ("tensor(int64)", [])} if card.class_names else ports

@@ -1,0 +1,199 @@
+"""ONNX Runtime's execution providers: which there are, and which really work.
+
+``onnxruntime.get_available_providers()`` lists what a wheel was built with, not what this machine can run,
+and a session that cannot have CUDA runs on the CPU without a word (microsoft/onnxruntime#17801). So a
+provider counts as working once it has run a model here.
+"""
+
+import contextlib
+import ctypes
+import functools
+import io
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from ganzoo.errors import GanzooError, MissingPackageError
+
+Device = Literal["auto", "cpu", "cuda"]
+Provider = str | tuple[str, dict[str, str]]
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+PROVIDERS: dict[str, list[Provider]] = {
+    "cpu": [CPU],
+    # The default algorithm search times every convolution anew for each batch size. The CPU stands behind
+    # CUDA because ONNX Runtime keeps arithmetic on shapes there.
+    "cuda": [(CUDA, {"cudnn_conv_algo_search": "HEURISTIC"}), CPU],
+}
+
+_WHEELS = ("onnxruntime", "onnxruntime-gpu")
+_MEND = "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one that you want"
+
+# The smallest model that needs what generators need (cuDNN for one, which is loaded only when first used):
+# y = ConvTranspose(x, x), all f32[1,1,1,1], IR 8, opset 17.
+_TENSOR = b"\x12\x16\n\x14\x08\x01\x12\x10" + b"\n\x02\x08\x01" * 4
+_PROBE = (
+    b'\x08\x08:W\n\x18\n\x01x\n\x01x\x12\x01y"\rConvTranspose\x12\x01g'
+    b"Z\x1b\n\x01x" + _TENSOR + b"b\x1b\n\x01y" + _TENSOR + b"B\x04\n\x00\x10\x11"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What ``ganzoo doctor`` says of ONNX Runtime.
+
+    Args:
+        version: of the module that is imported; None where it cannot be used.
+        distributions: the installed wheels and their versions; at most one is right.
+        advertised: the providers that the wheel was built with.
+        faults: for each provider that ganzoo uses, why it does not work, or None: it does.
+        collision: how to mend an installation of both wheels, or what is left of it; None: nothing to mend.
+    """
+
+    version: str | None
+    distributions: dict[str, str]
+    advertised: tuple[str, ...]
+    faults: dict[str, str | None]
+    collision: str | None
+
+
+def load_onnxruntime() -> Any:
+    """The module ``onnxruntime``, silenced: what is wrong is said by an exception, or by nothing.
+
+    Raises:
+        MissingPackageError: both wheels were installed and one was removed, which leaves an empty module.
+    """
+    import onnxruntime
+
+    if not hasattr(onnxruntime, "InferenceSession"):
+        raise MissingPackageError("the installed ONNX Runtime is incomplete", hint=_MEND)
+    onnxruntime.set_default_logger_severity(4)
+    return onnxruntime
+
+
+def require_cuda() -> None:
+    """Return if CUDA works.
+
+    Raises:
+        MissingPackageError: the installed ONNX Runtime was built without CUDA.
+        GanzooError: the driver, a device or a library is missing; the message names it.
+    """
+    runtime = load_onnxruntime()
+    if CUDA not in runtime.get_available_providers():
+        raise MissingPackageError(
+            "the installed ONNX Runtime was built without CUDA",
+            hint="pip uninstall -y onnxruntime && pip install onnxruntime-gpu, or use --device cpu",
+        )
+    fault = _driver_fault() or _probe_fault(CUDA)
+    if fault:
+        raise GanzooError(
+            f"CUDA does not work here: {fault}", hint="use --device cpu, or see what works: ganzoo doctor"
+        )
+
+
+def report() -> Report:
+    """Try everything and describe it; raises nothing."""
+    distributions = {}
+    for wheel in _WHEELS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            distributions[wheel] = metadata.version(wheel)
+    collision = _MEND if len(distributions) > 1 else None
+    try:
+        runtime = load_onnxruntime()
+    except (ImportError, MissingPackageError) as error:
+        return Report(
+            version=None,
+            distributions=distributions,
+            advertised=(),
+            faults={CPU: one_line(error), CUDA: one_line(error)},
+            collision=_MEND if isinstance(error, MissingPackageError) else collision,
+        )
+    return Report(
+        version=runtime.__version__,
+        distributions=distributions,
+        advertised=tuple(runtime.get_available_providers()),
+        faults={CPU: _probe_fault(CPU), CUDA: _cuda_fault()},
+        collision=collision,
+    )
+
+
+def one_line(error: Exception) -> str:
+    """An exception's reason without ONNX Runtime's ``[ONNXRuntimeError] : 7 : INVALID_PROTOBUF :``."""
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return line.split(" : ", 3)[-1] if line.startswith("[ONNXRuntimeError]") else line
+
+
+@functools.cache
+def identity() -> str:
+    """What decides the CPU provider's bits besides model and latents: ONNX Runtime and the kind of CPU."""
+    return f"onnxruntime {load_onnxruntime().__version__} on {_cpu()}"
+
+
+def _cuda_fault() -> str | None:
+    try:
+        require_cuda()
+    except GanzooError as error:
+        return str(error)
+    return None
+
+
+def _probe_fault(provider: str) -> str | None:
+    """Run the probe on ``provider`` alone; None: it worked."""
+    import numpy as np
+
+    runtime = load_onnxruntime()
+    if provider == CUDA:
+        _preload_cuda(runtime)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    if provider != CPU:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = runtime.InferenceSession(_PROBE, options, providers=[provider], enable_fallback=0)
+        (answer,) = session.run(None, {"x": np.full((1, 1, 1, 1), 3, np.float32)})
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
+        return (_library_fault(runtime) if provider == CUDA else None) or one_line(error)
+    return None if answer.item() == 9 else f"3 * 3 came out as {answer.item()}"
+
+
+def _preload_cuda(runtime: Any) -> None:
+    """Load the CUDA libraries of the nvidia-* wheels; its prints would disturb our own output."""
+    if hasattr(runtime, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            runtime.preload_dlls()
+
+
+def _driver_fault() -> str | None:
+    """Ask the CUDA driver itself, because ONNX Runtime's log, not its exception, has the reason."""
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return f"the NVIDIA driver is missing ({name})"
+    status = driver.cuInit(0)
+    return f"the NVIDIA driver finds no usable device (cuInit returned {status})" if status else None
+
+
+def _library_fault(runtime: Any) -> str | None:
+    """Which of the libraries that the CUDA provider is linked with cannot be loaded."""
+    for library in Path(runtime.__file__).parent.glob("capi/*onnxruntime_providers_cuda.*"):
+        try:
+            ctypes.CDLL(str(library))
+        except OSError as error:
+            return f"a CUDA library is missing ({one_line(error)})"
+    return None
+
+
+def _cpu() -> str:
+    """Architecture, model and instruction sets: kernels are chosen by these."""
+    wanted = ("model name", "flags", "CPU part", "Features")  # the first two on x86, the others on Arm
+    try:
+        first = Path("/proc/cpuinfo").read_text("utf-8").partition("\n\n")[0]
+        lines = [line for line in first.splitlines() if line.startswith(wanted)]
+    except OSError:
+        lines = [platform.processor()]
+    return " ".join([platform.machine(), *lines])

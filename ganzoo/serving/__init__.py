@@ -1,0 +1,1 @@
+"""Serving exported generators over HTTP; never imports torch."""

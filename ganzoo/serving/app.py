@@ -1,0 +1,132 @@
+"""The HTTP interface: three routes that answer in JSON or images, and a page to look at."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import cast
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from ganzoo.errors import GanzooError, NotFoundError, UsageError, did_you_mean
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.serving.page import landing_page
+from ganzoo.serving.pool import MAX_WAITING, OverloadedError, Pool
+from ganzoo.serving.query import MEDIA_TYPES, SampleQuery
+
+_STATUS: dict[type[GanzooError], int] = {UsageError: 422, NotFoundError: 404, OverloadedError: 503}
+
+
+def create_app(
+    generators: Mapping[str, ImageGenerator], *, threads: int | None = None, max_waiting: int = MAX_WAITING
+) -> Starlette:
+    """The ASGI application.
+
+    Args:
+        generators: by the name that URLs use; load them with ``threads=1``, since requests run side by side.
+        threads: that make images; None: one a usable core.
+        max_waiting: images that may be waiting or under way before requests are refused with 503.
+    """
+    pool = Pool(threads, max_waiting)
+    handlers = _Handlers(generators, pool)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        pool.close()
+
+    routes = [
+        Route("/", handlers.page),
+        Route("/healthz", handlers.health),
+        Route("/v1/models", handlers.models),
+        Route("/v1/models/{name}/sample", handlers.sample),
+    ]
+    for route in routes:
+        route.methods = {"GET"}  # Starlette adds HEAD, which would make images to throw them away
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: _http_error,
+            GanzooError: _ganzoo_error,
+            Exception: _unexpected_error,
+        },
+    )
+
+
+class _Handlers:
+    def __init__(self, generators: Mapping[str, ImageGenerator], pool: Pool) -> None:
+        self._generators = generators
+        self._pool = pool
+        self._page = landing_page(generators)
+        self._models = {"models": [_describe(name, generators[name]) for name in generators]}
+
+    async def page(self, _: Request) -> Response:
+        return HTMLResponse(self._page)
+
+    async def health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def models(self, _: Request) -> Response:
+        return JSONResponse(self._models)
+
+    async def sample(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        generator = self._generators.get(name)
+        if generator is None:
+            raise NotFoundError(f"no model {name!r} is served here", hint=did_you_mean(name, self._generators))
+        query = SampleQuery.parse(request.query_params.multi_items(), generator)
+        etag = query.etag(generator)
+        headers = {"X-Ganzoo-Seed": str(query.seed), "Cache-Control": "no-store"}
+        if etag is not None:
+            # no-cache: keep it, but ask. After a restart the name may stand for another version, and asking
+            # is cheap.
+            headers |= {"Cache-Control": "no-cache", "ETag": etag}
+            if _matches(request.headers.get("If-None-Match", ""), etag):
+                return Response(status_code=304, headers=headers)
+        body = await self._pool.run(query.n, lambda: query.make(generator))
+        return Response(body, media_type=MEDIA_TYPES[query.format], headers=headers)
+
+
+def _describe(name: str, generator: ImageGenerator) -> dict[str, object]:
+    card = generator.card
+    return {
+        "name": name,
+        "version": card.version,
+        "digest": card.digest,
+        "sha256": generator.sha256,
+        "latent_dim": card.latent_dim,
+        "shape": [card.channels, card.height, card.width],
+        "class_names": list(card.class_names),
+        "device": generator.device,
+        "urls": {"sample": f"/v1/models/{quote(name, safe='')}/sample"},
+    }
+
+
+def _matches(header: str, etag: str) -> bool:
+    """If-None-Match compares weakly (RFC 9110, 13.1.2): a cache may have put W/ before our tag."""
+    return header.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in header.split(","))
+
+
+def _error(status: int, message: str, hint: str | None, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": message, "hint": hint}, status_code=status, headers=headers)
+
+
+async def _ganzoo_error(_: Request, exception: Exception) -> Response:
+    error = cast(GanzooError, exception)  # registered for this type alone
+    status = _STATUS.get(type(error), 500)
+    return _error(status, str(error), error.hint, {"Retry-After": "1"} if status == 503 else None)
+
+
+async def _http_error(_: Request, exception: Exception) -> Response:
+    error = cast(HTTPException, exception)
+    hint = "use GET" if error.status_code == 405 else "GET /v1/models lists what there is"
+    return _error(error.status_code, error.detail.lower(), hint, error.headers)
+
+
+async def _unexpected_error(_: Request, __: Exception) -> Response:
+    """A bug of ours; Starlette raises it again after this answer, so the server's log has the traceback."""
+    return _error(500, "internal error", "the server's log has the details")

@@ -1,0 +1,100 @@
+"""uvicorn around the application: a socket that is ours before anything is loaded, and an orderly end."""
+
+import contextlib
+import errno
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote
+
+import uvicorn
+
+from ganzoo.errors import GanzooError, UsageError
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.serving.app import create_app
+
+DRAIN_SECONDS = 30
+"""After SIGTERM, requests under way have this long to be answered."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Take it before loading models, so that a port in use is known at once.
+
+    Args:
+        host: name or address of an interface.
+        port: 0 to 65535; 0 takes any free one.
+
+    Raises:
+        UsageError: ``port`` is out of range, or ``host`` is not known.
+        GanzooError: the port is in use, or may not be taken.
+    """
+    if not 0 <= port <= 65535:
+        raise UsageError(f"port must be from 0 to 65535, not {port}", hint="--port 0 takes any free one")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise UsageError(f"the host {host!r} is not known", hint="for example --host 127.0.0.1") from error
+    listener = socket.socket(family, kind)
+    try:
+        if sys.platform != "win32":  # where the option means something else
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        in_use = error.errno == errno.EADDRINUSE
+        reason = f"port {port} on {host} is in use" if in_use else f"cannot listen on {host}:{port}: {error.strerror}"
+        raise GanzooError(reason, hint="choose another, or any free one: --port 0") from error
+    return listener
+
+
+def serve(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, then answer what is under way and return. A second SIGINT does not wait.
+
+    Args:
+        generators: at least one, by the name that URLs use.
+        listener: from ``bind``; it is closed at the end.
+    """
+    config = uvicorn.Config(
+        create_app(generators),
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    _Server(config, _ready_line(generators, listener)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
+        super().__init__(config)
+        self._ready_line = ready_line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stderr.write(self._ready_line)
+        sys.stderr.flush()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, which then raises the signal again and so ends an orderly stop with a failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _ready_line(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    example = f"{base}/v1/models/{quote(next(iter(generators)), safe='')}/sample?n=16&seed=7"
+    return f"Serving {', '.join(generators)} at {base}/ - try: curl '{example}' -o samples.png\n"

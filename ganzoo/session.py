@@ -1,0 +1,240 @@
+"""A whole training: configuration and data -> run -> version in the registry -> ONNX."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo import lineage
+from ganzoo.config import RunConfig, Settings, changes, merge
+from ganzoo.data import ImageSet
+from ganzoo.data import load as load_data
+from ganzoo.data.resize import resized
+from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
+from ganzoo.export.registered import export_version
+from ganzoo.files import write_atomic
+from ganzoo.recipe import Recipe, resolve
+from ganzoo.training import checkpoint, environment, setup
+from ganzoo.training.loop import Observer, preview, run_to_end
+from ganzoo.training.run import Run
+from ganzoo.training.trainer import Trainer
+from ganzoo.zoo import zoo
+from ganzoo_registry import Registry, Version
+
+CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "data"}
+"""What a resumed run may change: the data's path, too, as long as its digest is the same."""
+
+INHERITED = ("model", "architecture", "loss", "options", "size")
+"""What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a finished training left.
+
+    Args:
+        run: its directory.
+        version: in the registry.
+        grid: PNG of 64 images.
+        onnx: the exported file, or None if that was not wanted.
+        gates: what each gate found.
+        metrics: the last report.
+    """
+
+    run: Path
+    version: Version
+    grid: Path
+    onnx: Path | None
+    gates: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A run before its next step: everything is resolved, loaded and built; nothing is written."""
+
+    recipe: Recipe
+    images: ImageSet
+    trainer: Trainer
+    parents: tuple[Mapping[str, str], ...] = ()
+
+
+class Session:
+    """Trains into one registry and one runs directory.
+
+    Args:
+        store: the registry.
+        runs: where runs' directories go.
+        strict: refuse a data folder with unreadable images.
+        observer: is told how it goes.
+    """
+
+    def __init__(self, store: Registry, runs: Path, *, strict: bool = False, observer: Observer | None = None) -> None:
+        self._store = store
+        self._runs = runs
+        self._strict = strict
+        self._observer = _WithHooks(observer or Observer())
+
+    def plan(self, model: str | None, settings: Settings, init_from: str | None = None) -> Plan:
+        """Resolve the configuration, read the data and build the networks."""
+        parent = self._store.resolve(init_from) if init_from else None
+        inherited: dict[str, Any] = {}
+        if parent:
+            config = self._store.lineage(parent)["config"]
+            inherited = {key: config[key] for key in INHERITED} | {"init_from": str(parent)}
+        name = model or settings.get("model") or inherited.get("model")
+        if not isinstance(name, str):
+            raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
+        recipe, images = self._with_data(resolve(zoo(), name, inherited, settings))
+        trainer = setup.make_trainer(recipe, images)
+        parents = () if parent is None else (self._load_weights(trainer, parent),)
+        return Plan(recipe=recipe, images=images, trainer=trainer, parents=parents)
+
+    def start(self, model: str | None, settings: Settings, init_from: str | None = None) -> tuple[Run, Plan]:
+        """Plan a new run, and make its directory."""
+        self._store.prepare()
+        planned = self.plan(model, settings, init_from)
+        facts = {
+            "data": lineage.data_facts(planned.recipe.config.data, planned.images),
+            "environment": environment.describe(),
+            "parents": list(planned.parents),
+        }
+        return Run.create(self._runs, planned.recipe.config, facts), planned
+
+    def resume(self, reference: str, model: str | None, settings: Settings) -> tuple[Run, Plan]:
+        """Bring a run back to its newest whole checkpoint.
+
+        Raises:
+            UsageError: ``settings`` or the data would change what it computes.
+        """
+        self._store.prepare()
+        run = Run.find(reference, self._runs)
+        asked = merge(settings, {"model": model} if model else {})
+        recipe = resolve(zoo(), asked.get("model") or run.config.model, run.config.to_dict(), asked)
+        recipe, images = self._with_data(recipe)
+        _refuse_changes(run, recipe.config, images)
+        trainer = setup.make_trainer(recipe, images)
+        self._restore(trainer, run)
+        if trainer.steps_done > recipe.config.steps:
+            done = trainer.steps_done
+            raise UsageError(f"{run.directory} has {done} steps already", hint=f"--steps must be at least {done}")
+        run.config = recipe.config
+        run.write_config()
+        run.rewind_metrics(trainer.steps_done)
+        return run, Plan(recipe=recipe, images=images, trainer=trainer)
+
+    def finish(self, started: tuple[Run, Plan], *, export: bool = True) -> TrainResult:
+        """Train to the last step, register the result, and export it."""
+        run, planned = started
+        for skipped in planned.images.skipped:
+            self._observer.noted(f"skipped {skipped}")
+        self._observer.started(run, planned.trainer.steps_done)
+        result = None
+        try:
+            with torch.random.fork_rng():
+                metrics = run_to_end(planned.trainer, run, self._observer)
+            grid = run.directory / "samples.png"
+            write_atomic(grid, preview(planned.trainer))
+            version = self._register(planned, run, metrics, grid)
+            onnx, gates = self._export(version, run) if export else (None, {})
+            result = TrainResult(run=run.directory, version=version, grid=grid, onnx=onnx, gates=gates, metrics=metrics)
+        finally:
+            self._observer.notify("ganzoo_run_ended", run=run, result=result)
+        return result
+
+    def _register(self, planned: Plan, run: Run, metrics: Mapping[str, float], grid: Path) -> Version:
+        trainer, recipe = planned.trainer, planned.recipe
+        blobs: dict[str, bytes | Path] = {"preview": grid}
+        for kind, module in trainer.modules().items():
+            if not all(bool(torch.isfinite(tensor).all()) for tensor in module.state_dict().values()):
+                raise GanzooError(f"the {kind}'s weights are not finite; nothing was registered")
+            blobs[kind] = checkpoint.network_bytes(module)
+        record = lineage.record(
+            zoo=zoo(),
+            recipe=recipe,
+            run=run,
+            shape=setup.network_shape(recipe, planned.images),
+            latent_dim=trainer.latent_dim,
+            images_shown=trainer.images_shown,
+            metrics=metrics,
+            parents=run.facts["parents"],
+            extra=self._observer.gather("ganzoo_lineage", run=run),
+        )
+        return self._store.register(run.config.name, blobs, record)
+
+    def _export(self, version: Version, run: Run) -> tuple[Path, Mapping[str, str]]:
+        path = run.directory / "generator.onnx"
+        try:
+            return path, export_version(self._store, version, path).report
+        except GanzooError as error:
+            raise type(error)(f"{error} (the weights are registered as {version})", hint=error.hint) from error
+
+    def _load_weights(self, trainer: Trainer, parent: Version) -> Mapping[str, str]:
+        for kind, module in trainer.modules().items():
+            try:
+                checkpoint.load_network(module, self._store.read(parent, kind), str(parent))
+            except IntegrityError as error:
+                hint = "fine-tune with the same model, options, size and classes"
+                raise UsageError(f"--init-from {error}", hint=hint) from error
+        return {"relation": "init-from", "name": parent.name, "digest": parent.digest}
+
+    def _restore(self, trainer: Trainer, run: Run) -> None:
+        """Read the newest checkpoint that is whole."""
+        for path in reversed(run.checkpoints()):
+            try:
+                checkpoint.read(trainer, path)
+                return
+            except IntegrityError as error:
+                self._observer.noted(f"{error}; trying the one before")
+        anew = f"start it anew: ganzoo train --config {run.directory / 'config.toml'}"
+        raise NotFoundError(f"{run.directory} has no usable checkpoint", hint=anew)
+
+    def _with_data(self, recipe: Recipe) -> tuple[Recipe, ImageSet]:
+        images = load_data(recipe.config.data, zoo(), size=recipe.config.size or None, strict=self._strict)
+        recipe = setup.settle(recipe, images)
+        return recipe, resized(images, recipe.config.size)
+
+
+def _refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
+    refused = [change for change in changes(run.config, config) if change.split(":")[0] not in CHANGEABLE]
+    if refused:
+        raise UsageError(
+            f"a resumed run keeps its configuration; this would change {'; '.join(refused)}",
+            hint="--resume may change steps, reporting and paths; for anything else start a run with --init-from",
+        )
+    was = run.facts["data"]["digest"]
+    if images.digest != was:
+        raise UsageError(
+            f"{config.data} is not what {run.directory} was trained on: {images.digest[:19]} instead of {was[:19]}",
+            hint="start a new run on it, with --init-from to keep the weights",
+        )
+
+
+class _WithHooks(Observer):
+    """Passes what it is told on to an observer and to the plugins."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        zoo().manager.notify(hook, self._observer.noted, **arguments)
+
+    def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
+        answers = zoo().manager.notify(hook, self._observer.noted, **arguments)
+        return {plugin.name: dict(answer) for plugin, answer in answers}
+
+    def started(self, run: Run, step: int) -> None:
+        self._observer.started(run, step)
+        self.notify("ganzoo_run_started", run=run)
+
+    def stepped(self, step: int) -> None:
+        self._observer.stepped(step)
+
+    def reported(self, run: Run, step: int, metrics: dict[str, float]) -> None:
+        self._observer.reported(run, step, metrics)
+        self.notify("ganzoo_report", run=run, step=step, metrics=metrics)
+
+    def noted(self, message: str) -> None:
+        self._observer.noted(message)

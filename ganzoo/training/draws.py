@@ -1,0 +1,29 @@
+"""Training's random numbers: a function of (seed, stream, step, phase), never of what was drawn before.
+
+So a resumed run needs only its step counter, and every rank of a distributed one draws the same global batch.
+(Reseeding at each step is edm2's idea: Karras et al., 2024.)
+"""
+
+import hashlib
+
+import torch
+
+
+def derive(seed: int, stream: str, *position: int) -> int:
+    """A 63-bit seed for one place in the run: the head of BLAKE2b("seed/stream/position")."""
+    text = "/".join([str(seed), stream, *map(str, position)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+class Draws:
+    """One torch generator on ``device``, reseeded for each phase."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._seed = seed
+        self._generator = torch.Generator(device)
+
+    def begin(self, step: int, phase: int) -> torch.Generator:
+        """The generator for one phase; torch's own, which networks may use (dropout, noise), is reseeded too."""
+        torch.manual_seed(derive(self._seed, "network", step, phase))
+        self._generator.manual_seed(derive(self._seed, "batch", step, phase))
+        return self._generator

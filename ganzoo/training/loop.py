@@ -1,0 +1,136 @@
+"""From step to step: reports, previews, checkpoints, and stopping when asked."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+import torch
+
+from ganzoo.errors import GanzooError, TrainingStopped
+from ganzoo.files import write_atomic
+from ganzoo.images import encode_png, grid, to_uint8
+from ganzoo.latents import draw
+from ganzoo.training import checkpoint
+from ganzoo.training.run import Run
+from ganzoo.training.trainer import Trainer
+
+PREVIEW_IMAGES = 64
+
+
+class Observer:
+    """Who is told how a run goes; the base class listens to nothing."""
+
+    def started(self, run: Run, step: int) -> None:
+        """Before the first step; ``step`` is how many a resumed run has already."""
+
+    def stepped(self, step: int) -> None:
+        """After each step; must cost nothing."""
+
+    def reported(self, run: Run, step: int, metrics: dict[str, float]) -> None:
+        """At each report interval: means since the last, and ``images_per_second``."""
+
+    def noted(self, message: str) -> None:
+        """Something that a person should know, in a line."""
+
+
+class StopRequest:
+    """Set by the first SIGINT or SIGTERM; the second one interrupts at once."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Handle the signals meanwhile; outside the main thread, where Python allows no handlers, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.signal(number, self._received) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _received(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+
+
+def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, float]:
+    """Step until ``config.steps``; returns the last report.
+
+    Raises:
+        TrainingStopped: a signal came; the finished steps are saved.
+        GanzooError: a loss was not finite; nothing after it is saved.
+    """
+    config = run.config
+    stop = StopRequest()
+    metrics: dict[str, float] = {}
+    clock = _Clock(trainer)
+    with stop.listening():
+        while trainer.steps_done < config.steps:
+            trainer.step()
+            step = trainer.steps_done
+            observer.stepped(step)
+            last = step == config.steps or stop.signal is not None
+            due = [step % every == 0 for every in (config.report_every, config.preview_every, config.checkpoint_every)]
+            if last or any(due) or trainer.telemetry.readable_for_free:
+                _refuse_divergence(trainer, run)
+            if due[0] or last:
+                metrics = {**trainer.telemetry.read(), "images_per_second": clock.rate()}
+                run.report(step, metrics)
+                observer.reported(run, step, metrics)
+            if due[1]:
+                write_atomic(run.previews / f"step-{step:08d}.png", preview(trainer))
+            if due[2] or last:
+                checkpoint.write(trainer, run.checkpoint_path(step))
+                run.prune_checkpoints()
+            if stop.signal is not None and step < config.steps:
+                raise TrainingStopped(
+                    f"stopped by {stop.signal.name} after step {step} of {config.steps}; everything is saved",
+                    hint=f"go on with: ganzoo train --resume {run.directory}",
+                )
+    return metrics
+
+
+@torch.no_grad()
+def preview(trainer: Trainer) -> bytes:
+    """A PNG grid of the averaged generator's images from latents that depend on the run's seed alone."""
+    parameter = next(trainer.ema.generator.parameters())
+    latents, labels = draw(trainer.config.seed, 0, PREVIEW_IMAGES, trainer.latent_dim, trainer.classes)
+    z = torch.from_numpy(latents).to(parameter.device)
+    y = None if labels is None else torch.from_numpy(labels).to(parameter.device)
+    images = trainer.ema.generator(z, y).float().cpu().contiguous().numpy()
+    return encode_png(grid(to_uint8(images)))
+
+
+class _Clock:
+    """Real images per second since it was last asked."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._mark = (trainer.images_shown, time.perf_counter())
+
+    def rate(self) -> float:
+        images, then = self._mark
+        self._mark = (self._trainer.images_shown, time.perf_counter())
+        return (self._mark[0] - images) / max(self._mark[1] - then, 1e-9)
+
+
+def _refuse_divergence(trainer: Trainer, run: Run) -> None:
+    step = trainer.telemetry.bad_step()
+    if step is None:
+        return
+    lower = run.config.generator.lr / 2
+    raise GanzooError(
+        f"training of {run.config.model} diverged: the loss of step {step + 1} is not a finite number; nothing "
+        "was registered",
+        hint=f"try --set generator.lr={lower:g} --set discriminator.lr={run.config.discriminator.lr / 2:g}, or "
+        f"--set precision=fp32; the last good checkpoint is in {run.directory}",
+    )

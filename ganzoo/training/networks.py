@@ -1,0 +1,124 @@
+"""Building a plugin's networks, and refusing what could not train or could not be exported, before the first step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.errors import PluginError, UsageError
+from ganzoo.specs import Architecture, ImageShape, Penalty
+from ganzoo.training.draws import derive
+from ganzoo.training.step import Output, widen
+from ganzoo.zoo import load_target
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The two networks of a run, on the CPU and in fp32 as built."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+
+    @property
+    def latent_dim(self) -> int:
+        """L of the generator's z[B, L]."""
+        return latent_dim(self.generator)
+
+
+def latent_dim(generator: nn.Module) -> int:
+    """The generator's declared latent size."""
+    return cast(int, generator.latent_dim)
+
+
+def build(architecture: Architecture, shape: ImageShape, options: Any, seed: int) -> Networks:
+    """Build both networks with weights that depend on ``seed`` and the network alone.
+
+    Raises:
+        UsageError: the architecture does not fit the data.
+        PluginError: a network cannot be built, or breaks the contract of ``ganzoo.specs.Architecture``.
+    """
+    if architecture.conditional and not shape.classes:
+        raise UsageError(
+            f"architecture {architecture.name!r} needs labels, and the data has none",
+            hint="give images in one sub-folder per class, or choose an unconditional model (ganzoo models)",
+        )
+    if shape.height != shape.width or shape.height not in architecture.resolutions:
+        sizes = ", ".join(map(str, architecture.resolutions))
+        raise UsageError(
+            f"architecture {architecture.name!r} makes no {shape.height}x{shape.width} images",
+            hint=f"choose --size from: {sizes}",
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(seed, "init", 0))
+        generator = _construct(architecture, "generator", shape, options)
+        torch.manual_seed(derive(seed, "init", 1))
+        discriminator = _construct(architecture, "discriminator", shape, options)
+        networks = Networks(generator, discriminator)
+        _check_contract(architecture, networks, shape)
+    return networks
+
+
+def build_generator(architecture: Architecture, shape: ImageShape, options: Any) -> nn.Module:
+    """Build only the generator, for weights that are about to be loaded."""
+    return _construct(architecture, "generator", shape, options)
+
+
+def as_output(answer: Tensor | Output) -> Output:
+    """A discriminator's answer, whichever of the two forms it has, in fp32."""
+    if isinstance(answer, Output):
+        heads = (answer.class_logits, answer.features)
+        class_logits, features = (None if head is None else widen(head) for head in heads)
+        return Output(widen(answer.logits), class_logits, features)
+    return Output(widen(answer))
+
+
+def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> None:
+    """Refuse a per-sample gradient penalty where BatchNorm mixes the samples.
+
+    Raises:
+        UsageError: naming the penalty and the layer.
+    """
+    for name, module in discriminator.named_modules():
+        if penalties and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise UsageError(
+                f"the penalty {penalties[0].name!r} needs each sample's own gradient, and the discriminator's "
+                f"BatchNorm ({name}) mixes the samples of a batch",
+                hint="an architecture with LayerNorm or no norm there (--set architecture=wgan-gp, or "
+                "--set options.discriminator_norm=layer where it has that option), or a loss without a penalty",
+            )
+
+
+def _construct(architecture: Architecture, role: str, shape: ImageShape, options: Any) -> nn.Module:
+    network = load_target(getattr(architecture, role))(shape, options)
+    if not isinstance(network, nn.Module):
+        raise PluginError(f"the {role} of architecture {architecture.name!r} is not a torch.nn.Module")
+    return network
+
+
+@torch.no_grad()
+def _check_contract(architecture: Architecture, networks: Networks, shape: ImageShape) -> None:
+    """Run both networks once, in eval mode so that no buffer moves, and hold the shapes against the contract."""
+    if not isinstance(getattr(networks.generator, "latent_dim", None), int):
+        raise PluginError(f"the generator of architecture {architecture.name!r} declares no integer latent_dim")
+    batch = 2
+    labels = torch.arange(batch) % shape.classes if architecture.conditional else None
+    z = torch.randn(batch, networks.latent_dim)
+    networks.generator.eval()
+    networks.discriminator.eval()
+    images = networks.generator(z, labels)
+    expected = (batch, shape.channels, shape.height, shape.width)
+    if tuple(images.shape) != expected:
+        raise PluginError(
+            f"the generator of architecture {architecture.name!r} returns {list(images.shape)}, not {list(expected)}"
+        )
+    logits = as_output(networks.discriminator(images, labels)).logits
+    if tuple(logits.shape) != (batch,):
+        raise PluginError(
+            f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)}, "
+            f"not [{batch}]",
+            hint="one logit a sample: logits.flatten()",
+        )
+    networks.generator.train()
+    networks.discriminator.train()

@@ -1,0 +1,143 @@
+"""A run's directory: what one training leaves on disk besides its version in the registry.
+
+runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
+                run.json         data digest, hardware and versions
+                metrics.jsonl    a line a report
+                previews/        grids from fixed latents
+                checkpoints/     the newest three
+                samples.png      the final grid, and what was exported
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganzoo.config import RunConfig, convert
+from ganzoo.errors import GanzooError, IntegrityError, NotFoundError
+from ganzoo.files import write_atomic
+
+KEPT_CHECKPOINTS = 3
+LAST = "last"
+
+
+class Run:
+    """One run on disk.
+
+    Args:
+        directory: ``<runs>/<name>/<n>``.
+        config: resolved.
+        facts: what is recorded beside the configuration: ``data`` (digest, count), ``environment``.
+    """
+
+    def __init__(self, directory: Path, config: RunConfig, facts: Mapping[str, Any]) -> None:
+        self.directory = directory
+        self.config = config
+        self.facts = facts
+
+    @classmethod
+    def create(cls, runs: Path, config: RunConfig, facts: Mapping[str, Any]) -> "Run":
+        """Take the next free number under ``<runs>/<name>``; two runs started at once get two numbers.
+
+        Raises:
+            GanzooError: the directory cannot be made.
+        """
+        home = runs / config.name
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            number = max((int(path.name) for path in home.iterdir() if path.name.isdecimal()), default=0) + 1
+            while not _claim(home / str(number)):
+                number += 1
+        except OSError as error:
+            raise GanzooError(
+                f"cannot make a run in {home}: {error.strerror}", hint="choose another place: --runs DIR"
+            ) from error
+        run = cls(home / str(number), config, facts)
+        run.write_config()
+        return run
+
+    @classmethod
+    def find(cls, reference: str, runs: Path) -> "Run":
+        """Open a run by its directory, by ``<name>/<n>`` below ``runs``, or the one last worked on as ``last``.
+
+        Raises:
+            NotFoundError: no such run.
+            IntegrityError: its configuration cannot be read.
+        """
+        if reference == LAST:
+            found = [path.parent for path in runs.glob("*/*/config.toml")]
+            if not found:
+                raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
+            return cls._open(max(found, key=_last_touched))
+        for directory in (Path(reference), runs / reference):
+            if (directory / "config.toml").is_file():
+                return cls._open(directory)
+        raise NotFoundError(f"no run {reference!r}", hint=f"give a run's directory, or --resume {LAST}")
+
+    @classmethod
+    def _open(cls, directory: Path) -> "Run":
+        try:
+            values = tomllib.loads((directory / "config.toml").read_text("utf-8"))
+            facts = json.loads((directory / "run.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise IntegrityError(f"run {directory} cannot be read: {error}") from error
+        return cls(directory, convert(values, RunConfig), facts)
+
+    def write_config(self) -> None:
+        """Record the configuration and the facts."""
+        write_atomic(self.directory / "config.toml", self.config.to_toml().encode())
+        write_atomic(self.directory / "run.json", (json.dumps(self.facts, indent=2, sort_keys=True) + "\n").encode())
+
+    @property
+    def previews(self) -> Path:
+        """Where preview grids go."""
+        return self.directory / "previews"
+
+    def checkpoint_path(self, step: int) -> Path:
+        """Where the checkpoint after ``step`` steps goes."""
+        return self.directory / "checkpoints" / f"step-{step:08d}.safetensors"
+
+    def checkpoints(self) -> list[Path]:
+        """Oldest first."""
+        return sorted((self.directory / "checkpoints").glob("step-*.safetensors"))
+
+    def prune_checkpoints(self) -> None:
+        """Keep the newest three."""
+        for path in self.checkpoints()[:-KEPT_CHECKPOINTS]:
+            path.unlink(missing_ok=True)
+
+    def report(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append a line to ``metrics.jsonl``."""
+        with (self.directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **metrics}) + "\n")
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop what was reported after ``step``: a resumed run reports it again."""
+        path = self.directory / "metrics.jsonl"
+        if path.exists():
+            kept = [line for line in path.read_text("utf-8").splitlines() if _step(line) <= step]
+            write_atomic(path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def _claim(directory: Path) -> bool:
+    """Make ``directory`` with its parts; False if somebody else has."""
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        return False
+    (directory / "previews").mkdir()
+    (directory / "checkpoints").mkdir()
+    return True
+
+
+def _last_touched(directory: Path) -> float:
+    return max(path.stat().st_mtime for path in [directory / "config.toml", directory / "checkpoints"])
+
+
+def _step(line: str) -> float:
+    """The step of a line of metrics; infinite for one that a crash cut short."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

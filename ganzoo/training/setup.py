@@ -1,0 +1,52 @@
+"""From a recipe and images to a trainer that is ready for its first step."""
+
+from dataclasses import replace
+
+from ganzoo.data import ImageSet
+from ganzoo.recipe import Recipe, fitting_size
+from ganzoo.specs import ImageShape
+from ganzoo.training.dataset import DeviceData
+from ganzoo.training.networks import build
+from ganzoo.training.precision import Precision, choose_device, choose_precision
+from ganzoo.training.trainer import Trainer
+from ganzoo.zoo import load_target
+
+
+def settle(recipe: Recipe, images: ImageSet) -> Recipe:
+    """Fill in what waits for the data and the hardware: size, device and precision."""
+    config = recipe.config
+    device = choose_device(config.device)
+    settled = replace(
+        config,
+        size=config.size or fitting_size(recipe.architecture, images.shape),
+        device=str(device),
+        precision=choose_precision(config.precision, device),
+    )
+    return replace(recipe, config=settled)
+
+
+def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:
+    """What the networks are built for; an unconditional architecture is told of no classes."""
+    shape = images.shape
+    return shape if recipe.architecture.conditional else replace(shape, classes=0)
+
+
+def make_trainer(recipe: Recipe, images: ImageSet) -> Trainer:
+    """Build the networks for ``images``, which have the configuration's size already, and put all on the device.
+
+    Raises:
+        UsageError: the parts do not go together.
+        PluginError: a network breaks its contract.
+    """
+    config = recipe.config
+    networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, config.seed)
+    precision = Precision("bf16" if config.precision == "bf16" else "fp32", choose_device(config.device))
+    return Trainer(
+        config,
+        networks,
+        DeviceData(images, precision),
+        load_target(recipe.loss.target)(),
+        recipe.penalties,
+        precision,
+        recipe.architecture.conditional,
+    )

@@ -1,0 +1,115 @@
+"""What a loss and a penalty see of one phase of a training step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """A discriminator's answer.
+
+    Args:
+        logits: [B], large for real; a critic's score.
+        class_logits: [B, classes], for losses with an auxiliary classifier.
+        features: any shape, for losses that match features.
+    """
+
+    logits: Tensor
+    class_logits: Tensor | None = None
+    features: Tensor | None = None
+
+
+Discriminator = Callable[[Tensor], Output]
+"""The discriminator with the batch's labels filled in; what it returns is in fp32 (or float64) whatever it ran in."""
+
+
+def widen(x: Tensor) -> Tensor:
+    """Half precision to fp32; wider types stay, so that the mathematics can be checked in float64."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+class View:
+    """Images [B, C, H, W], and what the discriminator says of them: computed when first read, and once."""
+
+    def __init__(self, images: Callable[[], Tensor], discriminator: Discriminator) -> None:
+        self._images = images
+        self._discriminator = discriminator
+
+    @cached_property
+    def images(self) -> Tensor:
+        """The images, nominally in [-1, 1]."""
+        return self._images()
+
+    @cached_property
+    def _output(self) -> Output:
+        return self._discriminator(self.images)
+
+    @property
+    def logits(self) -> Tensor:
+        """[B] in fp32."""
+        return self._output.logits
+
+    @property
+    def class_logits(self) -> Tensor:
+        """[B, classes] in fp32.
+
+        Raises:
+            TypeError: the discriminator gives none.
+        """
+        if self._output.class_logits is None:
+            raise TypeError("the loss reads class_logits, which this discriminator does not return")
+        return self._output.class_logits
+
+    @property
+    def features(self) -> Tensor:
+        """The discriminator's features, in fp32.
+
+        Raises:
+            TypeError: the discriminator gives none.
+        """
+        if self._output.features is None:
+            raise TypeError("the loss reads features, which this discriminator does not return")
+        return self._output.features
+
+
+class Step:
+    """One phase: a batch of real images, as many fakes drawn with the same labels, and the discriminator.
+
+    Losses and penalties are pure functions of it: no backward, no optimizer, no ``.item()``, no random draws.
+
+    Args:
+        real: the real images, made when first read.
+        fake: the generator's images (without a graph in the critic's phase).
+        z: [B, L], the fakes' latents.
+        labels: [B] in int64, or None.
+        epsilon: [B, 1, 1, 1], uniform on [0, 1), one per sample.
+        discriminator: see ``Discriminator``.
+        log: receives what ``log`` is called with.
+    """
+
+    def __init__(
+        self,
+        *,
+        real: Callable[[], Tensor],
+        fake: Callable[[], Tensor],
+        z: Tensor,
+        labels: Tensor | None,
+        epsilon: Tensor,
+        discriminator: Discriminator,
+        log: Callable[[str, Tensor], None],
+    ) -> None:
+        self.real = View(real, discriminator)
+        self.fake = View(fake, discriminator)
+        self.z = z
+        self.labels = labels
+        self.epsilon = epsilon
+        self.score = discriminator
+        self._log = log
+
+    def log(self, name: str, value: Tensor) -> None:
+        """Report the mean of ``value`` as ``name``; read at report intervals, so it costs no synchronisation."""
+        self._log(name, value.detach().mean())

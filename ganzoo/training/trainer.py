@@ -1,0 +1,129 @@
+"""The step: everything that happens between two values of the step counter."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.config import RunConfig
+from ganzoo.specs import Penalty
+from ganzoo.training.dataset import DeviceData
+from ganzoo.training.draws import Draws
+from ganzoo.training.ema import EMA
+from ganzoo.training.networks import Networks, as_output, check_penalties
+from ganzoo.training.phases import GANLoss, critic_loss, generator_loss
+from ganzoo.training.precision import Precision
+from ganzoo.training.step import Output, Step, widen
+from ganzoo.training.telemetry import Telemetry
+
+
+class Trainer:
+    """The networks of a run, their optimizers and their average, and the step that moves them.
+
+    Args:
+        config: resolved.
+        networks: as built; moved to the precision's device and memory format.
+        data: real images, on that device.
+        loss, penalties: see ``ganzoo.specs``.
+        conditional: whether the networks are given labels.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        networks: Networks,
+        data: DeviceData,
+        loss: GANLoss,
+        penalties: Sequence[Penalty],
+        precision: Precision,
+        conditional: bool,
+    ) -> None:
+        check_penalties(networks.discriminator, penalties)
+        self.config = config
+        self.steps_done = 0
+        self.telemetry = Telemetry(precision.device)
+        self.generator = _place(networks.generator, precision)
+        self.discriminator = _place(networks.discriminator, precision)
+        self.ema = EMA(self.generator, config.ema_kimg)
+        self.optimizers = {
+            "generator": _adam(self.generator, config.generator.lr, config.generator.betas),
+            "discriminator": _adam(self.discriminator, config.discriminator.lr, config.discriminator.betas),
+        }
+        self.latent_dim = networks.latent_dim
+        self.classes = data.classes if conditional else 0
+        self._data = data
+        self._loss = loss
+        self._penalties = penalties
+        self._precision = precision
+        self._draws = Draws(config.seed, precision.device)
+
+    @property
+    def images_shown(self) -> int:
+        """Real images shown to the critic so far."""
+        return self.steps_done * self.config.critic_steps * self.config.batch
+
+    def step(self) -> None:
+        """``critic_steps`` updates of the critic, then one of the generator and of its average."""
+        self.discriminator.requires_grad_(True)
+        for phase in range(self.config.critic_steps):
+            loss = critic_loss(self._batch(phase, grad=False), self._loss, self._penalties, self.steps_done)
+            self._update("discriminator", loss)
+        # Frozen, the critic costs the generator's phase no weight gradients: 8 % of DCGAN's step.
+        self.discriminator.requires_grad_(False)
+        loss = generator_loss(self._batch(self.config.critic_steps, grad=True), self._loss)
+        self._update("generator", loss)
+        self.steps_done += 1
+        self.ema.update(self.images_shown, self.config.batch * self.config.critic_steps)
+
+    def _batch(self, phase: int, grad: bool) -> Step:
+        """Draw one phase's batch; always in this order, so that it is the same on every device count and executor."""
+        generator = self._draws.begin(self.steps_done, phase)
+        device, count = self._precision.device, self.config.batch
+        indices = torch.randint(len(self._data), (count,), generator=generator, device=device)
+        z = torch.randn(count, self.latent_dim, generator=generator, device=device)
+        epsilon = torch.rand(count, 1, 1, 1, generator=generator, device=device)
+        labels = self._data.labels(indices) if self.classes else None
+
+        def generate() -> Tensor:
+            with torch.set_grad_enabled(grad), self._precision.autocast():
+                return widen(self.generator(z, labels))
+
+        def discriminate(images: Tensor) -> Output:
+            with self._precision.autocast():
+                return as_output(self.discriminator(images, labels))
+
+        return Step(
+            real=lambda: self._data.images(indices),
+            fake=generate,
+            z=z,
+            labels=labels,
+            epsilon=epsilon,
+            discriminator=discriminate,
+            log=self.telemetry.log,
+        )
+
+    def _update(self, network: str, loss: Tensor) -> None:
+        self.telemetry.watch(loss, self.steps_done)
+        optimizer = self.optimizers[network]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The networks by the names that they have in checkpoints and in the registry."""
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "generator-ema": self.ema.generator,
+        }
+
+
+def _place(network: nn.Module, precision: Precision) -> nn.Module:
+    placed: nn.Module = network.to(precision.device, memory_format=precision.memory_format)  # type: ignore[call-overload]
+    return placed.train()
+
+
+def _adam(network: nn.Module, lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    parameters: list[Any] = list(network.parameters())
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True)

@@ -1,0 +1,134 @@
+"""What a plugin's specs must look like. Each message shows the wanted form, for the plugin's author."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from ganzoo.errors import PluginError
+from ganzoo.specs import KINDS, Architecture, Dataset, Loss, Model, Penalty, Spec
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_REFERENCE = re.compile(rf"({_NAME.pattern}/)?{_NAME.pattern}")
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def validate(specs: Iterable[object]) -> tuple[Spec, ...]:
+    """The specs of one plugin, checked.
+
+    Raises:
+        PluginError: one of them is not a spec, is malformed, or repeats a name of its kind.
+    """
+    checked: dict[tuple[str, str], Spec] = {}
+    for spec in specs:
+        kind = next((kind for kind in KINDS if isinstance(spec, kind)), None)
+        if kind is None or not isinstance(spec, Spec):
+            wanted = ", ".join(kind.__name__ for kind in KINDS)
+            raise PluginError(f"ganzoo_specs yielded {spec!r:.60}; wanted: one of {wanted}")
+        if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+            raise PluginError(
+                f"{kind.kind} name {spec.name!r} is malformed; wanted: lower-case letters, digits, inner '-'"
+            )
+        _require(spec, "summary", "one line of text", lambda text: isinstance(text, str) and "\n" not in text)
+        _CHECKS[kind](spec)
+        if (key := (kind.kind, spec.name)) in checked:
+            raise PluginError(f"{kind.kind} {spec.name!r} is provided twice; wanted: unique names per kind")
+        checked[key] = spec
+    return tuple(checked.values())
+
+
+def _require(spec: Spec, field: str, wanted: str, holds: Callable[[Any], bool]) -> None:
+    value = getattr(spec, field)
+    if not holds(value):
+        raise PluginError(f"{spec.kind} {spec.name!r}: {field}={value!r:.60}; wanted: {wanted}")
+
+
+def _is_target(value: object) -> bool:
+    return isinstance(value, str) and _TARGET.fullmatch(value) is not None
+
+
+def _is_reference(value: object) -> bool:
+    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+
+
+def _is_configuration(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _architecture(spec: Architecture) -> None:
+    for field in ("generator", "discriminator"):
+        _require(spec, field, "'package.module:Class'", _is_target)
+    _require(
+        spec,
+        "options",
+        "a dataclass type",
+        lambda options: isinstance(options, type) and is_dataclass(options),
+    )
+    try:
+        spec.options()
+    except Exception as error:
+        names = ", ".join(field.name for field in fields(spec.options))
+        raise PluginError(
+            f"architecture {spec.name!r}: {spec.options.__name__}() fails: {error}; "
+            f"wanted: a usable default for each of {names}"
+        ) from error
+    _require(
+        spec,
+        "resolutions",
+        "a non-empty tuple of pixels, such as (32, 64)",
+        lambda sizes: isinstance(sizes, tuple) and bool(sizes) and all(map(_is_positive, sizes)),
+    )
+    _require(spec, "conditional", "True or False", lambda value: isinstance(value, bool))
+
+
+def _penalty(spec: Penalty) -> None:
+    for method in ("points", "value"):
+        if getattr(type(spec), method) is getattr(Penalty, method):
+            raise PluginError(
+                f"penalty {spec.name!r}: {type(spec).__name__} lacks {method}(); "
+                "wanted: a subclass of Penalty with points() and value()"
+            )
+    _require(
+        spec,
+        "weight",
+        "a finite number >= 0",
+        lambda weight: type(weight) in (int, float) and math.isfinite(weight) and weight >= 0,
+    )
+    _require(spec, "every", "a whole number of steps >= 1", _is_positive)
+
+
+def _loss(spec: Loss) -> None:
+    _require(spec, "target", "'package.module:Class'", _is_target)
+    _require(spec, "defaults", "a mapping with string keys", _is_configuration)
+    _require(
+        spec,
+        "penalties",
+        "a tuple of Penalty",
+        lambda penalties: isinstance(penalties, tuple) and all(isinstance(penalty, Penalty) for penalty in penalties),
+    )
+    for penalty in spec.penalties:
+        _penalty(penalty)
+
+
+def _model(spec: Model) -> None:
+    for field in ("architecture", "loss"):
+        _require(spec, field, "'name' or 'distribution/name'", _is_reference)
+    _require(spec, "defaults", "a mapping with string keys", _is_configuration)
+
+
+def _dataset(spec: Dataset) -> None:
+    _require(spec, "target", "'package.module:attribute'", _is_target)
+
+
+_CHECKS: Mapping[type[Spec], Callable[[Any], None]] = {
+    Architecture: _architecture,
+    Loss: _loss,
+    Penalty: _penalty,
+    Model: _model,
+    Dataset: _dataset,
+}

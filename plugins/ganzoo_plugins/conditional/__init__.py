@@ -1,0 +1,39 @@
+"""A class-conditional DCGAN: labels enter both networks (Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784).
+
+The generator takes a learned embedding of the label beside z; the discriminator adds the projection of its features
+on one (Miyato and Koyama, 2018, https://arxiv.org/abs/1802.05637). Optimizer and widths are DCGAN's.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ganzoo import Architecture, Model, hookimpl
+from ganzoo_plugins.dcgan import Options
+
+if TYPE_CHECKING:
+    from ganzoo.specs import Spec
+
+
+@hookimpl
+def ganzoo_specs() -> "Iterable[Spec]":
+    """One architecture and one model."""
+    yield Architecture(
+        name="conditional",
+        summary="DCGAN with label embeddings and a projection discriminator",
+        generator="ganzoo_plugins.conditional.networks:Generator",
+        discriminator="ganzoo_plugins.conditional.networks:Discriminator",
+        options=Options,
+        resolutions=(8, 16, 32, 64, 128, 256),
+        conditional=True,
+    )
+    yield Model(
+        name="conditional",
+        summary="class-conditional DCGAN: choose what to sample by label",
+        architecture="conditional",
+        loss="non-saturating",
+        defaults={
+            "batch": 64,
+            "generator": {"lr": 2e-4, "betas": [0.5, 0.999]},
+            "discriminator": {"lr": 2e-4, "betas": [0.5, 0.999]},
+        },
+    )

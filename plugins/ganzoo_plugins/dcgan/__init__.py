@@ -1,0 +1,53 @@
+"""DCGAN (Radford et al., 2015, https://arxiv.org/abs/1511.06434), as commonly trained in PyTorch.
+
+4x4 kernels, Adam(2e-4, .5, .999), batch 64, 100 normal latents, 64 feature maps next to a 64-pixel image.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ganzoo import Architecture, Model, hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo.specs import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be set.
+
+    Args:
+        latent_dim: size of z.
+        width: feature maps at half the image's resolution; they double with each halving of it, up to 8 * width.
+            None: 64, and 128 below 32 pixels, where there are fewer halvings.
+        discriminator_norm: after the discriminator's convolutions; a gradient penalty needs ``layer`` or ``none``.
+    """
+
+    latent_dim: int = 100
+    width: int | None = None
+    discriminator_norm: Literal["batch", "layer", "none"] = "batch"
+
+
+@hookimpl
+def ganzoo_specs() -> "Iterable[Spec]":
+    """One architecture and one model."""
+    yield Architecture(
+        name="dcgan",
+        summary="strided and transposed convolutions with BatchNorm",
+        generator="ganzoo_plugins.dcgan.networks:Generator",
+        discriminator="ganzoo_plugins.dcgan.networks:Discriminator",
+        options=Options,
+        resolutions=(8, 16, 32, 64, 128, 256),
+    )
+    yield Model(
+        name="dcgan",
+        summary="DCGAN with the non-saturating loss",
+        architecture="dcgan",
+        loss="non-saturating",
+        defaults={
+            "batch": 64,
+            "generator": {"lr": 2e-4, "betas": [0.5, 0.999]},
+            "discriminator": {"lr": 2e-4, "betas": [0.5, 0.999]},
+        },
+    )

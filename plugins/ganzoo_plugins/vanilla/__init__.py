@@ -1,0 +1,52 @@
+"""The first GAN: two multi-layer perceptrons (Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661).
+
+Widths and optimizer are those of the form that is trained today: Adam(2e-4, .5, .999), generator 128-256-512-1024,
+discriminator 512-256, 100 normal latents. Widths shrink with the image: the widest layer has at most 1024 units.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ganzoo import Architecture, Model, hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo.specs import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be set.
+
+    Args:
+        latent_dim: size of z.
+        width: of the generator's first hidden layer, which doubles three times; the discriminator's layers have
+            4 and 2 times as many units.
+    """
+
+    latent_dim: int = 100
+    width: int = 128
+
+
+@hookimpl
+def ganzoo_specs() -> "Iterable[Spec]":
+    """One architecture and one model."""
+    yield Architecture(
+        name="vanilla",
+        summary="multi-layer perceptrons",
+        generator="ganzoo_plugins.vanilla.networks:Generator",
+        discriminator="ganzoo_plugins.vanilla.networks:Discriminator",
+        options=Options,
+        resolutions=(8, 16, 32, 64),
+    )
+    yield Model(
+        name="vanilla",
+        summary="the GAN of 2014: perceptrons and the non-saturating loss",
+        architecture="vanilla",
+        loss="non-saturating",
+        defaults={
+            "generator": {"lr": 2e-4, "betas": [0.5, 0.999]},
+            "discriminator": {"lr": 2e-4, "betas": [0.5, 0.999]},
+            "batch": 64,
+        },
+    )

@@ -1,0 +1,54 @@
+"""WGAN-GP (Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028), the convolutional networks of its CIFAR-10 code.
+
+Adam(1e-4, .5, .9), 5 critic steps, lambda 10, batch 64, 128 normal latents, 128 feature maps, 5x5 kernels,
+He initialisation, BatchNorm in the generator only.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ganzoo import Architecture, Model, hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo.specs import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be set.
+
+    Args:
+        latent_dim: size of z.
+        width: feature maps next to the image; they double with each halving of its resolution, up to 4 * width.
+            None: 128, and 64 below 32 pixels.
+        discriminator_norm: after the critic's convolutions; never BatchNorm (section 4 of the paper).
+    """
+
+    latent_dim: int = 128
+    width: int | None = None
+    discriminator_norm: Literal["layer", "none"] = "none"
+
+
+@hookimpl
+def ganzoo_specs() -> "Iterable[Spec]":
+    """One architecture and one model."""
+    yield Architecture(
+        name="wgan-gp",
+        summary="5x5 convolutions, a critic without BatchNorm",
+        generator="ganzoo_plugins.wgan_gp.networks:Generator",
+        discriminator="ganzoo_plugins.wgan_gp.networks:Critic",
+        options=Options,
+        resolutions=(8, 16, 32, 64, 128, 256),
+    )
+    yield Model(
+        name="wgan-gp",
+        summary="Wasserstein GAN with gradient penalty",
+        architecture="wgan-gp",
+        loss="wgan-gp",
+        defaults={
+            "batch": 64,
+            "generator": {"lr": 1e-4, "betas": [0.5, 0.9]},
+            "discriminator": {"lr": 1e-4, "betas": [0.5, 0.9]},
+        },
+    )

@@ -1,0 +1,114 @@
+"""The content-addressed store: the bytes in ``blobs/sha256/<hex>`` have that SHA-256, or are damaged."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from ganzoo_registry.disk import Disk
+from ganzoo_registry.errors import Corrupt, RegistryError
+from ganzoo_registry.records import BlobInfo
+from ganzoo_registry.refs import DIGEST
+
+CHUNK = 1 << 20
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
+class Blobs:
+    """The blobs of one registry."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.directory = disk.root / "blobs" / "sha256"
+
+    def put(self, data: bytes | Path) -> BlobInfo:
+        """Store bytes, or a file's content, streamed. A damaged blob of the same digest is replaced.
+
+        Its name is durable after ``Disk.settle(directory)``: one for many blobs.
+        """
+        sha = hashlib.sha256()
+        with self._disk.staged(_hashed(data, sha)) as staged:
+            info = BlobInfo(f"sha256:{sha.hexdigest()}", staged.stat().st_size)
+            target = self._file(info.digest)
+            if not self._disk.publish(staged, target) and digest_of(target) != info.digest:
+                self._disk.replace(staged, target)
+        return info
+
+    def read(self, digest: str, owner: str) -> bytes:
+        """A blob's bytes, verified. ``owner`` says in errors what it belongs to.
+
+        Raises:
+            Corrupt: it is missing or damaged.
+        """
+        _check(digest, owner)
+        data = self._disk.read(self._file(digest))
+        if data is None:
+            raise self._missing(digest, owner)
+        if digest_of(data) != digest:
+            raise self._damaged(digest, owner)
+        return data
+
+    def path(self, digest: str, owner: str) -> Path:
+        """A blob's file, whose content was just verified, a chunk at a time.
+
+        Raises:
+            Corrupt: it is missing or damaged.
+        """
+        _check(digest, owner)
+        path = self._file(digest)
+        if not path.is_file():
+            raise self._missing(digest, owner)
+        if digest_of(path) != digest:
+            raise self._damaged(digest, owner)
+        return path
+
+    def _file(self, digest: str) -> Path:
+        return self.directory / digest.removeprefix("sha256:")
+
+    def _missing(self, digest: str, owner: str) -> Corrupt:
+        return Corrupt(f"blob {digest} of {owner} is missing", hint=self._cure(digest))
+
+    def _damaged(self, digest: str, owner: str) -> Corrupt:
+        return Corrupt(f"blob {digest} of {owner} is damaged: its bytes changed", hint=self._cure(digest))
+
+    def _cure(self, digest: str) -> str:
+        place = self._file(digest).relative_to(self._disk.root)
+        return f"restore {place} from a copy of the registry, or register or attach the same content again"
+
+
+def digest_of(data: bytes | Path) -> str:
+    """``sha256:<hex>`` of bytes, or of a file's content, streamed."""
+    sha = hashlib.sha256()
+    for chunk in _chunks(data):
+        sha.update(chunk)
+    return f"sha256:{sha.hexdigest()}"
+
+
+def _hashed(data: bytes | Path, sha: _Hash) -> Iterator[bytes]:
+    for chunk in _chunks(data):
+        sha.update(chunk)
+        yield chunk
+
+
+def _chunks(data: bytes | Path) -> Iterator[bytes]:
+    if isinstance(data, bytes):
+        yield data
+        return
+    try:
+        with open(data, "rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise RegistryError(f"cannot read {data}: {error.strerror}") from error
+
+
+def _check(digest: str, owner: str) -> None:
+    # A digest becomes a path, and the record that it was read from may have come from anywhere.
+    if not DIGEST.fullmatch(digest):
+        raise Corrupt(
+            f"the record of {owner} is damaged: {digest!r} is not a digest",
+            hint="restore it from a copy of the registry",
+        )

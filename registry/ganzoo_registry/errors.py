@@ -1,0 +1,55 @@
+"""What the registry raises: a message of one line, a hint of what to do, and an exit code."""
+
+from collections.abc import Iterable
+
+
+class RegistryError(Exception):
+    """Base of everything that the registry raises on purpose.
+
+    Args:
+        message: one line that says what went wrong.
+        hint: one line that says what to do about it.
+    """
+
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InvalidName(RegistryError):  # noqa: N818 - names say what is wrong, not that it is an error
+    """Text that cannot be a name, an alias, a kind or a reference."""
+
+    exit_code = 2
+
+
+class NotFound(RegistryError):  # noqa: N818
+    """A model, version, alias or kind that is not there."""
+
+    exit_code = 3
+
+
+class Corrupt(RegistryError):  # noqa: N818
+    """Stored bytes are missing, or are not what was stored."""
+
+    exit_code = 4
+
+
+class NotWritable(RegistryError):  # noqa: N818
+    """The place cannot hold a registry, or the system refused to read or write it."""
+
+
+class Conflict(RegistryError):  # noqa: N818
+    """What is stored already stands against the request."""
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str | None:
+    """A hint for an unknown ``name``: the closest of ``choices``, or all of them; None if there are none."""
+    import difflib  # 4 ms, needed only when something is wrong already
+
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"choose one of: {', '.join(known)}" if known else None

@@ -1,0 +1,144 @@
+"""``ganzoo models`` and ``ganzoo plugins``, with what is installed and with what is broken."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganzoo import __version__
+from ganzoo.cli import main
+from ganzoo.specs import Model
+from ganzoo.zoo import zoo
+
+BUILT_IN = {"conditional", "dcgan", "vanilla", "wgan-gp"}
+
+
+def install(site: Path, distribution: str, source: str) -> None:
+    information = site / f"{distribution}-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(f"[ganzoo.v1]\n{distribution} = {distribution}_module\n")
+    (site / f"{distribution}_module.py").write_text(source)
+
+
+def ganzoo(site: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in its own process, with ``site`` on the path."""
+    return subprocess.run(
+        [sys.executable, "-m", "ganzoo", *arguments],
+        env={**os.environ, "PYTHONPATH": str(site), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_registered_model_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [model["name"] for model in listed] == [zoo().shortest(model) for model in zoo().all(Model)]
+    assert BUILT_IN.issubset(model["name"] for model in listed)
+    for model in listed:
+        assert model["problem"] is None
+        assert model["resolutions"]
+        assert model["summary"]
+    conditional = next(model for model in listed if model["name"] == "conditional")
+    assert conditional["conditional"] is True
+    assert conditional["provided_by"] == f"ganzoo {__version__}"
+
+
+def test_the_table_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["MODEL", "ARCHITECTURE", "LOSS", "PIXELS", "LABELS", "FROM", "SUMMARY"]
+    assert BUILT_IN.issubset(row.split()[0] for row in rows)
+
+
+def test_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "wgan-gp", "--json"]) == 0
+    model = json.loads(capsys.readouterr().out)
+    assert model["architecture"] == "ganzoo/wgan-gp"
+    assert model["loss"] == "ganzoo/wgan-gp"
+    assert model["penalties"]["gradient-penalty"]["weight"] == 10
+    assert model["defaults"]["critic_steps"] == 5
+    assert model["options"]["latent_dim"] > 0
+    assert main(["models", "show", "ganzoo/wgan-gp"]) == 0
+    out = capsys.readouterr().out
+    settings = dict(line.split(None, 1) for line in out.partition("SETTING")[2].splitlines()[1:])
+    assert settings["critic_steps"] == "5"
+    assert settings["penalties.gradient-penalty.weight"] == "10.0"
+    assert settings["options.latent_dim"] == str(model["options"]["latent_dim"])
+
+
+def test_an_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "dcgn"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "Error: unknown model 'dcgn'\nHint: did you mean 'dcgan'?\n"
+
+
+def test_plugins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "--json"]) == 0
+    plugins = {plugin["name"]: plugin for plugin in json.loads(capsys.readouterr().out)}
+    assert plugins["dcgan"]["state"] == "active"
+    assert plugins["dcgan"]["distribution"] == "ganzoo"
+    assert {"kind": "model", "name": "dcgan"} in plugins["dcgan"]["provides"]
+    assert main(["plugins"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("ganzoo/dcgan "))
+    assert row.split()[1:3] == [__version__, "active"]
+    assert row.endswith("architecture dcgan, model dcgan")
+
+
+@pytest.mark.parametrize("source", ["raise SystemExit(9)", "import nowhere_at_all", "def ganzoo_specs(): pass"])
+def test_a_broken_plugin_is_listed_and_harmless(tmp_path: Path, source: str) -> None:
+    install(tmp_path, "wreck", source)
+    done = ganzoo(tmp_path, "plugins", "--json")
+    assert done.returncode == 0
+    wreck = next(plugin for plugin in json.loads(done.stdout) if plugin["name"] == "wreck")
+    assert wreck["state"] == "broken"
+
+    done = ganzoo(tmp_path, "models")
+    assert done.returncode == 0
+    assert BUILT_IN.issubset(row.split()[0] for row in done.stdout.splitlines())
+    assert done.stderr == f"Plugin wreck/wreck 1.0 is broken: {wreck['reason']}\n"
+
+    done = ganzoo(tmp_path, "models", "show", "wreck")
+    assert done.returncode == 5
+    assert done.stderr == (
+        f"Error: model 'wreck' should come from plugin wreck/wreck 1.0, which is broken: {wreck['reason']}\n"
+        "Hint: see: ganzoo plugins\n"
+    )
+
+    done = ganzoo(tmp_path, "models", GANZOO_STRICT_PLUGINS="1")
+    assert done.returncode == 5
+    assert done.stderr == f"Error: plugin wreck/wreck 1.0 is broken: {wreck['reason']}\n"
+
+
+def test_a_third_partys_model_is_listed_until_it_is_gone(tmp_path: Path) -> None:
+    install(
+        tmp_path,
+        "stranger",
+        "from ganzoo import Model, hookimpl\n@hookimpl\ndef ganzoo_specs():\n"
+        "    yield Model(name='dcgan', architecture='dcgan', loss='hinge')\n"
+        "    yield Model(name='lost', architecture='nowhere', loss='hinge')\n",
+    )
+    listed = {model["name"]: model for model in json.loads(ganzoo(tmp_path, "models", "--json").stdout)}
+    assert listed["stranger/dcgan"]["loss"] == "hinge"
+    assert listed["dcgan"]["provided_by"].startswith("ganzoo ")
+    assert listed["lost"]["problem"] == "unknown architecture 'nowhere'"
+    assert "unusable: unknown architecture 'nowhere'" in ganzoo(tmp_path, "models").stdout
+    assert "stranger" not in ganzoo(tmp_path / "empty", "models").stdout
+
+
+def test_the_allow_list(tmp_path: Path) -> None:
+    done = ganzoo(tmp_path, "models", GANZOO_PLUGINS="")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1
+    done = ganzoo(tmp_path, "plugins", GANZOO_PLUGINS="dcgan,dcgn")
+    assert done.returncode == 0
+    assert done.stderr == "GANZOO_PLUGINS names 'dcgn', which is not installed.\n"
+    done = ganzoo(tmp_path, "models", "show", "dcgan", GANZOO_PLUGINS="")
+    assert done.returncode == 5
+    assert "which is disabled: left out of GANZOO_PLUGINS" in done.stderr

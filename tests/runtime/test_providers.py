@@ -1,0 +1,168 @@
+import ctypes
+import sys
+from importlib import metadata
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError, MissingPackageError
+from ganzoo.runtime import providers
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.runtime.providers import CPU, CUDA, report
+
+CUDA_FAULT = report().faults[CUDA]
+needs_cuda = pytest.mark.skipif(CUDA_FAULT is not None, reason=f"needs a CUDA device: {CUDA_FAULT}")
+
+
+def test_the_probe_is_a_model():
+    model = onnx.load_from_string(providers._PROBE)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["ConvTranspose"]
+
+
+def test_report_says_what_works(capfd):
+    found = report()
+    assert found.version == onnxruntime.__version__
+    assert found.faults[CPU] is None
+    assert CPU in found.advertised
+    assert len(found.distributions) == 1
+    assert found.collision is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_report_notices_two_wheels(monkeypatch):
+    monkeypatch.setattr(metadata, "version", lambda name: "1.31.1")
+    found = report()
+    assert found.distributions == {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"}
+    assert found.collision is not None
+    assert found.collision.startswith("pip uninstall -y onnxruntime onnxruntime-gpu")
+
+
+def test_half_an_installation(monkeypatch):
+    """Both wheels own the same module: removing one leaves a module without content."""
+    monkeypatch.delattr(onnxruntime, "InferenceSession")
+    with pytest.raises(MissingPackageError) as caught:
+        ImageGenerator.from_bytes(b"", device="cpu")
+    assert str(caught.value) == "the installed ONNX Runtime is incomplete"
+    assert (caught.value.hint or "").startswith("pip uninstall -y onnxruntime onnxruntime-gpu")
+    assert caught.value.exit_code == ExitCode.MISSING_PACKAGE
+    found = report()
+    assert found.version is None
+    assert found.faults[CPU] == "the installed ONNX Runtime is incomplete"
+    assert found.collision == caught.value.hint
+
+
+def test_cuda_with_the_wheel_for_the_cpu(monkeypatch, make_onnx):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    with pytest.raises(MissingPackageError) as caught:
+        ImageGenerator.from_bytes(make_onnx(), device="cuda")
+    assert str(caught.value) == "the installed ONNX Runtime was built without CUDA"
+    assert "pip install onnxruntime-gpu" in (caught.value.hint or "")
+    assert caught.value.exit_code == ExitCode.MISSING_PACKAGE
+    assert ImageGenerator.from_bytes(make_onnx(), device="auto").device == "cpu"
+
+
+@pytest.fixture
+def cuda_wheel(monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+
+
+@pytest.mark.usefixtures("cuda_wheel")
+def test_cuda_without_a_driver(monkeypatch, make_onnx):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(GanzooError) as caught:
+        ImageGenerator.from_bytes(make_onnx(), device="cuda")
+    assert str(caught.value) == "CUDA does not work here: the NVIDIA driver is missing (libcuda.so.1)"
+    assert caught.value.hint == "use --device cpu, or see what works: ganzoo doctor"
+    assert caught.value.exit_code == ExitCode.FAILURE
+    assert ImageGenerator.from_bytes(make_onnx(), device="auto").device == "cpu"
+
+
+@pytest.mark.usefixtures("cuda_wheel")
+def test_cuda_with_a_driver_that_finds_no_device(monkeypatch, make_onnx):
+    class Driver:
+        def cuInit(self, flags):  # noqa: N802 - the driver's name
+            return 100
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver())
+    with pytest.raises(GanzooError, match=r"finds no usable device \(cuInit returned 100\)"):
+        ImageGenerator.from_bytes(make_onnx(), device="cuda")
+
+
+@pytest.mark.usefixtures("cuda_wheel")
+def test_cuda_with_a_library_missing(monkeypatch, make_onnx, capfd):
+    """A driver, but not the libraries: ONNX Runtime would run on the CPU without a word."""
+
+    def load(name):
+        raise OSError("libcublasLt.so.13: cannot open shared object file: No such file or directory")
+
+    def fall_back(data, options, providers, **_):
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : graph nodes that are assigned to the default CPU EP")
+
+    monkeypatch.setattr(providers, "_driver_fault", lambda: None)
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fall_back)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: sys.stdout.write("Failed to load"), raising=False)
+    with pytest.raises(GanzooError, match=r"a CUDA library is missing \(libcublasLt.so.13: cannot open") as caught:
+        ImageGenerator.from_bytes(make_onnx(), device="cuda")
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == ExitCode.FAILURE
+    assert capfd.readouterr() == ("", "")
+
+
+def test_this_machine_as_it_is(make_onnx, capfd):
+    """Nothing simulated: CUDA works, or asking for it is an error that says the same as the report."""
+    generator = ImageGenerator.from_bytes(make_onnx(), device="auto")
+    assert generator.device == ("cpu" if CUDA_FAULT else "cuda")
+    if CUDA_FAULT:
+        with pytest.raises(GanzooError) as caught:
+            ImageGenerator.from_bytes(make_onnx(), device="cuda")
+        assert str(caught.value) == CUDA_FAULT
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_probe_that_falls_back_is_a_fault(monkeypatch):
+    """The real ONNX Runtime, asked for a provider that this wheel or machine does not have."""
+    fault = providers._probe_fault("QNNExecutionProvider" if CUDA_FAULT is None else CUDA)
+    assert fault is not None
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : no : good\nmore", "no : good"),
+        ("plain", "plain"),
+        ("", "RuntimeError"),
+    ],
+)
+def test_one_line(text, line):
+    assert providers.one_line(RuntimeError(text)) == line
+
+
+def test_identity_names_the_version_and_the_cpu():
+    assert providers.identity().startswith(f"onnxruntime {onnxruntime.__version__} on ")
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_cuda_agrees_with_the_cpu(make_onnx):
+    data = make_onnx(("cat", "dog"))
+    z = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    labels = np.arange(40) % 2
+    cuda = ImageGenerator.from_bytes(data, device="cuda")
+    assert cuda.device == "cuda"
+    assert np.abs(cuda.run(z, labels) - ImageGenerator.from_bytes(data, device="cpu").run(z, labels)).max() < 1e-2
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_bad_bytes_on_cuda():
+    with pytest.raises(IntegrityError):
+        ImageGenerator.from_bytes(b"", device="cuda")

@@ -1,0 +1,83 @@
+"""Bytes that are no generator: one line, exit code 4, and not a word from ONNX Runtime."""
+
+import contextlib
+import os
+import random
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.runtime.session import open_session
+
+BAD = {
+    "empty": b"",
+    "pickle": b"\x80\x04\x95\x20\x00\x00\x00\x00\x00\x00\x00\x8c\x08builtins\x94.",
+    "text": b"<!doctype html><title>404</title>",
+    "random": random.Random(0).randbytes(4096),
+    "length bomb": b"\x3a\xff\xff\xff\xff\x7f" + b"x" * 64,
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_bytes_that_are_no_model(name, device, capfd):
+    with pytest.raises(IntegrityError) as caught:
+        ImageGenerator.from_bytes(BAD[name], device=device, source="g.onnx")
+    assert str(caught.value).startswith("g.onnx cannot be loaded: ")
+    assert "\n" not in str(caught.value)
+    assert "[ONNXRuntimeError]" not in str(caught.value)
+    assert caught.value.hint == "export it again: ganzoo export NAME -o FILE"
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+    assert capfd.readouterr() == ("", "")
+
+
+def test_truncated_anywhere(make_onnx, capfd):
+    data = make_onnx(("cat", "dog"))
+    for length in [*range(64), *range(64, len(data) - 1, 101), len(data) - 1]:
+        with pytest.raises(IntegrityError):
+            ImageGenerator.from_bytes(data[:length], device="cpu")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_flipped_bits_never_crash(make_onnx, capfd):
+    """A flip in the names and shapes is noticed; in the weights only the registry's digest can notice it."""
+    data, rng = make_onnx(("cat", "dog")), random.Random(1)
+    sampled = 0
+    for _ in range(300):
+        mutant = bytearray(data)
+        mutant[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        with contextlib.suppress(GanzooError):
+            ImageGenerator.from_bytes(bytes(mutant), device="cpu", threads=1).sample(2, 0)
+            sampled += 1
+    assert 0 < sampled < 300
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("link", ["file", "hard link", "symbolic link"])
+def test_external_weights_are_refused_where_they_lie_in_the_working_directory(link, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    np.ones(1, np.float32).tofile("secret")
+    {"file": os.rename, "hard link": os.link, "symbolic link": os.symlink}[link]("secret", "weights")
+    weights = numpy_helper.from_array(np.ones(1, np.float32), "w")
+    onnx.external_data_helper.set_external_data(weights, "weights")
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    z, images = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("z", "images"))
+    graph = helper.make_graph([helper.make_node("Min", ["z", "w"], ["images"])], "g", [z], [images], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    with pytest.raises(IntegrityError, match="cannot be loaded") as caught:
+        open_session(model.SerializeToString(), device="cpu")
+    assert "ganzoo-" not in str(caught.value)  # nor where our empty directory was
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_session_leaves_no_directory_behind(make_onnx, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    session, device = open_session(make_onnx(), device="cpu", threads=1)
+    assert device == "cpu"
+    assert session.get_providers() == ["CPUExecutionProvider"]
+    assert list(tmp_path.iterdir()) == []

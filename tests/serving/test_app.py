@@ -1,0 +1,112 @@
+"""What needs a hand inside: overload, bugs, and a device that this machine may not have."""
+
+import asyncio
+import threading
+
+import pytest
+
+from ganzoo.errors import GanzooError
+from ganzoo.serving.app import create_app
+from ganzoo.serving.page import landing_page
+
+PATH = "/v1/models/m/sample"
+
+
+class Stub:
+    """A generator whose ``sample`` does what the test says."""
+
+    def __init__(self, generator, sample, device="cpu"):
+        self.card, self.sha256, self.device = generator.card, generator.sha256, device
+        self.sample = sample
+
+
+@pytest.fixture
+def plain(generators):
+    return generators["plain"]
+
+
+def test_too_many_waiting_images_are_refused_at_once(connect, plain):
+    """Of 8 places 6 are taken: 3 more images are refused, 2 wait, and afterwards 8 fit again."""
+    started, release = threading.Event(), threading.Event()
+
+    def sample(n, seed, label):
+        started.set()
+        assert release.wait(timeout=20)
+        return plain.sample(n, seed, label)
+
+    async def scenario():
+        async with connect(create_app({"m": Stub(plain, sample)}, threads=1, max_waiting=8)) as client:
+            first = asyncio.create_task(client.get(f"{PATH}?n=6"))
+            assert await asyncio.to_thread(started.wait, 20)
+            refused = await client.get(f"{PATH}?n=3")
+            health = await client.get("/healthz")
+            waits = asyncio.create_task(client.get(f"{PATH}?n=2"))
+            release.set()
+            return refused, [health, await first, await waits, await client.get(f"{PATH}?n=8")]
+
+    refused, others = asyncio.run(scenario())
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json() == {
+        "error": "6 images are waiting already, and at most 8 may",
+        "hint": "try again in a second, or ask for fewer images",
+    }
+    assert [answer.status_code for answer in others] == [200] * 4
+
+
+def ask(connect, plain, sample, device="cpu", query="?n=2&seed=7"):
+    async def scenario():
+        async with connect(create_app({"m": Stub(plain, sample, device)}, max_waiting=2)) as client:
+            return await client.get(PATH + query), await client.get(PATH + query)
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (
+            ZeroDivisionError("secret"),
+            {"error": "internal error", "hint": "the server's log has the details"},
+        ),
+        (GanzooError("the GPU is gone", hint="look"), {"error": "the GPU is gone", "hint": "look"}),
+    ],
+)
+def test_failures_are_json_and_give_their_place_back(connect, plain, error, answer):
+    def sample(n, seed, label):
+        raise error
+
+    for response in ask(connect, plain, sample):
+        assert response.status_code == 500
+        assert response.json() == answer
+        assert "Traceback" not in response.text
+
+
+def test_no_etag_where_nothing_promises_the_same_bytes(connect, plain):
+    first, _ = ask(connect, plain, plain.sample, device="cuda")
+    assert first.status_code == 200
+    assert "etag" not in first.headers
+    assert first.headers["cache-control"] == "no-store"
+    assert first.headers["x-ganzoo-seed"] == "7"
+
+
+def test_an_unmodified_answer_costs_no_images(connect, plain):
+    calls = []
+
+    def sample(n, seed, label):
+        calls.append(n)
+        return plain.sample(n, seed, label)
+
+    async def scenario():
+        async with connect(create_app({"m": Stub(plain, sample)})) as client:
+            tag = (await client.get(f"{PATH}?seed=7")).headers["etag"]
+            return await client.get(f"{PATH}?seed=7", headers={"If-None-Match": tag})
+
+    assert asyncio.run(scenario()).status_code == 304
+    assert calls == [16]
+
+
+def test_the_page_escapes_names(plain):
+    page = landing_page({'"><script>': plain})
+    assert "<script>" not in page
+    assert "/v1/models/%22%3E%3Cscript%3E/sample" in page

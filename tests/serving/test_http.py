@@ -1,0 +1,204 @@
+"""The interface as clients see it, over real connections."""
+
+import io
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.images import encode_png, grid
+from ganzoo.latents import MAX_SEED
+
+PETS = ("cat", "<b>&dog", "0")
+
+
+def sample(client, name, **parameters):
+    return client.get(f"/v1/models/{name}/sample", params=parameters)
+
+
+def test_health(client):
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_models(client, generators):
+    answer = client.get("/v1/models")
+    assert answer.status_code == 200
+    models = answer.json()["models"]
+    assert [model["name"] for model in models] == ["broken", "deep", "pets", "plain"]
+    assert models[2] == {
+        "name": "pets",
+        "version": 3,
+        "digest": None,
+        "sha256": generators["pets"].sha256,
+        "latent_dim": 4,
+        "shape": [3, 8, 8],
+        "class_names": list(PETS),
+        "device": "cpu",
+        "urls": {"sample": "/v1/models/pets/sample"},
+    }
+
+
+@pytest.mark.parametrize("name", ["plain", "pets"])
+@pytest.mark.parametrize("seed", [0, 7, MAX_SEED])
+def test_the_same_bytes_as_the_library(client, generators, name, seed):
+    images = generators[name].sample(5, seed)
+    npy = sample(client, name, n=5, seed=seed, format="npy")
+    assert npy.status_code == 200
+    assert npy.headers["content-type"] == "application/octet-stream"
+    served = np.load(io.BytesIO(npy.content), allow_pickle=False)
+    assert served.dtype == np.uint8
+    assert (served == images).all()
+    png = sample(client, name, n=5, seed=seed)
+    assert png.headers["content-type"] == "image/png"
+    assert png.content == encode_png(grid(images))
+    assert png.headers["x-ganzoo-seed"] == npy.headers["x-ganzoo-seed"] == str(seed)
+
+
+@pytest.mark.parametrize(("text", "index"), [("cat", 0), ("1", 1), (PETS[1], 1), ("0", 2)])
+def test_label(client, generators, text, index):
+    answer = sample(client, "pets", n=3, seed=1, label=text, format="npy")
+    name = PETS[index]
+    assert (np.load(io.BytesIO(answer.content)) == generators["pets"].sample(3, 1, name)).all()
+
+
+def test_defaults(client):
+    answer = sample(client, "plain")
+    assert answer.status_code == 200
+    with Image.open(io.BytesIO(answer.content)) as picture:
+        assert picture.size == (4 * 48 + 3 * 2, 4 * 48 + 3 * 2)
+    again = sample(client, "plain", seed=answer.headers["x-ganzoo-seed"])
+    assert again.content == answer.content
+
+
+def test_the_most_images(client):
+    answer = sample(client, "plain", n=256, seed=1, format="npy")
+    assert np.load(io.BytesIO(answer.content)).shape == (256, 8, 8, 1)
+
+
+def test_a_seed_that_the_server_chose_is_not_cached(client):
+    first, second = sample(client, "plain", n=1), sample(client, "plain", n=1)
+    assert first.headers["x-ganzoo-seed"] != second.headers["x-ganzoo-seed"]
+    assert first.headers["cache-control"] == "no-store"
+    assert "etag" not in first.headers
+
+
+def test_etag(client):
+    path = "/v1/models/pets/sample?n=2&seed=7"
+    first = client.get(path)
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "no-cache"
+    assert tag.startswith('"')  # strong
+    assert client.get(path).headers["etag"] == tag
+    for header in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = client.get(path, headers={"If-None-Match": header})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["etag"] == tag
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers["x-ganzoo-seed"] == "7"
+    other = client.get(path, headers={"If-None-Match": '"other"'})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
+def test_etag_covers_everything_that_counts(client):
+    queries = ["n=2&seed=7", "n=3&seed=7", "n=2&seed=8", "n=2&seed=7&label=cat", "n=2&seed=7&format=npy"]
+    paths = [f"/v1/models/pets/sample?{query}" for query in queries] + ["/v1/models/plain/sample?n=2&seed=7"]
+    assert len({client.get(path).headers["etag"] for path in paths}) == len(paths)
+    by_name, by_index = (client.get(f"{paths[0]}&label={label}") for label in (quote(PETS[1]), 1))
+    assert by_name.headers["etag"] == by_index.headers["etag"]
+
+
+SEED_RANGE = f"a whole number from 0 to {MAX_SEED}"
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "hint"),
+    [
+        ("n=0", "n must be a whole number from 1 to 256, not '0'", "for example ?n=2"),
+        ("n=257", "n must be a whole number from 1 to 256, not '257'", "for example ?n=2"),
+        ("n=", "n must be a whole number from 1 to 256, not ''", "for example ?n=2"),
+        ("n=1.0", "n must be a whole number from 1 to 256, not '1.0'", "for example ?n=2"),
+        ("n=1_0", "n must be a whole number from 1 to 256, not '1_0'", "for example ?n=2"),
+        ("n=%D9%A3", "n must be a whole number from 1 to 256, not '٣'", "for example ?n=2"),
+        ("n=%00", "n must be a whole number from 1 to 256, not '\\x00'", "for example ?n=2"),
+        ("seed=-1", f"seed must be {SEED_RANGE}, not '-1'", "for example ?seed=1"),
+        (f"seed={2**64}", f"seed must be {SEED_RANGE}, not '{2**64}'", "for example ?seed=1"),
+        ("seed=cat", f"seed must be {SEED_RANGE}, not 'cat'", "for example ?seed=1"),
+        ("n=1&n=2", "the parameter 'n' is given twice", "give it once"),
+        ("sead=1", "there is no parameter 'sead'", "did you mean 'seed'?"),
+        ("q=1", "there is no parameter 'q'", "choose one of: format, label, n, seed"),
+        ("format=gif", "there is no format 'gif'", "choose one of: npy, png"),
+        ("label=3", "pets has no class '3'", "choose an index or a name: 0 (cat), 1 (<b>&dog), 2 (0)"),
+        ("label=cast", "pets has no class 'cast'", "did you mean 'cat'?"),
+    ],
+)
+def test_a_bad_query(client, query, error, hint):
+    answer = client.get(f"/v1/models/pets/sample?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {"error": error, "hint": hint}
+
+
+def test_a_label_where_there_are_none(client):
+    answer = sample(client, "plain", label=0)
+    assert answer.status_code == 422
+    assert answer.json() == {"error": "plain takes no labels", "hint": "leave the label out"}
+
+
+def test_an_unknown_model(client):
+    answer = sample(client, "plane")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "no model 'plane' is served here", "hint": "did you mean 'plain'?"}
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v1/models/plain", "/v1/models/plain/sample/3", "/v1/models/..%2f/sample"])
+def test_an_unknown_path(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "not found", "hint": "GET /v1/models lists what there is"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/v1/models", "/v1/models/plain/sample"])
+def test_other_methods(client, path, method):
+    answer = client.request(method, path, content=b"{}")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
+    assert answer.json() == {"error": "method not allowed", "hint": "use GET"}
+
+
+def test_head(client):
+    answer = client.head("/v1/models/plain/sample")
+    assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "GET", b"")
+
+
+def test_images_that_a_png_cannot_hold(client):
+    answer = sample(client, "deep", n=2)
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "error": "a PNG has 1, 3 or 4 channels, and these images have 2",
+        "hint": "write an array instead: npy",
+    }
+    npy = sample(client, "deep", n=2, format="npy")
+    assert np.load(io.BytesIO(npy.content)).shape == (2, 8, 8, 2)
+
+
+def test_images_that_are_not_finite(client):
+    answer = sample(client, "broken", n=1)
+    assert answer.status_code == 500
+    assert answer.json()["error"] == "image 0 has pixels that are not finite numbers"
+    assert "cache-control" not in answer.headers
+
+
+def test_the_page_shows_every_model_and_its_links_work(client):
+    answer = client.get("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.count("<img ") == 4
+    assert "<h2>pets:3</h2>" in answer.text
+    assert "<b>" not in answer.text  # class names are escaped
+    assert "&lt;b&gt;&amp;dog" in answer.text
+    assert "http" not in answer.text.replace("http-equiv", "")  # nothing from elsewhere
+    link = f"/v1/models/pets/sample?n=16&amp;seed=7&amp;label={quote(PETS[1])}"
+    assert link in answer.text
+    assert client.get(link.replace("&amp;", "&")).status_code == 200

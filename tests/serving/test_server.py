@@ -1,0 +1,133 @@
+"""A server's life: its port, its first line and its end."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+from ganzoo.errors import ExitCode, GanzooError, UsageError
+from ganzoo.serving.server import bind
+
+BLOCKING = """
+import sys
+from pathlib import Path
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.serving.server import bind, serve
+
+class Blocking(ImageGenerator):
+    def sample(self, *arguments, **options):
+        print("sampling", flush=True)
+        sys.stdin.readline()
+        return super().sample(*arguments, **options)
+
+data = Path(sys.argv[1]).read_bytes()
+serve({"plain": Blocking.from_bytes(data, device="cpu", threads=1)}, bind("127.0.0.1", 0))
+print("drained")
+"""
+
+
+def test_bind_takes_any_free_port_and_says_when_one_is_taken():
+    with bind("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        assert port > 0
+        with pytest.raises(GanzooError) as caught:
+            bind("127.0.0.1", port)
+    assert str(caught.value) == f"port {port} on 127.0.0.1 is in use"
+    assert caught.value.hint == "choose another, or any free one: --port 0"
+    assert caught.value.exit_code == ExitCode.FAILURE
+    bind("127.0.0.1", port).close()  # free again at once
+
+
+def test_bind_where_the_system_refuses(monkeypatch):
+    def refuse(listener, address):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(GanzooError, match="cannot listen on localhost:80: Permission denied") as caught:
+        bind("localhost", 80)
+    assert caught.value.exit_code == ExitCode.FAILURE
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_bind_port_out_of_range(port):
+    with pytest.raises(UsageError) as caught:
+        bind("127.0.0.1", port)
+    assert str(caught.value) == f"port must be from 0 to 65535, not {port}"
+    assert caught.value.hint == "--port 0 takes any free one"
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 70, "300.0.0.1"])
+def test_bind_to_an_unknown_host(host, monkeypatch):
+    with pytest.raises(UsageError) as caught:
+        bind(host, 0)
+    assert str(caught.value) == f"the host {host!r} is not known"
+    assert caught.value.hint == "for example --host 127.0.0.1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_starts_says_so_and_stops(start, server_code, directory, number):
+    server = start(server_code, directory)
+    assert server.ready_line == (
+        f"Serving broken, deep, pets, plain at {server.url}/ - "
+        f"try: curl '{server.url}/v1/models/broken/sample?n=16&seed=7' -o samples.png\n"
+    )
+    assert httpx.get(f"{server.url}/v1/models/plain/sample").status_code == 200
+    assert server.stop(number) == (0, "", "")
+
+
+def takes_connections(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_requests_under_way_are_answered_before_the_end(start, directory, generators):
+    server = start(BLOCKING, directory / "plain.onnx", stdin=subprocess.PIPE)
+    answers = []
+
+    def ask():
+        answers.append(httpx.get(f"{server.url}/v1/models/plain/sample?n=2&seed=7&format=npy", timeout=20))
+
+    client = threading.Thread(target=ask)
+    client.start()
+    assert server.process.stdout.readline() == "sampling\n"
+    server.process.send_signal(signal.SIGTERM)
+    while takes_connections(server.port):
+        pass
+    assert server.process.poll() is None  # still at work
+    out, err = server.process.communicate("\n", timeout=20)
+    client.join(timeout=20)
+    assert answers[0].status_code == 200
+    assert answers[0].content.endswith(generators["plain"].sample(2, 7).tobytes())
+    assert (server.process.returncode, out, err) == (0, "drained\n", "")
+
+
+def test_a_bug_is_in_the_log_and_not_in_the_answer(start, directory):
+    code = BLOCKING.replace("sys.stdin.readline()", "raise ZeroDivisionError('secret')")
+    server = start(code, directory / "plain.onnx")
+    answer = httpx.get(f"{server.url}/v1/models/plain/sample")
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal error")
+    status, _, err = server.stop(signal.SIGTERM)
+    assert status == 0
+    assert "ZeroDivisionError: secret" in err
+
+
+def test_never_imports_torch_while_it_serves(start, server_code, directory):
+    """The child itself ends with an error if torch is there."""
+    server = start(server_code, directory)
+    for path in ("/", "/v1/models", "/v1/models/pets/sample?label=cat", "/v1/models/pets/sample?format=npy"):
+        assert httpx.get(server.url + path).status_code == 200
+    assert server.stop(signal.SIGTERM) == (0, "", "")
+
+
+def test_the_port_is_taken_before_anything_is_loaded():
+    code = "import sys; from ganzoo.serving.server import bind; bind('127.0.0.1', int(sys.argv[1]))"
+    with bind("127.0.0.1", 0) as listener:
+        port = str(listener.getsockname()[1])
+        ended = subprocess.run([sys.executable, "-c", code, port], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "is in use" in ended.stderr

@@ -1,0 +1,361 @@
+"""Plugins as people install them, good and hostile: real metadata in a directory on ``sys.path``."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ganzoo.discovery import Manager, Plugin, State, discover, unknown_names
+from ganzoo.errors import ExitCode, PluginError
+from ganzoo.specs import Loss
+
+Install = Callable[..., Path]
+
+GOOD = """
+from ganzoo import Loss, hookimpl
+
+@hookimpl
+def ganzoo_specs():
+    yield Loss(name="tame", target="nowhere.losses:Tame")
+"""
+
+OBSERVER = """
+from ganzoo import hookimpl
+
+@hookimpl
+def ganzoo_report(run, step):
+    return [run, step]
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Put a distribution with one module per plugin on sys.path, as pip would; returns its directory."""
+    monkeypatch.delenv("GANZOO_PLUGINS", raising=False)
+    monkeypatch.delenv("GANZOO_STRICT_PLUGINS", raising=False)
+
+    def put(
+        distribution: str,
+        plugins: dict[str, str],
+        *,
+        version: str = "1.0",
+        site: str = "site",
+        entry_points: str | None = None,
+    ) -> Path:
+        directory = tmp_path / site
+        information = directory / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        information.mkdir(parents=True)
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        lines = ["[ganzoo.v1]"]
+        for name, source in plugins.items():
+            module = f"{distribution}_{name}".replace("-", "_")
+            (directory / f"{module}.py").write_text(source)
+            lines.append(f"{name} = {module}")
+        text = "\n".join(lines) if entry_points is None else entry_points
+        (information / "entry_points.txt").write_text(text)
+        if str(directory) not in sys.path:
+            monkeypatch.syspath_prepend(directory)
+        importlib.invalidate_caches()
+        return directory
+
+    before = set(sys.modules)
+    yield put
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def find(plugins: list[Plugin], qualified: str) -> Plugin:
+    (plugin,) = (plugin for plugin in plugins if plugin.qualified == qualified)
+    return plugin
+
+
+def third_parties(plugins: list[Plugin]) -> list[Plugin]:
+    return [plugin for plugin in plugins if not plugin.builtin]
+
+
+def test_a_plugin_is_known_by_being_installed(install: Install) -> None:
+    site = install("Some_GAN", {"tame": GOOD}, version="2.3")
+    plugin = find(Manager().plugins, "some-gan/tame")
+    assert plugin.state is State.ACTIVE
+    assert (plugin.version, plugin.target, plugin.api) == ("2.3", "Some_GAN_tame", "v1")
+    assert Path(plugin.location) == site
+    assert [spec.name for spec in plugin.specs] == ["tame"]
+    assert str(plugin) == "some-gan/tame 2.3"
+
+
+def test_every_built_in_is_active() -> None:
+    builtins = [plugin for plugin in Manager(environ={}).plugins if plugin.builtin]
+    assert {plugin.state for plugin in builtins} == {State.ACTIVE}
+    assert all(plugin.specs for plugin in builtins)
+
+
+def test_discovery_imports_no_plugin(install: Install) -> None:
+    install("slow", {"slow": "raise AssertionError('imported')"})
+    assert find(discover(), "slow/slow").state is State.AVAILABLE
+    assert "slow_slow" not in sys.modules
+
+
+HOSTILE = {
+    "import-error": (
+        "import no_such_package_here",
+        "ModuleNotFoundError: No module named 'no_such_package_here'",
+    ),
+    "syntax-error": ("def (", "SyntaxError: invalid syntax"),
+    "exit": ("raise SystemExit(3)", "SystemExit: 3"),
+    "base-exception": ("class Odd(BaseException): pass\nraise Odd('boo')", "Odd: boo"),
+    "two-lines": ("raise ValueError('first\\nsecond')", "ValueError: first"),
+    "wordless": ("raise ValueError", "ValueError"),
+    "misspelt": (
+        "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_raport(run): pass",
+        "unknown hook 'ganzoo_raport'; did you mean 'ganzoo_report'?",
+    ),
+    "undecorated": (
+        "def ganzoo_specs(): return []",
+        "ganzoo_specs is not marked as a hook; wanted: @ganzoo.hookimpl above def ganzoo_specs",
+    ),
+    "wrapper": (
+        "from ganzoo import hookimpl\n@hookimpl(wrapper=True)\ndef ganzoo_report(run): return (yield)",
+        "ganzoo_report is a wrapper; wanted: @ganzoo.hookimpl without arguments",
+    ),
+    "argument": (
+        "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report(epoch): pass",
+        "PluginValidationError",
+    ),
+    "raising": ("from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_specs(): 1 / 0", "ZeroDivisionError"),
+    "half-registered": (OBSERVER + "@hookimpl\ndef ganzoo_specs(): 1 / 0", "ZeroDivisionError: division by zero"),
+    "half-way": (GOOD + "    raise RuntimeError('half')", "RuntimeError: half"),
+    "not-iterable": (
+        "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_specs(): return 7",
+        "TypeError: 'int'",
+    ),
+    "not-a-spec": (
+        "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_specs(): return ['dcgan']",
+        "ganzoo_specs yielded 'dcgan'; wanted: one of Architecture, Loss, Penalty, Model, Dataset",
+    ),
+    "bad-spec": (
+        GOOD.replace('"tame"', '"My Loss"'),
+        "loss name 'My Loss' is malformed; wanted: lower-case letters, digits, inner '-'",
+    ),
+    "twice": (
+        GOOD + GOOD.strip().splitlines()[-1],
+        "loss 'tame' is provided twice; wanted: unique names per kind",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "reason"), HOSTILE.values(), ids=HOSTILE)
+def test_a_broken_plugin_hurts_nobody_else(install: Install, source: str, reason: str) -> None:
+    install("aaa", {"bad": source})
+    install("zzz", {"tame": GOOD, "observer": OBSERVER})
+    manager = Manager()
+    bad = find(manager.plugins, "aaa/bad")
+    assert bad.state is State.BROKEN
+    assert bad.reason.startswith(reason)
+    assert "\n" not in bad.reason
+    assert bad.specs == ()
+    others = [plugin for plugin in manager.plugins if plugin is not bad]
+    assert {plugin.state for plugin in others} == {State.ACTIVE}
+    assert [spec.name for spec in find(others, "zzz/tame").specs] == ["tame"]
+    (observed,) = manager.notify("ganzoo_report", pytest.fail, run="r", step=1, metrics={})
+    assert observed == (find(others, "zzz/observer"), ["r", 1])
+
+
+def test_a_module_without_the_attribute_is_broken(install: Install) -> None:
+    install("aaa", {"tame": GOOD}, entry_points="[ganzoo.v1]\ntame = aaa_tame:plugin")
+    assert find(Manager().plugins, "aaa/tame").reason.startswith("AttributeError: module 'aaa_tame'")
+
+
+def test_a_plugin_may_be_an_object(install: Install) -> None:
+    source = (
+        "from dataclasses import dataclass\nfrom ganzoo import Loss, hookimpl\n"
+        "@dataclass\nclass Plugin:\n    name: str\n    @hookimpl\n    def ganzoo_specs(self):\n"
+        "        yield Loss(name=self.name, target='a:B')\n"
+        "    @hookimpl\n    def ganzoo_report(self, step):\n        return step\n"
+        "plugin = Plugin('own')"
+    )
+    install("aaa", {"tame": source}, entry_points="[ganzoo.v1]\ntame = aaa_tame:plugin")
+    manager = Manager()
+    plugin = find(manager.plugins, "aaa/tame")
+    assert [spec.name for spec in plugin.specs] == ["own"]
+    assert manager.notify("ganzoo_report", pytest.fail, run=None, step=4, metrics={}) == [(plugin, 4)]
+
+
+def test_a_hook_of_a_later_v1_may_be_marked_optional(install: Install) -> None:
+    source = "from ganzoo import hookimpl\n@hookimpl(optionalhook=True)\ndef ganzoo_from_the_future(run): pass"
+    install("aaa", {"new": source})
+    assert find(Manager().plugins, "aaa/new").state is State.ACTIVE
+
+
+def test_ctrl_c_at_import_is_not_swallowed(install: Install) -> None:
+    install("aaa", {"bad": "raise KeyboardInterrupt"})
+    with pytest.raises(KeyboardInterrupt):
+        Manager()
+
+
+def test_strict_mode_raises_what_is_broken(install: Install) -> None:
+    install("aaa", {"bad": "raise SystemExit(0)"})
+    with pytest.raises(PluginError) as caught:
+        Manager(environ={"GANZOO_STRICT_PLUGINS": "1"})
+    assert str(caught.value) == "plugin aaa/bad 1.0 is broken: SystemExit: 0"
+    assert caught.value.exit_code == ExitCode.PLUGIN
+    assert isinstance(caught.value.__cause__, SystemExit)
+
+
+@pytest.mark.parametrize("api", ["v0", "v2", "v11"])
+def test_another_api_is_named_and_not_imported(install: Install, api: str) -> None:
+    install("aaa", {"old": "raise AssertionError('imported')"}, entry_points=f"[ganzoo.{api}]\nold = aaa_old")
+    plugin = find(Manager().plugins, "aaa/old")
+    assert plugin.state is State.INCOMPATIBLE
+    assert plugin.reason == f"written for plugin API {api}; this ganzoo speaks v1"
+    assert "aaa_old" not in sys.modules
+
+
+def test_a_plugin_may_serve_two_apis(install: Install) -> None:
+    install("aaa", {"tame": GOOD}, entry_points="[ganzoo.v2]\ntame = nowhere\n[ganzoo.v1]\ntame = aaa_tame")
+    (plugin,) = third_parties(Manager().plugins)
+    assert (plugin.state, plugin.api) == (State.ACTIVE, "v1")
+
+
+def test_one_module_offered_twice_is_loaded_once(install: Install) -> None:
+    install("aaa", {"tame": GOOD})
+    install("bbb", {}, entry_points="[ganzoo.v1]\ntame = aaa_tame")
+    manager = Manager()
+    assert find(manager.plugins, "aaa/tame").state is State.ACTIVE
+    twin = find(manager.plugins, "bbb/tame")
+    assert (twin.state, twin.reason) == (State.DUPLICATE, "aaa_tame is loaded as aaa/tame already")
+
+
+def test_two_distributions_may_use_one_plugin_name(install: Install) -> None:
+    install("aaa", {"tame": GOOD})
+    install("bbb", {"tame": GOOD})
+    assert [plugin.state for plugin in third_parties(Manager().plugins)] == [State.ACTIVE, State.ACTIVE]
+
+
+def test_the_copy_that_comes_first_on_the_path_counts(install: Install) -> None:
+    install("aaa", {"tame": GOOD}, version="1.0", site="later")
+    install("aaa", {"tame": GOOD}, version="2.0", site="earlier")
+    (plugin,) = third_parties(Manager().plugins)
+    assert (plugin.version, plugin.state) == ("2.0", State.ACTIVE)
+
+
+def test_a_plugin_of_a_shadowed_copy_is_none(install: Install) -> None:
+    install("aaa", {"tame": GOOD}, version="1.0", site="later")
+    install("aaa", {}, version="2.0", site="earlier", entry_points="")
+    assert third_parties(Manager().plugins) == []
+
+
+def test_lib64_does_not_double_anything(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = install("aaa", {"tame": GOOD})
+    (tmp_path / "site64").symlink_to(site)
+    monkeypatch.syspath_prepend(tmp_path / "site64")
+    (plugin,) = third_parties(Manager().plugins)
+    assert plugin.state is State.ACTIVE
+
+
+def test_unreadable_metadata_is_reported(install: Install) -> None:
+    install("aaa", {}, entry_points="[ganzoo.v1]\nthis is no entry point")
+    install("zzz", {"tame": GOOD})
+    unreadable, tame = third_parties(Manager().plugins)
+    assert unreadable.state is State.BROKEN
+    assert unreadable.reason.startswith("entry_points.txt cannot be read: ")
+    assert tame.state is State.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("entry_points.txt", b"[ganzoo.v1]\n\xff"),
+        ("METADATA", b""),
+        ("METADATA", b"Metadata-Version: 2.1\nName: aaa\n"),
+        ("METADATA", None),
+    ],
+)
+def test_a_damaged_distribution_is_nobody(install: Install, file: str, content: bytes | None) -> None:
+    damaged = install("aaa", {"tame": GOOD}) / "aaa-1.0.dist-info" / file
+    if content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content)
+    install("zzz", {"tame": GOOD})
+    (plugin,) = third_parties(Manager().plugins)
+    assert (plugin.qualified, plugin.state) == ("zzz/tame", State.ACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "active"),
+    [
+        ("", []),
+        ("tame", ["aaa/tame", "bbb/tame"]),
+        (" bbb/tame , aaa/other ", ["aaa/other", "bbb/tame"]),
+        ("nobody", []),
+    ],
+)
+def test_the_allow_list(install: Install, allowed: str, active: list[str]) -> None:
+    install("aaa", {"tame": GOOD, "other": GOOD.replace("tame", "other")})
+    install("bbb", {"tame": GOOD})
+    plugins = Manager(environ={"GANZOO_PLUGINS": allowed}).plugins
+    assert [plugin.qualified for plugin in plugins if plugin.state is State.ACTIVE] == active
+    rest = {(plugin.state, plugin.reason) for plugin in plugins if plugin.qualified not in active}
+    assert rest == {(State.DISABLED, "left out of GANZOO_PLUGINS")}
+
+
+def test_a_disabled_plugin_is_not_imported(install: Install) -> None:
+    install("aaa", {"bad": "raise AssertionError('imported')"})
+    Manager(environ={"GANZOO_PLUGINS": "dcgan"})
+    assert "aaa_bad" not in sys.modules
+
+
+def test_a_misspelt_allow_list_is_noticed() -> None:
+    environ = {"GANZOO_PLUGINS": "dcgan,ganzoo/dcgan,dcgn"}
+    assert unknown_names(discover(environ), environ) == ["dcgn"]
+    assert unknown_names(discover({}), {}) == []
+
+
+def test_qualified_names_stay_exact(install: Install) -> None:
+    install("aaa", {"one": GOOD, "two": GOOD})
+    one, two = third_parties(Manager().plugins)
+    assert one.state is State.ACTIVE
+    assert (two.state, two.reason) == (State.BROKEN, "loss 'tame' is provided by aaa/one already")
+
+
+def test_nobody_provides_the_spec_of_another(install: Install) -> None:
+    shared = "from ganzoo import Loss\nLOSS = Loss(name='tame', target='a:B')"
+    use = "from ganzoo import hookimpl\nimport aaa_shared\n@hookimpl\ndef ganzoo_specs(): yield aaa_shared.LOSS"
+    install("aaa", {"shared": shared, "one": use})
+    install("bbb", {"two": use})
+    thief = find(Manager().plugins, "bbb/two")
+    assert (thief.state, thief.reason) == (State.BROKEN, "loss 'tame' is the very object of aaa/one")
+
+
+@pytest.mark.parametrize("failure", ["1 / 0", "raise SystemExit", "raise BaseException"])
+def test_a_raising_hook_is_passed_over_and_mentioned_once(install: Install, failure: str) -> None:
+    install("aaa", {"bad": f"from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report(step):\n    {failure}"})
+    install("bbb", {"observer": OBSERVER})
+    manager = Manager()
+    problems: list[str] = []
+    for step in (1, 2):
+        answers = manager.notify("ganzoo_report", problems.append, run="r", step=step, metrics={})
+        assert answers == [(find(manager.plugins, "bbb/observer"), ["r", step])]
+    (problem,) = problems
+    assert problem.startswith("plugin aaa/bad 1.0 failed in ganzoo_report: ")
+    assert "\n" not in problem
+
+
+def test_ctrl_c_in_a_hook_is_not_swallowed(install: Install) -> None:
+    source = "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report():\n    raise KeyboardInterrupt"
+    install("aaa", {"bad": source})
+    with pytest.raises(KeyboardInterrupt):
+        Manager().notify("ganzoo_report", pytest.fail, run=None, step=1, metrics={})
+
+
+def test_a_hook_that_nobody_implements_has_no_answers() -> None:
+    assert Manager([]).notify("ganzoo_lineage", pytest.fail, run=None) == []
+
+
+def test_managers_are_independent(install: Install) -> None:
+    install("aaa", {"tame": GOOD})
+    first, second = (find(Manager().plugins, "aaa/tame").specs for _ in range(2))
+    assert first == second == (Loss(name="tame", target="nowhere.losses:Tame"),)

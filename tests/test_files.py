@@ -1,0 +1,83 @@
+import errno
+import os
+
+import pytest
+
+from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.files import write_atomic
+
+
+def test_writes_and_replaces(tmp_path):
+    path = tmp_path / "out.bin"
+    write_atomic(path, b"old")
+    write_atomic(str(path), b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").touch()
+    write_atomic(tmp_path / "out", b"")
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_follows_a_symbolic_link(tmp_path):
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    write_atomic(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_directory_missing(tmp_path):
+    path = tmp_path / "none" / "out.png"
+    with pytest.raises(GanzooError) as caught:
+        write_atomic(path, b"x")
+    assert str(caught.value) == f"cannot write {path}: the directory {path.parent} does not exist"
+    assert caught.value.hint == f"make it first: mkdir -p {path.parent}"
+    assert caught.value.exit_code == ExitCode.FAILURE
+
+
+def test_parent_is_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(GanzooError, match="file is not a directory"):
+        write_atomic(tmp_path / "file" / "out", b"x")
+
+
+@pytest.mark.parametrize("path", ["directory", os.devnull])
+def test_only_regular_files_are_replaced(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(GanzooError) as caught:
+        write_atomic(path, b"x")
+    assert str(caught.value) == f"cannot write {path}: it is not a regular file"
+    assert caught.value.hint == "choose the path of a file"
+    assert os.path.exists(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "hint"),
+    [
+        (errno.ENOSPC, "the disk is full", "free some space"),
+        (errno.EDQUOT, "the disk quota is used up", "free some space"),
+        (errno.EROFS, "is read-only", "choose a directory"),
+        (errno.EACCES, "is not writable", "choose a directory"),
+        (errno.EIO, os.strerror(errno.EIO), None),
+    ],
+)
+def test_what_the_system_refuses(tmp_path, monkeypatch, number, message, hint):
+    """Written already, refused on the way to the disk: the old file stays, and nothing else."""
+    path = tmp_path / "out"
+    path.write_bytes(b"old")
+
+    def refuse(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(GanzooError, match=message) as caught:
+        write_atomic(path, b"new")
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == ExitCode.FAILURE
+    assert caught.value.hint is None if hint is None else (caught.value.hint or "").startswith(hint)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,111 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.errors import ExitCode, GanzooError, UsageError
+from ganzoo.images import GAP, encode_npy, encode_png, grid, to_uint8
+
+RNG = np.random.default_rng(0)
+
+
+def pixels(*shape):
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def decode(data):
+    with Image.open(io.BytesIO(data)) as picture:
+        return picture.mode, np.array(picture)
+
+
+def test_every_level_comes_back():
+    levels = np.arange(256, dtype=np.float32)
+    images = (levels / np.float32(127.5) - 1).reshape(1, 1, 16, 16)
+    assert to_uint8(images).ravel().tolist() == list(range(256))
+
+
+def test_clamps_and_rounds():
+    images = np.array([-1, 1, -7, 1.004, 0, 300], np.float32).reshape(1, 1, 1, 6)
+    assert to_uint8(images).ravel().tolist() == [0, 255, 0, 255, 128, 255]
+
+
+def test_channels_move_last():
+    images = np.zeros((2, 3, 4, 5), np.float32)
+    images[1, 2, 3, 4] = 1
+    converted = to_uint8(images)
+    assert converted.shape == (2, 4, 5, 3)
+    assert converted.dtype == np.uint8
+    assert converted[1, 3, 4, 2] == 255
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_pixels_are_an_error_that_names_the_image(bad):
+    images = np.zeros((4, 1, 2, 2), np.float32)
+    images[2, 0, 1, 0] = bad
+    with pytest.raises(GanzooError) as caught:
+        to_uint8(images, start=30)
+    assert str(caught.value) == "image 32 has pixels that are not finite numbers"
+    assert caught.value.hint is not None
+    assert caught.value.exit_code == ExitCode.FAILURE
+
+
+def test_grid_is_near_square_with_gaps_and_white_rests():
+    images = pixels(7, 64, 50, 3)
+    sheet = grid(images)
+    assert sheet.shape == (3 * 64 + 2 * GAP, 3 * 50 + 2 * GAP, 3)
+    for index, image in enumerate(images):
+        top, left = index // 3 * (64 + GAP), index % 3 * (50 + GAP)
+        assert (sheet[top : top + 64, left : left + 50] == image).all()
+    assert (sheet[64 : 64 + GAP] == 255).all()
+    assert (sheet[:, 50 : 50 + GAP] == 255).all()
+    assert (sheet[2 * (64 + GAP) :, 50:] == 255).all()
+
+
+@pytest.mark.parametrize(("height", "factor"), [(8, 6), (28, 2), (47, 2), (48, 1), (256, 1)])
+def test_small_images_are_magnified(height, factor):
+    images = pixels(1, height, 8, 1)
+    sheet = grid(images)
+    assert sheet.shape == (height * factor, 8 * factor, 1)
+    assert (sheet[::factor, ::factor] == images[0]).all()
+    assert (sheet[factor - 1 :: factor, factor - 1 :: factor] == images[0]).all()
+
+
+@pytest.mark.parametrize(("columns", "size"), [(1, (5, 1)), (5, (1, 5)), (9, (1, 5)), (2, (3, 2)), (None, (2, 3))])
+def test_grid_columns(columns, size):
+    sheet = grid(pixels(5, 60, 60, 1), columns)
+    assert sheet.shape[:2] == tuple(60 * tiles + GAP * (tiles - 1) for tiles in size)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(0, None), (3, 0), (3, -1)])
+def test_grid_of_nothing(count, columns):
+    with pytest.raises(UsageError, match="at least one image and one column") as caught:
+        grid(pixels(count, 8, 8, 1), columns)
+    assert caught.value.hint == "ask for n >= 1"
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_png_round_trip(channels, mode):
+    image = pixels(5, 7, channels)
+    data = encode_png(image)
+    found, back = decode(data)
+    assert found == mode
+    assert (back.reshape(image.shape) == image).all()
+    assert encode_png(image[::-1][::-1]) == data
+
+
+def test_png_of_other_channels():
+    with pytest.raises(UsageError) as caught:
+        encode_png(pixels(4, 4, 2))
+    assert str(caught.value) == "a PNG has 1, 3 or 4 channels, and these images have 2"
+    assert caught.value.hint == "write an array instead: npy"
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_npy_round_trip():
+    images = to_uint8(RNG.normal(size=(3, 2, 4, 5)).astype(np.float32))
+    back = np.load(io.BytesIO(encode_npy(images)), allow_pickle=False)
+    assert back.dtype == np.uint8
+    assert back.flags.c_contiguous
+    assert (back == images).all()

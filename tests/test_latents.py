@@ -1,0 +1,66 @@
+"""The latent stream is part of every exported file's promise: these numbers must never change."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganzoo.latents import MAX_SEED, STREAM, draw
+
+SEEDS = st.integers(0, MAX_SEED)
+
+
+def test_golden_values():
+    z, labels = draw(7, 0, 3, 4, classes=10)
+    golden = [
+        [-0.3895782232284546, 0.708344042301178, -1.8051143884658813, -1.524535059928894],
+        [-0.29868850111961365, 0.8723044395446777, -2.071925640106201, 0.21025554835796356],
+        [-1.2573851346969604, -1.6761887073516846, 0.4475029706954956, 0.8972906470298767],
+    ]
+    assert z.dtype == np.float32
+    assert z.tolist() == golden
+    assert labels is not None
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [6, 8, 0]
+    assert STREAM == "philox-1"
+
+
+def test_golden_values_at_the_far_end():
+    z, labels = draw(MAX_SEED, MAX_SEED, 1, 2, classes=3)
+    assert z.tolist() == [[1.7613193988800049, -1.8013712167739868]]
+    assert labels is not None
+    assert labels.tolist() == [1]
+
+
+@given(seed=SEEDS, start=st.integers(0, MAX_SEED - 8), count=st.integers(0, 8), dim=st.integers(1, 9))
+def test_an_image_depends_on_seed_and_index_alone(seed, start, count, dim):
+    z, labels = draw(seed, start, count, dim, classes=7)
+    assert labels is not None
+    for row in range(count):
+        alone, label = draw(seed, start + row, 1, dim, classes=7)
+        assert label is not None
+        assert (z[row] == alone[0]).all()
+        assert labels[row] == label[0]
+
+
+@given(seed=SEEDS)
+def test_classes_do_not_change_the_latents(seed):
+    without, none = draw(seed, 0, 2, 5)
+    assert none is None
+    assert (without == draw(seed, 0, 2, 5, classes=3)[0]).all()
+
+
+@pytest.mark.parametrize("other", [(8, 0), (7, 1)])
+def test_seed_and_index_both_count(other):
+    assert not np.array_equal(draw(7, 0, 1, 4)[0], draw(*other, 1, 4)[0])
+
+
+def test_latents_are_standard_normal_and_labels_uniform():
+    z, labels = draw(0, 0, 2000, 16, classes=4)
+    count = z.size
+    assert abs(z.mean()) < 5 / count**0.5  # five standard errors each
+    assert abs(z.var() - 1) < 5 * (2 / count) ** 0.5
+    assert abs((z[:, 0] * z[:, 1]).mean()) < 5 / len(z) ** 0.5
+    assert labels is not None
+    expected = len(labels) / 4
+    assert (np.abs(np.bincount(labels, minlength=4) - expected) < 5 * (expected * 0.75) ** 0.5).all()

@@ -1,0 +1,147 @@
+"""Each malformed spec is refused with a message that shows the wanted form."""
+
+import string
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganzoo.errors import ExitCode, PluginError
+from ganzoo.specs import Architecture, Dataset, Loss, Model, Penalty, Spec
+from ganzoo.validation import validate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    width: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demanding:
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complete(Penalty):
+    def points(self, step: Any) -> Any:
+        return step
+
+    def value(self, squared_norm: Any) -> Any:
+        return squared_norm
+
+
+class Pointless(Penalty):
+    def value(self, squared_norm: Any) -> Any:
+        return squared_norm
+
+
+ARCHITECTURE = Architecture(
+    name="net", generator="pkg.net:G", discriminator="pkg.net:D", options=Options, resolutions=(8, 16)
+)
+LOSS = Loss(name="loss", target="pkg.loss:L", penalties=(Complete(name="p"),))
+MODEL = Model(name="model", architecture="net", loss="other-dist/loss")
+PENALTY = Complete(name="p", weight=0, every=16)
+DATASET = Dataset(name="data", target="pkg.data:load")
+GOOD = (ARCHITECTURE, LOSS, MODEL, PENALTY, DATASET)
+
+
+def test_well_formed_specs_pass_unchanged() -> None:
+    assert validate(iter(GOOD)) == GOOD
+
+
+def test_names_are_unique_per_kind_only() -> None:
+    specs = (replace(ARCHITECTURE, name="same"), replace(MODEL, name="same"), replace(LOSS, name="same"))
+    assert validate(specs) == specs
+
+
+BAD: list[tuple[object, str]] = [
+    ("dcgan", "ganzoo_specs yielded 'dcgan'; wanted: one of Architecture, Loss, Penalty, Model, Dataset"),
+    (
+        Spec(name="bare"),
+        "ganzoo_specs yielded Spec(name='bare', summary=''); wanted: one of Architecture, Loss",
+    ),
+    (Loss, "ganzoo_specs yielded <class 'ganzoo.specs.Loss'>; wanted: one of"),
+    (replace(LOSS, name=7), "loss name 7 is malformed; wanted: lower-case letters, digits, inner '-'"),
+    (replace(LOSS, summary="two\nlines"), "loss 'loss': summary='two\\nlines'; wanted: one line of text"),
+    (replace(LOSS, target="pkg.loss.L"), "loss 'loss': target='pkg.loss.L'; wanted: 'package.module:Class'"),
+    (replace(LOSS, penalties=["p"]), "loss 'loss': penalties=['p']; wanted: a tuple of Penalty"),
+    (
+        replace(LOSS, penalties=(Complete(name="p", weight=-1),)),
+        "penalty 'p': weight=-1; wanted: a finite number",
+    ),
+    (replace(LOSS, defaults=5), "loss 'loss': defaults=5; wanted: a mapping with string keys"),
+    (
+        replace(ARCHITECTURE, generator=print),
+        "architecture 'net': generator=<built-in function print>; wanted: '",
+    ),
+    (
+        replace(ARCHITECTURE, discriminator=""),
+        "architecture 'net': discriminator=''; wanted: 'package.module:Class'",
+    ),
+    (
+        replace(ARCHITECTURE, options=dict),
+        "architecture 'net': options=<class 'dict'>; wanted: a dataclass type",
+    ),
+    (
+        replace(ARCHITECTURE, options=Options()),
+        "architecture 'net': options=Options(width=8); wanted: a dataclass",
+    ),
+    (replace(ARCHITECTURE, options=Demanding), "architecture 'net': Demanding() fails: "),
+    (
+        replace(ARCHITECTURE, resolutions=()),
+        "architecture 'net': resolutions=(); wanted: a non-empty tuple of pixels",
+    ),
+    (
+        replace(ARCHITECTURE, resolutions=[8]),
+        "architecture 'net': resolutions=[8]; wanted: a non-empty tuple",
+    ),
+    (
+        replace(ARCHITECTURE, resolutions=(0,)),
+        "architecture 'net': resolutions=(0,); wanted: a non-empty tuple",
+    ),
+    (replace(ARCHITECTURE, conditional=1), "architecture 'net': conditional=1; wanted: True or False"),
+    (
+        Pointless(name="p"),
+        "penalty 'p': Pointless lacks points(); wanted: a subclass of Penalty with points() and",
+    ),
+    (Penalty(name="p"), "penalty 'p': Penalty lacks points(); wanted: a subclass of Penalty"),
+    (replace(PENALTY, weight=float("nan")), "penalty 'p': weight=nan; wanted: a finite number >= 0"),
+    (replace(PENALTY, weight=True), "penalty 'p': weight=True; wanted: a finite number >= 0"),
+    (replace(PENALTY, every=0), "penalty 'p': every=0; wanted: a whole number of steps >= 1"),
+    (replace(PENALTY, every=1.5), "penalty 'p': every=1.5; wanted: a whole number of steps >= 1"),
+    (replace(MODEL, architecture=ARCHITECTURE), "model 'model': architecture=Architecture("),
+    (replace(MODEL, loss="a/b/c"), "model 'model': loss='a/b/c'; wanted: 'name' or 'distribution/name'"),
+    (replace(MODEL, defaults={1: 2}), "model 'model': defaults={1: 2}; wanted: a mapping with string keys"),
+    (replace(DATASET, target="pkg:"), "dataset 'data': target='pkg:'; wanted: 'package.module:attribute'"),
+]
+
+
+@pytest.mark.parametrize(("spec", "message"), BAD, ids=[message[:50] for _, message in BAD])
+def test_a_malformed_spec_is_refused(spec: object, message: str) -> None:
+    with pytest.raises(PluginError) as caught:
+        validate([spec])
+    assert str(caught.value).startswith(message)
+    assert caught.value.exit_code == ExitCode.PLUGIN
+
+
+def test_a_missing_default_is_named() -> None:
+    with pytest.raises(PluginError, match=r"wanted: a usable default for each of width$"):
+        validate([replace(ARCHITECTURE, options=Demanding)])
+
+
+def test_the_same_name_twice_is_refused() -> None:
+    with pytest.raises(PluginError, match=r"loss 'loss' is provided twice; wanted: unique names per kind"):
+        validate([LOSS, DATASET, replace(LOSS, summary="another")])
+
+
+@given(st.one_of(st.text(alphabet="ab9-_A.é \n", max_size=6), st.text(max_size=6)))
+def test_names_are_what_people_can_type(name: str) -> None:
+    allowed = set(string.ascii_lowercase + string.digits + "-")
+    fine = bool(name) and set(name) <= allowed and not name.startswith("-") and not name.endswith("-")
+    if fine:
+        assert validate([replace(LOSS, name=name)])
+    else:
+        with pytest.raises(PluginError, match="is malformed"):
+            validate([replace(LOSS, name=name)])
