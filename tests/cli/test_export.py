@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.api import ExportResult
+from ganzoo.export.registered import ExportResult
 from ganzoo.cli import main
 from ganzoo_registry import Version
 
