@@ -1,17 +1,19 @@
 """A run's configuration: its fields, and how values come in over the defaults."""
 
+import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
-from ganzoo.errors import NotFoundError, UsageError
+from ganzoo.errors import NotFoundError, UsageError, did_you_mean
 
+FINITE = sys.float_info.max
 Count = Annotated[int, msgspec.Meta(ge=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=FINITE)]
 Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
@@ -27,7 +29,7 @@ class AdamConfig:
 class PenaltyConfig:
     """A penalty's weight (0 takes it out) and interval in steps."""
 
-    weight: Annotated[float, msgspec.Meta(ge=0)]
+    weight: Annotated[float, msgspec.Meta(ge=0, le=FINITE)]
     every: Count = 1
 
 
@@ -141,12 +143,27 @@ def merge(base: Settings, *over: Settings) -> dict[str, Any]:
     return merged
 
 
+def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
+    """Refuse a key that the dataclass ``to``, or one of the dataclasses in it, has no field for.
+
+    Raises:
+        UsageError: naming the key, with the one that was probably meant.
+    """
+    known = {field.name: get_type_hints(to)[field.name] for field in fields(to)}
+    for key, value in values.items():
+        if key not in known:
+            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=did_you_mean(key, known))
+        if is_dataclass(known[key]) and isinstance(value, Mapping):
+            check_keys(value, known[key], f"{prefix}{key}.")
+
+
 def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
     """Check ``values`` against the dataclass ``to`` and build it.
 
     Raises:
         UsageError: naming the key, with what it should be.
     """
+    check_keys(values, to, prefix)
     try:
         return msgspec.convert(values, to)
     except msgspec.ValidationError as error:
@@ -174,6 +191,7 @@ def _flat(table: Settings, prefix: str = "") -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return parsed["value"] if len(parsed) == 1 else text  # a text of several lines may hold other keys

@@ -5,6 +5,7 @@ from ganzoo.errors import MissingPackageError
 _DISTRIBUTIONS = {
     "PIL": "pillow",
     "httptools": "uvicorn[standard]",
+    "msgspec": "msgspec",
     "numpy": "numpy",
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
@@ -12,6 +13,7 @@ _DISTRIBUTIONS = {
     "safetensors": "safetensors",
     "sklearn": "scikit-learn",
     "starlette": "starlette",
+    "tomli_w": "tomli-w",
     "torch": "torch",
     "uvicorn": "uvicorn[standard]",
 }

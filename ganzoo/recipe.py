@@ -1,13 +1,14 @@
 """From names and settings to the specs and the configuration that a run is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from ganzoo.config import RunConfig, Settings, convert, merge
-from ganzoo.errors import UsageError, did_you_mean
+from ganzoo.config import PenaltyConfig, RunConfig, Settings, check_keys, convert, merge
+from ganzoo.errors import PluginError, UsageError
 from ganzoo.specs import Architecture, ImageShape, Loss, Model, Penalty, Spec
 from ganzoo.zoo import Zoo
+from ganzoo_registry.refs import check_name
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -38,16 +39,24 @@ class Recipe:
         return (self.model, self.architecture, self.loss, *self.penalties)
 
 
-def resolve(zoo: Zoo, model_name: str, *settings: Settings) -> Recipe:
+def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape | None = None) -> Recipe:
     """Lay core defaults < the loss's < the model's < each of ``settings`` over one another.
+
+    Args:
+        zoo: resolves names.
+        model_name: what ``--model`` says.
+        settings: nested tables, the last one on top.
+        native: the data's own shape, once it is known: it decides the size that nobody asked for, and with it the
+            defaults of models that have others for small images.
 
     Raises:
         NotFoundError: a name that nothing has.
         UsageError: an unknown key, or a value that its key does not take.
+        PluginError: a plugin's own defaults have an unknown key.
     """
     model = zoo.get(Model, model_name)
     given = merge({}, *settings)
-    _check_keys(given, [field.name for field in fields(RunConfig)])
+    check_keys(given, RunConfig)
     home = zoo.owner(model).distribution
     architecture = _spec(zoo, Architecture, given.get("architecture"), model.architecture, home)
     loss = _spec(zoo, Loss, given.get("loss"), model.loss, home)
@@ -57,21 +66,43 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings) -> Recipe:
         "loss": _pinned(zoo, loss),
         "name": given.get("name") or model.name,
     }
-    own = {"penalties": {_pinned(zoo, p): {"weight": p.weight, "every": p.every} for p in loss.penalties}}
-    values = merge({}, own, loss.defaults, model.defaults, given, names)
-    values["penalties"] = _complete_penalties(zoo, values["penalties"], home)
+    own = {_pinned(zoo, penalty): penalty for penalty in loss.penalties}
+    size = given.get("size") or (fitting_size(architecture, native) if native else 0)
+    published = merge(_checked(model, model.defaults), _checked(model, _small_image_defaults(model, size)))
+    if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
+        published.pop("options", None)  # they are those of the architecture that was replaced
+    layers = (_checked(loss, loss.defaults), published, given)
+    values = merge(*layers, names, {"size": size})
+    values["penalties"] = _penalties(zoo, own, [layer.get("penalties", {}) for layer in layers], home)
     options = _options(architecture, values.get("options", {}))
     values["options"] = {field.name: getattr(options, field.name) for field in fields(options)}
     values["options"] = {key: value for key, value in values["options"].items() if value is not None}
     config: RunConfig = convert(values, RunConfig)
+    check_name(config.name)
+    if config.size:
+        check_size(architecture, config.size, config.size)
     penalties = tuple(
-        replace(zoo.get(Penalty, name), weight=chosen.weight, every=chosen.every)
+        replace(own.get(name) or zoo.get(Penalty, name), weight=chosen.weight, every=chosen.every)
         for name, chosen in config.penalties.items()
         if chosen.weight
     )
     return Recipe(
         config=config, model=model, architecture=architecture, loss=loss, penalties=penalties, options=options
     )
+
+
+def check_size(architecture: Architecture, height: int, width: int) -> None:
+    """Refuse a size that the architecture does not make.
+
+    Raises:
+        UsageError: with the sizes that it makes.
+    """
+    if height != width or height not in architecture.resolutions:
+        sizes = ", ".join(map(str, architecture.resolutions))
+        raise UsageError(
+            f"architecture {architecture.name!r} makes no {height}x{width} images",
+            hint=f"choose --size from: {sizes}",
+        )
 
 
 def fitting_size(architecture: Architecture, native: ImageShape) -> int:
@@ -83,11 +114,18 @@ def fitting_size(architecture: Architecture, native: ImageShape) -> int:
     return max(fitting, default=min(architecture.resolutions))
 
 
+def _small_image_defaults(model: Model, size: Any) -> Settings:
+    """What the model prescribes for images of ``size`` pixels beside its defaults; nothing while that is unknown."""
+    fitting = [limit for limit in model.defaults_up_to if isinstance(size, int) and 0 < size <= limit]
+    return model.defaults_up_to[min(fitting)] if fitting else {}
+
+
 def _spec(zoo: Zoo, kind: type[SpecT], asked: Any, default: str, home: str) -> SpecT:
     if asked is None:
         return zoo.get(kind, default, home=home)
     if not isinstance(asked, str):
-        raise UsageError(f"configuration key {kind.kind!r}: expected a name, got {asked!r}")
+        hint = "ganzoo train --print-config"
+        raise UsageError(f"configuration key {kind.kind!r}: expected a name, got {asked!r}", hint=hint)
     return zoo.get(kind, asked)
 
 
@@ -96,32 +134,35 @@ def _pinned(zoo: Zoo, spec: Spec) -> str:
     return spec.name if zoo.owner(spec).builtin else zoo.qualified(spec)
 
 
-def _check_keys(given: Settings, known: list[str], prefix: str = "") -> None:
-    for key in given:
-        if key not in known:
-            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=did_you_mean(key, known))
+def _checked(spec: Spec, defaults: Settings) -> Settings:
+    """A spec's own configuration: a misspelt key in it is the plugin's fault, not the person's."""
+    try:
+        check_keys(defaults, RunConfig)
+    except UsageError as error:
+        raise PluginError(f"{spec.kind} {spec.name!r} is made wrongly: {error}", hint=error.hint) from error
+    return defaults
 
 
-def _complete_penalties(zoo: Zoo, penalties: Any, home: str) -> dict[str, Any]:
-    """Fill in what a configured penalty leaves out with its spec's values."""
-    if not isinstance(penalties, Mapping):
-        raise UsageError("configuration key 'penalties': expected a table", hint="--set penalties.r1.weight=1")
-    complete = {}
-    for name, chosen in penalties.items():
-        spec = zoo.get(Penalty, name, home=home)
-        if not isinstance(chosen, Mapping):
-            raise UsageError(
-                f"configuration key 'penalties.{name}': expected a table",
-                hint=f"--set penalties.{name}.weight=1",
-            )
-        _check_keys(chosen, ["weight", "every"], f"penalties.{name}.")
-        complete[_pinned(zoo, spec)] = {"weight": spec.weight, "every": spec.every, **chosen}
+def _penalties(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], home: str) -> dict[str, Any]:
+    """The loss's own penalties with each layer over them; what a layer leaves open is as below, or as its spec says."""
+    complete = {name: {"weight": penalty.weight, "every": penalty.every} for name, penalty in own.items()}
+    for penalties in layers:
+        if not isinstance(penalties, Mapping):
+            raise UsageError("configuration key 'penalties': expected a table", hint="--set penalties.r1.weight=1")
+        for name, chosen in penalties.items():
+            if not isinstance(chosen, Mapping):
+                raise UsageError(
+                    f"configuration key 'penalties.{name}': expected a table",
+                    hint=f"--set penalties.{name}.weight=1",
+                )
+            check_keys(chosen, PenaltyConfig, f"penalties.{name}.")
+            spec = zoo.get(Penalty, name, home=home)
+            below = complete.get(_pinned(zoo, spec), {"weight": spec.weight, "every": spec.every})
+            complete[_pinned(zoo, spec)] = {**below, **chosen}
     return complete
 
 
 def _options(architecture: Architecture, given: Any) -> Any:
     if not isinstance(given, Mapping):
         raise UsageError("configuration key 'options': expected a table", hint="--set options.width=64")
-    known = [field.name for field in fields(architecture.options)]
-    _check_keys(given, known, "options.")
     return convert(given, architecture.options, "options.")

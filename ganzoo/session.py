@@ -21,7 +21,7 @@ from ganzoo.training.loop import Observer, preview, run_to_end
 from ganzoo.training.run import Run
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
-from ganzoo_registry import Registry, Version
+from ganzoo_registry import Registry, RegistryError, Version
 
 CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "data"}
 """What a resumed run may change: the data's path, too, as long as its digest is the same."""
@@ -79,7 +79,8 @@ class Session:
 
     def plan(self, model: str | None, settings: Settings, init_from: str | None = None) -> Plan:
         """Resolve the configuration, read the data and build the networks."""
-        parent = self._store.resolve(init_from) if init_from else None
+        init_from = init_from or settings.get("init_from")
+        parent = self._store.resolve(str(init_from)) if init_from else None
         inherited: dict[str, Any] = {}
         if parent:
             config = self._store.lineage(parent)["config"]
@@ -87,15 +88,15 @@ class Session:
         name = model or settings.get("model") or inherited.get("model")
         if not isinstance(name, str):
             raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
-        recipe, images = self._with_data(resolve(zoo(), name, inherited, settings))
+        recipe, images = self._with_data(name, inherited, settings)
         trainer = setup.make_trainer(recipe, images)
         parents = () if parent is None else (self._load_weights(trainer, parent),)
         return Plan(recipe=recipe, images=images, trainer=trainer, parents=parents)
 
     def start(self, model: str | None, settings: Settings, init_from: str | None = None) -> tuple[Run, Plan]:
-        """Plan a new run, and make its directory."""
-        self._store.prepare()
+        """Plan a new run, make sure that its result can be registered, and make its directory."""
         planned = self.plan(model, settings, init_from)
+        self._store.prepare()
         facts = {
             "data": lineage.data_facts(planned.recipe.config.data, planned.images),
             "environment": environment.describe(),
@@ -109,17 +110,16 @@ class Session:
         Raises:
             UsageError: ``settings`` or the data would change what it computes.
         """
-        self._store.prepare()
         run = Run.find(reference, self._runs)
         asked = merge(settings, {"model": model} if model else {})
-        recipe = resolve(zoo(), asked.get("model") or run.config.model, run.config.to_dict(), asked)
-        recipe, images = self._with_data(recipe)
+        recipe, images = self._with_data(asked.get("model") or run.config.model, run.config.to_dict(), asked)
         _refuse_changes(run, recipe.config, images)
         trainer = setup.make_trainer(recipe, images)
         self._restore(trainer, run)
         if trainer.steps_done > recipe.config.steps:
             done = trainer.steps_done
             raise UsageError(f"{run.directory} has {done} steps already", hint=f"--steps must be at least {done}")
+        self._store.prepare()
         run.config = recipe.config
         run.write_config()
         run.rewind_metrics(trainer.steps_done)
@@ -162,7 +162,11 @@ class Session:
             parents=run.facts["parents"],
             extra=self._observer.gather("ganzoo_lineage", run=run),
         )
-        return self._store.register(run.config.name, blobs, record)
+        try:
+            return self._store.register(run.config.name, blobs, record)
+        except RegistryError as error:
+            hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {run.directory}"
+            raise type(error)(str(error), hint=hint) from error
 
     def _export(self, version: Version, run: Run) -> tuple[Path, Mapping[str, str]]:
         path = run.directory / "generator.onnx"
@@ -181,8 +185,13 @@ class Session:
         return {"relation": "init-from", "name": parent.name, "digest": parent.digest}
 
     def _restore(self, trainer: Trainer, run: Run) -> None:
-        """Read the newest checkpoint that is whole."""
-        for path in reversed(run.checkpoints()):
+        """Read the newest checkpoint that is whole; a run that never came to its first one begins again."""
+        checkpoints = run.checkpoints()
+        if not checkpoints:
+            if run.config.init_from:
+                self._load_weights(trainer, self._store.resolve(run.config.init_from))
+            return
+        for path in reversed(checkpoints):
             try:
                 checkpoint.read(trainer, path)
                 return
@@ -191,9 +200,11 @@ class Session:
         anew = f"start it anew: ganzoo train --config {run.directory / 'config.toml'}"
         raise NotFoundError(f"{run.directory} has no usable checkpoint", hint=anew)
 
-    def _with_data(self, recipe: Recipe) -> tuple[Recipe, ImageSet]:
-        images = load_data(recipe.config.data, zoo(), size=recipe.config.size or None, strict=self._strict)
-        recipe = setup.settle(recipe, images)
+    def _with_data(self, model: str, *settings: Settings) -> tuple[Recipe, ImageSet]:
+        """Read the data that the configuration names, and complete the configuration with what they are."""
+        asked = resolve(zoo(), model, *settings).config
+        images = load_data(asked.data, zoo(), size=asked.size or None, strict=self._strict)
+        recipe = setup.settle(resolve(zoo(), model, *settings, native=images.shape))
         return recipe, resized(images, recipe.config.size)
 
 

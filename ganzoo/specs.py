@@ -100,12 +100,19 @@ class Loss(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Spec):
-    """What ``--model`` names: an architecture, a loss, and the configuration that goes with them."""
+    """What ``--model`` names: an architecture, a loss, and the configuration that goes with them.
+
+    Args:
+        architecture, loss: by name; the plugin's own come first.
+        defaults: as published, over the loss's.
+        defaults_up_to: size in pixels -> what differs for images up to that size; the smallest that fits counts.
+    """
 
     kind: ClassVar[str] = "model"
     architecture: str
     loss: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults_up_to: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ def report(error: Exception) -> int:
 
         note("".join(traceback.format_exception(error)).rstrip())
     failure = explain(error)
-    note(f"Error: {failure.message}")
+    note(f"{'Stopped' if failure.exit_code == ExitCode.STOPPED else 'Error'}: {failure.message}")
     if failure.hint:
         note(f"Hint: {failure.hint}")
     return failure.exit_code

@@ -74,6 +74,7 @@ def _details(found: Zoo, model: Model) -> dict[str, Any]:
         "loss": found.qualified(loss),
         "penalties": {penalty.name: {"weight": penalty.weight, "every": penalty.every} for penalty in loss.penalties},
         "defaults": {**loss.defaults, **model.defaults},
+        "defaults_up_to": {str(size): dict(defaults) for size, defaults in model.defaults_up_to.items()},
     }
 
 
@@ -109,13 +110,18 @@ def _page(model: dict[str, Any]) -> str:
         "options": {**model["options"], **defaults.get("options", {})},
         "penalties": {**model["penalties"], **defaults.get("penalties", {})},
     }
+    small = [
+        (key, f"{value} (up to {size} pixels)")
+        for size, defaults in model["defaults_up_to"].items()
+        for key, value in flatten(defaults)
+    ]
     return "\n".join(
         [
             f"{model['name']}: {model['summary']}",
             "",
             table(("", ""), list(facts.items())).lstrip("\n"),
             "",
-            table(("SETTING (--set SETTING=VALUE)", "DEFAULT"), flatten(settings)),
+            table(("SETTING (--set SETTING=VALUE)", "DEFAULT"), flatten(settings) + small),
         ]
     )
 

@@ -27,7 +27,8 @@ def command(references: tuple[str, ...], host: str, port: int, device: "Device",
     from ganzoo.serving.server import bind, serve
 
     with bind(host, port) as listener:  # first, so that a port in use is known before anything is loaded
-        generators = [load(reference, registry=registry, device=device) for reference in references]
+        # One thread a session: requests run beside each other, and must not fight for the cores.
+        generators = [load(reference, registry=registry, device=device, threads=1) for reference in references]
         serve(_by_name(generators), listener)
 
 

@@ -129,5 +129,6 @@ def _show_result(result: "TrainResult", as_json: bool) -> None:
     for gate, finding in result.gates.items():
         note(f"gate passed: {gate} ({finding})")
     name = result.version.name
-    follow = f"ganzoo sample {name} -n 64 --seed 7 -o grid.png" if result.onnx else f"ganzoo export {name}"
-    note(f"Next: {follow}\n      ganzoo registry show {result.version}\n      ganzoo serve {name}")
+    follow = [f"registry show {result.version}"]
+    follow += [f"sample {name} -n 64 --seed 7 -o grid.png", f"serve {name}"] if result.onnx else [f"export {name}"]
+    note("Next:\n" + "\n".join(f"  ganzoo {command}" for command in follow))

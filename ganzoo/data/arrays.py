@@ -10,6 +10,8 @@ from ganzoo.data.imageset import ImageSet
 from ganzoo.errors import UsageError
 
 CHANNELS = (1, 3)
+_FORM = "np.savez(path, images=...), and labels=... and class_names=... if it has them"
+_RANGES = "uint8, or floats on [0, 1] or [-1, 1]"
 
 
 def read_array(path: Path) -> ImageSet:
@@ -21,38 +23,44 @@ def read_array(path: Path) -> ImageSet:
     Raises:
         UsageError: anything else.
     """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {"images": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path}: not a NumPy file of plain numbers ({_line(error)})") from error
-    except Exception as error:  # zipfile.BadZipFile and zlib.error, for a damaged .npz
-        raise UsageError(f"{path}: damaged ({_line(error)})") from error
+    arrays = _load(path)
     if "images" not in arrays and len(arrays) == 1:
         arrays = {"images": next(iter(arrays.values()))}
     if "images" not in arrays:
         raise UsageError(
             f"{path}: no array called 'images' among {', '.join(sorted(arrays)) or 'none'}",
-            hint="np.savez(path, images=..., labels=...)",
+            hint=_FORM,
         )
+    pixels = _channels_first(path, _to_uint8(path, arrays["images"]))
     labels, class_names = _labels(path, arrays)
-    return ImageSet(
-        pixels=_channels_first(path, _to_uint8(path, arrays["images"])),
-        labels=labels,
-        class_names=class_names,
-    )
+    try:
+        return ImageSet(pixels=pixels, labels=labels, class_names=class_names)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}", hint=_FORM) from error
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = {"images": loaded} if isinstance(loaded, np.ndarray) else loaded
+            return {name: np.asarray(array) for name, array in arrays.items()}
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path}: not a NumPy file of plain numbers ({_line(error)})", hint=_FORM) from error
+    except Exception as error:  # zipfile.BadZipFile, zlib.error and others, for a damaged .npz
+        raise UsageError(f"{path}: damaged ({_line(error)})", hint="write or copy it again") from error
 
 
 def _to_uint8(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype == np.uint8:
         return images
     if not np.issubdtype(images.dtype, np.floating):
-        raise UsageError(f"{path}: images are {images.dtype}", hint="uint8, or floats on [0, 1] or [-1, 1]")
+        raise UsageError(f"{path}: images are {images.dtype}", hint=_RANGES)
     if not images.size or not np.isfinite(images).all():
-        raise UsageError(f"{path}: images are empty, or hold NaN or infinity")
+        raise UsageError(f"{path}: images are empty, or hold NaN or infinity", hint=_RANGES)
     low, high = float(images.min()), float(images.max())
     if low < -1 or high > 1:
-        raise UsageError(f"{path}: images lie in [{low:g}, {high:g}]", hint="uint8, or floats on [0, 1] or [-1, 1]")
+        raise UsageError(f"{path}: images lie in [{low:g}, {high:g}]", hint=_RANGES)
     unit = images if low >= 0 else (images + 1) / 2
     return np.rint(unit * 255).astype(np.uint8)
 
@@ -71,10 +79,17 @@ def _labels(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int
     if "labels" not in arrays:
         return None, ()
     labels = arrays["labels"]
-    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or not len(labels) or labels.min() < 0:
-        raise UsageError(f"{path}: labels must be integers [N] from 0, not {labels.dtype} {list(labels.shape)}")
-    names = arrays.get("class_names", np.arange(int(labels.max()) + 1))
-    return labels.astype(np.int64), tuple(str(name) for name in names)
+    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or not len(labels):
+        raise UsageError(f"{path}: labels must be integers [N], not {labels.dtype} {list(labels.shape)}", hint=_FORM)
+    low, high = int(labels.min()), int(labels.max())
+    if "class_names" in arrays:
+        names = arrays["class_names"].ravel()
+    elif 0 <= low <= high < len(labels):
+        names = np.arange(high + 1)
+    else:
+        hint = "number the classes from 0, or name them all with class_names=..."
+        raise UsageError(f"{path}: labels lie in {low} to {high}, for {len(labels)} images", hint=hint)
+    return labels.astype(np.int64), tuple(map(str, names))
 
 
 def _line(error: Exception) -> str:

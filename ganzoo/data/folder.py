@@ -1,7 +1,6 @@
 """A folder of images; sub-folders are classes."""
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +18,14 @@ def read_folder(root: Path, size: int, strict: bool) -> ImageSet:
     """Read every PNG, JPEG and WebP below ``root``, upright by its EXIF tag, on white where it is transparent.
 
     Images in two or more sub-folders are labelled by the sub-folder's name, in sorted order; a single sub-folder says
-    nothing, so its images are unlabelled. Images that are all grey become one channel, else three.
+    nothing, so its images are unlabelled. Images that are all grey become one channel, else three. Names that begin
+    with a dot are passed over: file managers and notebooks keep copies there.
 
     Raises:
         UsageError: no image could be read; images lie both beside and in class folders; or, with ``strict``, any
             image is unreadable.
     """
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = sorted(path for path in root.rglob("*") if _is_image(path.relative_to(root)) and path.is_file())
     if not files:
         raise UsageError(
             f"{root}: no images", hint=f"it should hold {', '.join(SUFFIXES)} files, or sub-folders of them"
@@ -39,7 +39,8 @@ def read_folder(root: Path, size: int, strict: bool) -> ImageSet:
             hint="move them into a class folder, or give a folder with only one of the two",
         )
     read, skipped = [], []
-    for index, (path, decoded) in enumerate(_decode(files, size)):
+    for index, path in enumerate(files):
+        decoded = _decode(path, size)
         if isinstance(decoded, str):
             skipped.append(f"{path.relative_to(root)}: {decoded}")
         else:
@@ -59,33 +60,29 @@ def read_folder(root: Path, size: int, strict: bool) -> ImageSet:
     )
 
 
-def _decode(files: list[Path], size: int) -> Iterator[tuple[Path, NDArray[np.uint8] | str]]:
-    """Each file's pixels [C, size, size], or why it could not be read."""
-    for path in files:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(path) as image:
-                    yield path, _pixels(image, size)
-        # Pillow's decoders raise many kinds for damaged files; SyntaxError (PNG) and bombs are not OSErrors.
-        except (
-            OSError,
-            SyntaxError,
-            ValueError,
-            Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
-        ) as error:
-            yield path, " ".join(str(error).split()).replace(str(path), "file") or type(error).__name__
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+
+
+def _decode(path: Path, size: int) -> NDArray[np.uint8] | str:
+    """A file's pixels [C, size, size], or why it could not be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _pixels(image, size)
+    except Exception as error:  # a damaged file can make Pillow's decoders raise anything
+        return " ".join(str(error).split()).replace(str(path), "file") or type(error).__name__
 
 
 def _pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I;16"):
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-    if upright.mode not in ("1", "L", "RGB"):
+    mode = "L" if upright.mode in ("1", "L", "LA") else "RGB"
+    if upright.has_transparency_data:
         opaque = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
-    mode = "RGB" if upright.mode == "RGB" else "L"
+        upright = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
     pixels = np.asarray(fit(upright.convert(mode), size))
     return pixels.transpose(2, 0, 1) if mode == "RGB" else pixels[None]
 

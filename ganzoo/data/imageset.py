@@ -31,7 +31,7 @@ class ImageSet:
     skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or not len(self.pixels):
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or not self.pixels.size:
             raise UsageError(f"images must be a non-empty uint8 array [N, C, H, W], not {_describe(self.pixels)}")
         if self.labels is None:
             return
@@ -39,6 +39,8 @@ class ImageSet:
             raise UsageError(
                 f"labels must be an int64 array [{len(self.pixels)}], one an image, not {_describe(self.labels)}"
             )
+        if len(set(self.class_names)) < len(self.class_names):
+            raise UsageError("class names must differ from one another")
         if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
             raise UsageError(f"labels must lie in 0 to {len(self.class_names) - 1}, one for each class name")
 

@@ -36,10 +36,19 @@ def load(source: str, zoo: Zoo, *, size: int | None = None, strict: bool = False
             f"--data {source}: this kind of file is not read",
             hint=f"give a folder of images, a {' or '.join(ARRAYS)} file, or a name that `ganzoo plugins` lists",
         )
-    if path.suffix or len(path.parts) > 1:
-        raise NotFoundError(f"--data {source}: no such file or folder", hint="check the path, or use --data digits")
-    dataset = zoo.get(Dataset, source)
+    dataset = _named(source, zoo)
     images = load_target(dataset.target)()
     if not isinstance(images, ImageSet):
         raise PluginError(f"data set {source!r} returned {type(images).__name__}, not a ganzoo.data.ImageSet")
     return resized(images, size)
+
+
+def _named(source: str, zoo: Zoo) -> Dataset:
+    try:
+        return zoo.get(Dataset, source)
+    except NotFoundError as error:
+        path = Path(source)
+        if not path.suffix and len(path.parts) <= 1:
+            raise NotFoundError(str(error), hint=f"{error.hint}; or give a folder, or an array file") from error
+        hint = "check the path, or use --data digits"
+        raise NotFoundError(f"--data {source}: no such file or folder", hint=hint) from error

@@ -16,6 +16,7 @@ from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from onnx import ModelProto
 
 DEFAULT_OPSET = 20
 CORNERS = (0.0, 4.0, -4.0)
@@ -74,13 +75,26 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
     proto = program.model_proto
     entry = proto.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, card.to_json()
-    proto.doc_string = ""
+    _forget_sources(proto)
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _forget_sources(proto: "ModelProto") -> None:
+    """The exporter notes on each node which line of which file it comes from, with this machine's paths."""
+    graph = proto.graph
+    proto.doc_string = ""
+    for part in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 @torch.no_grad()
 def reference(generator: nn.Module, card: GeneratorCard) -> "dict[str, NDArray[np.generic]]":
-    """``z``, ``labels`` where conditional, and torch's ``images`` for them: corner latents, and every label."""
+    """``z``, ``labels`` where conditional, and torch's ``images`` for them: corner latents, and every label.
+
+    Raises:
+        GanzooError: the generator itself fails on them.
+    """
     classes = len(card.class_names)
     rows = max(REFERENCE_ROWS, classes)
     z, _ = draw(0, 0, rows, card.latent_dim)
@@ -91,7 +105,13 @@ def reference(generator: nn.Module, card: GeneratorCard) -> "dict[str, NDArray[n
     if classes:
         arrays["labels"] = np.arange(rows, dtype=np.int64) % classes
         labels = torch.from_numpy(arrays["labels"])
-    arrays["images"] = generator.eval()(torch.from_numpy(z), labels).contiguous().numpy()
+    try:
+        arrays["images"] = generator.eval()(torch.from_numpy(z), labels).contiguous().numpy()
+    except Exception as error:  # a plugin's forward may raise anything
+        raise GanzooError(
+            f"the generator fails on a batch of {rows}: {_first_line(error)}",
+            hint="its forward must take any batch; GANZOO_DEBUG=1 shows where it does not",
+        ) from error
     return arrays
 
 

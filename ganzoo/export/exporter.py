@@ -39,7 +39,8 @@ def export(generator: "nn.Module", card: GeneratorCard, opset: int | None = None
 
 
 def _verdict(directory: str, name: str) -> Mapping[str, str]:
-    command = [sys.executable, "-m", "ganzoo.export.gates", directory]
+    # -P: a numpy.py in the working directory is not the one that is meant.
+    command = [sys.executable, "-P", "-m", "ganzoo.export.gates", directory]
     hint = "the weights are as they were; a generator must be deterministic and must not mix the images of a batch"
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=GATE_SECONDS, check=False)  # noqa: S603
@@ -52,6 +53,7 @@ def _verdict(directory: str, name: str) -> Mapping[str, str]:
     if child.returncode == 0 and "passed" in verdict:
         passed: Mapping[str, str] = verdict["passed"]
         return passed
+    if "refused" in verdict:
+        raise GanzooError(f"{name} was not exported: gate {verdict['refused']}", hint=hint)
     last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-    reason = verdict.get("refused", f"the process that checks it failed: {last[0]}")
-    raise GanzooError(f"{name} was not exported: gate {reason}", hint=hint)
+    raise GanzooError(f"{name} was not exported: the process that checks it failed: {last[0]}", hint=hint)

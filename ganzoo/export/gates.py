@@ -8,7 +8,7 @@ odd graph may crash the runtime: then there is no exit code 0, and the file is r
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,32 @@ class Refused(Exception):  # noqa: N818 - a verdict
     """A gate did not pass; the message says by how much."""
 
 
+def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
+    """The graph, the bodies of its branches and loops, and the model's functions."""
+    waiting: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
+    while waiting:
+        graph = waiting.pop()
+        yield graph
+        for attribute in (attribute for node in graph.node for attribute in node.attribute):
+            waiting += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+
+
+def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    return (node for graph in _graphs(model) for node in graph.node)
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Weights, and the constants in nodes."""
+    for graph in _graphs(model):
+        if isinstance(graph, onnx.GraphProto):
+            yield from graph.initializer
+    for attribute in (attribute for node in _nodes(model) for attribute in node.attribute):
+        yield from [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]
+
+
 def check_structure(model: onnx.ModelProto) -> str:
     """ONNX's own checker, strict shapes, one file, known domains, finite weights."""
-    tensors = list(model.graph.initializer)
+    tensors = list(_tensors(model))
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise Refused("weights lie outside the file")
     try:
@@ -53,12 +76,12 @@ def check_structure(model: onnx.ModelProto) -> str:
         values = onnx.numpy_helper.to_array(tensor)
         if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
             raise Refused(f"weight {tensor.name} is not finite")
-    return f"{len(model.graph.node)} operators, {len(tensors)} weights"
+    return f"{len(model.graph.node)} operators, {len(model.graph.initializer)} weights"
 
 
 def check_randomness(model: onnx.ModelProto) -> str:
     """All randomness comes in through z: the same inputs always give the same images."""
-    found = sorted({node.op_type for node in model.graph.node} & RANDOM)
+    found = sorted({node.op_type for node in _nodes(model)} & RANDOM)
     if found:
         raise Refused(f"the graph draws random numbers itself: {', '.join(found)}")
     return "no random operator"

@@ -63,7 +63,10 @@ def load_network(module: nn.Module, data: bytes, source: str) -> None:
         tensors = load(data)
     except SafetensorError as error:
         raise IntegrityError(f"{source}: not a safetensors file ({error})") from error
-    _copy(dict(module.state_dict()), tensors, source)
+    targets = dict(module.state_dict())
+    _copy(targets, tensors, source)
+    if foreign := sorted(tensors.keys() - targets.keys()):
+        raise IntegrityError(f"{source}: is another model's: there is no {foreign[0]} here")
 
 
 def _weights(trainer: Trainer) -> dict[str, Tensor]:

@@ -71,17 +71,22 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, floa
     """
     config = run.config
     stop = StopRequest()
-    metrics: dict[str, float] = {}
+    metrics = run.last_report()  # all that a run which is done already has to say
     clock = _Clock(trainer)
     with stop.listening():
         while trainer.steps_done < config.steps:
             trainer.step()
             step = trainer.steps_done
             observer.stepped(step)
-            last = step == config.steps or stop.signal is not None
+            # Read once: a signal that comes while this step is reported ends the run after the next one, with its
+            # own checkpoint.
+            signalled = stop.signal
+            last = step == config.steps or signalled is not None
             due = [step % every == 0 for every in (config.report_every, config.preview_every, config.checkpoint_every)]
             if last or any(due) or trainer.telemetry.readable_for_free:
                 _refuse_divergence(trainer, run)
+            if due[2] or last:
+                _refuse_bad_weights(trainer, run)
             if due[0] or last:
                 metrics = {**trainer.telemetry.read(), "images_per_second": clock.rate()}
                 run.report(step, metrics)
@@ -91,9 +96,9 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, floa
             if due[2] or last:
                 checkpoint.write(trainer, run.checkpoint_path(step))
                 run.prune_checkpoints()
-            if stop.signal is not None and step < config.steps:
+            if signalled is not None and step < config.steps:
                 raise TrainingStopped(
-                    f"stopped by {stop.signal.name} after step {step} of {config.steps}; everything is saved",
+                    f"stopped by {signalled.name} after step {step} of {config.steps}; everything is saved",
                     hint=f"go on with: ganzoo train --resume {run.directory}",
                 )
     return metrics
@@ -125,12 +130,21 @@ class _Clock:
 
 def _refuse_divergence(trainer: Trainer, run: Run) -> None:
     step = trainer.telemetry.bad_step()
-    if step is None:
-        return
-    lower = run.config.generator.lr / 2
-    raise GanzooError(
-        f"training of {run.config.model} diverged: the loss of step {step + 1} is not a finite number; nothing "
-        "was registered",
-        hint=f"try --set generator.lr={lower:g} --set discriminator.lr={run.config.discriminator.lr / 2:g}, or "
-        f"--set precision=fp32; the last good checkpoint is in {run.directory}",
+    if step is not None:
+        raise _diverged(run, f"the loss of step {step + 1} is not a finite number")
+
+
+def _refuse_bad_weights(trainer: Trainer, run: Run) -> None:
+    """A finite loss can have a gradient that is not; its weights must not become the newest checkpoint."""
+    for name, module in trainer.modules().items():
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in module.state_dict().values()):
+            raise _diverged(run, f"after step {trainer.steps_done} the {name}'s weights are not finite numbers")
+
+
+def _diverged(run: Run, reason: str) -> GanzooError:
+    config = run.config
+    return GanzooError(
+        f"training of {config.model} diverged: {reason}; nothing was registered",
+        hint=f"try --set generator.lr={config.generator.lr / 2:g} --set discriminator.lr="
+        f"{config.discriminator.lr / 2:g}, or --set precision=fp32; the last good checkpoint is in {run.directory}",
     )

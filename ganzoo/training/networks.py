@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import PluginError, UsageError
+from ganzoo.recipe import check_size
 from ganzoo.specs import Architecture, ImageShape, Penalty
 from ganzoo.training.draws import derive
 from ganzoo.training.step import Output, widen
@@ -44,12 +45,7 @@ def build(architecture: Architecture, shape: ImageShape, options: Any, seed: int
             f"architecture {architecture.name!r} needs labels, and the data has none",
             hint="give images in one sub-folder per class, or choose an unconditional model (ganzoo models)",
         )
-    if shape.height != shape.width or shape.height not in architecture.resolutions:
-        sizes = ", ".join(map(str, architecture.resolutions))
-        raise UsageError(
-            f"architecture {architecture.name!r} makes no {shape.height}x{shape.width} images",
-            hint=f"choose --size from: {sizes}",
-        )
+    check_size(architecture, shape.height, shape.width)
     with torch.random.fork_rng():
         torch.manual_seed(derive(seed, "init", 0))
         generator = _construct(architecture, "generator", shape, options)

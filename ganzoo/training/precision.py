@@ -1,5 +1,6 @@
 """What number format the networks run in, and on what device."""
 
+import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,21 +11,29 @@ from ganzoo.errors import UsageError
 
 Dtype = Literal["fp32", "bf16"]
 
+_DOCTOR = "ganzoo doctor shows what is there; --device cpu trains without one"
+
 
 def choose_device(name: str) -> torch.device:
     """``auto`` (CUDA when there is a device), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        UsageError: CUDA is asked for and not there.
+        UsageError: the name is none of these, or CUDA is asked for and not there.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise UsageError(f"unknown device {name!r}", hint="choose one of: auto, cpu, cuda, cuda:N")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(
             f"device {name!r} was asked for, and torch {torch.__version__} finds no CUDA device",
-            hint="ganzoo doctor shows what is there; --device cpu trains without one",
+            hint=_DOCTOR,
         )
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise UsageError(f"device {name!r} was asked for, and the last one is cuda:{last}", hint=_DOCTOR)
+    return device
 
 
 def choose_precision(name: str, device: torch.device) -> Dtype:

@@ -9,6 +9,7 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
 """
 
 import json
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +55,11 @@ class Run:
                 f"cannot make a run in {home}: {error.strerror}", hint="choose another place: --runs DIR"
             ) from error
         run = cls(home / str(number), config, facts)
-        run.write_config()
+        try:
+            run.write_config()
+        except GanzooError:
+            shutil.rmtree(run.directory, ignore_errors=True)
+            raise
         return run
 
     @classmethod
@@ -111,6 +116,13 @@ class Run:
         """Append a line to ``metrics.jsonl``."""
         with (self.directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
+
+    def last_report(self) -> dict[str, float]:
+        """The newest line of ``metrics.jsonl`` without its step; empty if nothing was reported yet."""
+        path = self.directory / "metrics.jsonl"
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        report: dict[str, float] = json.loads(lines[-1]) if lines else {}
+        return {name: value for name, value in report.items() if name != "step"}
 
     def rewind_metrics(self, step: int) -> None:
         """Drop what was reported after ``step``: a resumed run reports it again."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ganzoo.data import ImageSet
-from ganzoo.recipe import Recipe, fitting_size
+from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape
 from ganzoo.training.dataset import DeviceData
 from ganzoo.training.networks import build
@@ -12,17 +12,11 @@ from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import load_target
 
 
-def settle(recipe: Recipe, images: ImageSet) -> Recipe:
-    """Fill in what waits for the data and the hardware: size, device and precision."""
-    config = recipe.config
-    device = choose_device(config.device)
-    settled = replace(
-        config,
-        size=config.size or fitting_size(recipe.architecture, images.shape),
-        device=str(device),
-        precision=choose_precision(config.precision, device),
-    )
-    return replace(recipe, config=settled)
+def settle(recipe: Recipe) -> Recipe:
+    """Fill in what waits for the hardware: device and precision."""
+    device = choose_device(recipe.config.device)
+    precision = choose_precision(recipe.config.precision, device)
+    return replace(recipe, config=replace(recipe.config, device=str(device), precision=precision))
 
 
 def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:

@@ -13,6 +13,8 @@ from ganzoo_plugins.dcgan import Options
 if TYPE_CHECKING:
     from ganzoo.specs import Spec
 
+ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
+
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
@@ -31,9 +33,6 @@ def ganzoo_specs() -> "Iterable[Spec]":
         summary="class-conditional DCGAN: choose what to sample by label",
         architecture="conditional",
         loss="non-saturating",
-        defaults={
-            "batch": 64,
-            "generator": {"lr": 2e-4, "betas": [0.5, 0.999]},
-            "discriminator": {"lr": 2e-4, "betas": [0.5, 0.999]},
-        },
+        defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
+        defaults_up_to={8: {"steps": 3_000}},
     )

@@ -12,6 +12,8 @@ from ganzoo import Architecture, Model, hookimpl
 if TYPE_CHECKING:
     from ganzoo.specs import Spec
 
+ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -20,7 +22,7 @@ class Options:
     Args:
         latent_dim: size of z.
         width: feature maps at half the image's resolution; they double with each halving of it, up to 8 * width.
-            None: 64, and 128 below 32 pixels, where there are fewer halvings.
+            None: 64, and 32 for 8-pixel images.
         discriminator_norm: after the discriminator's convolutions; a gradient penalty needs ``layer`` or ``none``.
     """
 
@@ -45,9 +47,6 @@ def ganzoo_specs() -> "Iterable[Spec]":
         summary="DCGAN with the non-saturating loss",
         architecture="dcgan",
         loss="non-saturating",
-        defaults={
-            "batch": 64,
-            "generator": {"lr": 2e-4, "betas": [0.5, 0.999]},
-            "discriminator": {"lr": 2e-4, "betas": [0.5, 0.999]},
-        },
+        defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
+        defaults_up_to={8: {"steps": 4_000}},
     )

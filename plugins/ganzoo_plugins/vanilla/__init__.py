@@ -13,6 +13,8 @@ from ganzoo import Architecture, Model, hookimpl
 if TYPE_CHECKING:
     from ganzoo.specs import Spec
 
+ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -44,9 +46,6 @@ def ganzoo_specs() -> "Iterable[Spec]":
         summary="the GAN of 2014: perceptrons and the non-saturating loss",
         architecture="vanilla",
         loss="non-saturating",
-        defaults={
-            "generator": {"lr": 2e-4, "betas": [0.5, 0.999]},
-            "discriminator": {"lr": 2e-4, "betas": [0.5, 0.999]},
-            "batch": 64,
-        },
+        defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
+        defaults_up_to={8: {"steps": 4_000}},
     )

@@ -1,7 +1,7 @@
 """WGAN-GP (Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028), the convolutional networks of its CIFAR-10 code.
 
 Adam(1e-4, .5, .9), 5 critic steps, lambda 10, batch 64, 128 normal latents, 128 feature maps, 5x5 kernels,
-He initialisation, BatchNorm in the generator only.
+He initialisation, BatchNorm in the generator only. 8-pixel images get narrower networks and a higher rate.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,10 @@ from ganzoo import Architecture, Model, hookimpl
 if TYPE_CHECKING:
     from ganzoo.specs import Spec
 
+ADAM = {"lr": 1e-4, "betas": [0.5, 0.9]}
+FASTER = {"lr": 1e-3, "betas": [0.5, 0.9]}
+"""For networks a quarter as wide: Adam's stable rate grows as the width shrinks (Yang et al., 2022)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -21,7 +25,7 @@ class Options:
     Args:
         latent_dim: size of z.
         width: feature maps next to the image; they double with each halving of its resolution, up to 4 * width.
-            None: 128, and 64 below 32 pixels.
+            None: 128; 64 at 16 pixels, 32 at 8.
         discriminator_norm: after the critic's convolutions; never BatchNorm (section 4 of the paper).
     """
 
@@ -46,9 +50,6 @@ def ganzoo_specs() -> "Iterable[Spec]":
         summary="Wasserstein GAN with gradient penalty",
         architecture="wgan-gp",
         loss="wgan-gp",
-        defaults={
-            "batch": 64,
-            "generator": {"lr": 1e-4, "betas": [0.5, 0.9]},
-            "discriminator": {"lr": 1e-4, "betas": [0.5, 0.9]},
-        },
+        defaults={"batch": 64, "steps": 100_000, "generator": ADAM, "discriminator": ADAM},
+        defaults_up_to={8: {"steps": 1_500, "generator": FASTER, "discriminator": FASTER}},
     )

@@ -1,0 +1,203 @@
+"""NumPy files: layouts, ranges, labels; nothing in them is ever executed."""
+
+import contextlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ganzoo.data.arrays import read_array
+from ganzoo.errors import ExitCode, UsageError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 6), dtype=np.uint8)
+GREY = PIXELS[:, 0]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "images.npz"
+
+
+def saved(file: Path, **contents: Any) -> Path:
+    np.savez(file, **contents)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("images", "wanted"),
+    [
+        (PIXELS, PIXELS),
+        (PIXELS.transpose(0, 2, 3, 1), PIXELS),
+        (np.asfortranarray(PIXELS), PIXELS),
+        (GREY, GREY[:, None]),
+        (GREY[:, None], GREY[:, None]),
+        (GREY[..., None], GREY[:, None]),
+    ],
+    ids=["CHW", "HWC", "fortran", "HW", "1HW", "HW1"],
+)
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_layouts(tmp_path: Path, images: Any, wanted: Any, suffix: str) -> None:
+    path = tmp_path / f"images{suffix}"
+    np.save(path, images) if suffix == ".npy" else np.savez(path, images)
+    read = read_array(path)
+    np.testing.assert_array_equal(read.pixels, wanted)
+    assert (read.labels, read.class_names) == (None, ())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_floats_on_both_ranges(file: Path, dtype: str) -> None:
+    """Half precision has 11 bits, so all 256 values come back."""
+    values = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+    for images in (values / 255, values / 127.5 - 1):
+        np.testing.assert_array_equal(read_array(saved(file, images=images.astype(dtype))).pixels[:, 0], values)
+
+
+@given(arrays(np.float32, (2, 3, 3), elements=st.floats(-1, 1, width=32)))
+@settings(max_examples=50, deadline=None)
+def test_any_floats_on_the_range_are_rounded_to_the_nearest(
+    tmp_path_factory: pytest.TempPathFactory, images: Any
+) -> None:
+    read = read_array(saved(tmp_path_factory.mktemp("floats") / "x.npz", images=images)).pixels[:, 0]
+    unit = images if images.min() >= 0 else (images + 1) / 2
+    assert np.abs(read / 255 - unit).max() <= 0.5 / 255 + 1e-6
+
+
+def test_labels_and_class_names(file: Path) -> None:
+    read = read_array(saved(file, images=GREY, labels=np.array([1, 0, 2, 1, 0], np.uint8)))
+    assert read.labels is not None
+    assert (read.labels.dtype, read.labels.tolist(), read.class_names) == (np.int64, [1, 0, 2, 1, 0], ("0", "1", "2"))
+    read = read_array(saved(file, images=GREY, labels=[7, 0, 0, 0, 0], class_names=list("abcdefgh")))
+    assert (read.class_names, read.shape.classes) == (tuple("abcdefgh"), 8)
+
+
+class Payload:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("form", ["npy", "npz", "labels", "bare pickle", "bare pickle as npz"])
+def test_a_pickle_is_refused_and_never_run(tmp_path: Path, form: str) -> None:
+    bait = tmp_path / "executed"
+    evil = np.array([Payload(bait)], dtype=object)
+    path = tmp_path / f"images.{'npy' if form in ('npy', 'bare pickle') else 'npz'}"
+    match form:
+        case "npy":
+            np.save(path, evil, allow_pickle=True)
+        case "npz":
+            np.savez(path, images=evil, allow_pickle=True)
+        case "labels":
+            np.savez(path, images=PIXELS, labels=evil, allow_pickle=True)
+        case _:
+            path.write_bytes(pickle.dumps(Payload(bait)))
+    with pytest.raises(UsageError) as caught:
+        read_array(path)
+    assert str(caught.value).startswith(f"{path}: not a NumPy file of plain numbers (")
+    assert not bait.exists()
+    pickle.loads(pickle.dumps(Payload(bait)))
+    assert bait.exists()  # so the bait would have been taken
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 8, 8), np.int64), "images are int64"),
+        (np.zeros((2, 8, 8), bool), "images are bool"),
+        (np.full((2, 8, 8), "x"), "images are <U1"),
+        (np.zeros((2, 8, 8), complex), "images are complex128"),
+        (np.full((2, 8, 8), np.nan), "images are empty, or hold NaN or infinity"),
+        (np.full((2, 8, 8), np.inf), "images are empty, or hold NaN or infinity"),
+        (np.zeros((0, 8, 8)), "images are empty, or hold NaN or infinity"),
+        (np.full((2, 8, 8), 200.0), "images lie in [200, 200]"),
+        (np.linspace(-1.5, 1, 128).reshape(2, 8, 8), "images lie in [-1.5, 1]"),
+        (np.zeros((8, 8), np.uint8), "images have shape [8, 8]"),
+        (np.zeros((), np.uint8), "images have shape []"),
+        (np.zeros((2, 4, 8, 8), np.uint8), "images have shape [2, 4, 8, 8]"),
+        (np.zeros((2, 2, 3, 8, 8), np.uint8), "images have shape [2, 2, 3, 8, 8]"),
+        (np.zeros((0, 8, 8), np.uint8), "images must be a non-empty uint8 array [N, C, H, W], not uint8 [0, 1, 8, 8]"),
+        (np.zeros((4, 0, 0), np.uint8), "images must be a non-empty uint8 array [N, C, H, W], not uint8 [4, 1, 0, 0]"),
+    ],
+)
+def test_images_that_cannot_be_used(file: Path, images: Any, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_array(saved(file, images=images))
+    assert str(caught.value) == f"{file}: {message}"
+    assert caught.value.hint
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, 2], "labels must be an int64 array [5], one an image, not int64 [3]"),
+        ([[0], [1], [2], [1], [0]], "labels must be integers [N], not int64 [5, 1]"),
+        ([0.0, 1, 2, 1, 0], "labels must be integers [N], not float64 [5]"),
+        ([True, False, True, True, True], "labels must be integers [N], not bool [5]"),
+        (np.zeros(0, np.int64), "labels must be integers [N], not int64 [0]"),
+        ([0, -1, 2, 1, 0], "labels lie in -1 to 2, for 5 images"),
+        ([0, 1, 2, 1, 10**15], "labels lie in 0 to 1000000000000000, for 5 images"),
+        (np.array([0, 1, 2, 1, 2**64 - 1], np.uint64), "labels lie in 0 to 18446744073709551615, for 5 images"),
+    ],
+)
+def test_labels_that_cannot_be_used(file: Path, labels: Any, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_array(saved(file, images=GREY, labels=labels))
+    assert str(caught.value) == f"{file}: {message}"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a", "b"], "labels must lie in 0 to 1, one for each class name"),
+        (["a", "b", "a"], "class names must differ from one another"),
+        ("a", "labels must lie in 0 to 0, one for each class name"),
+    ],
+)
+def test_class_names_that_do_not_fit(file: Path, names: Any, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_array(saved(file, images=GREY, labels=[0, 1, 2, 1, 0], class_names=names))
+    assert str(caught.value) == f"{file}: {message}"
+
+
+def test_a_file_without_images(file: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_array(saved(file, x=PIXELS, y=[0]))
+    assert str(caught.value) == f"{file}: no array called 'images' among x, y"
+    assert caught.value.hint == "np.savez(path, images=...), and labels=... and class_names=... if it has them"
+    with pytest.raises(UsageError, match="no array called 'images' among none"):
+        read_array(saved(file))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"I am a text", b"PK\x03\x04" + bytes(40)])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_not_a_numpy_file(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"images{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"not a NumPy file of plain numbers|damaged") as caught:
+        read_array(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_every_damage_is_read_or_refused_in_words(file: Path, compressed: bool) -> None:
+    (np.savez_compressed if compressed else np.savez)(file, images=GREY, labels=[0, 1, 2, 1, 0])
+    whole = file.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        with contextlib.suppress(UsageError):  # anything else would be a bug
+            read_array(file)
+            continue
+        refused += 1
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError):
+        read_array(file)
+    assert refused

@@ -1,0 +1,350 @@
+"""Each gate with a graph that it must refuse, and by how much; and the process that they run in."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.export import exporter, gates
+from ganzoo.export.exporter import export
+from ganzoo.export.gates import Refused, check
+
+Make = Callable[..., Any]
+Change = Callable[[onnx.ModelProto], None]
+HINT = "the weights are as they were; a generator must be deterministic and must not mix the images of a batch"
+
+
+def changed(data: bytes, change: Change) -> bytes:
+    model = onnx.load_from_string(data)
+    change(model)
+    return bytes(model.SerializeToString())
+
+
+def refusal(data: bytes, arrays: dict[str, Any]) -> str:
+    with pytest.raises(Refused) as caught:
+        check(data, arrays)
+    return str(caught.value)
+
+
+def weight(model: onnx.ModelProto) -> onnx.TensorProto:
+    """The largest one."""
+    return max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+
+
+def set_weight(model: onnx.ModelProto, edit: Callable[[Any], None]) -> None:
+    values = numpy_helper.to_array(weight(model)).copy()
+    edit(values)
+    weight(model).CopyFrom(numpy_helper.from_array(values, weight(model).name))
+
+
+def before_output(model: onnx.ModelProto, *nodes: onnx.NodeProto) -> None:
+    """Put ``nodes``, which go from ``raw`` to ``images``, at the end of the graph."""
+    for node in model.graph.node:
+        node.output[:] = ["raw" if name == "images" else name for name in node.output]
+    model.graph.node.extend(nodes)
+
+
+def constant(name: str, value: Any) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(value)))
+
+
+def test_a_true_copy_passes_every_gate(exported: tuple[bytes, dict[str, Any]]) -> None:
+    findings = check(*exported)
+    assert list(findings) == ["structure", "randomness", "signature", "parity", "independence"]
+    assert findings["parity"].endswith("at batches 1, 2, 3, 7, 33, 64")
+
+
+def test_every_label_is_compared(make_generator: Make, make_card: Make) -> None:
+    """A change to the last of 100 classes alone is found."""
+    names = tuple(map(str, range(100)))
+    generator = make_generator(100).eval()
+    arrays = dict(exporter.reference(generator, make_card(class_names=names)))
+    data = exporter.to_onnx(generator, make_card(class_names=names))
+    check(data, arrays)
+
+    def spoil(model: onnx.ModelProto) -> None:
+        (table,) = (tensor for tensor in model.graph.initializer if list(tensor.dims) == [100, 4])
+        values = numpy_helper.to_array(table).copy()
+        values[99] += 0.01
+        table.CopyFrom(numpy_helper.from_array(values, table.name))
+
+    assert refusal(changed(data, spoil), arrays).startswith("parity: differs from torch by up to 0.0")
+
+
+# structure
+
+
+def nan_weight(model: onnx.ModelProto) -> None:
+    set_weight(model, lambda values: values.flat.__setitem__(3, np.nan))
+
+
+def external_weight(model: onnx.ModelProto) -> None:
+    tensor = weight(model)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secret.bin")
+    tensor.ClearField("raw_data")
+
+
+def external_constant(model: onnx.ModelProto) -> None:
+    node = constant("zero", np.zeros(1, np.float32))
+    node.attribute[0].t.data_location = onnx.TensorProto.EXTERNAL
+    before_output(model, node, helper.make_node("Add", ["raw", "zero"], ["images"]))
+
+
+def foreign_domain(model: onnx.ModelProto) -> None:
+    model.opset_import.append(helper.make_opsetid("acme.ops", 1))
+    before_output(model, helper.make_node("Wobble", ["raw"], ["images"], domain="acme.ops"))
+
+
+def loose_end(model: onnx.ModelProto) -> None:
+    model.graph.node[0].input[0] = "nowhere"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (nan_weight, "structure: weight "),
+        (external_weight, "structure: weights lie outside the file"),
+        (external_constant, "structure: weights lie outside the file"),
+        (foreign_domain, "structure: operators of foreign domains: acme.ops"),
+        (loose_end, "structure: onnx.checker: "),
+    ],
+)
+def test_structure(plain: tuple[bytes, dict[str, Any]], change: Change, message: str) -> None:
+    found = refusal(changed(plain[0], change), plain[1])
+    assert found.startswith(message)
+    assert "\n" not in found
+
+
+# randomness
+
+
+def noise_in_the_open(model: onnx.ModelProto) -> None:
+    draw = helper.make_node("RandomNormalLike", ["raw"], ["noise"])
+    before_output(model, draw, helper.make_node("Add", ["raw", "noise"], ["images"]))
+
+
+def noise_in_a_branch(model: onnx.ModelProto) -> None:
+    output = helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, None)
+    still = helper.make_graph([helper.make_node("Identity", ["raw"], ["out"])], "still", [], [output])
+    noisy = helper.make_graph([helper.make_node("RandomUniformLike", ["raw"], ["out"])], "noisy", [], [output])
+    branch = helper.make_node("If", ["never"], ["images"], then_branch=noisy, else_branch=still)
+    before_output(model, constant("never", False), branch)
+
+
+def noise_in_a_function(model: onnx.ModelProto) -> None:
+    opset = [helper.make_opsetid("", 20)]
+    body = [helper.make_node("Bernoulli", ["x"], ["y"])]
+    model.functions.append(helper.make_function("com.microsoft", "Flip", ["x"], ["y"], body, opset))
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    before_output(model, helper.make_node("Flip", ["raw"], ["images"], domain="com.microsoft"))
+
+
+@pytest.mark.parametrize(
+    ("change", "operator"),
+    [
+        (noise_in_the_open, "RandomNormalLike"),
+        (noise_in_a_branch, "RandomUniformLike"),
+        (noise_in_a_function, "Bernoulli"),
+    ],
+)
+def test_randomness(plain: tuple[bytes, dict[str, Any]], change: Change, operator: str) -> None:
+    data = changed(plain[0], change)
+    assert refusal(data, plain[1]) == f"randomness: the graph draws random numbers itself: {operator}"
+
+
+# signature
+
+
+def fixed_batch(model: onnx.ModelProto) -> None:
+    dim = model.graph.input[0].type.tensor_type.shape.dim[0]
+    dim.Clear()
+    dim.dim_value = 2
+
+
+def other_output(model: onnx.ModelProto) -> None:
+    before_output(model)
+    model.graph.output[0].name = "raw"
+
+
+def other_input(model: onnx.ModelProto) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("temperature", onnx.TensorProto.FLOAT, ["batch"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (fixed_batch, "signature: z has shape [2, 4], not ['batch', 4]"),
+        (other_output, "signature: inputs are ['z'], not ['z'], or the output is not 'images'"),
+        (other_input, "signature: inputs are ['z', 'temperature'], not ['z'], or the output is not 'images'"),
+    ],
+)
+def test_signature(plain: tuple[bytes, dict[str, Any]], change: Change, message: str) -> None:
+    model = onnx.load_from_string(plain[0])
+    model.graph.ClearField("value_info")
+    assert refusal(changed(model.SerializeToString(), change), plain[1]) == message
+
+
+# parity and independence
+
+
+def test_parity_says_by_how_much(plain: tuple[bytes, dict[str, Any]]) -> None:
+    """One weight more by 0.001: the image's slope is at most 1 / sqrt(1 + 1e-5), |z| at most 4."""
+    data = changed(
+        plain[0], lambda model: set_weight(model, lambda values: values.flat.__setitem__(0, values.flat[0] + 1e-3))
+    )
+    found = refusal(data, plain[1])
+    assert found.startswith("parity: differs from torch by up to 0.00")
+    assert found.endswith(", allowed is 1e-05")
+    assert 1e-4 < float(found.split("up to ")[1].split(",")[0]) <= 4e-3
+
+
+def test_an_image_that_is_not_finite_is_infinitely_wrong(plain: tuple[bytes, dict[str, Any]]) -> None:
+    data = changed(plain[0], lambda model: before_output(model, helper.make_node("Sqrt", ["raw"], ["images"])))
+    assert refusal(data, plain[1]) == "parity: differs from torch by up to inf, allowed is 1e-05"
+
+
+def mean_of_the_batch(model: onnx.ModelProto) -> None:
+    """A difference that parity lets pass: 1e-6 of the batch's mean is added to each image."""
+    before_output(
+        model,
+        constant("axes", np.array([0])),
+        constant("little", np.float32(1e-6)),
+        helper.make_node("ReduceMean", ["raw", "axes"], ["mean"]),
+        helper.make_node("Mul", ["mean", "little"], ["shift"]),
+        helper.make_node("Add", ["raw", "shift"], ["images"]),
+    )
+
+
+def test_independence(plain: tuple[bytes, dict[str, Any]]) -> None:
+    found = refusal(changed(plain[0], mean_of_the_batch), plain[1])
+    assert found.startswith("independence: ")
+
+
+# The whole way, with networks that must not be exported
+
+
+class Noisy(nn.Module):
+    latent_dim = 4
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return (z + torch.randn_like(z)).tanh().repeat(1, 16).unflatten(1, (1, 8, 8))
+
+
+class Gregarious(nn.Module):
+    """BatchNorm without running statistics: an image depends on its batch."""
+
+    latent_dim = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        norm = nn.BatchNorm1d(64, track_running_stats=False)
+        self.layers = nn.Sequential(nn.Linear(4, 64), norm, nn.Unflatten(1, (1, 8, 8)))
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        images: Tensor = self.layers(z)
+        return images
+
+
+class Pairs(nn.Module):
+    """Reads exactly two rows, whatever it is given."""
+
+    latent_dim = 4
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return z.reshape(2, 4).tanh().repeat(1, 16).unflatten(1, (1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Noisy, "tiny was not exported: gate randomness: the graph draws random numbers itself: Random"),
+        (Gregarious, "tiny was not exported: gate parity: differs from torch by up to "),
+        (Pairs, "the generator fails on a batch of 64: shape '[2, 4]' is invalid for input of size 256"),
+    ],
+)
+def test_a_network_that_cannot_be_exported(make_card: Make, network: type[nn.Module], message: str) -> None:
+    with pytest.raises(GanzooError) as caught:
+        export(network().eval(), make_card())
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == ExitCode.FAILURE
+
+
+# The process
+
+
+@pytest.fixture
+def refused(plain: tuple[bytes, Any], make_generator: Make, make_card: Make, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """The message of an export whose conversion gives the bytes that are passed."""
+
+    def refused(data: bytes = plain[0]) -> str:
+        monkeypatch.setattr(exporter, "to_onnx", lambda *_: data)
+        with pytest.raises(GanzooError) as caught:
+            export(make_generator().eval(), make_card())
+        assert caught.value.hint == HINT
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return refused
+
+
+def test_a_model_that_cannot_even_be_parsed(refused: Make) -> None:
+    message = refused(b"\xff garbage")
+    assert message.startswith("tiny was not exported: the process that checks it failed: ")
+    assert "DecodeError" in message
+
+
+def test_a_checker_that_crashes_has_not_passed(refused: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crash = tmp_path / "python"
+    crash.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crash.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(crash))
+    failed = f"tiny was not exported: the process that checks it failed: exit code {-signal.SIGSEGV}"
+    assert refused() == failed
+
+
+@pytest.mark.parametrize("said", ['{"passed": {"structure": "fine"}}', "", "fine"])
+def test_what_a_failing_process_says_does_not_count(
+    refused: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    liar = tmp_path / "python"
+    liar.write_text(f"#!/bin/sh\necho '{said}'\nexit 3\n")
+    liar.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(liar))
+    assert refused() == "tiny was not exported: the process that checks it failed: exit code 3"
+
+
+def test_a_checker_that_hangs_has_not_passed(refused: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], **options: Any) -> None:
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert refused() == "tiny was not exported: the gates took over 600 s"
+
+
+def test_a_module_in_the_working_directory_is_not_taken_for_a_library(
+    make_generator: Make, make_card: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
+    monkeypatch.chdir(tmp_path)
+    data, report = export(make_generator(3).eval(), make_card(3))
+    assert list(report) == ["structure", "randomness", "signature", "parity", "independence"]
+    assert onnx.load_from_string(data).graph.name
+
+
+def test_the_program_never_imports_torch() -> None:
+    code = "import sys, ganzoo.export.gates; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert gates.TOLERANCE == 1e-5

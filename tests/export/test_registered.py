@@ -1,0 +1,182 @@
+"""Exporting a version of the registry: what is attached, what is written, and what is left alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from ganzoo import api
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError
+from ganzoo.export import registered
+from ganzoo.latents import draw
+from ganzoo.runtime.card import GeneratorCard
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.session import TrainResult
+from ganzoo.zoo import zoo
+from ganzoo_registry import Conflict, Corrupt, Registry
+
+Trained = tuple[Path, TrainResult]
+NAME = "conditional:1"
+
+
+def opset(data: bytes) -> int:
+    return {entry.domain: entry.version for entry in onnx.load_from_string(data).opset_import}[""]
+
+
+def attached(store: Registry) -> bytes:
+    return store.read(store.resolve(NAME), "onnx")
+
+
+@pytest.fixture
+def never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be converted in this test."""
+
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError("converted again")
+
+    monkeypatch.setattr(registered, "export", refuse)
+
+
+def test_training_attaches_what_it_writes_and_the_report_has_every_gate(trained: Trained) -> None:
+    root, result = trained
+    assert result.onnx is not None
+    assert attached(Registry(root)) == result.onnx.read_bytes()
+    assert list(result.gates) == ["structure", "randomness", "signature", "parity", "independence"]
+
+
+def test_the_card_says_what_a_server_must_know(trained: Trained) -> None:
+    root, result = trained
+    assert api.load(NAME, registry=root).card == GeneratorCard(
+        name="conditional",
+        version=1,
+        digest=result.version.digest,
+        latent_dim=6,
+        channels=1,
+        height=8,
+        width=8,
+        class_names=tuple("0123456789"),
+    )
+
+
+def test_the_file_samples_what_torch_makes_of_the_averaged_weights(trained: Trained) -> None:
+    root, result = trained
+    generator, card = registered.rebuild(Registry(root), result.version)
+    z, labels = draw(7, 0, 5, 6, 10)
+    with torch.no_grad():
+        wanted = generator(torch.from_numpy(z), torch.from_numpy(labels)).numpy()
+    exported = api.load(NAME, registry=root, device="cpu")
+    np.testing.assert_allclose(exported.run(z, labels), wanted, atol=1e-5)
+    assert card == exported.card
+
+
+def test_a_second_export_copies_the_file_that_passed(store: Registry, tmp_path: Path, never: None) -> None:
+    result = api.export(NAME, output=tmp_path / "copy.onnx", registry=store.root)
+    assert (tmp_path / "copy.onnx").read_bytes() == attached(store)
+    assert (str(result.version), result.path, dict(result.report)) == (NAME, tmp_path / "copy.onnx", {})
+    assert api.export(NAME, registry=store.root).path is None
+
+
+def test_another_opset_is_written_and_not_attached_unless_forced(store: Registry, tmp_path: Path) -> None:
+    before = attached(store)
+    result = api.export(NAME, output=tmp_path / "older.onnx", opset=18, registry=store.root)
+    older = (tmp_path / "older.onnx").read_bytes()
+    assert (opset(before), opset(older), len(result.report)) == (20, 18, 5)
+    assert attached(store) == before
+    with pytest.raises(Conflict) as caught:
+        api.export(NAME, opset=18, registry=store.root)
+    assert (str(caught.value), caught.value.hint) == (f"{NAME} has another onnx already", "replace it with --force")
+    api.export(NAME, opset=18, registry=store.root, force=True)
+    assert attached(store) == older
+    assert ImageGenerator.from_bytes(older, device="cpu").sample(2, 7).shape == (2, 8, 8, 1)
+
+
+def test_exporting_anew_gives_the_same_bytes(store: Registry, tmp_path: Path) -> None:
+    before = attached(store)
+    result = api.export(NAME, output=tmp_path / "again.onnx", registry=store.root, force=True)
+    assert (tmp_path / "again.onnx").read_bytes() == attached(store) == before
+    assert len(result.report) == 5
+
+
+def test_a_failed_gate_writes_and_attaches_nothing(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = attached(store)
+
+    def refuse(*arguments: Any) -> None:
+        raise GanzooError("conditional was not exported: gate parity: differs from torch by up to 1")
+
+    monkeypatch.setattr(registered, "export", refuse)
+    with pytest.raises(GanzooError, match="gate parity"):
+        api.export(NAME, output=tmp_path / "out" / "no.onnx", registry=store.root, force=True)
+    assert attached(store) == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_written_to(store: Registry, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError) as caught:
+        api.export(NAME, output=tmp_path / "no" / "x.onnx", registry=store.root)
+    assert str(caught.value) == (f"cannot write {tmp_path}/no/x.onnx: the directory {tmp_path}/no does not exist")
+    assert caught.value.hint == f"make it first: mkdir -p {tmp_path}/no"
+
+
+def blob(store: Registry, kind: str) -> Path:
+    return store.path(store.resolve(NAME), kind)
+
+
+@pytest.mark.parametrize(("kind", "force"), [("generator-ema", True), ("onnx", False)])
+def test_a_corrupted_blob_is_named_with_its_version(store: Registry, kind: str, force: bool) -> None:
+    file = blob(store, kind)
+    file.chmod(0o644)
+    file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:])
+    with pytest.raises(Corrupt) as caught:
+        api.export(NAME, registry=store.root, force=force)
+    assert str(caught.value) == f"blob sha256:{file.name} of {NAME} ({kind}) is damaged: its bytes changed"
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+
+
+def register(store: Registry, blobs: dict[str, bytes], **changed: Any) -> str:
+    """A version like ``conditional:1`` with another description of its generator; returns the reference to it."""
+    version = store.resolve(NAME)
+    record = store.lineage(version)
+    record["generator"].update(changed)
+    kinds = {"generator-ema": store.read(version, "generator-ema"), **blobs}
+    return str(store.register("other", kinds, json.loads(json.dumps(record))))
+
+
+def test_a_version_whose_plugin_is_gone_or_left_out(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = register(store, {}, architecture="acme/wavenet")
+    with pytest.raises(NotFoundError) as caught:
+        api.export(reference, registry=store.root)
+    assert str(caught.value) == "unknown architecture 'acme/wavenet'"
+    monkeypatch.setenv("GANZOO_PLUGINS", "dcgan,losses,digits")
+    zoo.cache_clear()
+    try:
+        with pytest.raises(PluginError) as refused:
+            api.export(NAME, registry=store.root, force=True)
+    finally:
+        zoo.cache_clear()
+    assert str(refused.value).startswith("architecture 'conditional' should come from plugin ganzoo/conditional")
+    assert (refused.value.hint, refused.value.exit_code) == ("see: ganzoo plugins", ExitCode.PLUGIN)
+
+
+@pytest.mark.parametrize(
+    ("blobs", "changed", "message"),
+    [
+        ({"generator-ema": b"rubbish"}, {}, "other:1: not a safetensors file"),
+        (
+            {},
+            {"class_names": ["a", "b"]},
+            "other:1: is another model's: embedding.weight should be [2, 6], and is [10, 6]",
+        ),
+    ],
+)
+def test_weights_that_are_not_the_generators(
+    store: Registry, blobs: dict[str, bytes], changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        api.export(register(store, blobs, **changed), registry=store.root)
+    assert str(caught.value).startswith(message)

@@ -1,0 +1,174 @@
+"""``third_party/`` as somebody else's distribution: installed beside ganzoo, used for everything, and taken away."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(__file__).with_name("third_party")
+
+
+class Place:
+    """A clean environment with ganzoo's wheel in it, a directory to work in, and a registry."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        venv.create(directory / "venv", symlinks=True)
+        scripts = directory / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
+        self.python = scripts / "python"
+        self.command = scripts / "ganzoo"
+        # What ganzoo depends on comes from the environment of the tests: installing torch again would take minutes.
+        # It stands behind the new environment's own packages, so ganzoo itself does not.
+        paths = {"base": str(directory / "venv"), "platbase": str(directory / "venv")}
+        site = Path(sysconfig.get_path("purelib", "venv", paths))
+        (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+        self.environment = {**os.environ, "GANZOO_REGISTRY": str(directory / "registry"), "OMP_NUM_THREADS": "1"}
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            list(map(str, command)),
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ganzoo(self, *arguments: str | Path) -> str:
+        done = self.run(self.command, *arguments)
+        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def models(self) -> list[str]:
+        return [model["name"] for model in json.loads(self.ganzoo("models", "--json"))]
+
+
+@pytest.fixture(scope="module")
+def place(
+    wheel: Path, build: Callable[[Path], Path], pip: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Place:
+    """With the plugin installed, and its model trained for 30 steps."""
+    made = Place(tmp_path_factory.mktemp("place"))
+    pip(made.python, "install", wheel)
+    assert "ringgan" not in made.models()
+    pip(made.python, "install", build(SOURCE))
+    made.ganzoo("train", "--model", "ringgan", "--steps", "30", "--device", "cpu")
+    return made
+
+
+@pytest.fixture
+def server(place: Place) -> Iterator[str]:
+    """The URL of ``ganzoo serve``."""
+    command = [place.command, "serve", "ringgan@champion", "--port", "0", "--device", "cpu"]
+    with subprocess.Popen(command, env=place.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        ready = process.stderr.readline()
+        found = re.search(r"http://[\d.:]+", ready)
+        if not found:
+            pytest.fail(ready + process.communicate()[1])
+        yield found[0]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_the_environment_is_its_own(place: Place) -> None:
+    code = "import ganzoo, ganzoo_plugins, ganzoo_ringgan, torch; print(ganzoo.__file__, ganzoo_ringgan.__file__)"
+    done = place.run(place.python, "-I", "-c", code)
+    assert done.stdout.count(str(place.directory / "venv")) == 2, done.stderr
+
+
+def test_the_plugin_is_as_small_as_promised() -> None:
+    assert len((SOURCE / "ganzoo_ringgan" / "networks.py").read_text().splitlines()) <= 40
+    loss = (SOURCE / "ganzoo_ringgan" / "loss.py").read_text()
+    assert len(loss[loss.index("class ") :].splitlines()) <= 10
+
+
+def test_it_is_listed(place: Place) -> None:
+    assert "ringgan" in place.models()
+    (plugin,) = (
+        plugin for plugin in json.loads(place.ganzoo("plugins", "--json")) if plugin["distribution"] == "ganzoo-ringgan"
+    )
+    assert (plugin["name"], plugin["version"], plugin["state"]) == ("ringgan", "0.3.1", "active")
+    assert {(spec["kind"], spec["name"]) for spec in plugin["provides"]} == {
+        ("architecture", "ring"),
+        ("loss", "absolute"),
+        ("model", "ringgan"),
+    }
+
+
+def test_its_loss_serves_a_built_in_architecture(place: Place) -> None:
+    plan = place.ganzoo("train", "--model", "dcgan", "--set", "loss=absolute", "--print-config", "--device", "cpu")
+    chosen = tomllib.loads(plan)
+    assert (chosen["architecture"], chosen["loss"]) == ("dcgan", "ganzoo-ringgan/absolute")
+
+
+def test_the_registry_records_where_it_came_from(place: Place) -> None:
+    shown = json.loads(place.ganzoo("registry", "show", "ringgan:1", "--json"))
+    lineage = shown["lineage"]
+    assert {"name": "ringgan", "distribution": "ganzoo-ringgan", "version": "0.3.1", "api": "v1"} in lineage["plugins"]
+    assert lineage["config"]["architecture"] == "ganzoo-ringgan/ring"
+    assert lineage["config"]["loss"] == "ganzoo-ringgan/absolute"
+    assert "onnx" in shown["kinds"]
+
+
+def test_it_exports(place: Place) -> None:
+    place.ganzoo("export", "ringgan", "--force", "-o", "ring.onnx")
+    place.ganzoo("sample", "ring.onnx", "--seed", "7", "-o", "file.npy", "--device", "cpu")
+    place.ganzoo("sample", "ringgan", "--seed", "7", "-o", "name.npy", "--device", "cpu")
+    images = np.load(place.directory / "name.npy")
+    assert images.shape == (64, 8, 8, 1)
+    assert np.array_equal(images, np.load(place.directory / "file.npy"))
+
+
+def test_it_is_served(place: Place, request: pytest.FixtureRequest) -> None:
+    place.ganzoo("registry", "alias", "ringgan", "champion")
+    url = f"{request.getfixturevalue('server')}/v1/models/ringgan/sample?n=16&seed=7"
+    place.ganzoo("sample", "ringgan", "-n", "16", "--seed", "7", "-o", "here.npy", "--device", "cpu")
+    served = httpx.get(f"{url}&format=npy", timeout=30)
+    assert served.content == (place.directory / "here.npy").read_bytes()
+    with Image.open(io.BytesIO(httpx.get(url, timeout=30).content)) as picture:
+        assert picture.format == "PNG"
+
+
+def test_it_passes_what_every_model_must(place: Place) -> None:
+    """The suite's own tests find it because it is installed."""
+    done = place.run(
+        place.python,
+        *("-I", "-m", "pytest", f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"),
+        *("-p", "no:cacheprovider", "-k", "ringgan", ROOT / "tests" / "end_to_end" / "test_every_model.py"),
+    )
+    assert done.returncode == 0, done.stdout
+    tests = (ROOT / "tests" / "end_to_end" / "test_every_model.py").read_text("utf-8").count("\ndef test_")
+    assert f"{tests} passed" in done.stdout
+
+
+def test_uninstalled_it_is_gone_and_what_it_made_still_samples(place: Place, pip: Callable[..., str]) -> None:
+    """Last: nothing of the plugin is left but its version."""
+    place.ganzoo("sample", "ringgan:1", "--seed", "7", "-o", "before.npy", "--device", "cpu")
+    pip(place.python, "uninstall", "--yes", "ganzoo-ringgan")
+    assert place.run(place.python, "-I", "-c", "import ganzoo_ringgan").returncode == 1
+    assert "ringgan" not in place.models()
+    refused = place.run(place.command, "train", "--model", "ringgan")
+    assert refused.returncode == 3
+    error, hint = refused.stderr.splitlines()
+    assert error == "Error: unknown model 'ringgan'"
+    assert hint.startswith("Hint: ")
+    place.ganzoo("sample", "ringgan:1", "--seed", "7", "-o", "after.npy", "--device", "cpu")
+    assert (place.directory / "after.npy").read_bytes() == (place.directory / "before.npy").read_bytes()
+    refused = place.run(place.command, "export", "ringgan:1", "--force", "-o", "again.onnx")
+    assert refused.returncode == 3
+    assert not (place.directory / "again.onnx").exists()

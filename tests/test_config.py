@@ -1,0 +1,224 @@
+"""Settings, from text to a checked configuration."""
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganzoo.config import (
+    AdamConfig,
+    PenaltyConfig,
+    RunConfig,
+    changes,
+    check_keys,
+    convert,
+    merge,
+    nested,
+    parse_settings,
+    read_file,
+)
+from ganzoo.errors import ExitCode, NotFoundError, UsageError
+
+VALUES = st.integers() | st.text(max_size=3)
+INNER = st.fixed_dictionaries({}, optional={"x": VALUES, "y": VALUES})
+SETTINGS = st.fixed_dictionaries({}, optional={"x": VALUES, "y": VALUES, "t": INNER, "u": INNER})
+"""A key is a table in each or in none of them, as in any configuration that means something."""
+
+CONFIG = RunConfig(
+    model="m", architecture="a", loss="l", options={"width": 8}, penalties={"r1": PenaltyConfig(weight=2)}
+)
+
+
+def error_of(error: pytest.ExceptionInfo[Any]) -> tuple[str, str | None]:
+    return str(error.value), error.value.hint
+
+
+# --set
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("3", 3),
+        ("-1e-4", -1e-4),
+        ("true", True),
+        ("[0.5, 0.9]", [0.5, 0.9]),
+        ('"3"', "3"),
+        ("'a b'", "a b"),
+        ("{weight = 1}", {"weight": 1}),
+        ("wgan-gp", "wgan-gp"),
+        ("/data/photos", "/data/photos"),
+        ("a=b", "a=b"),
+        ("", ""),
+        ("True", "True"),
+        ("1\nother = 2", "1\nother = 2"),
+        ("[0.5,", "[0.5,"),
+    ],
+)
+def test_a_value_is_toml_where_it_can_be_and_else_a_string(pair: str, value: Any) -> None:
+    assert parse_settings([f"key={pair}"]) == {"key": value}
+
+
+def test_dotted_keys_are_tables_and_the_last_word_counts() -> None:
+    settings = parse_settings(["generator.lr=1", "batch=8", "generator.betas=[0, 1]", "generator.lr=2", "batch=9"])
+    assert settings == {"generator": {"lr": 2, "betas": [0, 1]}, "batch": 9}
+    assert parse_settings(["a.b.c=1", "a=2"]) == {"a": 2}
+    assert parse_settings([]) == {}
+
+
+@pytest.mark.parametrize("pair", ["batch", "", "=3", "a..b=1", ".a=1", "a.=1"])
+def test_a_pair_that_is_none(pair: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_settings([pair])
+    assert error_of(caught) == (f"--set {pair}: not of the form KEY=VALUE", "for example: --set batch=32")
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), st.integers())
+def test_nested_is_the_inverse_of_looking_up(path: list[str], value: int) -> None:
+    found: Any = nested(".".join(path), value)
+    for key in path:
+        found = found[key]
+    assert found == value
+
+
+# merge
+
+
+def leaves(table: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(table, dict):
+        return {prefix: table}
+    return {place: value for key, below in table.items() for place, value in leaves(below, f"{prefix}.{key}").items()}
+
+
+@given(SETTINGS, SETTINGS)
+def test_what_is_laid_over_wins_and_the_rest_stays(below: Any, above: Any) -> None:
+    merged = leaves(merge(below, above))
+    assert merged == {**leaves(below), **leaves(above)}
+
+
+@given(SETTINGS, SETTINGS, SETTINGS)
+def test_merging_is_associative_has_an_identity_and_changes_nothing_in_place(a: Any, b: Any, c: Any) -> None:
+    before = repr((a, b, c))
+    assert merge(merge(a, b), c) == merge(a, merge(b, c)) == merge(a, b, c)
+    assert merge(a) == merge(a, {}) == merge({}, a) == merge(a, a) == a
+    assert repr((a, b, c)) == before
+
+
+# Files
+
+
+def test_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('model = "dcgan"\n[generator]\nlr = 1e-4\n', "utf-8")
+    assert read_file(file) == {"model": "dcgan", "generator": {"lr": 1e-4}}
+
+
+@pytest.mark.parametrize("name", ["missing.toml", "."])
+def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        read_file(tmp_path / name)
+    assert error_of(caught) == (f"--config {tmp_path / name}: no such file", "check the path")
+
+
+@pytest.mark.parametrize("content", [b"batch = ", b"batch: 3", b"\xff\xfe", b"a = 1\na = 2"])
+def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "run.toml"
+    file.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        read_file(file)
+    message, hint = error_of(caught)
+    assert message.startswith(f"--config {file}: ")
+    assert "\n" not in message
+    assert hint == "it should be TOML: key = value"
+
+
+def test_a_configuration_survives_its_own_file() -> None:
+    again = convert(tomllib.loads(CONFIG.to_toml()), RunConfig)
+    assert again == CONFIG
+    assert again.penalties["r1"] == PenaltyConfig(weight=2.0, every=1)
+
+
+# Checking
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    width: int = 64
+    depth: "int | None" = None
+    inner: AdamConfig = field(default_factory=AdamConfig)
+
+
+BASE = {"model": "m", "architecture": "a", "loss": "l"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"batch": "many"}, "configuration key 'batch': expected `int`, got `str`"),
+        ({"batch": 1}, "configuration key 'batch': expected `int` >= 2"),
+        ({"steps": 0}, "configuration key 'steps': expected `int` >= 1"),
+        ({"steps": 2.5}, "configuration key 'steps': expected `int`, got `float`"),
+        ({"critic_steps": 0}, "configuration key 'critic_steps': expected `int` >= 1"),
+        ({"size": -8}, "configuration key 'size': expected `int` >= 0"),
+        ({"seed": -1}, "configuration key 'seed': expected `int` >= 0"),
+        ({"seed": 2**63}, "configuration key 'seed': expected `int` <= 9223372036854775807"),
+        ({"ema_kimg": 0}, "configuration key 'ema_kimg': expected `float` > 0.0"),
+        ({"generator": {"lr": 0.0}}, "configuration key 'generator.lr': expected `float` > 0.0"),
+        ({"generator": {"lr": float("nan")}}, "configuration key 'generator.lr': expected `float` > 0.0"),
+        ({"generator": {"lr": float("inf")}}, "configuration key 'generator.lr': expected `float` <= 1.79"),
+        ({"generator": {"betas": [0.5, 1]}}, "configuration key 'generator.betas[1]': expected `float` < 1.0"),
+        ({"generator": {"betas": [0.5]}}, "configuration key 'generator.betas': expected `array` of length 2, got 1"),
+        ({"generator": 5}, "configuration key 'generator': expected `object`, got `int`"),
+        ({"name": 5}, "configuration key 'name': expected `str`, got `int`"),
+        ({"report_every": 0}, "configuration key 'report_every': expected `int` >= 1"),
+        ({"penalties": {"r1": {"weight": -1}}}, "configuration key 'penalties[...].weight': expected `float` >= 0.0"),
+    ],
+)
+def test_a_wrong_value_names_its_key_and_what_it_should_be(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        convert({**BASE, **values}, RunConfig)
+    assert str(caught.value).startswith(message)
+    assert caught.value.hint == "ganzoo train --print-config"
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "hint"),
+    [
+        ({"bach": 3}, "bach", "did you mean 'batch'?"),
+        ({"generator": {"lrr": 3}}, "generator.lrr", "did you mean 'lr'?"),
+        ({"discriminator": {"xyzzy": 3}}, "discriminator.xyzzy", "choose one of: betas, lr"),
+    ],
+)
+def test_an_unknown_key_at_any_depth(values: dict[str, Any], key: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        convert({**BASE, **values}, RunConfig)
+    assert error_of(caught) == (f"unknown configuration key {key!r}", hint)
+
+
+def test_the_keys_of_a_plugins_options_are_checked_likewise() -> None:
+    assert convert({"width": 8, "inner": {"lr": 1.0}}, Options, "options.") == Options(
+        width=8, inner=AdamConfig(lr=1.0)
+    )
+    with pytest.raises(UsageError, match=r"unknown configuration key 'options\.inner\.beta'"):
+        check_keys({"inner": {"beta": 1}}, Options, "options.")
+    with pytest.raises(UsageError, match=r"configuration key 'options\.depth': expected `int \| null`, got `str`"):
+        convert({"depth": "deep"}, Options, "options.")
+
+
+def test_changes_are_named_by_key() -> None:
+    other = replace(CONFIG, batch=32, generator=AdamConfig(lr=1.0), penalties={"r2": PenaltyConfig(weight=2)})
+    assert changes(CONFIG, other) == [
+        "batch: 64 -> 32",
+        "generator.lr: 0.0002 -> 1.0",
+        "penalties.r1.every: 1 -> None",
+        "penalties.r1.weight: 2 -> None",
+        "penalties.r2.every: None -> 1",
+        "penalties.r2.weight: None -> 2",
+    ]
+    assert changes(CONFIG, replace(CONFIG)) == []

@@ -1,0 +1,303 @@
+"""From names and settings to what a run is made of, for everything that is installed and for a plugin of our own."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from ganzoo.config import RunConfig
+from ganzoo.data import load
+from ganzoo.discovery import Manager, Plugin, State, discover
+from ganzoo.errors import ExitCode, GanzooError, NotFoundError, PluginError, UsageError
+from ganzoo.recipe import fitting_size, resolve
+from ganzoo.specs import Architecture, ImageShape, Loss, Model, Penalty, Spec
+from ganzoo.training import setup
+from ganzoo.zoo import Zoo, zoo
+from ganzoo_registry import RegistryError
+
+MODELS, LOSSES = ([zoo().shortest(spec) for spec in zoo().all(kind)] for kind in (Model, Loss))
+DIGITS = ImageShape(channels=1, height=8, width=8, classes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    latent_dim: int = 4
+    width: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margin(Penalty):
+    name: str = "margin"
+    weight: float = 3.0
+    every: int = 4
+    margin: float = 1.0
+
+    def points(self, step: Any) -> Any:
+        return step.real.images
+
+    def value(self, squared_norm: Any) -> Any:
+        return squared_norm - self.margin
+
+
+NET = Architecture(name="net", generator="a:G", discriminator="a:D", options=Options, resolutions=(4, 8, 16, 128))
+LOSS = Loss(
+    name="score",
+    target="a:L",
+    penalties=(Margin(weight=2.0, margin=7.0),),
+    defaults={"critic_steps": 3, "batch": 10, "ema_kimg": 2.0},
+)
+MODEL = Model(
+    name="net",
+    architecture="net",
+    loss="score",
+    defaults={"batch": 20, "ema_kimg": 3.0, "steps": 30, "options": {"width": 5}, "generator": {"lr": 0.1}},
+    defaults_up_to={8: {"steps": 10}, 16: {"steps": 20, "options": {"width": 6}}},
+)
+
+
+@pytest.fixture
+def make_zoo() -> Callable[..., Zoo]:
+    def make(*specs: Spec) -> Zoo:
+        ours = Plugin(
+            name="net",
+            distribution="acme",
+            version="1",
+            location="",
+            target="acme",
+            api="v1",
+            state=State.ACTIVE,
+            specs=specs or (NET, LOSS, MODEL, Margin()),
+        )
+        return Zoo(Manager([*discover(), ours]))
+
+    return make
+
+
+@pytest.fixture
+def here(make_zoo: Callable[..., Zoo]) -> Zoo:
+    return make_zoo()
+
+
+# Everything that is installed
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_resolves_completely_and_its_configuration_survives_its_file(model: str) -> None:
+    recipe = setup.settle(resolve(zoo(), model, native=DIGITS))
+    config = recipe.config
+    assert (config.model, config.name, config.size) == (model, model.rpartition("/")[2], 8)
+    assert config.device in ("cpu", "cuda")
+    assert config.precision in ("fp32", "bf16")
+    again = setup.settle(resolve(zoo(), model, tomllib.loads(config.to_toml()), native=DIGITS))
+    assert again == recipe
+
+
+@pytest.mark.parametrize(("model", "loss"), [*product(MODELS, LOSSES)])
+def test_every_model_builds_with_every_loss_or_says_why_not(model: str, loss: str) -> None:
+    recipe = setup.settle(
+        resolve(zoo(), model, {"loss": loss, "options": {"latent_dim": 4, "width": 2}}, native=DIGITS)
+    )
+    spec = zoo().get(Loss, loss)
+    assert recipe.loss is spec
+    assert [penalty.name for penalty in recipe.penalties] == [penalty.name for penalty in spec.penalties]
+    try:
+        setup.make_trainer(recipe, load(recipe.config.data, zoo()))
+    except UsageError as error:
+        assert recipe.penalties
+        assert "BatchNorm" in str(error)  # noqa: PT017
+        assert recipe.penalties[0].name in str(error)  # noqa: PT017
+        settings = {"loss": loss, "options": {"latent_dim": 4, "width": 2, "discriminator_norm": "layer"}}
+        mended = setup.settle(resolve(zoo(), model, settings, native=DIGITS))
+        setup.make_trainer(mended, load(recipe.config.data, zoo()))
+
+
+def test_a_loss_brings_its_own_critic_steps_and_penalties() -> None:
+    assert resolve(zoo(), "dcgan").config.critic_steps == 1
+    config = resolve(zoo(), "dcgan", {"loss": "wgan-gp"}).config
+    assert (config.critic_steps, config.penalties["gradient-penalty"].weight) == (5, 10.0)
+    assert resolve(zoo(), "wgan-gp", {"loss": "hinge"}).config.penalties == {}
+
+
+# Layers
+
+
+def test_each_layer_lies_over_the_one_before(here: Zoo) -> None:
+    config = resolve(here, "net").config
+    assert config.seed == 0  # ours
+    assert config.critic_steps == 3  # the loss's
+    assert (config.batch, config.ema_kimg, config.generator.lr) == (20, 3.0, 0.1)  # the model's
+    assert config.generator.betas == (0.5, 0.999)  # what the model leaves open
+    file, command_line = {"batch": 40, "generator": {"betas": [0.1, 0.2]}}, {"batch": 50}
+    config = resolve(here, "net", file, command_line).config
+    assert (config.batch, config.ema_kimg) == (50, 3.0)
+    assert (config.generator.lr, config.generator.betas) == (0.1, (0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "native", "steps", "width"),
+    [
+        ({}, None, 30, 5),
+        ({}, 8, 10, 5),
+        ({}, 4, 10, 5),
+        ({}, 16, 20, 6),
+        ({}, 128, 30, 5),
+        ({"size": 16}, 8, 20, 6),
+        ({"size": 128}, None, 30, 5),
+        ({"size": 8, "steps": 7}, None, 7, 5),
+    ],
+)
+def test_a_model_may_have_other_defaults_for_small_images(
+    here: Zoo, settings: dict[str, int], native: int | None, steps: int, width: int
+) -> None:
+    shape = None if native is None else ImageShape(channels=1, height=native, width=native)
+    config = resolve(here, "net", settings, native=shape).config
+    assert (config.steps, config.options["width"]) == (steps, width)
+
+
+def test_a_models_options_are_not_forced_on_another_architecture(here: Zoo, make_zoo: Callable[..., Zoo]) -> None:
+    config = resolve(here, "net", {"architecture": "dcgan", "loss": "hinge"}).config
+    assert config.options == {"latent_dim": 100, "discriminator_norm": "batch"}
+    by_its_own_name = resolve(here, "net", {"architecture": "acme/net"}).config
+    assert by_its_own_name.options == {"latent_dim": 4, "width": 5}
+
+
+def test_third_party_names_are_pinned_and_built_in_ones_stay_bare(here: Zoo) -> None:
+    config = resolve(here, "net", {"penalties": {"r1": {"weight": 1}}}).config
+    assert (config.model, config.architecture, config.loss, config.name) == (
+        "acme/net",
+        "acme/net",
+        "acme/score",
+        "net",
+    )
+    assert list(config.penalties) == ["acme/margin", "r1"]
+    assert resolve(here, config.model, config.to_dict()).config == config
+
+
+def test_a_misspelt_default_is_the_plugins_fault(make_zoo: Callable[..., Zoo]) -> None:
+    wrong_loss = replace(LOSS, defaults={"critic_stps": 5})
+    with pytest.raises(PluginError) as caught:
+        resolve(make_zoo(NET, wrong_loss, MODEL), "net")
+    assert str(caught.value) == "loss 'score' is made wrongly: unknown configuration key 'critic_stps'"
+    assert caught.value.hint == "did you mean 'critic_steps'?"
+    assert caught.value.exit_code == ExitCode.PLUGIN
+    wrong_model = replace(MODEL, defaults_up_to={8: {"generator": {"learning_rate": 1}}})
+    with pytest.raises(PluginError, match=r"unknown configuration key .generator\.learning_rate"):
+        resolve(make_zoo(NET, LOSS, wrong_model), "net", native=DIGITS)
+
+
+# Penalties
+
+
+def test_penalties_are_added_changed_and_removed(here: Zoo) -> None:
+    def penalties(**settings: Any) -> dict[str, tuple[float, int]]:
+        recipe = resolve(here, "net", {"penalties": settings})
+        return {penalty.name: (penalty.weight, penalty.every) for penalty in recipe.penalties}
+
+    assert penalties() == {"margin": (2.0, 4)}
+    assert penalties(margin={"weight": 5}) == {"margin": (5, 4)}
+    assert penalties(margin={"every": 16}) == {"margin": (2.0, 16)}
+    assert penalties(r1={}) == {"margin": (2.0, 4), "r1": (1.0, 1)}
+    assert penalties(r1={"weight": 0.5}, margin={"weight": 0}) == {"r1": (0.5, 1)}
+    assert resolve(here, "net", {"penalties": {"margin": {"weight": 0}}}).config.penalties["acme/margin"].weight == 0
+
+
+def test_a_losss_own_penalty_keeps_what_only_its_plugin_knows(here: Zoo) -> None:
+    (penalty,) = resolve(here, "net", {"penalties": {"margin": {"weight": 9}}}).penalties
+    assert penalty == Margin(weight=9.0, every=4, margin=7.0)
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"),
+    [
+        (8, 8, 8),
+        (128, 128, 128),  # asked of nobody, but exactly what the data are
+        (10, 10, 8),
+        (16, 200, 16),
+        (200, 15, 8),
+        (129, 129, 16),  # not 128: larger data are shrunk to at most 64
+        (4096, 4096, 16),
+        (3, 3, 4),  # nothing fits: the smallest
+    ],
+)
+def test_fitting_size(height: int, width: int, size: int) -> None:
+    native = ImageShape(channels=3, height=height, width=width)
+    assert fitting_size(NET, native) == size
+
+
+@pytest.mark.parametrize("size", [7, 10_000])
+def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: int) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(zoo(), "dcgan", {"size": size})
+    assert str(caught.value) == f"architecture 'dcgan' makes no {size}x{size} images"
+    assert caught.value.hint == "choose --size from: 8, 16, 32, 64, 128, 256"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message", "hint"),
+    [
+        ({"bacth": 1}, UsageError, "unknown configuration key 'bacth'", "did you mean 'batch'?"),
+        ({"xyzzy": 1}, UsageError, "unknown configuration key 'xyzzy'", "choose one of: architecture, batch, "),
+        ({"options": {"widht": 1}}, UsageError, "unknown configuration key 'options.widht'", "did you mean 'width'?"),
+        ({"generator": {"beta": 1}}, UsageError, "unknown configuration key 'generator.beta'", "did you mean 'betas'?"),
+        ({"penalties": {"r1": {"wait": 1}}}, UsageError, "unknown configuration key 'penalties.r1.wait'", "did you"),
+        ({"penalties": {"r3": {}}}, NotFoundError, "unknown penalty 'r3'", "choose one of: "),
+        ({"loss": "hing"}, NotFoundError, "unknown loss 'hing'", "did you mean 'hinge'?"),
+        ({"architecture": "dcgam"}, NotFoundError, "unknown architecture 'dcgam'", "did you mean 'dcgan'?"),
+        ({"loss": 3}, UsageError, "configuration key 'loss': expected a name, got 3", "ganzoo"),
+        ({"options": 3}, UsageError, "configuration key 'options': expected a table", "--set options.width=64"),
+        (
+            {"penalties": 3},
+            UsageError,
+            "configuration key 'penalties': expected a table",
+            "--set penalties.r1.weight=1",
+        ),
+        (
+            {"penalties": {"r1": 3}},
+            UsageError,
+            "configuration key 'penalties.r1': expected a table",
+            "--set penalties.",
+        ),
+        ({"options": {"width": "x"}}, UsageError, "configuration key 'options.width': expected `int | null`", "ganzoo"),
+        (
+            {"options": {"discriminator_norm": "x"}},
+            UsageError,
+            "configuration key 'options.discriminator_norm': ",
+            "gan",
+        ),
+        ({"name": "../x"}, RegistryError, "'../x' is not a model name", "use 1 to 64 of a-z, 0-9"),
+        ({"name": "A B"}, RegistryError, "'A B' is not a model name", "use 1 to 64 of a-z, 0-9"),
+    ],
+)
+def test_what_is_refused(settings: Any, kind: type[GanzooError], message: str, hint: str) -> None:
+    with pytest.raises(kind) as caught:
+        resolve(zoo(), "dcgan", settings)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value.hint).startswith(hint)
+
+
+@pytest.mark.parametrize("name", ["dcgam", "dcgn"])
+def test_an_unknown_model(name: str) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        resolve(zoo(), name)
+    assert (str(caught.value), caught.value.hint) == (f"unknown model {name!r}", "did you mean 'dcgan'?")
+
+
+@pytest.mark.parametrize(("key", "value"), [("device", "tpu"), ("device", "cuda:x"), ("precision", "fp8")])
+def test_devices_and_precisions_that_do_not_exist(key: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown {key} '{value}'") as caught:
+        setup.settle(resolve(zoo(), "dcgan", {key: value}))
+    assert str(caught.value.hint).startswith("choose one of: auto, ")
+
+
+def test_a_resolved_configuration_is_of_the_declared_type() -> None:
+    assert isinstance(resolve(zoo(), "dcgan").config, RunConfig)

@@ -1,0 +1,103 @@
+"""Small trainings on the digits, on one thread, so that results do not vary."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganzoo import api
+from ganzoo.config import merge
+from ganzoo.data import load as load_data
+from ganzoo.recipe import resolve
+from ganzoo.session import Session, TrainResult
+from ganzoo.specs import Model
+from ganzoo.training.trainer import Trainer
+from ganzoo.zoo import zoo
+
+MODELS = [zoo().shortest(spec) for spec in zoo().all(Model)]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> str:
+    """Every registered model in turn."""
+    name: str = request.param
+    return name
+
+
+def small(model: str, settings: Any) -> dict[str, Any]:
+    """``settings`` over a batch of 8 and, where the architecture has the option, a width of 8."""
+    options = fields(resolve(zoo(), model, settings).architecture.options)
+    narrow = {"options": {"width": 8}} if "width" in {field.name for field in options} else {}
+    return merge(narrow, {"batch": 8, "device": "cpu"}, settings)
+
+
+@pytest.fixture
+def make_trainer(tmp_path: Path, own_registry: Path) -> Callable[..., Trainer]:
+    """A trainer that is ready for its first step, in fp32 unless told otherwise: ``make_trainer(model, batch=4)``."""
+
+    def make(model: str, **settings: Any) -> Trainer:
+        session = Session(api.open_registry(own_registry), tmp_path / "runs")
+        return session.plan(model, small(model, {"precision": "fp32", **settings})).trainer
+
+    return make
+
+
+@pytest.fixture
+def train(tmp_path: Path, own_registry: Path) -> Callable[..., TrainResult]:
+    """A whole training but for the export: ``train(model, steps=20)``; not keys but arguments: resume, init_from …"""
+
+    def run(model: str, *, resume: str | None = None, init_from: str | None = None, **settings: Any) -> TrainResult:
+        return api.train(
+            None if resume else model,
+            settings=settings if resume else small(model, settings),
+            resume=resume,
+            init_from=init_from,
+            registry=own_registry,
+            runs=tmp_path / "runs",
+            export=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def weights() -> Callable[[Trainer], dict[str, torch.Tensor]]:
+    """A copy of every weight, buffer and optimizer state of a trainer, by name."""
+
+    def copy(trainer: Trainer) -> dict[str, torch.Tensor]:
+        state = {
+            f"{name}.{key}": value.clone()
+            for name, module in trainer.modules().items()
+            for key, value in module.state_dict().items()
+        }
+        for name, optimizer in trainer.optimizers.items():
+            for index, values in optimizer.state_dict()["state"].items():
+                state |= {f"adam.{name}.{index}.{key}": value.clone() for key, value in values.items()}
+        return state
+
+    return copy
+
+
+@pytest.fixture
+def same() -> Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]:
+    """Whether two sets of tensors are equal to the bit."""
+    return lambda one, other: one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.fixture(scope="session")
+def digits_by_pixels() -> dict[bytes, int]:
+    """The label of each digit, by its pixels."""
+    images = load_data("digits", zoo())
+    assert images.labels is not None
+    return {pixels.tobytes(): int(label) for pixels, label in zip(images.pixels, images.labels, strict=True)}

@@ -1,0 +1,177 @@
+"""Checkpoints: everything that the next step depends on, to the bit, and nothing that is damaged."""
+
+import contextlib
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+
+from ganzoo.errors import ExitCode, IntegrityError
+from ganzoo.training import checkpoint
+
+
+@pytest.fixture
+def trained(make_trainer, tmp_path):
+    """A narrow DCGAN after 2 steps, and its checkpoint."""
+    trainer = make_trainer("dcgan", seed=1)
+    trainer.step()
+    trainer.step()
+    path = tmp_path / "step.safetensors"
+    checkpoint.write(trainer, path)
+    return trainer, path
+
+
+def test_the_next_step_is_the_same_to_the_bit(model, make_trainer, weights, same, tmp_path):
+    trainer, restored = make_trainer(model, seed=1), make_trainer(model, seed=1)
+    for _ in range(2):
+        trainer.step()
+    checkpoint.write(trainer, tmp_path / "step.safetensors")
+    checkpoint.read(restored, tmp_path / "step.safetensors")
+    assert restored.steps_done == 2
+    assert any(".exp_avg_sq" in key for key in weights(restored))
+    for _ in range(2):
+        assert same(weights(trainer), weights(restored))
+        trainer.step()
+        restored.step()
+
+
+def test_what_is_read_is_not_the_seeds(trained, make_trainer, weights, same):
+    """A trainer that started elsewhere has, after reading, nothing of its own left."""
+    trainer, path = trained
+    other = make_trainer("dcgan", seed=2)
+    other.step()
+    checkpoint.read(other, path)
+    assert same(weights(trainer), weights(other))
+
+
+def test_adams_state_has_its_parameters_memory_format(trained, make_trainer):
+    """Fused Adam goes through memory in order: state in another format is another update, or a slow one."""
+    _, path = trained
+    restored = make_trainer("dcgan", seed=1)
+    checkpoint.read(restored, path)
+    kernels = [p for p in restored.discriminator.parameters() if p.ndim == 4 and not p.is_contiguous()]
+    assert kernels
+    for kernel in kernels:
+        state = restored.optimizers["discriminator"].state[kernel]
+        assert kernel.is_contiguous(memory_format=torch.channels_last)
+        assert state["exp_avg"].stride() == state["exp_avg_sq"].stride() == kernel.stride()
+
+
+def test_any_reader_of_safetensors_can_read_it(trained):
+    """No pickle, and no torch needed: names, shapes and the step are plain."""
+    trainer, path = trained
+    with safe_open(path, framework="np") as file:
+        names = set(file.keys())
+        assert json.loads(file.metadata()["ganzoo"]) == {"format": "1", "steps_done": 2}
+        for name, parameter in trainer.generator.named_parameters():
+            assert (file.get_tensor(f"generator.{name}") == parameter.detach().numpy()).all()
+            for state in ("exp_avg", "exp_avg_sq", "step"):
+                assert f"adam.generator.{name}.{state}" in names
+            assert f"generator-ema.{name}" in names
+
+
+def test_nothing_is_left_beside_it(trained):
+    _, path = trained
+    assert [entry.name for entry in path.parent.iterdir() if entry.is_file()] == [path.name]
+
+
+def refused(trainer, path):
+    with pytest.raises(IntegrityError) as caught:
+        checkpoint.read(trainer, path)
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+    return caught.value
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.5, 0.999])
+def test_truncated(trained, part):
+    trainer, path = trained
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * part)])
+    error = refused(trainer, path)
+    assert str(error).startswith(f"checkpoint {path} is damaged: ")
+    assert error.hint == "remove it, and --resume goes on from the one before"
+
+
+def test_gone(trained):
+    trainer, path = trained
+    path.unlink()
+    assert str(refused(trainer, path)).startswith(f"checkpoint {path} is damaged: ")
+
+
+def test_without_our_metadata(trained):
+    from safetensors.torch import save
+
+    trainer, path = trained
+    path.write_bytes(save({"x": torch.zeros(1)}))
+    assert str(refused(trainer, path)).startswith(f"checkpoint {path} is damaged: ")
+
+
+def test_from_the_future(trained):
+    from safetensors.torch import save
+
+    trainer, path = trained
+    path.write_bytes(save({"x": torch.zeros(1)}, {"ganzoo": json.dumps({"format": "2", "steps_done": 1})}))
+    error = refused(trainer, path)
+    assert str(error) == f"checkpoint {path} is of a newer ganzoo"
+    assert error.hint == "pip install --upgrade ganzoo"
+
+
+def header_size(data):
+    return 8 + int.from_bytes(data[:8], "little")
+
+
+@pytest.mark.parametrize("bit", [0, 7 * 8, 7 * 8 + 7, 8 * 8, 8 * 8 + 7])
+def test_a_flipped_bit_in_the_first_bytes(trained, bit):
+    """The header's length and its opening brace."""
+    trainer, path = trained
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+    assert str(refused(trainer, path)).startswith(f"checkpoint {path} is damaged: ")
+
+
+def test_any_flipped_bit_in_the_header_is_understood_or_refused(trained):
+    """Never another error: --resume falls back to the checkpoint before on IntegrityError alone."""
+    trainer, path = trained
+    data = path.read_bytes()
+
+    @settings(deadline=None, max_examples=60, database=None)
+    @given(bit=st.integers(0, header_size(data) * 8 - 1))
+    def flip(bit):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with contextlib.suppress(IntegrityError):
+            checkpoint.read(trainer, path)
+
+    flip()
+
+
+def test_another_models(trained, make_trainer):
+    _, path = trained
+    message = str(refused(make_trainer("vanilla"), path))
+    assert message.startswith(
+        f"{path}: is another model's: generator.layers.0.weight should be [8, 100], and is [100, "
+    )
+
+
+def test_a_wider_models(trained, make_trainer):
+    _, path = trained
+    wider = make_trainer("dcgan", options={"width": 16})
+    assert str(refused(wider, path)).startswith(f"{path}: is another model's: generator.layers.0.weight should be [")
+
+
+def test_a_network_by_itself(make_trainer):
+    """What the registry holds: the weights of one network, and refused by any other."""
+    one, other = make_trainer("dcgan", seed=1), make_trainer("dcgan", seed=2)
+    data = checkpoint.network_bytes(one.generator)
+    checkpoint.load_network(other.generator, data, "dcgan:1")
+    for key, value in one.generator.state_dict().items():
+        assert torch.equal(other.generator.state_dict()[key], value)
+    with pytest.raises(IntegrityError, match="dcgan:1: is another model's: "):
+        checkpoint.load_network(other.discriminator, data, "dcgan:1")
+    with pytest.raises(IntegrityError, match="dcgan:1: not a safetensors file"):
+        checkpoint.load_network(other.generator, data[:100], "dcgan:1")

@@ -1,0 +1,93 @@
+"""The average of the generator's weights: its half-life, its ramp, and what it does with buffers."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from ganzoo.training.ema import EMA
+
+FAR = 10**9
+"""So many images shown that the ramp is long past."""
+
+
+def live_at_one(kimg):
+    """A generator with weights 1 whose average still has weights 0."""
+    live = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    for tensor in live.state_dict().values():
+        tensor.zero_()
+    ema = EMA(live, kimg)
+    for tensor in live.state_dict().values():
+        tensor.fill_(1)
+    return live, ema
+
+
+def averages(ema):
+    return torch.cat([value.flatten() for value in ema.generator.state_dict().values() if value.is_floating_point()])
+
+
+@pytest.mark.parametrize("batch", [50, 100, 1000])
+def test_half_of_the_difference_is_gone_after_a_half_life(batch):
+    _, ema = live_at_one(kimg=1)
+    for _ in range(1000 // batch):
+        ema.update(FAR, batch)
+    torch.testing.assert_close(averages(ema), torch.full_like(averages(ema), 0.5))
+
+
+@settings(deadline=None)
+@given(batches=st.lists(st.integers(1, 3000), min_size=1, max_size=8), kimg=st.floats(0.1, 50))
+def test_only_the_images_count_and_not_how_they_are_batched(batches, kimg):
+    """1 - average = 0.5 ^ (images / half-life), past the ramp."""
+    _, ema = live_at_one(kimg)
+    for batch in batches:
+        ema.update(FAR, batch)
+    left = 0.5 ** (sum(batches) / (kimg * 1000))
+    torch.testing.assert_close(averages(ema), torch.full_like(averages(ema), 1 - left), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shown", "half_life"),
+    [(2_000, 100), (100_000, 5_000), (200_000, 10_000), (10_000_000, 10_000)],
+)
+def test_the_half_life_ramps_up_to_its_value(shown, half_life):
+    """min(10,000, 5 % of the images shown)."""
+    _, ema = live_at_one(kimg=10)
+    ema.update(shown, half_life)
+    torch.testing.assert_close(averages(ema), torch.full_like(averages(ema), 0.5))
+
+
+def test_the_first_step_leaves_almost_nothing_of_the_initial_weights():
+    """64 of 64 images shown, half-life 3.2: 0.5^20 is left."""
+    _, ema = live_at_one(kimg=10)
+    ema.update(64, 64)
+    torch.testing.assert_close(1 - averages(ema), torch.full_like(averages(ema), 2.0**-20), rtol=0.1, atol=0)
+
+
+def test_statistics_are_averaged_and_counters_copied():
+    live, ema = live_at_one(kimg=1)
+    live[1].num_batches_tracked.fill_(41)
+    ema.update(FAR, 1000)
+    assert ema.generator[1].num_batches_tracked.item() == 41
+    torch.testing.assert_close(ema.generator[1].running_mean, torch.full((2,), 0.5))
+    torch.testing.assert_close(ema.generator[1].running_var, torch.full((2,), 0.5))
+
+
+def test_the_average_is_another_network_in_eval_mode():
+    live, ema = live_at_one(kimg=1)
+    assert live.training
+    assert not ema.generator.training
+    assert not any(parameter.requires_grad for parameter in ema.generator.parameters())
+    assert not {p.data_ptr() for p in live.parameters()} & {p.data_ptr() for p in ema.generator.parameters()}
+    ema.update(FAR, 1000)
+    assert all((value == 1).all() for value in live.state_dict().values())
+
+
+def test_the_trainer_counts_the_images_of_all_critic_steps(make_trainer):
+    """After one step of 3 x 8 images the half-life is 1.2 images: the average is the generator but for 0.5^20."""
+    trainer = make_trainer("vanilla", critic_steps=3)
+    before = {key: value.clone() for key, value in trainer.ema.generator.named_parameters()}
+    trainer.step()
+    live = dict(trainer.generator.named_parameters())
+    for key, average in trainer.ema.generator.named_parameters():
+        torch.testing.assert_close(average, before[key].lerp(live[key], 1 - 2.0**-20), rtol=0, atol=1e-7)

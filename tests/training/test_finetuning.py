@@ -1,0 +1,82 @@
+"""--init-from: a new run that starts with a registered version's weights."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from ganzoo import api
+from ganzoo.cli import main
+from ganzoo.errors import ExitCode
+from ganzoo.session import Session
+from ganzoo_registry import Registry
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry(Path(os.environ["GANZOO_REGISTRY"]))
+
+
+def test_the_first_weights_are_the_parents(model, train, registry, tmp_path):
+    parent = train(model, steps=3).version
+    plan = Session(api.open_registry(registry.root), tmp_path / "runs").plan(None, {"seed": 99}, str(parent))
+    assert plan.trainer.steps_done == 0
+    for kind, module in plan.trainer.modules().items():
+        stored = load(registry.read(parent, kind))
+        assert stored.keys() == module.state_dict().keys()
+        assert all(torch.equal(value, stored[key]) for key, value in module.state_dict().items())
+    assert plan.recipe.config.seed == 99
+    assert plan.recipe.config.init_from == str(parent)
+
+
+def test_lineage(train, registry):
+    parent = train("vanilla", steps=3).version
+    child = train("vanilla", init_from="vanilla", steps=2, name="tuned", seed=5).version
+    assert str(child) == "tuned:1"
+    record = registry.lineage(child)
+    assert record["parents"] == [{"relation": "init-from", "name": "vanilla", "digest": parent.digest}]
+    assert record["config"]["init_from"] == "vanilla:1"
+    assert registry.lineage(parent)["parents"] == []
+
+
+def test_the_parents_model_need_not_be_said_again(train, registry, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    train("dcgan", steps=1)
+    assert main(["train", "--init-from", "dcgan:1", "--steps", "1", "--batch", "4", "--no-export"]) == 0
+    record = registry.lineage(registry.resolve("dcgan:2"))
+    assert record["config"]["options"] == registry.lineage(registry.resolve("dcgan:1"))["config"]["options"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--set", "options.width=16"], "generator.layers.0.weight should be [16, 100], and is [8, 100]"),
+        (["--set", "options.latent_dim=7"], "generator.layers.0.weight should be [8, 7], and is [8, 100]"),
+        (["--size", "16"], "should be ["),
+        (["--model", "dcgan", "--set", "architecture=dcgan"], "should be ["),
+    ],
+)
+def test_a_mismatch_is_refused(train, tmp_path, capsys, arguments, reason):
+    train("vanilla", steps=1)
+    runs = ["--runs", str(tmp_path / "new")]
+    assert main(["train", "--init-from", "vanilla", *arguments, *runs]) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert error.startswith("Error: --init-from vanilla:1: is another model's: ")
+    assert reason.removeprefix("generator.") in error
+    assert error.endswith("\nHint: fine-tune with the same model, options, size and classes\n")
+    assert not (tmp_path / "new").exists()
+
+
+def test_weights_that_would_be_left_out(train, capsys):
+    """The convolutions fit a discriminator without norms, but what it would compute is not what was trained."""
+    train("dcgan", steps=1)
+    arguments = ["--init-from", "dcgan", "--set", "options.discriminator_norm=none", "--dry-run"]
+    assert main(["train", *arguments]) == ExitCode.USAGE
+    assert "Error: --init-from dcgan:1: is another model's: there is no layers." in capsys.readouterr().err
+
+
+def test_a_version_that_does_not_exist(capsys):
+    assert main(["train", "--init-from", "nothing:3"]) == ExitCode.NOT_FOUND
+    assert "nothing" in capsys.readouterr().err

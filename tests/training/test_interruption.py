@@ -1,0 +1,173 @@
+"""Signals and crashes: the step is finished and saved, or the checkpoint before it is still there."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganzoo.cli import main
+from ganzoo.cli.progress import Progress
+from ganzoo.errors import ExitCode
+from ganzoo_registry import Registry
+
+STEPS = 30
+PAUSE = 17
+
+# Waits in the middle of the run until its parent has done what it wants to it, so that no timing is involved.
+CHILD = f"""
+import sys, torch
+torch.set_num_threads(1)
+from ganzoo.cli import main
+from ganzoo.cli.progress import Progress
+
+def stepped(self, step):
+    if step == {PAUSE}:
+        print("paused", flush=True)
+        sys.stdin.readline()
+
+Progress.stepped = stepped
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch) -> list[str]:
+    """A narrow vanilla on 64 images, with a checkpoint every 10 steps."""
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (64, 8, 8), np.uint8)
+    np.save("data.npy", images)
+    settings = ["options.width=8", "checkpoint_every=10", "report_every=10"]
+    pairs = [argument for pair in settings for argument in ("--set", pair)]
+    return ["train", "--model", "vanilla", "--data", "data.npy", "--steps", str(STEPS), "--no-export", *pairs]
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[list[str]], "subprocess.Popen[str]"]]:
+    """Start a run as a process of its own; none outlives the test."""
+    with contextlib.ExitStack() as children:
+
+        def start(arguments: list[str]) -> "subprocess.Popen[str]":
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            child = subprocess.Popen([sys.executable, "-c", CHILD, *arguments], env=environment(), text=True, **pipes)
+            children.enter_context(child)
+            children.callback(child.kill)
+            return child
+
+        yield start
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def interrupt(child: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, str]:
+    """Exit code and stderr of a run that gets a signal in its pause."""
+    assert child.stdout is not None
+    assert child.stdout.readline() == "paused\n", child.communicate()[1]
+    child.send_signal(number)
+    _, errors = child.communicate("\n")
+    return child.returncode, errors
+
+
+def checkpoint(run: str, step: int = STEPS) -> bytes:
+    return Path("runs", run, "checkpoints", f"step-{step:08d}.safetensors").read_bytes()
+
+
+def test_sigterm_and_kill_in_the_middle_then_resume(arguments, start):
+    """As real processes, end to end; the resumed runs end with the bytes of the one that nobody disturbed."""
+    stopped, killed = start([*arguments, "--name", "stopped"]), start([*arguments, "--name", "killed"])
+    assert main([*arguments, "--name", "whole"]) == 0
+    code, errors = interrupt(stopped, signal.SIGTERM)
+    assert code == ExitCode.STOPPED
+    message = re.search(r"stopped by SIGTERM after step (\d+) of 30; everything is saved\nHint: (.+)\n", errors)
+    assert message is not None, errors
+    assert message[2] == "go on with: ganzoo train --resume runs/stopped/1"
+    assert PAUSE <= int(message[1]) <= PAUSE + 1
+    assert "Traceback" not in errors
+    assert len(checkpoint("stopped/1", int(message[1]))) == len(checkpoint("whole/1"))
+
+    code, _ = interrupt(killed, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert [path.stem for path in Path("runs/killed/1/checkpoints").iterdir()] == ["step-00000010"]
+
+    assert "stopped" not in Registry(Path(os.environ["GANZOO_REGISTRY"])).names()
+    assert main(["train", "--resume", "runs/killed/1", "--no-export"]) == 0
+    assert checkpoint("killed/1") == checkpoint("whole/1")
+    os.utime("runs/stopped/1/config.toml")  # `last` is the one last worked on
+    again = subprocess.run(
+        [sys.executable, "-m", "ganzoo", "train", "--resume", "last", "--no-export"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert again.returncode == 0, again.stderr
+    assert "registered  stopped:1" in again.stdout
+    assert checkpoint("stopped/1") == checkpoint("whole/1")
+
+
+def send(monkeypatch, at, *numbers, method="stepped"):
+    """Send this process ``numbers`` when its run is told of step ``at``."""
+    original = getattr(Progress, method)
+
+    def told(self, *arguments):
+        original(self, *arguments)
+        if (arguments[0] if method == "stepped" else arguments[1]) == at:
+            for number in numbers:
+                signal.raise_signal(number)
+
+    monkeypatch.setattr(Progress, method, told)
+
+
+def test_ctrl_c(arguments, monkeypatch, capsys):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert main([*arguments, "--name", "whole"]) == 0
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        send(patch, 12, signal.SIGINT)
+        assert main(arguments) == ExitCode.STOPPED
+    assert capsys.readouterr().err.endswith(
+        "stopped by SIGINT after step 12 of 30; everything is saved\n"
+        "Hint: go on with: ganzoo train --resume runs/vanilla/1\n"
+    )
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert main(["train", "--resume", "runs/vanilla/1", "--no-export"]) == 0
+    assert checkpoint("vanilla/1") == checkpoint("whole/1")
+
+
+def test_a_signal_while_a_step_is_reported(arguments, monkeypatch, capsys):
+    """Too late for step 20 to be the last: the next one is, with a checkpoint that is there when it says so."""
+    send(monkeypatch, 20, signal.SIGTERM, method="reported")
+    assert main([*arguments, "--set", "checkpoint_every=30"]) == ExitCode.STOPPED
+    assert "stopped by SIGTERM after step 21 of 30; everything is saved\n" in capsys.readouterr().err
+    assert checkpoint("vanilla/1", 21)
+
+
+def test_a_signal_in_the_last_step_comes_too_late(arguments, monkeypatch, capsys):
+    send(monkeypatch, STEPS, signal.SIGTERM)
+    assert main(arguments) == 0
+    assert "registered  vanilla:1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_interrupts_at_once(arguments, monkeypatch, capsys, second):
+    send(monkeypatch, 12, signal.SIGTERM, second)
+    assert main(arguments) == ExitCode.INTERRUPTED
+    assert "Error: interrupted\n" in capsys.readouterr().err
+    assert [path.stem for path in Path("runs/vanilla/1/checkpoints").iterdir()] == ["step-00000010"]
+    assert not Registry(Path(os.environ["GANZOO_REGISTRY"])).names()
+
+
+def test_outside_the_main_thread_training_leaves_signals_alone(train):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(train("vanilla", steps=2)))
+    thread.start()
+    thread.join()
+    assert [str(result.version) for result in results] == ["vanilla:1"]

@@ -1,0 +1,233 @@
+"""The contract of an architecture: what every registered one keeps, and how one that breaks it is refused."""
+
+import sys
+import types
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from ganzoo.cli import main
+from ganzoo.errors import ExitCode, PluginError, UsageError
+from ganzoo.recipe import resolve
+from ganzoo.specs import Architecture, ImageShape, Loss, Model
+from ganzoo.training.networks import as_output, build
+from ganzoo.training.step import Output
+from ganzoo.zoo import zoo
+
+ARCHITECTURES = {zoo().shortest(spec): spec for spec in zoo().all(Architecture)}
+PENALISED = [zoo().shortest(spec) for spec in zoo().all(Loss) if spec.penalties]
+
+
+def made_for(architecture, channels, size, seed=0):
+    shape = ImageShape(channels=channels, height=size, width=size, classes=10 if architecture.conditional else 0)
+    return build(architecture, shape, architecture.options(), seed)
+
+
+def labels_for(architecture, count):
+    return torch.arange(count) % 10 if architecture.conditional else None
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@torch.no_grad()
+def test_shapes(name, channels):
+    """At the two smallest of its resolutions, in training and for sampling, where batches of one are common."""
+    architecture = ARCHITECTURES[name]
+    for size in sorted(architecture.resolutions)[:2]:
+        networks = made_for(architecture, channels, size)
+        for count, training in [(5, True), (1, False), (5, False)]:
+            networks.generator.train(training)
+            networks.discriminator.train(training)
+            labels = labels_for(architecture, count)
+            images = networks.generator(torch.randn(count, networks.latent_dim), labels)
+            assert images.shape == (count, channels, size, size)
+            assert images.abs().max() <= 1
+            assert as_output(networks.discriminator(images, labels)).logits.shape == (count,)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@torch.no_grad()
+def test_samples_do_not_depend_on_their_batch(name):
+    architecture = ARCHITECTURES[name]
+    networks = made_for(architecture, 1, min(architecture.resolutions))
+    networks.generator.eval()
+    z, labels = torch.randn(4, networks.latent_dim), labels_for(architecture, 4)
+    together = networks.generator(z, labels)
+    alone = networks.generator(z[2:3], None if labels is None else labels[2:3])
+    torch.testing.assert_close(alone, together[2:3], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in ARCHITECTURES.items() if spec.conditional])
+@torch.no_grad()
+def test_labels_matter_to_both_networks(name):
+    architecture = ARCHITECTURES[name]
+    networks = made_for(architecture, 1, min(architecture.resolutions))
+    networks.generator.eval()
+    networks.discriminator.eval()
+    z = torch.randn(1, networks.latent_dim).expand(10, -1)
+    images = networks.generator(z, torch.arange(10))
+    assert len(images.flatten(1).unique(dim=0)) == 10
+    answers = as_output(networks.discriminator(images[:1].expand(10, -1, -1, -1), torch.arange(10)))
+    assert answers.logits.unique().numel() == 10
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_first_weights_depend_on_the_seed_alone(name):
+    """And building leaves torch's own generator where it was."""
+    architecture = ARCHITECTURES[name]
+
+    def first_weights(seed):
+        networks = made_for(architecture, 1, min(architecture.resolutions), seed)
+        return [*networks.generator.parameters(), *networks.discriminator.parameters()]
+
+    state = torch.get_rng_state()
+    one = first_weights(3)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(1)
+    assert all(torch.equal(a, b) for a, b in zip(one, first_weights(3), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one, first_weights(4), strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_answers_are_widened_to_fp32(dtype):
+    tensor = torch.ones(2, dtype=dtype)
+    assert as_output(tensor).logits.dtype == torch.float32
+    output = as_output(Output(tensor, tensor, tensor))
+    heads = (output.logits, output.class_logits, output.features)
+    assert [head.dtype for head in heads if head is not None] == [torch.float32] * 3
+    assert as_output(torch.ones(2, dtype=torch.float64)).logits.dtype == torch.float64
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """Nothing can be set."""
+
+
+class Fine(nn.Module):
+    latent_dim = 3
+
+    def __init__(self, shape, options):
+        super().__init__()
+
+    def forward(self, z, labels):
+        return torch.zeros(len(z), 1, 8, 8)
+
+
+class Judge(Fine):
+    def forward(self, images, labels):
+        return images.flatten(1).sum(1)
+
+
+class Unsized(Fine):
+    latent_dim = None
+
+
+class WrongImages(Fine):
+    def forward(self, z, labels):
+        return torch.zeros(len(z), 3, 8, 8)
+
+
+class ColumnOfLogits(Fine):
+    def forward(self, images, labels):
+        return images.flatten(1).sum(1, keepdim=True)
+
+
+def not_a_module(shape, options):
+    return "a network"
+
+
+@pytest.fixture
+def architecture(monkeypatch):
+    """Makes one of the classes above, as a plugin's module that can be imported."""
+    module = types.ModuleType("ganzoo_test_networks")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def make(generator, discriminator, **fields):
+        module.generator, module.discriminator = generator, discriminator
+        return Architecture(
+            name="odd",
+            generator="ganzoo_test_networks:generator",
+            discriminator="ganzoo_test_networks:discriminator",
+            options=NoOptions,
+            resolutions=(8,),
+            **fields,
+        )
+
+    return make
+
+
+SHAPE = ImageShape(channels=1, height=8, width=8)
+
+
+def test_the_smallest_architecture_that_keeps_the_contract(architecture):
+    assert build(architecture(Fine, Judge), SHAPE, NoOptions(), 0).latent_dim == 3
+
+
+@pytest.mark.parametrize(
+    ("generator", "discriminator", "message"),
+    [
+        (Unsized, Judge, "the generator of architecture 'odd' declares no integer latent_dim"),
+        (WrongImages, Judge, "the generator of architecture 'odd' returns [2, 3, 8, 8], not [2, 1, 8, 8]"),
+        (Fine, ColumnOfLogits, "the discriminator of architecture 'odd' returns logits [2, 1], not [2]"),
+        (not_a_module, Judge, "the generator of architecture 'odd' is not a torch.nn.Module"),
+        (Fine, not_a_module, "the discriminator of architecture 'odd' is not a torch.nn.Module"),
+    ],
+)
+def test_a_broken_contract_is_refused(architecture, generator, discriminator, message):
+    with pytest.raises(PluginError) as caught:
+        build(architecture(generator, discriminator), SHAPE, NoOptions(), 0)
+    assert str(caught.value) == message
+    assert caught.value.exit_code == ExitCode.PLUGIN
+
+
+def test_a_conditional_architecture_needs_labels(architecture):
+    with pytest.raises(UsageError) as caught:
+        build(architecture(Fine, Judge, conditional=True), SHAPE, NoOptions(), 0)
+    assert str(caught.value) == "architecture 'odd' needs labels, and the data has none"
+    assert caught.value.hint is not None
+    assert "one sub-folder per class" in caught.value.hint
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 16)])
+def test_a_size_that_it_does_not_make(architecture, height, width):
+    with pytest.raises(UsageError) as caught:
+        build(architecture(Fine, Judge), ImageShape(channels=1, height=height, width=width), NoOptions(), 0)
+    assert str(caught.value) == f"architecture 'odd' makes no {height}x{width} images"
+    assert caught.value.hint == "choose --size from: 8"
+
+
+@pytest.mark.parametrize("loss", PENALISED)
+def test_a_penalty_and_batchnorm_in_the_critic(loss, capsys):
+    assert main(["train", "--model", "dcgan", "--set", f"loss={loss}", "--dry-run"]) == ExitCode.USAGE
+    first = resolve(zoo(), "dcgan", {"loss": loss}).penalties[0].name
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: the penalty '{first}' needs each sample's own gradient, and the discriminator's ")
+    assert "BatchNorm (layers.3) mixes the samples of a batch" in error
+    assert "Hint: " in error
+    assert "--set options.discriminator_norm=layer" in error
+
+
+@pytest.mark.parametrize("norm", ["layer", "none"])
+@pytest.mark.parametrize("loss", PENALISED)
+def test_a_penalty_and_another_norm(loss, norm, make_trainer):
+    trainer = make_trainer("dcgan", loss=loss, options={"width": 8, "discriminator_norm": norm})
+    for _ in range(2):
+        trainer.step()
+    metrics = trainer.telemetry.read()
+    assert {penalty.name for penalty in trainer._penalties} < metrics.keys()
+    assert trainer.telemetry.bad_step() is None
+
+
+def test_a_penalty_of_weight_zero_is_none(make_trainer):
+    trainer = make_trainer("dcgan", loss="wgan-gp", penalties={"gradient-penalty": {"weight": 0}})
+    trainer.step()
+    assert trainer.telemetry.read().keys() == {"loss_d", "loss_g"}
+
+
+def test_every_model_is_made_of_registered_parts():
+    for spec in zoo().all(Model):
+        recipe = resolve(zoo(), zoo().shortest(spec))
+        assert recipe.architecture in zoo().all(Architecture)
+        assert recipe.loss in zoo().all(Loss)

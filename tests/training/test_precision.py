@@ -1,0 +1,117 @@
+"""On what device and in what number format a run computes."""
+
+import pytest
+import torch
+
+from ganzoo.cli import main
+from ganzoo.errors import ExitCode, UsageError
+from ganzoo.training import precision
+from ganzoo.training.precision import Precision, choose_device, choose_precision
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def pretend(monkeypatch, *, cuda=False, capability=(9, 0), avx512_bf16=False, amx=False):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(cuda))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+
+
+@pytest.mark.parametrize(
+    ("device", "hardware", "chosen"),
+    [
+        (CPU, {}, "fp32"),
+        (CPU, {"avx512_bf16": True}, "bf16"),
+        (CPU, {"amx": True}, "bf16"),
+        (CPU, {"cuda": True}, "fp32"),
+        (CUDA, {"cuda": True, "capability": (7, 5), "avx512_bf16": True}, "fp32"),
+        (CUDA, {"cuda": True, "capability": (8, 0)}, "bf16"),
+        (CUDA, {"cuda": True, "capability": (9, 0)}, "bf16"),
+    ],
+)
+def test_auto_is_bf16_where_the_hardware_multiplies_it(monkeypatch, device, hardware, chosen):
+    pretend(monkeypatch, **hardware)
+    assert choose_precision("auto", device) == chosen
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
+def test_what_is_asked_for_is_taken(monkeypatch, name):
+    pretend(monkeypatch)
+    assert choose_precision(name, CPU) == name
+
+
+def test_an_unknown_precision():
+    with pytest.raises(UsageError) as caught:
+        choose_precision("fp16", CPU)
+    assert str(caught.value) == "unknown precision 'fp16'"
+    assert caught.value.hint == "choose one of: auto, bf16, fp32"
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "cuda", "chosen"),
+    [
+        ("auto", False, "cpu"),
+        ("auto", True, "cuda"),
+        ("cpu", True, "cpu"),
+        ("cuda", True, "cuda"),
+        ("cuda:0", True, "cuda:0"),
+    ],
+)
+def test_devices(monkeypatch, name, cuda, chosen):
+    pretend(monkeypatch, cuda=cuda)
+    assert str(choose_device(name)) == chosen
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1"])
+def test_cuda_that_is_not_there(monkeypatch, name):
+    """Asking for CUDA and silently getting the CPU would cost a day."""
+    pretend(monkeypatch)
+    with pytest.raises(UsageError) as caught:
+        choose_device(name)
+    assert str(caught.value) == f"device '{name}' was asked for, and torch {torch.__version__} finds no CUDA device"
+    assert caught.value.hint == "ganzoo doctor shows what is there; --device cpu trains without one"
+
+
+def test_a_cuda_device_too_many(monkeypatch):
+    pretend(monkeypatch, cuda=True)
+    with pytest.raises(UsageError) as caught:
+        choose_device("cuda:1")
+    assert str(caught.value) == "device 'cuda:1' was asked for, and the last one is cuda:0"
+    assert caught.value.hint == "ganzoo doctor shows what is there; --device cpu trains without one"
+
+
+@pytest.mark.parametrize("name", ["gpu", "meta", "cuda:", "cuda:x", "cpu:0:0", ""])
+def test_an_unknown_device(name, capsys):
+    assert main(["train", "--model", "vanilla", "--device", name, "--dry-run"]) == ExitCode.USAGE
+    assert capsys.readouterr().err == f"Error: unknown device {name!r}\nHint: choose one of: auto, cpu, cuda, cuda:N\n"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "device", "expected"),
+    [
+        ("fp32", CPU, torch.channels_last),
+        ("bf16", CPU, torch.channels_last),
+        ("bf16", CUDA, torch.channels_last),
+        ("fp32", CUDA, torch.contiguous_format),
+    ],
+)
+def test_memory_format(dtype, device, expected):
+    assert Precision(dtype, device).memory_format == expected
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_autocast(dtype, expected):
+    with Precision(dtype, CPU).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == expected
+
+
+def test_what_auto_became_stands_in_the_resolved_configuration(monkeypatch, capsys):
+    monkeypatch.setattr(precision, "fast_bf16", lambda device: True)
+    assert main(["train", "--model", "vanilla", "--device", "cpu", "--print-config"]) == 0
+    config = capsys.readouterr().out
+    assert 'precision = "bf16"' in config
+    assert 'device = "cpu"' in config
+    assert "size = 8" in config

@@ -1,0 +1,195 @@
+"""Resuming: the run that was never interrupted, to the bit, or a refusal that says why."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganzoo.cli import main
+from ganzoo.errors import ExitCode
+from ganzoo.training.run import Run
+
+EVERY_10 = {"report_every": 10, "checkpoint_every": 10}
+
+
+def checkpoints(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Run.find(str(run), run).checkpoints()}
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "images_per_second"} for line in lines]
+
+
+def test_40_steps_are_20_and_20(model, train):
+    """In the precision that auto chooses: weights, average, Adam's state, reports, and so the version."""
+    whole = train(model, steps=40, **EVERY_10)
+    half = train(model, steps=20, **EVERY_10)
+    assert half.version != whole.version
+    resumed = train(model, resume=str(half.run), steps=40)
+    assert resumed.run == half.run != whole.run
+    assert checkpoints(resumed.run) == checkpoints(whole.run)
+    assert metrics(resumed.run) == metrics(whole.run)
+    assert [line["step"] for line in metrics(resumed.run)] == [10, 20, 30, 40]
+    # The same record and the same weights are the same version: registering them again finds it.
+    assert resumed.version == whole.version
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_in_either_precision(train, precision):
+    whole = train("dcgan", steps=6, precision=precision)
+    half = train("dcgan", steps=3, precision=precision)
+    assert checkpoints(train("", resume=str(half.run), steps=6).run).items() >= checkpoints(whole.run).items()
+
+
+def test_a_crash_between_two_checkpoints(train):
+    """What was reported and saved after the newest whole checkpoint is done again."""
+    whole = train("vanilla", steps=30, **EVERY_10)
+    crashed = train("vanilla", steps=30, **EVERY_10)
+    last = crashed.run / "checkpoints" / "step-00000030.safetensors"
+    last.unlink()
+    with (crashed.run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 31, "loss_')
+    resumed = train("", resume=str(crashed.run))
+    assert checkpoints(resumed.run) == checkpoints(whole.run)
+    assert metrics(resumed.run) == metrics(whole.run)
+
+
+def test_resuming_what_is_finished_changes_nothing(train):
+    """As after a full disk at registration: the same version, with the same figures."""
+    first = train("vanilla", steps=4)
+    again = train("", resume=str(first.run))
+    assert again.version == first.version
+    assert again.metrics == first.metrics
+
+
+@pytest.fixture
+def run(train) -> Path:
+    """A vanilla run of 20 steps with checkpoints at 10 and 20."""
+    directory: Path = train("vanilla", steps=20, **EVERY_10).run
+    return directory
+
+
+def resume(run, *arguments):
+    return main(["train", "--resume", str(run), "--runs", str(run.parents[1]), "--no-export", *arguments])
+
+
+def test_by_name_and_number_and_last(run, train):
+    runs = str(run.parents[1])
+    assert Run.find("vanilla/1", Path(runs)).directory == run
+    assert Run.find("last", Path(runs)).directory == run
+    other = train("dcgan", steps=1).run
+    assert Run.find("last", Path(runs)).directory == other
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change"),
+    [
+        (["--batch", "16"], "batch: 8 -> 16"),
+        (["--seed", "5"], "seed: 0 -> 5"),
+        (["--set", "loss=hinge"], "loss: non-saturating -> hinge"),
+        (["--set", "generator.lr=0.5"], "generator.lr: 0.0002 -> 0.5"),
+        (["--set", "critic_steps=2"], "critic_steps: 1 -> 2"),
+        (["--set", "penalties.r1.weight=1"], "penalties.r1.every: None -> 1; penalties.r1.weight: None -> 1.0"),
+        (["--set", "options.width=16"], "options.width: 8 -> 16"),
+        (["--name", "other"], "name: vanilla -> other"),
+    ],
+)
+def test_a_change_of_what_it_computes_is_refused(run, capsys, arguments, change):
+    before = checkpoints(run)
+    assert resume(run, "--steps", "30", *arguments) == ExitCode.USAGE
+    assert capsys.readouterr().err == (
+        f"Error: a resumed run keeps its configuration; this would change {change}\n"
+        "Hint: --resume may change steps, reporting and paths; for anything else start a run with --init-from\n"
+    )
+    assert checkpoints(run) == before
+    assert len(metrics(run)) == 2
+
+
+def test_several_changes_are_all_named(run, capsys):
+    assert resume(run, "--batch", "16", "--seed", "5") == ExitCode.USAGE
+    assert "would change batch: 8 -> 16; seed: 0 -> 5\n" in capsys.readouterr().err
+
+
+def test_steps_and_reporting_may_change(run):
+    reporting = ["--set", "report_every=5", "--set", "preview_every=6", "--set", "checkpoint_every=4"]
+    assert resume(run, "--steps", "30", *reporting) == 0
+    assert [line["step"] for line in metrics(run)] == [10, 20, 25, 30]
+    assert list(checkpoints(run)) == [f"step-{step:08d}.safetensors" for step in (24, 28, 30)]
+    assert [path.stem for path in sorted((run / "previews").iterdir())] == ["step-00000024", "step-00000030"]
+    config = Run.find(str(run), run).config
+    assert (config.steps, config.report_every) == (30, 5)
+
+
+def test_fewer_steps_than_it_has(run, capsys):
+    assert resume(run, "--steps", "15") == ExitCode.USAGE
+    assert capsys.readouterr().err == f"Error: {run} has 20 steps already\nHint: --steps must be at least 20\n"
+
+
+def test_a_truncated_checkpoint_is_passed_over_with_a_warning(run, capsys):
+    before = checkpoints(run)
+    newest = run / "checkpoints" / "step-00000020.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    assert resume(run) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Warning: ")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"Warning: checkpoint {newest} is damaged: ")
+    assert warnings[0].endswith("; trying the one before")
+    assert checkpoints(run) == before
+
+
+def test_no_whole_checkpoint(run, capsys):
+    for path in (run / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    assert resume(run) == ExitCode.NOT_FOUND
+    last_two = capsys.readouterr().err.splitlines()[-2:]
+    assert last_two == [
+        f"Error: {run} has no usable checkpoint",
+        f"Hint: start it anew: ganzoo train --config {run / 'config.toml'}",
+    ]
+
+
+def test_the_hint_works(run, capsys):
+    """The recorded configuration trains the same again."""
+    config = ["--config", str(run / "config.toml"), "--runs", str(run.parents[1]), "--no-export"]
+    assert main(["train", *config]) == 0
+    assert checkpoints(run.parent / "2") == checkpoints(run)
+
+
+def test_a_run_that_does_not_exist(tmp_path, capsys):
+    arguments = ["train", "--runs", str(tmp_path / "none"), "--resume"]
+    assert main([*arguments, "vanilla/7"]) == ExitCode.NOT_FOUND
+    assert "vanilla/7" in capsys.readouterr().err
+    assert main([*arguments, "last"]) == ExitCode.NOT_FOUND
+    assert capsys.readouterr().err.startswith(f"Error: no run in {tmp_path / 'none'}\nHint: start one: ganzoo train")
+
+
+def test_resume_and_init_from_exclude_each_other(run, capsys):
+    assert resume(run, "--init-from", "vanilla") == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("Error: --resume and --init-from exclude each other\n")
+
+
+def noise(path: Path, seed: int) -> str:
+    np.save(path, np.random.default_rng(seed).integers(0, 256, (32, 8, 8), np.uint8))
+    return str(path)
+
+
+def test_other_data_of_the_same_shape(train, tmp_path, capsys):
+    data = noise(tmp_path / "data.npy", 1)
+    run = train("vanilla", steps=4, data=data).run
+    noise(tmp_path / "data.npy", 2)
+    assert resume(run, "--steps", "6") == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: {data} is not what {run} was trained on: sha256:")
+    assert "\nHint: start a new run on it, with --init-from to keep the weights\n" in error
+    assert len(checkpoints(run)) == 1
+
+
+def test_the_same_data_elsewhere(train, tmp_path):
+    whole = train("vanilla", steps=6, data=noise(tmp_path / "data.npy", 1))
+    half = train("vanilla", steps=3, data=str(tmp_path / "data.npy"))
+    moved = shutil.move(tmp_path / "data.npy", tmp_path / "moved.npy")
+    assert resume(half.run, "--steps", "6", "--data", str(moved)) == 0
+    assert checkpoints(half.run).items() >= checkpoints(whole.run).items()

@@ -1,0 +1,99 @@
+"""What a run leaves in its directory."""
+
+import json
+import tomllib
+
+import pytest
+from PIL import Image
+
+from ganzoo.config import RunConfig
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError
+from ganzoo.training.run import Run
+
+CONFIG = RunConfig(model="vanilla", architecture="vanilla", loss="hinge", name="mine")
+
+
+def test_a_whole_run(train, tmp_path):
+    result = train("vanilla", steps=40, report_every=10, preview_every=20, checkpoint_every=10)
+    assert result.run == tmp_path / "runs" / "vanilla" / "1"
+    assert sorted(path.name for path in result.run.iterdir()) == [
+        "checkpoints",
+        "config.toml",
+        "metrics.jsonl",
+        "previews",
+        "run.json",
+        "samples.png",
+    ]
+    lines = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 30, 40]
+    assert all(line.keys() == {"step", "loss_d", "loss_g", "images_per_second"} for line in lines)
+    assert result.metrics == {key: value for key, value in lines[-1].items() if key != "step"}
+    assert [path.name for path in sorted((result.run / "previews").iterdir())] == [
+        "step-00000020.png",
+        "step-00000040.png",
+    ]
+    newest_three = [f"step-{step:08d}.safetensors" for step in (20, 30, 40)]
+    assert [path.name for path in sorted((result.run / "checkpoints").iterdir())] == newest_three
+    with Image.open(result.grid) as grid:
+        assert grid.format == "PNG"
+        assert grid.width >= 8 * 8
+    # The last preview and the samples are drawn from the same latents and weights.
+    assert result.grid.read_bytes() == (result.run / "previews" / "step-00000040.png").read_bytes()
+    config = tomllib.loads((result.run / "config.toml").read_text())
+    assert (config["steps"], config["size"], config["device"]) == (40, 8, "cpu")
+
+
+def test_previews_are_drawn_from_fixed_latents_and_draw_nothing(train):
+    """Looking does not change what is trained."""
+    seen = train("vanilla", steps=6, preview_every=1)
+    unseen = train("vanilla", steps=6)
+    last = "checkpoints/step-00000006.safetensors"
+    assert (seen.run / last).read_bytes() == (unseen.run / last).read_bytes()
+
+
+def test_runs_are_numbered(tmp_path):
+    first, second = (Run.create(tmp_path, CONFIG, {}) for _ in range(2))
+    assert (first.directory, second.directory) == (tmp_path / "mine" / "1", tmp_path / "mine" / "2")
+    (tmp_path / "mine" / "9").mkdir()
+    (tmp_path / "mine" / "notes").mkdir()
+    assert Run.create(tmp_path, CONFIG, {}).directory == tmp_path / "mine" / "10"
+
+
+def test_what_is_read_back_is_what_was_written(tmp_path):
+    made = Run.create(tmp_path, CONFIG, {"data": {"digest": "sha256:0"}})
+    found = Run.find("mine/1", tmp_path)
+    assert (found.config, found.facts, found.directory) == (CONFIG, {"data": {"digest": "sha256:0"}}, made.directory)
+
+
+def test_runs_cannot_be_made_in_a_file(tmp_path):
+    (tmp_path / "runs").touch()
+    with pytest.raises(GanzooError) as caught:
+        Run.create(tmp_path / "runs", CONFIG, {})
+    assert str(caught.value).startswith(f"cannot make a run in {tmp_path / 'runs' / 'mine'}: ")
+    assert caught.value.hint == "choose another place: --runs DIR"
+    assert caught.value.exit_code == ExitCode.FAILURE
+
+
+@pytest.mark.parametrize("file", ["config.toml", "run.json"])
+def test_a_damaged_record(tmp_path, file):
+    (Run.create(tmp_path, CONFIG, {}).directory / file).write_text("{[")
+    with pytest.raises(IntegrityError) as caught:
+        Run.find("mine/1", tmp_path)
+    assert str(tmp_path / "mine" / "1") in str(caught.value)
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+
+
+def test_no_such_run(tmp_path):
+    with pytest.raises(NotFoundError, match="mine/3"):
+        Run.find("mine/3", tmp_path)
+
+
+def test_metrics_are_rewound_to_a_step(tmp_path):
+    run = Run.create(tmp_path, CONFIG, {})
+    for step in (10, 20, 30):
+        run.report(step, {"loss_d": step / 10})
+    with (run.directory / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 40')
+    run.rewind_metrics(20)
+    lines = (run.directory / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"step": 10, "loss_d": 1.0}, {"step": 20, "loss_d": 2.0}]

@@ -1,0 +1,169 @@
+"""One step of every registered model: who learns from what, in what precision, and from which random numbers."""
+
+import pytest
+import torch
+
+from ganzoo.training.trainer import Trainer
+
+STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
+"""Steps that move no weight, so that both networks' gradients are those at the weights they started with."""
+
+
+def gradient(network):
+    return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
+
+
+def parameters(network):
+    return [parameter.detach().clone() for parameter in network.parameters()]
+
+
+def equal(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_every_parameter_gets_a_finite_gradient(model, make_trainer):
+    trainer = make_trainer(model, precision="auto")
+    trainer.step()
+    for network in (trainer.generator, trainer.discriminator):
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert torch.isfinite(parameter.grad).all(), name
+            # A loss of differences of logits, Wasserstein's for one, is blind to the last bias.
+            assert parameter.grad.any() or parameter.ndim == 1, name
+            assert parameter.dtype == parameter.grad.dtype == torch.float32, name
+
+
+def test_updates_never_cross_networks(model, make_trainer):
+    """After each optimizer step only its own network's parameters differ, to the bit; norms' buffers may move."""
+    trainer = make_trainer(model, critic_steps=2)
+    networks = {"generator": trainer.generator, "discriminator": trainer.discriminator}
+    before = {name: parameters(network) for name, network in networks.items()}
+    moved = []
+
+    def watch(moving, resting):
+        def hook(*_):
+            assert equal(parameters(networks[resting]), before[resting])
+            assert not equal(parameters(networks[moving]), before[moving])
+            before[moving] = parameters(networks[moving])
+            moved.append(moving)
+
+        trainer.optimizers[moving].register_step_post_hook(hook)
+
+    watch("generator", "discriminator")
+    watch("discriminator", "generator")
+    trainer.step()
+    trainer.step()
+    assert moved == ["discriminator", "discriminator", "generator"] * 2
+
+
+def test_the_generators_phase_leaves_the_critics_gradient_alone(model, make_trainer):
+    trainer = make_trainer(model)
+    seen = []
+    trainer.optimizers["discriminator"].register_step_post_hook(
+        lambda *_: seen.append(gradient(trainer.discriminator).clone())
+    )
+    trainer.step()
+    assert torch.equal(gradient(trainer.discriminator), seen[-1])
+
+
+def test_bf16_gradients_are_those_of_fp32(model, make_trainer):
+    """bf16 has 8 bits of mantissa: over a whole network's gradient, an error of a few per cent."""
+    trainers = [make_trainer(model, precision=precision, critic_steps=1, **STILL) for precision in ("fp32", "bf16")]
+    for trainer in trainers:
+        trainer.step()
+    for network in ("generator", "discriminator"):
+        exact, rounded = (gradient(trainer.modules()[network]) for trainer in trainers)
+        assert not torch.equal(exact, rounded)  # else bf16 was not used
+        assert (rounded - exact).norm() < 0.2 * exact.norm(), network
+        assert torch.cosine_similarity(exact, rounded, dim=0) > 0.98, network
+
+
+def test_the_seed_decides_the_weights(model, make_trainer, weights, same):
+    def trained(seed, other_use_of_torch):
+        trainer = make_trainer(model, seed=seed)
+        for _ in range(3):
+            torch.rand(other_use_of_torch)
+            trainer.step()
+        return weights(trainer)
+
+    with torch.random.fork_rng():
+        assert same(trained(1, 0), trained(1, 9))
+        assert not same(trained(1, 0), trained(2, 0))
+
+
+def test_seeds_differ_from_the_first_weights_on(model, make_trainer, weights, same):
+    assert same(weights(make_trainer(model, seed=1)), weights(make_trainer(model, seed=1)))
+    assert not same(weights(make_trainer(model, seed=1)), weights(make_trainer(model, seed=2)))
+
+
+@pytest.mark.parametrize("critic_steps", [1, 5])
+def test_images_are_counted_for_each_critic_step(make_trainer, critic_steps):
+    trainer = make_trainer("vanilla", batch=4, critic_steps=critic_steps)
+    trainer.step()
+    trainer.step()
+    assert (trainer.steps_done, trainer.images_shown) == (2, 2 * 4 * critic_steps)
+
+
+class Spy:
+    """A loss that keeps the steps that it sees."""
+
+    def __init__(self, loss):
+        self.loss, self.seen = loss, []
+
+    def discriminator(self, step):
+        self.seen.append(step)
+        return self.loss.discriminator(step)
+
+    generator = None
+
+
+def spied(trainer: Trainer, steps: int):
+    spy = Spy(trainer._loss)
+    spy.generator = trainer._loss.generator
+    trainer._loss = spy
+    for _ in range(steps):
+        trainer.step()
+    return spy.seen
+
+
+def test_what_a_loss_sees(model, make_trainer):
+    trainer = make_trainer(model, critic_steps=2)
+    first, second = spied(trainer, 1)
+    assert first.epsilon.shape == (8, 1, 1, 1)
+    assert first.epsilon.unique().numel() == 8  # one for each sample
+    assert 0 <= first.epsilon.min() <= first.epsilon.max() < 1
+    assert first.z.shape == (8, trainer.latent_dim)
+    assert first.real.images.shape == first.fake.images.shape == (8, 1, 8, 8)
+    assert first.real.images.min() >= -1
+    assert first.real.images.max() == 1  # a digit's full ink
+    assert first.fake.images.dtype == first.fake.logits.dtype == torch.float32
+    assert not first.fake.images.requires_grad
+    for name in ("z", "epsilon"):
+        assert not torch.equal(getattr(first, name), getattr(second, name))
+    assert not torch.equal(first.real.images, second.real.images)
+
+
+def test_fakes_have_the_real_images_labels(make_trainer, digits_by_pixels):
+    trainer = make_trainer("conditional")
+    (step,) = spied(trainer, 1)
+    shown = ((step.real.images + 1) * (255 / 2)).round().to(torch.uint8)
+    assert step.labels.tolist() == [digits_by_pixels[image.numpy().tobytes()] for image in shown]
+    assert make_trainer("dcgan").classes == 0
+    assert spied(make_trainer("dcgan"), 1)[0].labels is None
+
+
+def test_batches_do_not_depend_on_the_network(make_trainer):
+    """The same seed shows the same real images in the same order to every model of a batch size."""
+    one, other = (spied(make_trainer(name, critic_steps=1), 2) for name in ("vanilla", "dcgan"))
+    for mine, theirs in zip(one, other, strict=True):
+        assert torch.equal(mine.real.images, theirs.real.images)
+
+
+def test_penalties_are_lazy_in_the_trainer_too(make_trainer):
+    """R1 every 3 steps is logged in steps 0 and 3 of 4."""
+    trainer = make_trainer("vanilla", penalties={"r1": {"weight": 1.0, "every": 3}})
+    logged = []
+    for _ in range(4):
+        trainer.step()
+        logged.append("r1" in trainer.telemetry.read())
+    assert logged == [True, False, False, True]
