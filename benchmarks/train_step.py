@@ -28,7 +28,7 @@ from ganzoo.zoo import zoo
 
 def textbook(recipe: Recipe, images: ImageSet, batch: int) -> Callable[[], None]:
     """The tutorial's step on ganzoo's DCGAN networks."""
-    trainer = setup.make_trainer(recipe, images)
+    _, trainer = setup.assemble(recipe, images)
     generator = copy.deepcopy(trainer.generator).to(memory_format=torch.contiguous_format)
     discriminator = copy.deepcopy(trainer.discriminator).to(memory_format=torch.contiguous_format)
     device = next(generator.parameters()).device
@@ -102,9 +102,9 @@ def main() -> None:
     auto = setup.settle(resolve(zoo(), "dcgan", settings))
     fp32 = setup.settle(resolve(zoo(), "dcgan", settings, {"precision": "fp32"}))
     chosen = f"ganzoo {auto.config.precision}"
-    steps = {"textbook": textbook(fp32, images, arguments.batch), "ganzoo fp32": setup.make_trainer(fp32, images).step}
+    steps = {"textbook": textbook(fp32, images, arguments.batch), "ganzoo fp32": setup.assemble(fp32, images)[1].step}
     if auto.config.precision != "fp32":
-        steps[chosen] = setup.make_trainer(auto, images).step
+        steps[chosen] = setup.assemble(auto, images)[1].step
     seconds = measure(steps, arguments.rounds, auto.config.device)
 
     ratios = {name: statistics.median(map(lambda a, b: a / b, seconds["textbook"], seconds[name])) for name in steps}

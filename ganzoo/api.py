@@ -11,7 +11,7 @@ from ganzoo_registry import Registry
 
 if TYPE_CHECKING:
     from ganzoo.config import Settings
-    from ganzoo.export.registered import ExportResult
+    from ganzoo.exporting.registered import ExportResult
     from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.providers import Device
     from ganzoo.session import TrainResult
@@ -86,7 +86,7 @@ def export(
     Raises:
         GanzooError: a gate did not pass; nothing is written.
     """
-    from ganzoo.export.registered import export_version
+    from ganzoo.exporting.registered import export_version
 
     store = open_registry(registry)
     return export_version(store, store.resolve(reference), Path(output) if output else None, opset, force)

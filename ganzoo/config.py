@@ -52,6 +52,7 @@ class RunConfig:
         penalties: by name; the loss's own unless given.
         device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
         precision: ``fp32`` or ``bf16``; ``auto`` becomes one of them.
+        threads: of the CPU; 0 becomes what the networks are worth.
         report_every, preview_every, checkpoint_every: in steps.
         init_from: the version whose weights it started from.
     """
@@ -73,6 +74,7 @@ class RunConfig:
     penalties: dict[str, PenaltyConfig] = field(default_factory=dict)
     device: str = "auto"
     precision: str = "auto"
+    threads: Annotated[int, msgspec.Meta(ge=0)] = 0
     report_every: Count = 50
     preview_every: Count = 500
     checkpoint_every: Count = 500

@@ -13,11 +13,12 @@ from ganzoo.data import ImageSet
 from ganzoo.data import load as load_data
 from ganzoo.data.resize import resized
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
-from ganzoo.export.registered import export_version
+from ganzoo.exporting.registered import export_version
 from ganzoo.files import write_atomic
 from ganzoo.recipe import Recipe, resolve
 from ganzoo.training import checkpoint, environment, setup
 from ganzoo.training.loop import Observer, preview, run_to_end
+from ganzoo.training.precision import running_on
 from ganzoo.training.run import Run
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
@@ -25,6 +26,9 @@ from ganzoo_registry import Registry, RegistryError, Version
 
 CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "data"}
 """What a resumed run may change: the data's path, too, as long as its digest is the same."""
+
+SKIPPED_SHOWN = 10
+"""Unreadable images that a warning names; it counts all of them."""
 
 INHERITED = ("model", "architecture", "loss", "options", "size")
 """What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
@@ -88,8 +92,10 @@ class Session:
         name = model or settings.get("model") or inherited.get("model")
         if not isinstance(name, str):
             raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
+        if name != inherited.get("model"):  # another model has an architecture, a loss and options of its own
+            inherited = {key: inherited[key] for key in ("size", "init_from") if key in inherited}
         recipe, images = self._with_data(name, inherited, settings)
-        trainer = setup.make_trainer(recipe, images)
+        recipe, trainer = setup.assemble(recipe, images)
         parents = () if parent is None else (self._load_weights(trainer, parent),)
         return Plan(recipe=recipe, images=images, trainer=trainer, parents=parents)
 
@@ -114,7 +120,7 @@ class Session:
         asked = merge(settings, {"model": model} if model else {})
         recipe, images = self._with_data(asked.get("model") or run.config.model, run.config.to_dict(), asked)
         _refuse_changes(run, recipe.config, images)
-        trainer = setup.make_trainer(recipe, images)
+        recipe, trainer = setup.assemble(recipe, images)
         self._restore(trainer, run)
         if trainer.steps_done > recipe.config.steps:
             done = trainer.steps_done
@@ -128,12 +134,13 @@ class Session:
     def finish(self, started: tuple[Run, Plan], *, export: bool = True) -> TrainResult:
         """Train to the last step, register the result, and export it."""
         run, planned = started
-        for skipped in planned.images.skipped:
-            self._observer.noted(f"skipped {skipped}")
+        if skipped := planned.images.skipped:
+            total, first = len(planned.images) + len(skipped), "; ".join(skipped[:SKIPPED_SHOWN])
+            self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
         self._observer.started(run, planned.trainer.steps_done)
         result = None
         try:
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(), running_on(run.config.threads):
                 metrics = run_to_end(planned.trainer, run, self._observer)
             grid = run.directory / "samples.png"
             write_atomic(grid, preview(planned.trainer))

@@ -12,7 +12,7 @@ import pytest
 
 HEAVY = {"torch", "numpy", "onnx", "onnxruntime", "onnxscript", "PIL", "sklearn", "starlette", "uvicorn"}
 
-TORCH_LIVES_IN = ("ganzoo.training", "ganzoo.evaluation", "ganzoo.export", "ganzoo.testing")
+TORCH_LIVES_IN = ("ganzoo.training", "ganzoo.evaluation", "ganzoo.exporting", "ganzoo.session", "ganzoo.testing")
 
 TORCH_IS_ASKED_BY = {"ganzoo.cli.doctor"}
 """Light modules that look, inside a function, at the torch that is installed."""
@@ -28,17 +28,18 @@ RANK = {
     "training": 2,
     "runtime": 2,
     "evaluation": 3,
-    "export": 3,
+    "exporting": 3,
+    "session": 4,
     "serving": 3,
-    "api": 4,
-    "testing": 5,
-    "cli": 6,
-    "__main__": 6,
+    "api": 5,
+    "testing": 6,
+    "cli": 7,
+    "__main__": 7,
 }
 
 NEVER = {
     "runtime": {"training", "data", "zoo", "discovery"},
-    "serving": {"training", "evaluation", "export", "data", "zoo", "discovery"},
+    "serving": {"training", "evaluation", "exporting", "data", "zoo", "discovery"},
     "training": {"runtime"},
     "evaluation": {"training"},
 }

@@ -104,14 +104,14 @@ def test_every_model_builds_with_every_loss_or_says_why_not(model: str, loss: st
     assert recipe.loss is spec
     assert [penalty.name for penalty in recipe.penalties] == [penalty.name for penalty in spec.penalties]
     try:
-        setup.make_trainer(recipe, load(recipe.config.data, zoo()))
+        setup.assemble(recipe, load(recipe.config.data, zoo()))
     except UsageError as error:
         assert recipe.penalties
         assert "BatchNorm" in str(error)  # noqa: PT017
         assert recipe.penalties[0].name in str(error)  # noqa: PT017
         settings = {"loss": loss, "options": {"latent_dim": 4, "width": 2, "discriminator_norm": "layer"}}
         mended = setup.settle(resolve(zoo(), model, settings, native=DIGITS))
-        setup.make_trainer(mended, load(recipe.config.data, zoo()))
+        setup.assemble(mended, load(recipe.config.data, zoo()))
 
 
 def test_a_loss_brings_its_own_critic_steps_and_penalties() -> None:

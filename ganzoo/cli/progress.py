@@ -58,6 +58,7 @@ class Progress(Observer):
                 width=24,
             )
             self._bar.update(step)
+            self._bar.render_progress()  # at once: the first step can take long
 
     def stepped(self, step: int) -> None:
         """Move the bar, a few times a second."""

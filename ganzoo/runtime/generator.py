@@ -186,7 +186,8 @@ def _index(value: int) -> int:
 def _whole(value: int, name: str, low: int, high: int) -> int:
     number = _index(value)
     if not low <= number <= high:
-        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+        hint = "draw the rest with another start" if number > high and name == "n" else None
+        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}", hint=hint)
     return number
 
 
@@ -196,7 +197,8 @@ def _digits(text: str) -> int:
 
 
 def _class_hint(label: str, classes: tuple[str, ...]) -> str:
-    if close := difflib.get_close_matches(label, classes, n=1):
+    close = [] if label.isdecimal() else difflib.get_close_matches(label, classes, n=1)
+    if close:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(f"{index} ({name})" for index, name in enumerate(classes[:10]))
     return f"choose an index or a name: {shown}" + (f", … {len(classes) - 1}" if len(classes) > 10 else "")

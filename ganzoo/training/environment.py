@@ -11,7 +11,7 @@ LIBRARIES = ("ganzoo", "torch", "numpy", "onnx", "onnxscript", "pillow", "safete
 
 def describe() -> dict[str, Any]:
     """As JSON, without anything that names the machine."""
-    hardware = {"cpu": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}
+    hardware: dict[str, str | None] = {"cpu": torch.backends.cpu.get_cpu_capability()}
     if torch.cuda.is_available():
         hardware |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
     return {

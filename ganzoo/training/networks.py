@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.recipe import check_size
@@ -17,10 +18,16 @@ from ganzoo.zoo import load_target
 
 @dataclass(frozen=True)
 class Networks:
-    """The two networks of a run, on the CPU and in fp32 as built."""
+    """The two networks of a run, on the CPU and in fp32 as built.
+
+    Args:
+        generator, discriminator: the networks.
+        flops: of both forward passes, for one image.
+    """
 
     generator: nn.Module
     discriminator: nn.Module
+    flops: int
 
     @property
     def latent_dim(self) -> int:
@@ -51,9 +58,9 @@ def build(architecture: Architecture, shape: ImageShape, options: Any, seed: int
         generator = _construct(architecture, "generator", shape, options)
         torch.manual_seed(derive(seed, "init", 1))
         discriminator = _construct(architecture, "discriminator", shape, options)
-        networks = Networks(generator, discriminator)
-        _check_contract(architecture, networks, shape)
-    return networks
+        with FlopCounterMode(display=False) as counter:
+            images = _check_contract(architecture, generator, discriminator, shape)
+    return Networks(generator, discriminator, counter.get_total_flops() // images)
 
 
 def build_generator(architecture: Architecture, shape: ImageShape, options: Any) -> nn.Module:
@@ -94,27 +101,31 @@ def _construct(architecture: Architecture, role: str, shape: ImageShape, options
 
 
 @torch.no_grad()
-def _check_contract(architecture: Architecture, networks: Networks, shape: ImageShape) -> None:
-    """Run both networks once, in eval mode so that no buffer moves, and hold the shapes against the contract."""
-    if not isinstance(getattr(networks.generator, "latent_dim", None), int):
+def _check_contract(
+    architecture: Architecture, generator: nn.Module, discriminator: nn.Module, shape: ImageShape
+) -> int:
+    """Run both networks once, in eval mode so that no buffer moves, and hold the shapes against the contract.
+
+    Returns:
+        How many images that took.
+    """
+    if not isinstance(getattr(generator, "latent_dim", None), int):
         raise PluginError(f"the generator of architecture {architecture.name!r} declares no integer latent_dim")
     batch = 2
     labels = torch.arange(batch) % shape.classes if architecture.conditional else None
-    z = torch.randn(batch, networks.latent_dim)
-    networks.generator.eval()
-    networks.discriminator.eval()
-    images = networks.generator(z, labels)
+    images = generator.eval()(torch.randn(batch, latent_dim(generator)), labels)
     expected = (batch, shape.channels, shape.height, shape.width)
     if tuple(images.shape) != expected:
         raise PluginError(
             f"the generator of architecture {architecture.name!r} returns {list(images.shape)}, not {list(expected)}"
         )
-    logits = as_output(networks.discriminator(images, labels)).logits
+    logits = as_output(discriminator.eval()(images, labels)).logits
     if tuple(logits.shape) != (batch,):
         raise PluginError(
             f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)}, "
             f"not [{batch}]",
             hint="one logit a sample: logits.flatten()",
         )
-    networks.generator.train()
-    networks.discriminator.train()
+    generator.train()
+    discriminator.train()
+    return batch

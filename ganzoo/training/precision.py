@@ -1,7 +1,8 @@
-"""What number format the networks run in, and on what device."""
+"""What number format the networks run in, on what device, and on how many threads."""
 
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,8 @@ import torch
 from ganzoo.errors import UsageError
 
 Dtype = Literal["fp32", "bf16"]
+
+SMALL_BATCH_FLOPS = 500_000_000
 
 _DOCTOR = "ganzoo doctor shows what is there; --device cpu trains without one"
 
@@ -53,6 +56,26 @@ def fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def choose_threads(flops: int) -> int:
+    """How many CPU threads a batch of ``flops`` (both networks' forward passes) is worth.
+
+    Below ``SMALL_BATCH_FLOPS`` a second thread gains nothing, and where other programs want the core it costs a
+    lot: each of a step's hundreds of tiny operations ends with a barrier at which one thread spins for the other.
+    """
+    return 1 if flops < SMALL_BATCH_FLOPS else torch.get_num_threads()
+
+
+@contextmanager
+def running_on(threads: int) -> Iterator[None]:
+    """Let torch use ``threads`` CPU threads meanwhile; results depend on it to the bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape
 from ganzoo.training.dataset import DeviceData
 from ganzoo.training.networks import build
-from ganzoo.training.precision import Precision, choose_device, choose_precision
+from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import load_target
 
@@ -25,8 +25,11 @@ def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:
     return shape if recipe.architecture.conditional else replace(shape, classes=0)
 
 
-def make_trainer(recipe: Recipe, images: ImageSet) -> Trainer:
+def assemble(recipe: Recipe, images: ImageSet) -> tuple[Recipe, Trainer]:
     """Build the networks for ``images``, which have the configuration's size already, and put all on the device.
+
+    Returns:
+        The recipe with the number of threads that the networks are worth, and its trainer.
 
     Raises:
         UsageError: the parts do not go together.
@@ -34,8 +37,9 @@ def make_trainer(recipe: Recipe, images: ImageSet) -> Trainer:
     """
     config = recipe.config
     networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, config.seed)
+    config = replace(config, threads=config.threads or choose_threads(networks.flops * config.batch))
     precision = Precision("bf16" if config.precision == "bf16" else "fp32", choose_device(config.device))
-    return Trainer(
+    trainer = Trainer(
         config,
         networks,
         DeviceData(images, precision),
@@ -44,3 +48,4 @@ def make_trainer(recipe: Recipe, images: ImageSet) -> Trainer:
         precision,
         recipe.architecture.conditional,
     )
+    return replace(recipe, config=config), trainer

@@ -179,6 +179,7 @@ class Registry:
             number = shelf.target(wanted.alias)
             if number is None:
                 hint = did_you_mean(wanted.alias, shelf.aliases())
+                hint = hint or f"set it with: ganzoo registry alias {wanted.name}:N {wanted.alias}"
                 raise NotFound(f"{wanted.name!r} has no alias {wanted.alias!r}", hint=hint)
         elif wanted.digest is not None:
             number = next((n for n, found in shelf.live().items() if found.manifest == wanted.digest), None)

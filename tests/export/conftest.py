@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import api
-from ganzoo.export.convert import reference, to_onnx
+from ganzoo.exporting.convert import reference, to_onnx
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.session import TrainResult
 from ganzoo_registry import Registry

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import ExitCode, GanzooError
-from ganzoo.export.convert import REFERENCE_ROWS, reference, to_onnx
+from ganzoo.exporting.convert import REFERENCE_ROWS, reference, to_onnx
 from ganzoo.latents import draw
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 

@@ -15,9 +15,9 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from ganzoo.errors import ExitCode, GanzooError
-from ganzoo.export import exporter, gates
-from ganzoo.export.exporter import export
-from ganzoo.export.gates import Refused, check
+from ganzoo.exporting import exporter, gates
+from ganzoo.exporting.exporter import export
+from ganzoo.exporting.gates import Refused, check
 
 Make = Callable[..., Any]
 Change = Callable[[onnx.ModelProto], None]
@@ -345,6 +345,6 @@ def test_a_module_in_the_working_directory_is_not_taken_for_a_library(
 
 
 def test_the_program_never_imports_torch() -> None:
-    code = "import sys, ganzoo.export.gates; sys.exit('torch' in sys.modules)"
+    code = "import sys, ganzoo.exporting.gates; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert gates.TOLERANCE == 1e-5

@@ -11,7 +11,7 @@ import torch
 
 from ganzoo import api
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError
-from ganzoo.export import registered
+from ganzoo.exporting import registered
 from ganzoo.latents import draw
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator

@@ -75,4 +75,4 @@ def test_of_all_who_expect_the_same_one_wins(registry: Registry, put: Any) -> No
 
 
 if __name__ == "__main__":
-    print(json.dumps(write(Path(sys.argv[1]), int(sys.argv[2]))))  # noqa: T201 - its answer
+    print(json.dumps(write(Path(sys.argv[1]), int(sys.argv[2]))))

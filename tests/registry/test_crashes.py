@@ -133,7 +133,7 @@ def test_a_crash_at_any_call_loses_nothing(
         assert check(registry) in (old, new), (calls[k], mode.__name__)
         again(registry)
         assert check(registry) == new, (calls[k], mode.__name__)
-    print(f"{name}: {len(points)} crash points in {len(calls)} calls")  # noqa: T201 - the evidence
+    print(f"{name}: {len(points)} crash points in {len(calls)} calls")
     assert len(points) > len(calls) > 5
 
 
@@ -176,7 +176,7 @@ def test_a_refusal_at_any_call_is_one_line_and_leaves_nothing_half_written(
         assert check(registry) in (old, new), call
         again(registry)
         assert check(registry) == new, call
-    print(f"{name}: {refused} refusals with {errno.errorcode[code]}")  # noqa: T201 - the evidence
+    print(f"{name}: {refused} refusals with {errno.errorcode[code]}")
     assert refused >= 4
 
 

@@ -176,7 +176,7 @@ def problems(left: Registry, action: Any, check: Any, old: Any, new: Any) -> lis
 @pytest.mark.parametrize("action", [register, attach, attach_again, alias, remove])
 def test_a_power_cut_loses_nothing_that_was_acknowledged(action: Any, cut_everywhere: Any) -> None:
     states, wrong = cut_everywhere(action)
-    print(f"{action.__name__}: {states} states after a power cut")  # noqa: T201 - the evidence
+    print(f"{action.__name__}: {states} states after a power cut")
     assert states > 15
     assert wrong == []
 

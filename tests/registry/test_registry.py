@@ -139,7 +139,11 @@ def test_references(registry: Registry, put: Any) -> None:
         ("dcgan:7", "the version dcgan:7 does not exist", "versions of 'dcgan' that exist: 1, 3"),
         ("dcgan:2", "the version dcgan:2 was removed on 20", "versions of 'dcgan' that exist: 1, 3"),
         ("dcgan@chmpion", "'dcgan' has no alias 'chmpion'", "did you mean 'champion'?"),
-        ("wgan-gp@champion", "'wgan-gp' has no alias 'champion'", None),
+        (
+            "wgan-gp@champion",
+            "'wgan-gp' has no alias 'champion'",
+            "set it with: ganzoo registry alias wgan-gp:N champion",
+        ),
         ("dcgan@sha256:" + "0" * 64, "the version dcgan@sha256:000", "versions of 'dcgan' that exist: 1, 3"),
     ],
 )

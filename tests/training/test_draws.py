@@ -5,8 +5,6 @@ import torch
 from torch import nn
 
 from ganzoo.training.draws import Draws, derive
-from ganzoo.training.networks import Networks
-from ganzoo.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -41,7 +39,17 @@ def test_a_phase_is_the_same_whatever_was_drawn_before():
     torch.rand(999, generator=draws.begin(8, 0))
     assert torch.equal(torch.rand(5, generator=draws.begin(4, 1)), first)
     assert torch.equal(torch.rand(5, generator=Draws(7, CPU).begin(4, 1)), first)
-    assert not torch.equal(torch.rand(5, generator=draws.begin(4, 2)), first)
+
+
+@pytest.mark.parametrize("other", [(8, 4, 1), (7, 5, 1), (7, 4, 2)], ids=["seed", "step", "phase"])
+def test_every_seed_step_and_phase_draws_anew(other):
+    """Both for the batch and for what networks draw from torch's own generator."""
+
+    def drawn(seed, step, phase):
+        return torch.rand(5, generator=Draws(seed, CPU).begin(step, phase)), torch.rand(5)
+
+    with torch.random.fork_rng():
+        assert not any(torch.equal(a, b) for a, b in zip(drawn(7, 4, 1), drawn(*other), strict=True))
 
 
 def test_torchs_own_generator_is_reseeded_apart_from_the_batchs():
@@ -60,7 +68,7 @@ class NoisyGenerator(nn.Module):
 
     latent_dim = 4
 
-    def __init__(self):
+    def __init__(self, shape, options):
         super().__init__()
         self.linear = nn.Linear(4, 64)
 
@@ -69,7 +77,7 @@ class NoisyGenerator(nn.Module):
 
 
 class DroppingDiscriminator(nn.Module):
-    def __init__(self):
+    def __init__(self, shape, options):
         super().__init__()
         self.layers = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 1))
 
@@ -77,19 +85,17 @@ class DroppingDiscriminator(nn.Module):
         return self.layers(images).flatten()
 
 
-def test_networks_that_draw_for_themselves_are_reproducible(make_trainer, weights, same):
-    template = make_trainer("vanilla")
+def test_networks_that_draw_for_themselves_are_reproducible(make_trainer, weights, same, monkeypatch):
+    """Whatever torch's own generator was used for before and between the steps."""
+    monkeypatch.setattr("ganzoo_plugins.vanilla.networks.Generator", NoisyGenerator)
+    monkeypatch.setattr("ganzoo_plugins.vanilla.networks.Discriminator", DroppingDiscriminator)
 
-    def trained(seed_of_torch):
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            networks = Networks(NoisyGenerator(), DroppingDiscriminator())
-            trainer = Trainer(
-                template.config, networks, template._data, template._loss, (), template._precision, conditional=False
-            )
-            torch.manual_seed(seed_of_torch)
-            for _ in range(3):
-                trainer.step()
-            return weights(trainer)
+    def trained(draws_between):
+        trainer = make_trainer("vanilla")
+        for _ in range(3):
+            torch.rand(draws_between)
+            trainer.step()
+        return weights(trainer)
 
-    assert same(trained(1), trained(2))
+    with torch.random.fork_rng():
+        assert same(trained(0), trained(5))

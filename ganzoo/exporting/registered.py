@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo.config import convert
-from ganzoo.export.exporter import export
+from ganzoo.exporting.exporter import export
 from ganzoo.files import write_atomic
 from ganzoo.runtime.card import ATTACHMENT, GeneratorCard
 from ganzoo.specs import Architecture, ImageShape

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import GanzooError
-from ganzoo.export.convert import DEFAULT_OPSET, reference, to_onnx
+from ganzoo.exporting.convert import DEFAULT_OPSET, reference, to_onnx
 from ganzoo.runtime.card import GeneratorCard
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def export(generator: "nn.Module", card: GeneratorCard, opset: int | None = None
 
 def _verdict(directory: str, name: str) -> Mapping[str, str]:
     # -P: a numpy.py in the working directory is not the one that is meant.
-    command = [sys.executable, "-P", "-m", "ganzoo.export.gates", directory]
+    command = [sys.executable, "-P", "-m", "ganzoo.exporting.gates", directory]
     hint = "the weights are as they were; a generator must be deterministic and must not mix the images of a batch"
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=GATE_SECONDS, check=False)  # noqa: S603

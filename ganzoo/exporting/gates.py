@@ -1,6 +1,6 @@
 """What an ONNX file must pass before it exists. Run as a program, in a process of its own; never imports torch.
 
-    python -m ganzoo.export.gates DIRECTORY        holding model.onnx and reference.npz
+    python -m ganzoo.exporting.gates DIRECTORY        holding model.onnx and reference.npz
 
 prints one JSON object and exits 0 (all passed) or 1 (it names the gate that failed). A process, because a hostile or
 odd graph may crash the runtime: then there is no exit code 0, and the file is refused.

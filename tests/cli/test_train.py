@@ -1,0 +1,208 @@
+"""``ganzoo train`` as a person sees it; what it trains has its own tests."""
+
+import json
+import os
+import pty
+import re
+import threading
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganzoo import api
+from ganzoo.cli import main, progress
+from ganzoo.config import RunConfig, convert
+from ganzoo.errors import ExitCode, TrainingStopped
+
+TINY = ["--model", "vanilla", "--steps", "3", "--batch", "4", "--device", "cpu", "--set", "options.width=2"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    torch.set_num_threads(1)
+    monkeypatch.delenv("GANZOO_DEBUG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(*arguments: str) -> int:
+    return main(["train", *TINY, "--no-export", *arguments])
+
+
+def test_what_is_said_and_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *TINY]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "registered  vanilla:1",
+        "samples     runs/vanilla/1/samples.png",
+        "onnx        runs/vanilla/1/generator.onnx",
+    ]
+    lines = err.splitlines()
+    assert re.fullmatch(r"vanilla on digits: 1,438 images, 8x8; cpu in (bf16|fp32); runs/vanilla/1", lines[0])
+    assert re.fullmatch(r"step 3/3  [\d,]+ images/s  loss_d -?\d+\.\d{3}  loss_g -?\d+\.\d{3}", lines[1])
+    gates = ["structure", "randomness", "signature", "parity", "independence"]
+    assert [line.split()[2] for line in lines if line.startswith("gate passed: ")] == gates
+    following = lines[lines.index("Next:") + 1 :]
+    assert [line.strip() for line in following] == [
+        "ganzoo registry show vanilla:1",
+        "ganzoo sample vanilla -n 64 --seed 7 -o grid.png",
+        "ganzoo serve vanilla",
+    ]
+    for command in following[:2]:  # what is proposed works
+        assert main(command.split()[1:]) == 0
+    assert Path("grid.png").exists()
+
+
+def test_without_an_export_the_export_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train() == 0
+    out, err = capsys.readouterr()
+    assert "onnx" not in out
+    assert err.splitlines()[-2:] == ["  ganzoo registry show vanilla:1", "  ganzoo export vanilla"]
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert sorted(result) == ["gates", "metrics", "onnx", "run", "samples", "version"]
+    assert (result["version"], result["run"], result["onnx"]) == ("vanilla:1", "runs/vanilla/1", None)
+    assert sorted(result["metrics"]) == ["images_per_second", "loss_d", "loss_g"]
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--dry-run") == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == ["generator", "discriminator", "data"]
+    weights = 64 * 8 + 8 + 8 * 4 + 4 + 4 + 1  # the discriminator's: 64 -> 4 * width -> 2 * width -> 1
+    assert lines[1] == f"discriminator: {weights} parameters"
+    assert lines[2] == "data: 1,438 images, 8x8, sha256:f2cbaaff6976"
+    assert re.fullmatch(r"would train 3 steps of vanilla on cpu in (bf16|fp32)", lines[3])
+    assert (err, list(here.iterdir())) == ("", [])
+
+
+def test_the_printed_configuration_is_complete_and_can_be_trained(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("--print-config", "--seed", "5") == 0
+    printed = capsys.readouterr().out
+    assert list(here.iterdir()) == []
+    config = convert(tomllib.loads(printed), RunConfig)
+    assert (config.seed, config.steps, config.size, config.options) == (5, 3, 8, {"latent_dim": 100, "width": 2})
+    assert "auto" not in (config.device, config.precision)
+    Path("run.toml").write_text(printed, "utf-8")
+    assert main(["train", "--config", "run.toml", "--print-config"]) == 0
+    assert capsys.readouterr().out == printed
+    assert main(["train", "--config", "run.toml", "--no-export"]) == 0
+    assert Path("runs/vanilla/1/config.toml").read_text("utf-8") == printed
+
+
+def test_options_lie_over_set_over_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run.toml").write_text('model = "dcgan"\nbatch = 8\nsteps = 5\nseed = 1\n[generator]\nlr = 0.5\n', "utf-8")
+    arguments = ["--set", "batch=16", "--set", "steps=6", "--steps", "7", "--set", "generator.betas=[0, 0.5]"]
+    assert main(["train", "--config", "run.toml", *arguments, "--print-config"]) == 0
+    config = convert(tomllib.loads(capsys.readouterr().out), RunConfig)
+    assert (config.model, config.batch, config.steps, config.seed) == ("dcgan", 16, 7, 1)
+    assert (config.generator.lr, config.generator.betas) == (0.5, (0.0, 0.5))
+
+
+def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[Any] = []
+
+    def stand_in(model: str | None, **options: Any) -> None:
+        calls.append((model, options))
+        raise TrainingStopped("stopped by SIGINT after step 2 of 3; everything is saved", hint="go on with: …")
+
+    monkeypatch.setattr(api, "train", stand_in)
+    arguments = "--data d --size 8 --steps 3 --batch 4 --seed 5 --name n --device cpu --precision fp32 --resume last"
+    switches = ["--no-export", "--strict", "--runs", "r", "--registry", "g"]
+    assert main(["train", *arguments.split(), *switches]) == ExitCode.STOPPED
+    ((model, options),) = calls
+    assert (model, options.pop("observer").__class__) == (None, progress.Progress)
+    machine = {"device": "cpu", "precision": "fp32"}
+    assert options == {
+        "settings": {"data": "d", "size": 8, "steps": 3, "batch": 4, "seed": 5, "name": "n", **machine},
+        "resume": "last",
+        "init_from": None,
+        "registry": Path("g"),
+        "runs": Path("r"),
+        "export": False,
+        "strict": True,
+    }
+    stopped = "Stopped: stopped by SIGINT after step 2 of 3; everything is saved\nHint: go on with: …\n"
+    assert capsys.readouterr() == ("", stopped)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "hint"),
+    [
+        (["--init-from", "x"], "--resume and --init-from exclude each other", "a resumed run has its weights"),
+        (["--dry-run"], "--resume goes on at once", "what it goes on with is in the run's config.toml"),
+        (["--print-config"], "--resume goes on at once", "what it goes on with is in the run's config.toml"),
+    ],
+)
+def test_what_a_resumed_run_cannot_have(
+    arguments: list[str], error: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--resume", "last", *arguments]) == ExitCode.USAGE
+    assert capsys.readouterr() == ("", f"Error: {error}\nHint: {hint}\n")
+
+
+def test_no_model_no_training(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == ExitCode.USAGE
+    hint = "ganzoo train --model NAME; ganzoo models lists them"
+    assert capsys.readouterr() == ("", f"Error: no model was chosen\nHint: {hint}\n")
+
+
+# Progress
+
+
+def test_a_log_gets_a_line_a_report_but_not_too_many(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = iter(range(0, 1000, 2))  # two seconds pass whenever the clock is looked at
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    assert train("--steps", "12", "--set", "report_every=1") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
+    steps = [int(re.match(r"step (\d+)/12  ", line)[1]) for line in lines]  # type: ignore[index]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 12
+    assert 3 <= len(steps) <= 6
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    master, slave = pty.openpty()
+    seen = bytearray()
+
+    def read() -> None:
+        while chunk := _read(master):
+            seen.extend(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0.0)
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        code = train("--steps", "4", "--set", "report_every=2")
+        monkeypatch.undo()
+    reader.join(timeout=20)
+    os.close(master)
+    assert code == 0
+    shown = seen.decode()
+    positions = [int(at) for at in re.findall(r"training  \[[#-]{24}\]  (\d)/4", shown)]
+    assert positions[0] == 0
+    assert positions[-1] == 4
+    assert positions == sorted(positions)
+    assert set(positions) >= {1, 2, 3}
+    assert re.search(r"\] +4/4.* images/s  loss_d -?\d+\.\d{3}  loss_g ", shown)
+    assert "\x1b[?25h" in shown  # the cursor is back
+    assert not re.search(r"^step ", shown, re.MULTILINE)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux says EIO when the other end is closed
+        return b""

@@ -1,0 +1,84 @@
+"""The few calls of ``ganzoo``, as a person makes them in Python."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ganzoo
+from ganzoo import api
+from ganzoo.errors import ExitCode, NotFoundError
+from ganzoo.session import TrainResult
+from ganzoo_registry import NotFound
+
+Trained = tuple[Path, TrainResult]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    torch.set_num_threads(1)
+    home = tmp_path_factory.mktemp("api")
+    settings = {"steps": 2, "batch": 4, "options": {"width": 2, "latent_dim": 3}, "device": "cpu"}
+    result = ganzoo.train("vanilla", settings=settings, registry=str(home / "registry"), runs=str(home / "runs"))
+    return home / "registry", result
+
+
+def test_models_are_the_installed_ones() -> None:
+    models = ganzoo.models()
+    assert all(isinstance(model, ganzoo.Model) for model in models)
+    assert {"conditional", "dcgan", "vanilla", "wgan-gp"} <= {model.name for model in models}
+
+
+@pytest.mark.parametrize("form", ["vanilla", "vanilla:1", "vanilla@champion", "vanilla@{digest}", "{file}"])
+def test_every_way_to_name_a_version_gives_the_same_images(trained: Trained, form: str) -> None:
+    root, result = trained
+    api.open_registry(root).alias("vanilla:1", "champion")
+    reference = form.format(digest=result.version.digest, file=result.onnx)
+    images = ganzoo.load(reference, registry=root, device="cpu").sample(5, seed=7)
+    assert (images.shape, images.dtype) == ((5, 8, 8, 1), np.uint8)
+    np.testing.assert_array_equal(images, ganzoo.load("vanilla", registry=root, device="cpu").sample(5, seed=7))
+
+
+def test_the_registry_may_stand_in_the_environment(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANZOO_REGISTRY", str(trained[0]))
+    assert ganzoo.load("vanilla").card.version == 1
+
+
+def test_export_writes_the_file_that_training_attached(trained: Trained, tmp_path: Path) -> None:
+    root, result = trained
+    exported = ganzoo.export("vanilla", output=str(tmp_path / "v.onnx"), registry=root)
+    assert exported.path == tmp_path / "v.onnx"
+    assert result.onnx is not None
+    assert exported.path.read_bytes() == result.onnx.read_bytes()
+
+
+@pytest.mark.parametrize("call", [ganzoo.load, ganzoo.export])
+def test_a_version_that_does_not_exist(trained: Trained, call: Any) -> None:
+    with pytest.raises(NotFound) as caught:
+        call("vanilla:9", registry=trained[0])
+    assert (str(caught.value), caught.value.hint) == (
+        "the version vanilla:9 does not exist",
+        "versions of 'vanilla' that exist: 1",
+    )
+    assert caught.value.exit_code == ExitCode.NOT_FOUND
+
+
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        ganzoo.load(str(tmp_path / "no.onnx"))
+    assert str(caught.value) == f"{tmp_path}/no.onnx: No such file or directory"
+    assert caught.value.hint == "give the path of an exported file, or a registry name"
+
+
+@pytest.mark.parametrize("name", ganzoo.__all__)
+def test_no_call_is_hidden_by_a_module_of_its_name(name: str) -> None:
+    """``import ganzoo.x.y`` would put the module ``x`` in the call's place."""
+    assert find_spec(f"ganzoo.{name}") is None
+
+
+def test_a_name_that_does_not_exist() -> None:
+    with pytest.raises(AttributeError, match="module 'ganzoo' has no attribute 'tain'"):
+        ganzoo.tain  # noqa: B018
