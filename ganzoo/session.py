@@ -30,7 +30,7 @@ CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "dat
 SKIPPED_SHOWN = 10
 """Unreadable images that a warning names; it counts all of them."""
 
-INHERITED = ("model", "architecture", "loss", "options", "size")
+INHERITED = ("model", "architecture", "loss", "penalties", "options", "size")
 """What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
 
 
@@ -94,6 +94,8 @@ class Session:
             raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
         if name != inherited.get("model"):  # another model has an architecture, a loss and options of its own
             inherited = {key: inherited[key] for key in ("size", "init_from") if key in inherited}
+        elif "loss" in settings:  # and another loss has penalties of its own
+            inherited.pop("penalties", None)
         recipe, images = self._with_data(name, inherited, settings)
         recipe, trainer = setup.assemble(recipe, images)
         parents = () if parent is None else (self._load_weights(trainer, parent),)

@@ -26,7 +26,8 @@ def report(error: Exception) -> int:
 
         note("".join(traceback.format_exception(error)).rstrip())
     failure = explain(error)
-    note(f"{'Stopped' if failure.exit_code == ExitCode.STOPPED else 'Error'}: {failure.message}")
+    stopped = failure.exit_code == ExitCode.STOPPED  # an outcome, not an error
+    note(failure.message[:1].upper() + failure.message[1:] if stopped else f"Error: {failure.message}")
     if failure.hint:
         note(f"Hint: {failure.hint}")
     return failure.exit_code

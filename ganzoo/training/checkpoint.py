@@ -3,6 +3,7 @@
 Because random numbers depend on the step alone (``draws``), no generator state is needed to go on bit for bit.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -26,8 +27,9 @@ def write(trainer: Trainer, path: Path) -> None:
         for parameter_name, parameter in module.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{name}.{parameter_name}.{key}"] = value
-    metadata = {"ganzoo": json.dumps({"format": FORMAT, "steps_done": trainer.steps_done})}
-    write_atomic(path, save(_storable(tensors), metadata))
+    stored = _storable(tensors)
+    header = {"format": FORMAT, "steps_done": trainer.steps_done, "digest": _digest(stored, trainer.steps_done)}
+    write_atomic(path, save(stored, {"ganzoo": json.dumps(header)}))
 
 
 def read(trainer: Trainer, path: Path) -> None:
@@ -82,6 +84,16 @@ def _storable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
 
 
+def _digest(tensors: dict[str, Tensor], steps_done: int) -> str:
+    """SHA-256 of the counter and of every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(str(steps_done).encode())
+    for key in sorted(tensors):
+        tensor = tensors[key]
+        digest.update(f"/{key} {tensor.dtype} {list(tensor.shape)}/".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def _load(path: Path) -> tuple[dict[str, Tensor], int]:
     try:
         with safe_open(path, framework="pt") as file:
@@ -89,7 +101,10 @@ def _load(path: Path) -> tuple[dict[str, Tensor], int]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         if header["format"] != FORMAT:
             raise IntegrityError(f"checkpoint {path} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
-        return tensors, int(header["steps_done"])
+        steps_done = int(header["steps_done"])
+        if header["digest"] != _digest(tensors, steps_done):
+            raise ValueError("its content is not what was saved")
+        return tensors, steps_done
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise IntegrityError(
             f"checkpoint {path} is damaged: {error}",

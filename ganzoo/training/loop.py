@@ -78,29 +78,39 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, floa
             trainer.step()
             step = trainer.steps_done
             observer.stepped(step)
-            # Read once: a signal that comes while this step is reported ends the run after the next one, with its
+            # Read once: a signal that comes while this step is recorded ends the run after the next one, with its
             # own checkpoint.
             signalled = stop.signal
             last = step == config.steps or signalled is not None
-            due = [step % every == 0 for every in (config.report_every, config.preview_every, config.checkpoint_every)]
-            if last or any(due) or trainer.telemetry.readable_for_free:
-                _refuse_divergence(trainer, run)
-            if due[2] or last:
-                _refuse_bad_weights(trainer, run)
-            if due[0] or last:
-                metrics = {**trainer.telemetry.read(), "images_per_second": clock.rate()}
-                run.report(step, metrics)
-                observer.reported(run, step, metrics)
-            if due[1]:
-                write_atomic(run.previews / f"step-{step:08d}.png", preview(trainer))
-            if due[2] or last:
-                checkpoint.write(trainer, run.checkpoint_path(step))
-                run.prune_checkpoints()
+            metrics = _record(trainer, run, observer, clock, last) or metrics
             if signalled is not None and step < config.steps:
                 raise TrainingStopped(
-                    f"stopped by {signalled.name} after step {step} of {config.steps}; everything is saved",
+                    f"training stopped by {signalled.name} after step {step} of {config.steps}; everything is saved",
                     hint=f"go on with: ganzoo train --resume {run.directory}",
                 )
+    return metrics
+
+
+def _record(trainer: Trainer, run: Run, observer: Observer, clock: "_Clock", last: bool) -> dict[str, float]:
+    """Report, preview and save what is due after a step, or ``last``; returns the report, empty if none was due."""
+    config, step = run.config, trainer.steps_done
+    report = last or step % config.report_every == 0
+    show = step % config.preview_every == 0
+    save = last or step % config.checkpoint_every == 0
+    metrics: dict[str, float] = {}
+    if report or show or save or trainer.telemetry.readable_for_free:
+        _refuse_divergence(trainer, run)
+    if save:
+        _refuse_bad_weights(trainer, run)
+    if report:
+        metrics = {**trainer.telemetry.read(), "images_per_second": clock.rate()}
+        run.report(step, metrics)
+        observer.reported(run, step, metrics)
+    if show:
+        write_atomic(run.previews / f"step-{step:08d}.png", preview(trainer))
+    if save:
+        checkpoint.write(trainer, run.checkpoint_path(step))
+        run.prune_checkpoints()
     return metrics
 
 

@@ -94,7 +94,14 @@ def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> N
 
 
 def _construct(architecture: Architecture, role: str, shape: ImageShape, options: Any) -> nn.Module:
-    network = load_target(getattr(architecture, role))(shape, options)
+    factory = load_target(getattr(architecture, role))
+    try:
+        network = factory(shape, options)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:  # most often an odd option
+        raise PluginError(
+            f"the {role} of architecture {architecture.name!r} cannot be built: {type(error).__name__}: {error}",
+            hint="check --set options.…; ganzoo models show NAME lists them with their defaults",
+        ) from error
     if not isinstance(network, nn.Module):
         raise PluginError(f"the {role} of architecture {architecture.name!r} is not a torch.nn.Module")
     return network
