@@ -80,3 +80,11 @@ def test_weights_that_would_be_left_out(train, capsys):
 def test_a_version_that_does_not_exist(capsys):
     assert main(["train", "--init-from", "nothing:3"]) == ExitCode.NOT_FOUND
     assert "nothing" in capsys.readouterr().err
+
+
+def test_penalties_go_with_the_loss(train, registry):
+    parent = train("vanilla", steps=2, penalties={"r1": {"weight": 3.0}}).version
+    same = train("vanilla", init_from=str(parent), steps=2, name="same").version
+    assert registry.lineage(same)["config"]["penalties"]["r1"]["weight"] == 3.0
+    other = train("vanilla", init_from=str(parent), steps=2, name="other", loss="hinge").version
+    assert registry.lineage(other)["config"]["penalties"] == {}

@@ -231,3 +231,10 @@ def test_every_model_is_made_of_registered_parts():
         recipe = resolve(zoo(), zoo().shortest(spec))
         assert recipe.architecture in zoo().all(Architecture)
         assert recipe.loss in zoo().all(Loss)
+
+
+def test_an_option_that_no_network_can_be_built_with(capsys):
+    assert main(["train", "--model", "vanilla", "--set", "options.width=-4", "--dry-run"]) == ExitCode.PLUGIN
+    first, hint = capsys.readouterr().err.splitlines()
+    assert first.startswith("Error: the generator of architecture 'vanilla' cannot be built: RuntimeError: ")
+    assert hint.startswith("Hint: check --set options.")

@@ -6,7 +6,7 @@ import torch
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.training import precision
-from ganzoo.training.precision import Precision, choose_device, choose_precision
+from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, running_on
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -115,3 +115,23 @@ def test_what_auto_became_stands_in_the_resolved_configuration(monkeypatch, caps
     assert 'precision = "bf16"' in config
     assert 'device = "cpu"' in config
     assert "size = 8" in config
+
+
+@pytest.mark.parametrize(("flops", "threads"), [(precision.SMALL_BATCH_FLOPS - 1, 1), (precision.SMALL_BATCH_FLOPS, 5)])
+def test_threads_are_for_steps_that_are_worth_them(flops, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    assert choose_threads(flops) == threads
+
+
+def test_threads_are_borrowed():
+    before = torch.get_num_threads()
+    with running_on(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("size", "threads"), [(8, 1), (64, 3)])
+def test_small_networks_get_one_thread(size, threads, monkeypatch, capsys):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert main(["train", "--model", "dcgan", "--size", str(size), "--print-config"]) == 0
+    assert f"threads = {threads}" in capsys.readouterr().out
