@@ -9,14 +9,14 @@ ratios are taken round by round. The last line is JSON.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
+
+import machine
 
 REFERENCE = "import click"
 GANZOO = str(Path(sys.executable).with_name("ganzoo"))
@@ -45,19 +45,6 @@ def measure(rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def machine() -> dict[str, object]:
-    """What the figures were read on; asked after measuring, because only torch knows the CPU's capability."""
-    import torch
-
-    return {
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "python": platform.python_version(),
-        "click": metadata.version("click"),
-        "ganzoo": metadata.version("ganzoo"),
-    }
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -73,7 +60,13 @@ def main() -> None:
     print(f"{'':20}{'ms':>8}{'ratio':>8}")
     for name in COMMANDS:
         print(f"{name:20}{medians[name] * 1e3:8.1f}{ratios[name]:8.2f}")
-    result = {"benchmark": "startup", **vars(arguments), "seconds": medians, "ratio": ratios, "machine": machine()}
+    result = {
+        "benchmark": "startup",
+        **vars(arguments),
+        "seconds": medians,
+        "ratio": ratios,
+        "machine": machine.describe(),
+    }
     print(json.dumps(result))
 
 

@@ -10,12 +10,12 @@ here, with EMA and telemetry, and in fp32. Both take their images from memory. T
 import argparse
 import copy
 import json
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 
+import machine
 import numpy as np
 import torch
 from torch import nn
@@ -73,17 +73,6 @@ def measure(steps: dict[str, Callable[[], None]], rounds: int, device: str) -> d
     return seconds
 
 
-def machine() -> dict[str, object]:
-    """What the figures were read on."""
-    found: dict[str, object] = {
-        "cores": torch.get_num_threads(),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-    return found | ({"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -114,7 +103,7 @@ def main() -> None:
         median = statistics.median(seconds[name])
         print(f"{name:14}{median * 1e3:10.1f}{arguments.batch / median:10.0f}{ratios[name]:8.2f}")
     figures = {"images_per_second": {name: arguments.batch / statistics.median(s) for name, s in seconds.items()}}
-    result = {"benchmark": "train_step", **vars(arguments), **figures, "ratio": ratios, "machine": machine()}
+    result = {"benchmark": "train_step", **vars(arguments), **figures, "ratio": ratios, "machine": machine.describe()}
     print(json.dumps(result))
 
 
