@@ -18,20 +18,23 @@ class Workplace:
         scripts = str(Path(sys.executable).parent)
         path = os.pathsep.join([scripts, os.environ["PATH"]])
         self.environment = {**os.environ, "GANZOO_REGISTRY": str(self.registry), "PATH": path}
+        self.printed: dict[str, str] = {}
 
     def run(self, command: str, timeout: float = 600) -> str:
-        """Run a shell command that must succeed; returns what it printed to stdout."""
+        """Run a shell command that must succeed; returns, and keeps in ``printed``, what a terminal would show."""
         done = subprocess.run(
             command,
             shell=True,
             cwd=self.directory,
             env=self.environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=timeout,
             check=False,
         )
-        assert done.returncode == 0, f"$ {command}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}"
+        self.printed[command] = done.stdout
         return done.stdout
 
 

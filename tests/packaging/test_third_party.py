@@ -31,12 +31,16 @@ class Place:
         scripts = directory / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
         self.python = scripts / "python"
         self.command = scripts / "ganzoo"
-        # What ganzoo depends on comes from the environment of the tests: installing torch again would take minutes.
-        # It stands behind the new environment's own packages, so ganzoo itself does not.
-        paths = {"base": str(directory / "venv"), "platbase": str(directory / "venv")}
+        self.environment = {**os.environ, "GANZOO_REGISTRY": str(directory / "registry"), "OMP_NUM_THREADS": "1"}
+
+    def borrow_dependencies(self) -> None:
+        """Look for what is not here in the environment of the tests: installing torch again would take minutes.
+
+        That environment's ganzoo stands behind this one's own, so install ganzoo first: pip would find it there.
+        """
+        paths = {"base": str(self.directory / "venv"), "platbase": str(self.directory / "venv")}
         site = Path(sysconfig.get_path("purelib", "venv", paths))
         (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-        self.environment = {**os.environ, "GANZOO_REGISTRY": str(directory / "registry"), "OMP_NUM_THREADS": "1"}
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -64,6 +68,7 @@ def place(
     """With the plugin installed, and its model trained for 30 steps."""
     made = Place(tmp_path_factory.mktemp("place"))
     pip(made.python, "install", wheel)
+    made.borrow_dependencies()
     assert "ringgan" not in made.models()
     pip(made.python, "install", build(SOURCE))
     made.ganzoo("train", "--model", "ringgan", "--steps", "30", "--device", "cpu")

@@ -124,7 +124,7 @@ def test_what_it_costs(server: tuple[str, int], capsys: pytest.CaptureFixture[st
         f"  memory after serving: {memory['VmRSS'] / 1e3:.0f} MB, at most {memory['VmHWM'] / 1e3:.0f} MB",
     ]
     with capsys.disabled():
-        sys.stdout.write("\n".join(["", *report, ""]))
+        print("", *report, sep="\n")
 
 
 def _installed_bytes(name: str) -> int:

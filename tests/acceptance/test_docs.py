@@ -1,0 +1,211 @@
+"""docs/ leaves out nothing that it should name, and its tables say what the code does."""
+
+import ast
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import click
+import pluggy
+import pytest
+
+from ganzoo import hookspecs, specs
+from ganzoo.cli import cli
+from ganzoo.config import RunConfig
+from ganzoo.discovery import State
+from ganzoo.errors import ExitCode
+from ganzoo.serving import app, pool, query, server
+from ganzoo.session import CHANGEABLE, INHERITED
+from ganzoo_registry import Registry
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """From a heading to the next one of any level."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"there is no section {heading!r}"
+    return found[1]
+
+
+def rows(text: str) -> dict[str, str]:
+    """First cell -> second cell of each table row whose first cell is code."""
+    return dict(re.findall(r"^\| `([^`]+)` \| (.*?) \|", text, re.MULTILINE))
+
+
+def default(value: Any) -> str:
+    """As a page shows it."""
+    if isinstance(value, tuple) and value:
+        value = list(value)
+    return f"`{json.dumps(value)}`" if isinstance(value, str | list) else f"`{value}`"
+
+
+def documented(kind: type[Any]) -> dict[str, str]:
+    """Field -> the default that its page should show."""
+    shown = {}
+    for field in fields(kind):
+        value = field.default if field.default_factory is MISSING else field.default_factory()
+        shown[field.name] = "required" if value is MISSING else default(value)
+    return shown
+
+
+def test_every_hook_with_its_arguments() -> None:
+    hooks = {name: function for name, function in vars(hookspecs).items() if name.startswith("ganzoo_")}
+    calls = {f"{name}({', '.join(inspect.signature(function).parameters)})" for name, function in hooks.items()}
+    assert len(calls) >= 5
+    assert set(rows(section(page("plugins"), "Hooks"))) == calls
+
+
+def test_the_hooks_that_are_shown(tmp_path: Path) -> None:
+    shown = re.search(r"```python\n(.*?)```", section(page("plugins"), "Hooks"), re.DOTALL)
+    assert shown
+    plugin = ModuleType("shown")
+    exec(shown[1], vars(plugin))
+    manager = pluggy.PluginManager("ganzoo")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    manager.check_pending()
+    run = SimpleNamespace(directory=tmp_path)
+    manager.hook.ganzoo_report(run=run, step=50, metrics={"loss_d": 1.5})
+    assert json.loads((tmp_path / "tracker.jsonl").read_text("utf-8")) == {"step": 50, "loss_d": 1.5}
+    assert manager.hook.ganzoo_lineage(run=run) == [{"tracker": "1.0"}]
+
+
+@pytest.mark.parametrize("kind", specs.KINDS)
+def test_every_field_of_every_spec_with_its_default(kind: type[Any]) -> None:
+    common = documented(specs.Spec)
+    assert rows(section(page("plugins"), "Specs")) == common
+    own = {name: value for name, value in documented(kind).items() if name not in common}
+    assert rows(section(page("plugins"), kind.__name__)) == own
+
+
+def test_everything_that_a_step_has() -> None:
+    named = section(page("plugins"), "Losses")
+    source = ast.parse((ROOT / "ganzoo" / "training" / "step.py").read_text("utf-8"))
+    (step,) = (node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Step")
+    assigned = {node.attr for node in ast.walk(step) if isinstance(node, ast.Attribute) and _is_own(node)}
+    public = {name for name in assigned if not name.startswith("_")} | {"log"}
+    assert {"real", "fake", "score"} <= public
+    assert {name for name in public if f"`step.{name}" not in named} == set()
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+def test_every_state_of_a_plugin() -> None:
+    assert {state for state in rows(section(page("plugins"), "States")) if state.islower()} == set(State)
+
+
+def keys(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every configuration key, with its default."""
+    for field in fields(kind):
+        if field.name in ("generator", "discriminator"):
+            yield from keys(type(field.default), f"{field.name}.")
+        elif field.name == "options":
+            yield "options.KEY", MISSING
+        elif field.name == "penalties":
+            yield from (("penalties.NAME.weight", MISSING), ("penalties.NAME.every", MISSING))
+        else:
+            yield prefix + field.name, field.default
+
+
+def test_every_configuration_key_with_its_default() -> None:
+    shown = rows(section(page("configuration"), "Keys"))
+    expected = dict(keys(RunConfig))
+    assert set(shown) == set(expected)
+    filled_in = {"architecture", "loss", "name", "size", "options.KEY"}  # by the model, or the data
+    for key, value in expected.items():
+        if key == "model":
+            assert shown[key] == "required"
+        elif key in filled_in or key.startswith("penalties."):
+            assert shown[key].startswith("the ")
+        else:
+            assert shown[key] == default(value), key
+
+
+def test_what_a_resumed_and_a_fine_tuned_run_may_change() -> None:
+    _, _, rule = section(page("configuration"), "Resume").partition("A resumed run may change")
+    assert set(re.findall("`(.*?)`", rule.partition(";")[0])) == CHANGEABLE
+    _, _, rule = section(page("configuration"), "Fine-tuning").partition("It inherits")
+    assert tuple(re.findall("`(.*?)`", rule.partition("from it")[0])) == INHERITED
+
+
+def test_every_exit_code() -> None:
+    assert {int(code) for code in rows(section(page("configuration"), "Exit codes"))} == set(ExitCode)
+
+
+def test_every_environment_variable() -> None:
+    trees = [ROOT / "ganzoo", ROOT / "registry"]
+    source = "".join(path.read_text("utf-8") for tree in trees for path in tree.rglob("*.py"))
+    variables = set(re.findall(r"GANZOO_[A-Z_]+[A-Z]", source))
+    assert set(rows(section(page("configuration"), "Environment"))) == variables
+
+
+def paths(group: click.Group, name: str) -> Iterator[str]:
+    for child in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), child)
+        yield f"{name} {child}"
+        if isinstance(command, click.Group):
+            yield from paths(command, f"{name} {child}")
+
+
+def test_every_command() -> None:
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    commands = set(paths(cli, "ganzoo"))
+    assert {"ganzoo train", "ganzoo models show", "ganzoo registry rm"} <= commands
+    assert {command for command in commands if not re.search(rf"{command}\b", text)} == set()
+
+
+def test_every_route_parameter_and_limit() -> None:
+    serving = page("serving")
+    routes = {route.path for route in app.create_app({}).routes}
+    assert {name for name in rows(section(serving, "Routes")) if name.startswith("/")} == routes
+    parameters = rows(section(serving, "Routes"))
+    assert {name for name in parameters if not name.startswith("/")} == set(query.PARAMETERS)
+    assert parameters["n"] == str(query.DEFAULT_IMAGES)
+    assert {int(status) for status in rows(section(serving, "Errors"))} == {*app._STATUS.values(), 405, 500}
+    headers = set(
+        re.findall(
+            r'"([A-Z]\w+(?:-[A-Z]\w+)*)"', inspect.getsource(app._Handlers) + inspect.getsource(app._ganzoo_error)
+        )
+    )
+    assert {"ETag", "Retry-After"} <= headers
+    assert {name for name in headers if f"`{name}" not in serving} == set()
+    assert f"1 to {query.MAX_IMAGES}" in serving
+    assert f"more than {pool.MAX_WAITING} images" in serving
+    assert f"at most {server.DRAIN_SECONDS} seconds" in serving
+
+
+def test_the_layout_is_that_of_a_registry(tmp_path: Path) -> None:
+    shown = re.search(r"```text\n(.*?)```", section(page("registry"), "Layout"), re.DOTALL)
+    assert shown
+    patterns = [re.sub(r"<\w+>", "[^/]+", line.split("  ")[0]) for line in shown[1].splitlines()]
+    registry = Registry(tmp_path / "somewhere")
+    version = registry.register("cats", {"preview": b"picture"}, {})
+    registry.attach(version, "onnx", b"graph")
+    registry.alias("cats:1", "champion")
+    (registry.root / "tmp" / "left").write_bytes(b"")
+    files = [path.relative_to(registry.root).as_posix() for path in registry.root.rglob("*") if path.is_file()]
+    assert [file for file in files if not any(re.fullmatch(pattern, file) for pattern in patterns)] == []
+    assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, file) for file in files)] == []
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(source: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", source.read_text("utf-8")):
+        path = source.parent / target if target else source
+        assert path.is_file(), f"{target} is not there"
+        if anchor:
+            headings = re.findall("^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+            assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
