@@ -243,7 +243,7 @@ class _WithHooks(Observer):
 
     def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
         answers = zoo().manager.notify(hook, self._observer.noted, **arguments)
-        return {plugin.name: dict(answer) for plugin, answer in answers}
+        return {plugin.qualified: dict(answer) for plugin, answer in answers}
 
     def started(self, run: Run, step: int) -> None:
         self._observer.started(run, step)

@@ -115,10 +115,17 @@ def _loss(spec: Loss) -> None:
         _penalty(penalty)
 
 
+def _is_by_size(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(size, int) and size > 0 and _is_configuration(defaults) for size, defaults in value.items()
+    )
+
+
 def _model(spec: Model) -> None:
     for field in ("architecture", "loss"):
         _require(spec, field, "'name' or 'distribution/name'", _is_reference)
     _require(spec, "defaults", "a mapping with string keys", _is_configuration)
+    _require(spec, "defaults_up_to", "a mapping of sizes in pixels to mappings with string keys", _is_by_size)
 
 
 def _dataset(spec: Dataset) -> None:

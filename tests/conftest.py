@@ -3,6 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Property tests are scaled down by default. In full, with their counts:
+#     tox -e tests -- --hypothesis-profile full --hypothesis-show-statistics
+# Deadlines are off: what a busy machine does to an example's time is no fault of ours.
+settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("full", max_examples=2000, deadline=None)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

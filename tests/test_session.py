@@ -395,7 +395,7 @@ def test_a_plugin_hears_of_a_run_and_adds_to_its_lineage(install: Callable[..., 
         ("report", 3, ["images_per_second", "loss_d", "loss_g"]),
         ("ended", "vanilla:1"),
     ]
-    assert lineage(result)["extra"] == {"watcher": {"budget": 3, "seed seen": 0}}
+    assert lineage(result)["extra"] == {"ganzoo-watcher/watcher": {"budget": 3, "seed seen": 0}}
 
 
 def test_a_plugin_hears_of_a_failure(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,7 +419,7 @@ def test_a_plugin_that_raises_is_named_once_and_stops_nothing(install: Callable[
         "plugin ganzoo-grumpy/grumpy 2.5 failed in ganzoo_run_started: ValueError: no ganzoo_run_started"
     ]
     assert len(sys.modules["watcher"].HEARD) == 4
-    assert list(lineage(result)["extra"]) == ["watcher"]
+    assert list(lineage(result)["extra"]) == ["ganzoo-watcher/watcher"]
 
 
 def test_a_failed_gate_leaves_the_weights_registered_and_no_file(

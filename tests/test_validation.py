@@ -114,6 +114,11 @@ BAD: list[tuple[object, str]] = [
     (replace(MODEL, architecture=ARCHITECTURE), "model 'model': architecture=Architecture("),
     (replace(MODEL, loss="a/b/c"), "model 'model': loss='a/b/c'; wanted: 'name' or 'distribution/name'"),
     (replace(MODEL, defaults={1: 2}), "model 'model': defaults={1: 2}; wanted: a mapping with string keys"),
+    (
+        replace(MODEL, defaults_up_to={8: {"steps": 1}, 0: {}}),
+        "model 'model': defaults_up_to={8: {'steps': 1}, 0: {}}; wanted: a mapping of sizes in pixels to mappings "
+        "with string keys",
+    ),
     (replace(DATASET, target="pkg:"), "dataset 'data': target='pkg:'; wanted: 'package.module:attribute'"),
 ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -58,7 +58,6 @@ def test_floats_on_both_ranges(file: Path, dtype: str) -> None:
 
 
 @given(arrays(np.float32, (2, 3, 3), elements=st.floats(-1, 1, width=32)))
-@settings(max_examples=50, deadline=None)
 def test_any_floats_on_the_range_are_rounded_to_the_nearest(
     tmp_path_factory: pytest.TempPathFactory, images: Any
 ) -> None:

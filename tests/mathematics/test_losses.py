@@ -4,7 +4,7 @@ from math import log
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -91,7 +91,6 @@ def test_the_critic_learns_to_tell_and_the_generator_to_be_taken_for_real(name, 
     assert on_fake.sum() < 0
 
 
-@settings(deadline=None)
 @pytest.mark.parametrize("name", LOSSES)
 @given(
     batches=st.lists(st.tuples(*[st.floats(-50, 50)] * 2), min_size=1, max_size=6).flatmap(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -48,7 +48,6 @@ def test_a_unit_norm_linear_critic_is_not_penalised(make_step):
     assert abs(penalty_alone(step, replace(GP, weight=10.0))) < 1e-6
 
 
-@settings(deadline=None)
 @given(norm=st.floats(-20, 20))
 def test_a_linear_critic_pays_its_distance_from_unit_norm(make_step, norm):
     """(|w| - 1)^2; the 1e-12 under the root moves |w| = 0 to 1e-6, and nothing else visibly."""

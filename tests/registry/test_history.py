@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzoo_registry import Conflict, NotFound, Registry
@@ -82,7 +82,6 @@ def apply(registry: Registry, action: str, *args: Any) -> str:
     return "done"
 
 
-@settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_any_history_is_that_of_the_model(steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, UsageError
@@ -41,7 +41,6 @@ def test_samples_are_those_of_the_latent_stream(plain, pets):
     assert plain.sample(4, 7).std() > 30  # and not one flat colour
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, MAX_SEED),
     n=st.integers(1, 2 * BATCH + 3),

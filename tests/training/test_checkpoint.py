@@ -125,13 +125,16 @@ def test_any_flipped_bit_is_refused(trained):
     data = path.read_bytes()
     header = 8 + int.from_bytes(data[:8], "little")
 
-    @settings(deadline=None, max_examples=100, database=None)
+    @settings(database=None)
     @given(bit=st.integers(0, header * 8 - 1) | st.integers(header * 8, len(data) * 8 - 1))
     def flip(bit):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        assert str(refused(trainer, path)).startswith(f"checkpoint {path} is damaged: ")
+        # A flip in the format field looks like a format to come.
+        assert str(refused(trainer, path)).startswith(
+            (f"checkpoint {path} is damaged: ", f"checkpoint {path} is of a ")
+        )
 
     flip()
 

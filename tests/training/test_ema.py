@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -35,7 +35,6 @@ def test_half_of_the_difference_is_gone_after_a_half_life(batch):
     torch.testing.assert_close(averages(ema), torch.full_like(averages(ema), 0.5))
 
 
-@settings(deadline=None)
 @given(batches=st.lists(st.integers(1, 3000), min_size=1, max_size=8), kimg=st.floats(0.1, 50))
 def test_only_the_images_count_and_not_how_they_are_batched(batches, kimg):
     """1 - average = 0.5 ^ (images / half-life), past the ramp."""
