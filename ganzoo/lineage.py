@@ -50,7 +50,7 @@ def record(
         extra: what plugins add, by plugin.
     """
     config = {**run.config.to_dict(), "data": run.facts["data"]["name"]}
-    specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if spec.name == run.config.data)]
+    specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if run.config.data in (spec.name, zoo.qualified(spec)))]
     return {
         "format": FORMAT,
         "config": config,

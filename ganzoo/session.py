@@ -155,11 +155,7 @@ class Session:
 
     def _register(self, planned: Plan, run: Run, metrics: Mapping[str, float], grid: Path) -> Version:
         trainer, recipe = planned.trainer, planned.recipe
-        blobs: dict[str, bytes | Path] = {"preview": grid}
-        for kind, module in trainer.modules().items():
-            if not all(bool(torch.isfinite(tensor).all()) for tensor in module.state_dict().values()):
-                raise GanzooError(f"the {kind}'s weights are not finite; nothing was registered")
-            blobs[kind] = checkpoint.network_bytes(module)
+        weights = {kind: checkpoint.network_bytes(module) for kind, module in trainer.modules().items()}
         record = lineage.record(
             zoo=zoo(),
             recipe=recipe,
@@ -172,7 +168,7 @@ class Session:
             extra=self._observer.gather("ganzoo_lineage", run=run),
         )
         try:
-            return self._store.register(run.config.name, blobs, record)
+            return self._store.register(run.config.name, {**weights, "preview": grid}, record)
         except RegistryError as error:
             hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {run.directory}"
             raise type(error)(str(error), hint=hint) from error

@@ -1,7 +1,11 @@
-"""Distributions built from the source tree, without a network."""
+"""Distributions built from the source tree, and an environment to install them in, without a network."""
 
+import json
+import os
 import subprocess
 import sys
+import sysconfig
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,3 +50,51 @@ def pip() -> Callable[..., str]:
         return run(sys.executable, "-m", "pip", "--python", python, command, *offline, *arguments)
 
     return act
+
+
+class Place:
+    """A clean environment with ganzoo's wheel in it, a directory to work in, and a registry."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        venv.create(directory / "venv", symlinks=True)
+        scripts = directory / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
+        self.python = scripts / "python"
+        self.command = scripts / "ganzoo"
+        self.environment = {**os.environ, "GANZOO_REGISTRY": str(directory / "registry"), "OMP_NUM_THREADS": "1"}
+
+    def borrow_dependencies(self) -> None:
+        """Look for what is not here in the environment of the tests: installing torch again would take minutes.
+
+        That environment's ganzoo stands behind this one's own, so install ganzoo first: pip would find it there.
+        """
+        paths = {"base": str(self.directory / "venv"), "platbase": str(self.directory / "venv")}
+        site = Path(sysconfig.get_path("purelib", "venv", paths))
+        (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            list(map(str, command)),
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ganzoo(self, *arguments: str | Path) -> str:
+        done = self.run(self.command, *arguments)
+        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def models(self) -> list[str]:
+        return [model["name"] for model in json.loads(self.ganzoo("models", "--json"))]
+
+
+@pytest.fixture(scope="session")
+def place(wheel: Path, pip: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """One for the whole run; who installs a plugin takes it away again."""
+    made = Place(tmp_path_factory.mktemp("place"))
+    pip(made.python, "install", wheel)
+    made.borrow_dependencies()
+    return made

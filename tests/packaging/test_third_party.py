@@ -2,16 +2,13 @@
 
 import io
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
-import sysconfig
 import tomllib
-import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -22,61 +19,16 @@ ROOT = Path(__file__).parents[2]
 SOURCE = Path(__file__).with_name("third_party")
 
 
-class Place:
-    """A clean environment with ganzoo's wheel in it, a directory to work in, and a registry."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        venv.create(directory / "venv", symlinks=True)
-        scripts = directory / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
-        self.python = scripts / "python"
-        self.command = scripts / "ganzoo"
-        self.environment = {**os.environ, "GANZOO_REGISTRY": str(directory / "registry"), "OMP_NUM_THREADS": "1"}
-
-    def borrow_dependencies(self) -> None:
-        """Look for what is not here in the environment of the tests: installing torch again would take minutes.
-
-        That environment's ganzoo stands behind this one's own, so install ganzoo first: pip would find it there.
-        """
-        paths = {"base": str(self.directory / "venv"), "platbase": str(self.directory / "venv")}
-        site = Path(sysconfig.get_path("purelib", "venv", paths))
-        (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-
-    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            list(map(str, command)),
-            cwd=self.directory,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def ganzoo(self, *arguments: str | Path) -> str:
-        done = self.run(self.command, *arguments)
-        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def models(self) -> list[str]:
-        return [model["name"] for model in json.loads(self.ganzoo("models", "--json"))]
-
-
-@pytest.fixture(scope="module")
-def place(
-    wheel: Path, build: Callable[[Path], Path], pip: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
-) -> Place:
-    """With the plugin installed, and its model trained for 30 steps."""
-    made = Place(tmp_path_factory.mktemp("place"))
-    pip(made.python, "install", wheel)
-    made.borrow_dependencies()
-    assert "ringgan" not in made.models()
-    pip(made.python, "install", build(SOURCE))
-    made.ganzoo("train", "--model", "ringgan", "--steps", "30", "--device", "cpu")
-    return made
+@pytest.fixture(scope="module", autouse=True)
+def _installed(place: Any, build: Callable[[Path], Path], pip: Callable[..., str]) -> None:
+    """The plugin is there, and its model trained for 30 steps."""
+    assert "ringgan" not in place.models()
+    pip(place.python, "install", build(SOURCE))
+    place.ganzoo("train", "--model", "ringgan", "--steps", "30", "--device", "cpu")
 
 
 @pytest.fixture
-def server(place: Place) -> Iterator[str]:
+def server(place: Any) -> Iterator[str]:
     """The URL of ``ganzoo serve``."""
     command = [place.command, "serve", "ringgan@champion", "--port", "0", "--device", "cpu"]
     with subprocess.Popen(command, env=place.environment, stderr=subprocess.PIPE, text=True) as process:
@@ -90,7 +42,7 @@ def server(place: Place) -> Iterator[str]:
         assert process.wait(30) == 0
 
 
-def test_the_environment_is_its_own(place: Place) -> None:
+def test_the_environment_is_its_own(place: Any) -> None:
     code = "import ganzoo, ganzoo_plugins, ganzoo_ringgan, torch; print(ganzoo.__file__, ganzoo_ringgan.__file__)"
     done = place.run(place.python, "-I", "-c", code)
     assert done.stdout.count(str(place.directory / "venv")) == 2, done.stderr
@@ -102,7 +54,7 @@ def test_the_plugin_is_as_small_as_promised() -> None:
     assert len(loss[loss.index("class ") :].splitlines()) <= 10
 
 
-def test_it_is_listed(place: Place) -> None:
+def test_it_is_listed(place: Any) -> None:
     assert "ringgan" in place.models()
     (plugin,) = (
         plugin for plugin in json.loads(place.ganzoo("plugins", "--json")) if plugin["distribution"] == "ganzoo-ringgan"
@@ -115,13 +67,13 @@ def test_it_is_listed(place: Place) -> None:
     }
 
 
-def test_its_loss_serves_a_built_in_architecture(place: Place) -> None:
+def test_its_loss_serves_a_built_in_architecture(place: Any) -> None:
     plan = place.ganzoo("train", "--model", "dcgan", "--set", "loss=absolute", "--print-config", "--device", "cpu")
     chosen = tomllib.loads(plan)
     assert (chosen["architecture"], chosen["loss"]) == ("dcgan", "ganzoo-ringgan/absolute")
 
 
-def test_the_registry_records_where_it_came_from(place: Place) -> None:
+def test_the_registry_records_where_it_came_from(place: Any) -> None:
     shown = json.loads(place.ganzoo("registry", "show", "ringgan:1", "--json"))
     lineage = shown["lineage"]
     assert {"name": "ringgan", "distribution": "ganzoo-ringgan", "version": "0.3.1", "api": "v1"} in lineage["plugins"]
@@ -130,7 +82,7 @@ def test_the_registry_records_where_it_came_from(place: Place) -> None:
     assert "onnx" in shown["kinds"]
 
 
-def test_it_exports(place: Place) -> None:
+def test_it_exports(place: Any) -> None:
     place.ganzoo("export", "ringgan", "--force", "-o", "ring.onnx")
     place.ganzoo("sample", "ring.onnx", "--seed", "7", "-o", "file.npy", "--device", "cpu")
     place.ganzoo("sample", "ringgan", "--seed", "7", "-o", "name.npy", "--device", "cpu")
@@ -139,7 +91,7 @@ def test_it_exports(place: Place) -> None:
     assert np.array_equal(images, np.load(place.directory / "file.npy"))
 
 
-def test_it_is_served(place: Place, request: pytest.FixtureRequest) -> None:
+def test_it_is_served(place: Any, request: pytest.FixtureRequest) -> None:
     place.ganzoo("registry", "alias", "ringgan", "champion")
     url = f"{request.getfixturevalue('server')}/v1/models/ringgan/sample?n=16&seed=7"
     place.ganzoo("sample", "ringgan", "-n", "16", "--seed", "7", "-o", "here.npy", "--device", "cpu")
@@ -149,7 +101,7 @@ def test_it_is_served(place: Place, request: pytest.FixtureRequest) -> None:
         assert picture.format == "PNG"
 
 
-def test_it_passes_what_every_model_must(place: Place) -> None:
+def test_it_passes_what_every_model_must(place: Any) -> None:
     """The suite's own tests find it because it is installed."""
     done = place.run(
         place.python,
@@ -161,7 +113,7 @@ def test_it_passes_what_every_model_must(place: Place) -> None:
     assert f"{tests} passed" in done.stdout
 
 
-def test_uninstalled_it_is_gone_and_what_it_made_still_samples(place: Place, pip: Callable[..., str]) -> None:
+def test_uninstalled_it_is_gone_and_what_it_made_still_samples(place: Any, pip: Callable[..., str]) -> None:
     """Last: nothing of the plugin is left but its version."""
     place.ganzoo("sample", "ringgan:1", "--seed", "7", "-o", "before.npy", "--device", "cpu")
     pip(place.python, "uninstall", "--yes", "ganzoo-ringgan")
