@@ -52,16 +52,18 @@ def test_the_bar_tells_digits_from_noise_and_from_a_gaussian() -> None:
 
 @pytest.mark.parametrize("model", ["dcgan", "wgan-gp"])
 def test_most_samples_are_digits_and_all_ten_are_there(
-    model: str, train: Callable[[str], str], trained_registry: Path
+    model: str, train: Callable[[str], str], trained_registry: Path, tell: Callable[[str], None]
 ) -> None:
     generator = ganzoo.load(train(model), registry=trained_registry, device="cpu")
     share, classes = share_of_digits(rows(generator.sample(1000, seed=1)))
-    print(f"{model}: {share:.1%} of 1,000 samples lie among the digits")
+    tell(f"{model}: {share:.1%} of 1,000 samples lie among the digits")
     assert share >= 0.60
     assert classes == set(range(10))
 
 
-def test_conditional_samples_are_what_was_asked_for(train: Callable[[str], str], trained_registry: Path) -> None:
+def test_conditional_samples_are_what_was_asked_for(
+    train: Callable[[str], str], trained_registry: Path, tell: Callable[[str], None]
+) -> None:
     images, unseen = training(), held_out()
     classifier = SVC(gamma=0.3).fit(rows(images.pixels), images.labels)
     accuracy = classifier.score(rows(unseen.pixels), unseen.labels)
@@ -69,5 +71,5 @@ def test_conditional_samples_are_what_was_asked_for(train: Callable[[str], str],
     generator = ganzoo.load(train("conditional"), registry=trained_registry, device="cpu")
     hits = [classifier.predict(rows(generator.sample(50, seed=label, label=label))) == label for label in range(10)]
     share = float(np.mean(hits))
-    print(f"conditional: {share:.1%} of 500 are the label asked for (classifier: {accuracy:.1%} on held-out digits)")
+    tell(f"conditional: {share:.1%} of 500 are the label asked for (classifier: {accuracy:.1%} on held-out digits)")
     assert share >= 0.90

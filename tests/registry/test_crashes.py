@@ -117,7 +117,7 @@ def crash_points(calls: list[str]) -> list[tuple[int, Callable[..., Any]]]:
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_crash_at_any_call_loses_nothing(
-    name: str, base: Registry, copies: Any, check: Any, with_system: Any, kit: Any
+    name: str, base: Registry, copies: Any, check: Any, with_system: Any, kit: Any, tell: Any
 ) -> None:
     action, again = ACTIONS[name]
     old = check(base)
@@ -133,14 +133,14 @@ def test_a_crash_at_any_call_loses_nothing(
         assert check(registry) in (old, new), (calls[k], mode.__name__)
         again(registry)
         assert check(registry) == new, (calls[k], mode.__name__)
-    print(f"{name}: {len(points)} crash points in {len(calls)} calls")
+    tell(f"registry, {name}: {len(points)} crash points in {len(calls)} calls")
     assert len(points) > len(calls) > 5
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_refusal_at_any_call_is_one_line_and_leaves_nothing_half_written(
-    name: str, code: int, base: Registry, copies: Any, check: Any, with_system: Any, kit: Any
+    name: str, code: int, base: Registry, copies: Any, check: Any, with_system: Any, kit: Any, tell: Any
 ) -> None:
     action, again = ACTIONS[name]
     old = check(base)
@@ -176,7 +176,7 @@ def test_a_refusal_at_any_call_is_one_line_and_leaves_nothing_half_written(
         assert check(registry) in (old, new), call
         again(registry)
         assert check(registry) == new, call
-    print(f"{name}: {refused} refusals with {errno.errorcode[code]}")
+    tell(f"registry, {name}: {refused} refusals with {errno.errorcode[code]}")
     assert refused >= 4
 
 

@@ -174,9 +174,9 @@ def problems(left: Registry, action: Any, check: Any, old: Any, new: Any) -> lis
 
 
 @pytest.mark.parametrize("action", [register, attach, attach_again, alias, remove])
-def test_a_power_cut_loses_nothing_that_was_acknowledged(action: Any, cut_everywhere: Any) -> None:
+def test_a_power_cut_loses_nothing_that_was_acknowledged(action: Any, cut_everywhere: Any, tell: Any) -> None:
     states, wrong = cut_everywhere(action)
-    print(f"{action.__name__}: {states} states after a power cut")
+    tell(f"registry, {action.__name__}: {states} states after a power cut")
     assert states > 15
     assert wrong == []
 
