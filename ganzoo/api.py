@@ -1,5 +1,6 @@
 """The same few calls that the command line makes: train, export, load, models."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def open_registry(path: str | Path | None = None) -> Registry:
 
 
 def load(
-    reference: str,
+    reference: str | os.PathLike[str],
     *,
     registry: str | Path | None = None,
     device: "Device" = "auto",
@@ -49,6 +50,7 @@ def load(
     from ganzoo.runtime.card import ATTACHMENT
     from ganzoo.runtime.generator import ImageGenerator
 
+    reference = os.fspath(reference)
     if reference.endswith(".onnx"):
         try:
             data = Path(reference).read_bytes()

@@ -4,6 +4,7 @@ It holds no host or user name, no absolute path and no time: the same training g
 record and weights are the same version.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def record(
     """Assemble the record of a finished run.
 
     Args:
-        metrics: the last report; rates are left out.
+        metrics: the last report; rates, and what is not a finite number, are left out.
         parents: digests of the versions that it started from.
         extra: what plugins add, by plugin.
     """
@@ -65,7 +66,9 @@ def record(
         },
         "data": run.facts["data"],
         "training": {"steps": run.config.steps, "images": images_shown},
-        "metrics": {name: value for name, value in metrics.items() if name != "images_per_second"},
+        "metrics": {
+            name: value for name, value in metrics.items() if name != "images_per_second" and math.isfinite(value)
+        },
         "plugins": _plugins(zoo, specs),
         "environment": run.facts["environment"],
         "parents": list(parents),

@@ -6,9 +6,7 @@ from pathlib import Path
 
 def registry_root(option: Path | None = None) -> Path:
     """The registry's directory: ``option``, else ``$GANZOO_REGISTRY``, else in the user's data directory."""
-    if option is not None:
-        return option
-    if named := os.environ.get("GANZOO_REGISTRY"):
+    if named := option or os.environ.get("GANZOO_REGISTRY"):
         return Path(named).expanduser()
     import platformdirs
 

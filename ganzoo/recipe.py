@@ -71,6 +71,8 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
     published = merge(_checked(model, model.defaults), _checked(model, _small_image_defaults(model, size)))
     if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
         published.pop("options", None)  # they are those of the architecture that was replaced
+    if loss is not _spec(zoo, Loss, None, model.loss, home):
+        published.pop("penalties", None)
     layers = (_checked(loss, loss.defaults), published, given)
     values = merge(*layers, names, {"size": size})
     values["penalties"] = _penalties(zoo, own, [layer.get("penalties", {}) for layer in layers], home)
@@ -165,4 +167,8 @@ def _penalties(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], home
 def _options(architecture: Architecture, given: Any) -> Any:
     if not isinstance(given, Mapping):
         raise UsageError("configuration key 'options': expected a table", hint="--set options.width=64")
-    return convert(given, architecture.options, "options.")
+    options = convert(given, architecture.options, "options.")
+    for field in fields(options):
+        if getattr(options, field.name) is None and getattr(architecture.options(), field.name) is not None:
+            raise UsageError(f"configuration key 'options.{field.name}' cannot be None", hint="TOML has no such value")
+    return options

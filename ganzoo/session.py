@@ -1,5 +1,6 @@
 """A whole training: configuration and data -> run -> version in the registry -> ONNX."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,13 +130,18 @@ class Session:
             raise UsageError(f"{run.directory} has {done} steps already", hint=f"--steps must be at least {done}")
         self._store.prepare()
         run.config = recipe.config
-        run.write_config()
-        run.rewind_metrics(trainer.steps_done)
+        run.facts = {**run.facts, "environment": environment.describe()}
         return run, Plan(recipe=recipe, images=images, trainer=trainer)
 
     def finish(self, started: tuple[Run, Plan], *, export: bool = True) -> TrainResult:
-        """Train to the last step, register the result, and export it."""
+        """Train to the last step, register the result, and export it; alone in the run's directory."""
         run, planned = started
+        with run.locked():
+            run.write_config()
+            run.rewind_metrics(planned.trainer.steps_done)
+            return self._finish(run, planned, export)
+
+    def _finish(self, run: Run, planned: Plan, export: bool) -> TrainResult:
         if skipped := planned.images.skipped:
             total, first = len(planned.images) + len(skipped), "; ".join(skipped[:SKIPPED_SHOWN])
             self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
@@ -238,8 +244,14 @@ class _WithHooks(Observer):
         zoo().manager.notify(hook, self._observer.noted, **arguments)
 
     def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
-        answers = zoo().manager.notify(hook, self._observer.noted, **arguments)
-        return {plugin.qualified: dict(answer) for plugin, answer in answers}
+        """What plugins answer, by plugin; an answer that is not a JSON object is left out, with a word."""
+        gathered = {}
+        for plugin, answer in zoo().manager.notify(hook, self._observer.noted, **arguments):
+            try:
+                gathered[plugin.qualified] = dict(json.loads(json.dumps(dict(answer), allow_nan=False)))
+            except (TypeError, ValueError) as error:
+                self._observer.noted(f"plugin {plugin} answered {hook} with what is not a JSON object: {error}")
+        return gathered
 
     def started(self, run: Run, step: int) -> None:
         self._observer.started(run, step)
@@ -250,7 +262,7 @@ class _WithHooks(Observer):
 
     def reported(self, run: Run, step: int, metrics: dict[str, float]) -> None:
         self._observer.reported(run, step, metrics)
-        self.notify("ganzoo_report", run=run, step=step, metrics=metrics)
+        self.notify("ganzoo_report", run=run, step=step, metrics=dict(metrics))
 
     def noted(self, message: str) -> None:
         self._observer.noted(message)

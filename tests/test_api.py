@@ -42,6 +42,12 @@ def test_every_way_to_name_a_version_gives_the_same_images(trained: Trained, for
     np.testing.assert_array_equal(images, ganzoo.load("vanilla", registry=root, device="cpu").sample(5, seed=7))
 
 
+def test_a_file_may_be_given_as_a_path(trained: Trained) -> None:
+    file = trained[1].onnx
+    assert file is not None
+    assert ganzoo.load(file, device="cpu").sha256 == ganzoo.load(str(file), device="cpu").sha256
+
+
 def test_the_registry_may_stand_in_the_environment(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANZOO_REGISTRY", str(trained[0]))
     assert ganzoo.load("vanilla").card.version == 1

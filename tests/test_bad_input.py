@@ -462,7 +462,14 @@ def disk_full_in_checkpoints(monkeypatch: pytest.MonkeyPatch, no_room: Callable[
 
 
 def disk_full_in_registry(monkeypatch: pytest.MonkeyPatch, no_room: Callable[[str], None]) -> None:
-    monkeypatch.setattr(disk, "system", Refusing(errno.ENOSPC))
+    """When the training is over: there was room when it began."""
+    real = Registry.register
+
+    def register(*arguments: Any) -> Any:
+        monkeypatch.setattr(disk, "system", Refusing(errno.ENOSPC))
+        return real(*arguments)
+
+    monkeypatch.setattr(Registry, "register", register)
 
 
 @pytest.mark.parametrize(
@@ -503,9 +510,12 @@ def test_a_full_disk_while_training_leaves_a_run_that_can_be_finished(
 
 
 def test_a_full_disk_at_the_end_says_how_to_go_on(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    no_room: Callable[[str], None],
 ) -> None:
-    monkeypatch.setattr(disk, "system", Refusing(errno.ENOSPC))
+    disk_full_in_registry(monkeypatch, no_room)
     assert failure(f"{TRAIN} --no-export", capsys)[2].endswith("; then: ganzoo train --resume runs/vanilla/1")
 
 

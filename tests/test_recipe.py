@@ -204,6 +204,25 @@ def test_penalties_are_added_changed_and_removed(here: Zoo) -> None:
     assert resolve(here, "net", {"penalties": {"margin": {"weight": 0}}}).config.penalties["acme/margin"].weight == 0
 
 
+def test_a_models_penalties_are_not_forced_on_another_loss(make_zoo: Callable[..., Zoo]) -> None:
+    model = replace(MODEL, defaults={"penalties": {"r1": {"weight": 5.0}}})
+    ours = make_zoo(NET, LOSS, model, Margin())
+    assert set(resolve(ours, "net").config.penalties) == {"acme/margin", "r1"}
+    assert resolve(ours, "net", {"loss": "hinge"}).config.penalties == {}
+
+
+def test_none_where_the_default_is_something(make_zoo: Callable[..., Zoo]) -> None:
+    """A file could not say it, so a resumed or exported run would not be the one that was trained."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Wide:
+        width: int | None = 16
+
+    ours = make_zoo(replace(NET, options=Wide), LOSS, replace(MODEL, defaults={}, defaults_up_to={}), Margin())
+    with pytest.raises(UsageError, match="cannot be None"):
+        resolve(ours, "net", {"options": {"width": None}})
+
+
 def test_a_losss_own_penalty_keeps_what_only_its_plugin_knows(here: Zoo) -> None:
     (penalty,) = resolve(here, "net", {"penalties": {"margin": {"weight": 9}}}).penalties
     assert penalty == Margin(weight=9.0, every=4, margin=7.0)

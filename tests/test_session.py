@@ -25,6 +25,7 @@ from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
 from ganzoo.session import TrainResult
 from ganzoo.training import loop
 from ganzoo.training.loop import Observer
+from ganzoo.training.phases import generator_loss
 from ganzoo.training.run import Run
 from ganzoo.zoo import zoo
 from ganzoo_registry import NotWritable, Registry
@@ -178,6 +179,7 @@ def test_what_a_run_leaves_on_disk() -> None:
         "checkpoints/step-00000002.safetensors",
         "checkpoints/step-00000003.safetensors",
         "config.toml",
+        "lock",
         "metrics.jsonl",
         "previews/step-00000002.png",
         "run.json",
@@ -408,6 +410,34 @@ def test_a_plugin_hears_of_a_failure(install: Callable[..., None], monkeypatch: 
     with pytest.raises(GanzooError, match="diverged"):
         train()
     assert sys.modules["watcher"].HEARD == [("started", "vanilla", "1"), ("ended", None)]
+
+
+@pytest.mark.parametrize("answer", ["'text'", "{'score': float('nan')}", "{'where': run.directory}", "7"])
+def test_a_lineage_that_is_not_json_is_left_out(answer: str, install: Callable[..., None]) -> None:
+    """It comes when the training is over: it must not cost the version."""
+    hook = f"import ganzoo\n\n@ganzoo.hookimpl\ndef ganzoo_lineage(run):\n    return {answer}\n"
+    install("ganzoo-odd", odd=hook)
+    notes = Notes()
+    assert lineage(train(observer=notes))["extra"] == {}
+    (note,) = notes.told
+    assert note.startswith("plugin ganzoo-odd/odd 2.5 answered ganzoo_lineage with what is not a JSON object: ")
+
+
+def test_a_plugin_that_empties_the_report(install: Callable[..., None]) -> None:
+    install("ganzoo-odd", odd="import ganzoo\n\n@ganzoo.hookimpl\ndef ganzoo_report(metrics):\n    metrics.clear()\n")
+    assert set(lineage(train())["metrics"]) == {"loss_d", "loss_g"}
+
+
+def test_a_diagnostic_that_is_not_finite_costs_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def odd(step: Any, *arguments: Any) -> Any:
+        step.log("ratio", torch.tensor(float("nan")))
+        return real(step, *arguments)
+
+    real = generator_loss
+    monkeypatch.setattr("ganzoo.training.trainer.generator_loss", odd)
+    result = train()
+    assert set(lineage(result)["metrics"]) == {"loss_d", "loss_g"}
+    assert json.loads((result.run / "metrics.jsonl").read_text().splitlines()[-1])["ratio"] is None
 
 
 def test_a_plugin_that_raises_is_named_once_and_stops_nothing(install: Callable[..., None]) -> None:

@@ -7,7 +7,7 @@ import click
 
 from ganzoo.cli.groups import Group
 from ganzoo.cli.output import emit, flatten, json_option, note, registry_option, table
-from ganzoo.errors import UsageError
+from ganzoo.errors import ExitCode, UsageError
 from ganzoo.paths import registry_root
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ def command() -> None:
 @click.argument("name", required=False)
 @registry_option
 @json_option
-def ls(name: str | None, registry: Path | None, as_json: bool) -> None:
+def ls(name: str | None, registry: Path | None, as_json: bool) -> int:
     """List the models, or the versions of model NAME."""
     store = _open(registry)
-    versions = [
-        version
-        for model in ([name] if name else store.names())
-        for version in (store.versions(model) if name else store.versions(model)[-1:])
-    ]
-    emit([_summary(store, version) for version in versions], as_json, _listing)
-    if not versions:
+    if name:
+        versions, code = [_summary(store, version) for version in store.versions(name)], int(ExitCode.OK)
+    else:
+        versions, code = _newest(store)
+    emit(versions, as_json, _listing)
+    if not versions and code == ExitCode.OK:
         note(f"Nothing is registered in {store.root}. Train something: ganzoo train --model wgan-gp")
+    return code
 
 
 @command.command()
@@ -124,6 +124,20 @@ def rm(reference: str, registry: Path | None) -> None:
         raise UsageError("rm wants one exact version", hint=f"ganzoo registry rm {version}")
     store.remove(version)
     note(f"Removed {version}.")
+
+
+def _newest(store: "Registry") -> tuple[list[dict[str, Any]], int]:
+    """The newest version of each model, and the exit code: a damaged one is reported, and hides no other."""
+    from ganzoo.cli.failures import report
+    from ganzoo_registry import Corrupt
+
+    versions, code = [], int(ExitCode.OK)
+    for name in store.names():
+        try:
+            versions.append(_summary(store, store.resolve(name)))
+        except Corrupt as error:
+            code = report(error)
+    return versions, code
 
 
 def _summary(store: "Registry", version: "Version") -> dict[str, Any]:

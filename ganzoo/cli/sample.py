@@ -51,7 +51,7 @@ def command(
     Image i of a seed is the same image whatever -n and --start are.
     """
     each = each or output.is_dir() or output.suffix == ""
-    if not each and output.suffix not in (".png", ".npy"):
+    if not each and output.suffix.lower() not in (".png", ".npy"):
         raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
     from ganzoo.api import load
     from ganzoo.runtime.generator import random_seed
@@ -74,7 +74,7 @@ def _write(images: "NDArray[np.uint8]", output: Path, each: bool, start: int) ->
             raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
         for index, image in enumerate(images, start):
             write_atomic(output / f"{index:06d}.png", encode_png(image))
-    elif output.suffix == ".npy":
+    elif output.suffix.lower() == ".npy":
         write_atomic(output, encode_npy(images))
     else:
         write_atomic(output, encode_png(grid(images)))

@@ -1,5 +1,6 @@
 """``ganzoo train``: from a model's name to a registered, exported version."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "de
     "--size",
     type=click.IntRange(min=1),
     metavar="PIXELS",
-    help="Image height and width. [default: the data's own]",
+    help="Image height and width. [default: the data's own; 64 for a folder]",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Generator updates. [default: the model's]")
 @click.option("--batch", type=click.IntRange(min=2), help="Real images per update. [default: the model's]")
@@ -66,7 +67,7 @@ def command(
     Ctrl-C finishes the step, saves, and says how to go on.
     """
     from ganzoo.config import merge, parse_settings, read_file
-    from ganzoo.errors import UsageError
+    from ganzoo.errors import TrainingStopped, UsageError
 
     given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] is not None}
     settings = merge(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
@@ -83,19 +84,23 @@ def command(
         session = Session(api.open_registry(registry), runs, strict=strict)
         _show_plan(session, model, settings, init_from, print_config)
         return
-    with Progress() as progress:
-        result = api.train(
-            model,
-            settings=settings,
-            resume=resume,
-            init_from=init_from,
-            registry=registry,
-            runs=runs,
-            export=not no_export,
-            strict=strict,
-            observer=progress,
-        )
-    _show_result(result, as_json)
+    there = f" --registry {shlex.quote(str(registry))}" if registry else ""
+    try:
+        with Progress() as progress:
+            result = api.train(
+                model,
+                settings=settings,
+                resume=resume,
+                init_from=init_from,
+                registry=registry,
+                runs=runs,
+                export=not no_export,
+                strict=strict,
+                observer=progress,
+            )
+    except TrainingStopped as stopped:
+        raise TrainingStopped(str(stopped), hint=f"{stopped.hint}{there}") from stopped
+    _show_result(result, there, as_json)
 
 
 def _show_plan(
@@ -113,7 +118,7 @@ def _show_plan(
     click.echo(f"would train {config.steps:,} steps of {config.model} on {config.device} in {config.precision}")
 
 
-def _show_result(result: "TrainResult", as_json: bool) -> None:
+def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:
     data = {
         "version": str(result.version),
         "run": str(result.run),
@@ -133,4 +138,4 @@ def _show_result(result: "TrainResult", as_json: bool) -> None:
     name = result.version.name
     follow = [f"registry show {result.version}"]
     follow += [f"sample {name} -n 64 --seed 7 -o grid.png", f"serve {name}"] if result.onnx else [f"export {name}"]
-    note("Next:\n" + "\n".join(f"  ganzoo {command}" for command in follow))
+    note("Next:\n" + "\n".join(f"  ganzoo {command}{there}" for command in follow))

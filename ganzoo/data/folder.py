@@ -12,14 +12,17 @@ from ganzoo.data.resize import fit
 from ganzoo.errors import UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+FORMATS = ("PNG", "JPEG", "WEBP")
+"""By content: Pillow looks past the suffix, and would start Ghostscript for an EPS that is called .png."""
 
 
 def read_folder(root: Path, size: int, strict: bool) -> ImageSet:
     """Read every PNG, JPEG and WebP below ``root``, upright by its EXIF tag, on white where it is transparent.
 
     Images in two or more sub-folders are labelled by the sub-folder's name, in sorted order; a single sub-folder says
-    nothing, so its images are unlabelled. Images that are all grey become one channel, else three. Names that begin
-    with a dot are passed over: file managers and notebooks keep copies there.
+    nothing, so its images are unlabelled. A sub-folder without a readable image does not count. Images that are all
+    grey become one channel, else three. Names that begin with a dot are passed over: file managers and notebooks keep
+    copies there.
 
     Raises:
         UsageError: no image could be read; images lie both beside and in class folders; or, with ``strict``, any
@@ -31,8 +34,7 @@ def read_folder(root: Path, size: int, strict: bool) -> ImageSet:
             f"{root}: no images", hint=f"it should hold {', '.join(SUFFIXES)} files, or sub-folders of them"
         )
     folders = [path.relative_to(root).parts[0] if path.parent != root else "" for path in files]
-    class_names = tuple(sorted(set(folders)))
-    if len(class_names) > 1 and "" in class_names:
+    if "" in folders and len(set(folders)) > 1:
         beside = root / files[folders.index("")].name
         raise UsageError(
             f"{root}: images lie beside the class folders ({beside.name}, for one), so their class is unknown",
@@ -50,6 +52,7 @@ def read_folder(root: Path, size: int, strict: bool) -> ImageSet:
             f"{root}: {len(skipped)} of {len(files)} images cannot be read; the first is {skipped[0]}",
             hint="mend or remove them, or leave out --strict to skip them" if read else "is this the right folder?",
         )
+    class_names = tuple(sorted({folders[index] for index, _ in read}))
     labelled = len(class_names) > 1
     labels = np.array([class_names.index(folders[index]) for index, _ in read], np.int64) if labelled else None
     return ImageSet(
@@ -69,7 +72,7 @@ def _decode(path: Path, size: int) -> NDArray[np.uint8] | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return _pixels(image, size)
     except Exception as error:  # a damaged file can make Pillow's decoders raise anything
         return " ".join(str(error).split()).replace(str(path), "file") or type(error).__name__

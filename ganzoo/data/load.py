@@ -17,7 +17,8 @@ def load(source: str, zoo: Zoo, *, size: int | None = None, strict: bool = False
     """Read images into memory.
 
     Args:
-        source: a folder, an ``.npy`` or ``.npz`` file, or a data set's name.
+        source: a data set's name, a folder, or an ``.npy`` or ``.npz`` file. What a data set is called means the data
+            set, whatever lies in the working directory; ``./digits`` is the folder.
         zoo: resolves names.
         size: resize and centre-crop to size x size pixels; None keeps what is there (64 for a folder).
         strict: refuse a folder with unreadable images, instead of skipping them.
@@ -27,20 +28,25 @@ def load(source: str, zoo: Zoo, *, size: int | None = None, strict: bool = False
         UsageError: what is there cannot be used.
     """
     path = Path(source).expanduser()
-    if path.is_dir():
-        return read_folder(path, size or 64, strict)
-    if path.suffix.lower() in ARRAYS and path.is_file():
-        return resized(read_array(path), size)
-    if path.exists():
-        raise NotFoundError(
-            f"--data {source}: this kind of file is not read",
-            hint=f"give a folder of images, a {' or '.join(ARRAYS)} file, or a name that `ganzoo plugins` lists",
-        )
+    named = any(source == dataset.name for dataset in zoo.all(Dataset))
+    if path.exists() and not named:
+        return _read(path, source, size, strict)
     dataset = _named(source, zoo)
     images = load_target(dataset.target)()
     if not isinstance(images, ImageSet):
         raise PluginError(f"data set {source!r} returned {type(images).__name__}, not a ganzoo.data.ImageSet")
     return resized(images, size)
+
+
+def _read(path: Path, source: str, size: int | None, strict: bool) -> ImageSet:
+    if path.is_dir():
+        return read_folder(path, size or 64, strict)
+    if path.suffix.lower() in ARRAYS and path.is_file():
+        return resized(read_array(path), size)
+    raise NotFoundError(
+        f"--data {source}: this kind of file is not read",
+        hint=f"give a folder of images, a {' or '.join(ARRAYS)} file, or a name that `ganzoo plugins` lists",
+    )
 
 
 def _named(source: str, zoo: Zoo) -> Dataset:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, UsageError
 from ganzoo.latents import draw
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 
@@ -44,6 +44,7 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
 
     Raises:
         GanzooError: torch cannot convert it.
+        UsageError: not to this opset.
     """
     conditional = bool(card.class_names)
     batch = torch.export.Dim("batch")
@@ -73,6 +74,9 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
     if program is None:
         raise GanzooError("torch returned no ONNX program")
     proto = program.model_proto
+    made = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
+    if made != opset:  # the exporter falls back to another with a remark
+        raise UsageError(f"torch makes no ONNX of opset {opset} of this generator", hint=f"--opset {made} works")
     entry = proto.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, card.to_json()
     _forget_sources(proto)

@@ -4,7 +4,9 @@ It is one JSON object under the key ``ganzoo`` of the ONNX file's ``metadata_pro
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ganzoo.errors import IntegrityError
 from ganzoo.latents import STREAM
@@ -49,7 +51,7 @@ class GeneratorCard:
         """Read what ``to_json`` wrote.
 
         Raises:
-            IntegrityError: the card is missing, of a newer format, or of another random stream.
+            IntegrityError: the card is missing or damaged, of a newer format, or of another random stream.
         """
         if text is None:
             raise IntegrityError(
@@ -59,9 +61,40 @@ class GeneratorCard:
         try:
             fields = json.loads(text)
             known = fields.pop("format") == FORMAT
-            card = cls(**{**fields, "class_names": tuple(fields["class_names"])}) if known else None
+            card = cls(**_checked(fields)) if known else None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise IntegrityError(f"the ONNX file's ganzoo card cannot be read: {error}") from error
         if card is None or card.stream != STREAM:
             raise IntegrityError("the ONNX file was written by a newer ganzoo", hint="pip install --upgrade ganzoo")
         return card
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0  # JSON's true would pass for 1
+
+
+_FIELDS: Mapping[str, Callable[[Any], bool]] = {
+    "name": _is_text,
+    "version": lambda value: value is None or _is_count(value),
+    "digest": lambda value: value is None or _is_text(value),
+    "latent_dim": _is_count,
+    "channels": _is_count,
+    "height": _is_count,
+    "width": _is_count,
+    "class_names": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "stream": _is_text,
+}
+
+
+def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments; the card may come from anywhere, so each must be there and of its type."""
+    if fields.keys() != _FIELDS.keys():
+        raise TypeError(f"{min(fields.keys() ^ _FIELDS.keys())!r} is missing or unknown")
+    for name, fits in _FIELDS.items():
+        if not fits(fields[name]):
+            raise TypeError(f"{name!r} has the wrong type")
+    return {**fields, "class_names": tuple(fields["class_names"])}

@@ -27,6 +27,7 @@ def write(trainer: Trainer, path: Path) -> None:
         for parameter_name, parameter in module.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{name}.{parameter_name}.{key}"] = value
+    tensors |= {f"telemetry.{name}": pair for name, pair in trainer.telemetry.state().items()}
     stored = _storable(tensors)
     header = {"format": FORMAT, "steps_done": trainer.steps_done, "digest": _digest(stored, trainer.steps_done)}
     write_atomic(path, save(stored, {"ganzoo": json.dumps(header)}))
@@ -44,7 +45,11 @@ def read(trainer: Trainer, path: Path) -> None:
         for parameter_name, parameter in trainer.modules()[name].named_parameters():
             prefix = f"adam.{name}.{parameter_name}."
             state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            optimizer.state[parameter] = {key: _like(parameter, value) for key, value in state.items()}
+            if state:
+                optimizer.state[parameter] = {key: _like(parameter, value) for key, value in state.items()}
+    prefix = "telemetry."
+    sums = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    trainer.telemetry.load_state(sums)
     trainer.steps_done = steps_done
 
 

@@ -18,28 +18,24 @@ class EMA:
     def __init__(self, generator: nn.Module, kimg: float) -> None:
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
         self._half_life = kimg * 1000
-        self._averaged, self._copied = _pairs(self.generator, generator)
+        self._live = generator
 
     @torch.no_grad()
     def update(self, images_shown: int, batch: int) -> None:
         """Follow the generator after a step of ``batch`` images, ``images_shown`` in all."""
         half_life = max(min(self._half_life, images_shown * self.RAMP), 1e-8)
         weight = 1 - 0.5 ** (batch / half_life)
-        targets, sources = self._averaged
-        torch._foreach_lerp_(targets, sources, weight)
-        for target, source in zip(*self._copied, strict=True):
-            target.copy_(source)
+        live = _tensors(self._live)  # looked up anew: a network may put another tensor in a buffer's place
+        averaged, sources = [], []
+        for name, target in _tensors(self.generator).items():
+            if target.is_floating_point():
+                averaged.append(target)
+                sources.append(live[name])
+            else:  # a counter
+                target.copy_(live[name])
+        torch._foreach_lerp_(averaged, sources, weight)
 
 
-Pair = tuple[list[torch.Tensor], list[torch.Tensor]]
-
-
-def _pairs(average: nn.Module, live: nn.Module) -> tuple[Pair, Pair]:
-    """(average, live) tensors that are floating point, and those that are not (counters)."""
-    averaged: Pair = ([], [])
-    copied: Pair = ([], [])
-    for target, source in zip(average.state_dict().values(), live.state_dict().values(), strict=True):
-        pair = averaged if source.is_floating_point() else copied
-        pair[0].append(target)
-        pair[1].append(source)
-    return averaged, copied
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name, each tensor once, tied or not."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}

@@ -82,7 +82,7 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, floa
             # own checkpoint.
             signalled = stop.signal
             last = step == config.steps or signalled is not None
-            metrics = _record(trainer, run, observer, clock, last) or metrics
+            metrics = _record(trainer, run, observer, clock, save=last) or metrics
             if signalled is not None and step < config.steps:
                 raise TrainingStopped(
                     f"training stopped by {signalled.name} after step {step} of {config.steps}; everything is saved",
@@ -91,21 +91,27 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, floa
     return metrics
 
 
-def _record(trainer: Trainer, run: Run, observer: Observer, clock: "_Clock", last: bool) -> dict[str, float]:
-    """Report, preview and save what is due after a step, or ``last``; returns the report, empty if none was due."""
+def _record(trainer: Trainer, run: Run, observer: Observer, clock: "_Clock", save: bool) -> dict[str, float]:
+    """Report, preview and save what is due after a step; returns the report, empty if none was due.
+
+    Reports cover the steps since a multiple of ``report_every``, so that they do not tell where a run was resumed.
+    """
     config, step = run.config, trainer.steps_done
-    report = last or step % config.report_every == 0
+    aligned = step % config.report_every == 0
+    report = aligned or step == config.steps
     show = step % config.preview_every == 0
-    save = last or step % config.checkpoint_every == 0
+    save = save or step % config.checkpoint_every == 0
     metrics: dict[str, float] = {}
     if report or show or save or trainer.telemetry.readable_for_free:
         _refuse_divergence(trainer, run)
     if save:
         _refuse_bad_weights(trainer, run)
     if report:
-        metrics = {**trainer.telemetry.read(), "images_per_second": clock.rate()}
+        metrics = {**trainer.telemetry.means(), "images_per_second": clock.rate()}
         run.report(step, metrics)
         observer.reported(run, step, metrics)
+    if aligned:
+        trainer.telemetry.reset()
     if show:
         write_atomic(run.previews / f"step-{step:08d}.png", preview(trainer))
     if save:

@@ -2,16 +2,20 @@
 
 runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 run.json         data digest, hardware and versions
+                lock             held by the process that trains it
                 metrics.jsonl    a line a report
                 previews/        grids from fixed latents
                 checkpoints/     the newest three
                 samples.png      the final grid, and what was exported
 """
 
+import fcntl
 import json
+import math
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +98,22 @@ class Run:
         write_atomic(self.directory / "config.toml", self.config.to_toml().encode())
         write_atomic(self.directory / "run.json", (json.dumps(self.facts, indent=2, sort_keys=True) + "\n").encode())
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training this run meanwhile; the system lets go when this process ends.
+
+        Raises:
+            GanzooError: another one is at it.
+        """
+        with (self.directory / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise GanzooError(
+                    f"another process is training {self.directory}", hint="wait for it, or start a run of its own"
+                ) from error
+            yield
+
     @property
     def previews(self) -> Path:
         """Where preview grids go."""
@@ -113,16 +133,17 @@ class Run:
             path.unlink(missing_ok=True)
 
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append a line to ``metrics.jsonl``."""
+        """Append a line to ``metrics.jsonl``; what is not a finite number is null there."""
+        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         with (self.directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **metrics}) + "\n")
+            file.write(json.dumps({"step": step, **finite}) + "\n")
 
     def last_report(self) -> dict[str, float]:
         """The newest line of ``metrics.jsonl`` without its step; empty if nothing was reported yet."""
         path = self.directory / "metrics.jsonl"
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         report: dict[str, float] = json.loads(lines[-1]) if lines else {}
-        return {name: value for name, value in report.items() if name != "step"}
+        return {name: value for name, value in report.items() if name != "step" and value is not None}
 
     def rewind_metrics(self, step: int) -> None:
         """Drop what was reported after ``step``: a resumed run reports it again."""
@@ -144,7 +165,8 @@ def _claim(directory: Path) -> bool:
 
 
 def _last_touched(directory: Path) -> float:
-    return max(path.stat().st_mtime for path in [directory / "config.toml", directory / "checkpoints"])
+    marks = [directory / "config.toml", directory / "checkpoints"]
+    return max(path.stat().st_mtime for path in marks if path.exists())
 
 
 def _step(line: str) -> float:

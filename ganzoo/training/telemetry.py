@@ -1,11 +1,13 @@
 """Sums of what a run reports, kept on the device and read only at report intervals: no synchronisation per step."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 
 class Telemetry:
-    """Means of logged scalars since the last reading, and the first step whose loss was not finite."""
+    """Means of logged scalars since the last reset, and the first step whose loss was not finite."""
 
     def __init__(self, device: torch.device) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -29,9 +31,20 @@ class Telemetry:
         step = int(self._bad_step)
         return None if step < 0 else step
 
-    def read(self) -> dict[str, float]:
-        """The means since the last reading, which starts anew; reading waits for the device."""
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+    def means(self) -> dict[str, float]:
+        """The means since the last ``reset``; waits for the device."""
+        return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+
+    def reset(self) -> None:
+        """Start anew."""
         self._sums.clear()
         self._counts.clear()
-        return means
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint needs, so that a resumed run reports the same means: name -> [sum, count]."""
+        return {name: torch.stack([s, torch.full_like(s, self._counts[name])]) for name, s in self._sums.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what ``state`` gave."""
+        self._sums = {name: pair[0].to(self._bad_step.device) for name, pair in state.items()}
+        self._counts = {name: int(pair[1]) for name, pair in state.items()}

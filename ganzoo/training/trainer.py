@@ -1,7 +1,6 @@
 """The step: everything that happens between two values of the step counter."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +49,7 @@ class Trainer:
             "generator": _adam(self.generator, config.generator.lr, config.generator.betas),
             "discriminator": _adam(self.discriminator, config.discriminator.lr, config.discriminator.betas),
         }
+        self._critic_weights = _trainable(self.discriminator)
         self.latent_dim = networks.latent_dim
         self.classes = data.classes if conditional else 0
         self._data = data
@@ -65,12 +65,12 @@ class Trainer:
 
     def step(self) -> None:
         """``critic_steps`` updates of the critic, then one of the generator and of its average."""
-        self.discriminator.requires_grad_(True)
+        self._thaw_critic(True)
         for phase in range(self.config.critic_steps):
             loss = critic_loss(self._batch(phase, grad=False), self._loss, self._penalties, self.steps_done)
             self._update("discriminator", loss)
         # Frozen, the critic costs the generator's phase no weight gradients: 8 % of DCGAN's step.
-        self.discriminator.requires_grad_(False)
+        self._thaw_critic(False)
         loss = generator_loss(self._batch(self.config.critic_steps, grad=True), self._loss)
         self._update("generator", loss)
         self.steps_done += 1
@@ -103,6 +103,11 @@ class Trainer:
             log=self.telemetry.log,
         )
 
+    def _thaw_critic(self, thawed: bool) -> None:
+        """Only what the plugin left trainable: a layer that it froze stays frozen."""
+        for weight in self._critic_weights:
+            weight.requires_grad_(thawed)
+
     def _update(self, network: str, loss: Tensor) -> None:
         self.telemetry.watch(loss, self.steps_done)
         optimizer = self.optimizers[network]
@@ -120,10 +125,16 @@ class Trainer:
 
 
 def _place(network: nn.Module, precision: Precision) -> nn.Module:
-    placed: nn.Module = network.to(precision.device, memory_format=precision.memory_format)  # type: ignore[call-overload]
-    return placed.train()
+    placed = network.to(precision.device).train()
+    for weight in placed.parameters():
+        if weight.dim() == 4:  # a format of images' and of convolutions' weights
+            weight.data = weight.data.to(memory_format=precision.memory_format)
+    return placed
+
+
+def _trainable(network: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in network.parameters() if weight.requires_grad]
 
 
 def _adam(network: nn.Module, lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    parameters: list[Any] = list(network.parameters())
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True)
+    return torch.optim.Adam(_trainable(network), lr=lr, betas=betas, fused=True)

@@ -42,21 +42,22 @@ class Registry:
     # writing
 
     def prepare(self) -> None:
-        """Make the registry's directory if it is not there; a way to know early that it can be written to.
+        """Make the registry's directory if it is not there, and prove that it can be written to.
 
         Raises:
             RegistryError: what is there is not a registry of this format.
+            NotWritable: it cannot be written to, whether it is there or not.
         """
         path = self.root / "oci-layout"
         found = self._disk.read(path)
-        if found is None:
-            with self._disk.staged([_LAYOUT]) as staged:
-                self._disk.publish(staged, path)
-        elif found != _LAYOUT:
+        if found not in (None, _LAYOUT):
             raise RegistryError(
                 f"{self.root} is not a registry of this format ({FORMAT})",
                 hint="pip install --upgrade ganzoo, or choose another place with --registry DIR",
             )
+        with self._disk.staged([_LAYOUT]) as staged:  # where the layout is there already, this is the proof
+            if found is None:
+                self._disk.publish(staged, path)
 
     def register(self, name: str, blobs: Mapping[str, bytes | Path], lineage: Mapping[str, Any]) -> Version:
         """Store a version, durably; it exists when this returns, and not at all before its last step.

@@ -142,6 +142,38 @@ def test_a_corrupted_blob(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert blob.name[:12] in error
 
 
+@pytest.mark.parametrize("record", ["versions/3", "aliases/champion/1"])
+def test_a_damaged_record_hides_no_other_model(root: Path, record: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = root / "models" / "net" / record
+    path.chmod(0o644)
+    path.write_bytes(b"{")
+    assert run(root, "ls", "--json") == 4
+    out, err = capsys.readouterr()
+    assert [version["version"] for version in json.loads(out)] == ["other:1"]
+    place = f"models/net/{record}"
+    assert err == f"Error: the record {place} is damaged\nHint: restore {place} from a copy of the registry\n"
+
+
+def test_nothing_but_damage_is_not_an_empty_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.register("net", {"generator": b"weights"}, {})
+    path = registry.root / "models/net/versions/1"
+    path.chmod(0o644)
+    path.write_bytes(b"{")
+    assert run(registry.root, "ls") == 4
+    assert "Nothing is registered" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", [False, True])
+def test_a_registry_in_the_home_directory(
+    root: Path, variable: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(root.parent))
+    monkeypatch.setenv("GANZOO_REGISTRY", "~/registry" if variable else "~/none")
+    assert main(["registry", "ls", "other", *([] if variable else ["--registry=~/registry"])]) == 0
+    assert "other:1" in capsys.readouterr().out
+
+
 def test_a_registry_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("not a directory")
     assert run(tmp_path / "file", "ls") == 1

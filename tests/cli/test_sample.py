@@ -70,6 +70,14 @@ def test_an_array(file: str) -> None:
     np.testing.assert_array_equal(whole[3:], part)
 
 
+def test_suffixes_in_any_case(file: str) -> None:
+    assert sample(file, "-n", "2", "--seed", "7", "-o", "X.PNG") == 0
+    assert sample(file, "-n", "2", "--seed", "7", "-o", "X.Npy") == 0
+    with Image.open("X.PNG") as image:
+        assert image.format == "PNG"
+    assert np.load("X.Npy").shape == (2, SIZE, SIZE, 1)
+
+
 @pytest.mark.parametrize(("output", "options"), [("out", []), ("out.d", ["--each"]), ("deep/er", [])])
 def test_a_picture_each(file: str, output: str, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert sample(file, "-n", "3", "--seed", "7", "--start", "2", "-o", output, *options) == 0

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import threading
 import tomllib
 from pathlib import Path
@@ -61,6 +62,16 @@ def test_without_an_export_the_export_comes_next(capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     assert "onnx" not in out
     assert err.splitlines()[-2:] == ["  ganzoo registry show vanilla:1", "  ganzoo export vanilla"]
+
+
+def test_what_comes_next_is_in_the_same_registry(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--registry", "my models") == 0
+    following = capsys.readouterr().err.splitlines()[-2:]
+    assert following == [
+        "  ganzoo registry show vanilla:1 --registry 'my models'",
+        "  ganzoo export vanilla --registry 'my models'",
+    ]
+    assert main(shlex.split(following[0])[1:]) == 0
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -213,6 +213,27 @@ def test_labels_stay_with_their_images_when_some_are_skipped(put: Put) -> None:
     assert (images.labels.tolist(), images.pixels[:, 0, 0, 0].tolist()) == ([0, 1], [1, 2])
 
 
+def test_a_class_without_a_readable_image_is_none(put: Put) -> None:
+    put("a/1.png", b"")
+    put("b/1.png")
+    images = read(put("c/1.png"), strict=False)
+    assert images.labels is not None
+    assert (images.labels.tolist(), images.class_names) == ([0, 1], ("b", "c"))
+
+
+def test_one_class_that_remains_says_nothing(put: Put) -> None:
+    put("a/1.png", b"")
+    images = read(put("b/1.png"), strict=False)
+    assert (images.labels, images.class_names, len(images)) == (None, (), 1)
+
+
+@pytest.mark.parametrize("form", ["EPS", "GIF", "BMP"])
+def test_other_formats_are_not_opened_whatever_they_are_called(put: Put, noise: Noise, form: str) -> None:
+    put("a.png")
+    images = read(put("b.png", encoded(form, noise(8, 8))), strict=False)
+    assert images.skipped == ("b.png: cannot identify image file 'file'",)
+
+
 def test_strict_refuses_and_names_the_first(damaged: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read(damaged)

@@ -156,6 +156,14 @@ def test_a_data_set_by_its_short_and_its_full_name(make_zoo: MakeZoo) -> None:
     assert load("ganzoo/digits", zoo()).digest == DIGITS_DIGEST
 
 
+def test_a_folder_does_not_shadow_a_data_set(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    put("digits/a.png")
+    monkeypatch.chdir(put("scans/a.png"))
+    assert load("digits", zoo()).digest == DIGITS_DIGEST
+    for folder in ("./digits", "digits/", "scans"):
+        assert len(load(folder, zoo())) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "message", "hint"),
     [

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.exporting.convert import REFERENCE_ROWS, reference, to_onnx
 from ganzoo.latents import draw
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
@@ -47,6 +47,12 @@ def test_the_same_generator_gives_the_same_bytes(
 def test_opset(make_generator: Make, make_card: Make, opset: int) -> None:
     model = onnx.load_from_string(to_onnx(make_generator().eval(), make_card(), opset))
     assert {entry.domain: entry.version for entry in model.opset_import}[""] == opset
+
+
+@pytest.mark.parametrize("opset", [1, 99])
+def test_an_opset_that_torch_does_not_make(make_generator: Make, make_card: Make, opset: int) -> None:
+    with pytest.raises(UsageError, match=f"torch makes no ONNX of opset {opset}"):
+        to_onnx(make_generator().eval(), make_card(), opset)
 
 
 @pytest.mark.parametrize("classes", [1, 3, 100])

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -403,6 +404,39 @@ def test_a_read_only_registry_can_be_read(registry: Registry, put: Any, check: A
     finally:
         for path in paths:
             path.chmod(path.stat().st_mode | 0o200)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(errno.EACCES, "permission denied"), (errno.EROFS, "the file system is read-only")]
+)
+def test_a_read_only_registry_is_known_before_anything_is_registered(
+    registry: Registry, put: Any, with_system: Any, kit: Any, code: int, reason: str
+) -> None:
+    put()
+    before = files(registry.root)
+
+    class ReadOnly(kit.Memory):
+        @staticmethod
+        def open(path: Path, *_: Any) -> int:
+            raise OSError(code, os.strerror(code), str(path))
+
+    with pytest.raises(NotWritable) as caught:
+        with_system(ReadOnly(), registry.prepare)
+    assert str(caught.value).startswith(f"cannot use the registry {registry.root}: {reason}")
+    assert caught.value.hint == "choose another place with --registry DIR or GANZOO_REGISTRY"
+    assert caught.value.exit_code == 1
+    assert files(registry.root) == before
+
+
+def test_the_proof_that_a_registry_can_be_written_to_leaves_nothing(
+    registry: Registry, put: Any, with_system: Any, kit: Any
+) -> None:
+    put()
+    before = files(registry.root)
+    system = kit.Faulty()
+    with_system(system, registry.prepare)
+    assert system.calls == ["open", "write", "fsync", "unlink"]
+    assert files(registry.root) == before
 
 
 @pytest.mark.parametrize("below", ["", "registry"])

@@ -90,3 +90,28 @@ def test_the_trainer_counts_the_images_of_all_critic_steps(make_trainer):
     live = dict(trainer.generator.named_parameters())
     for key, average in trainer.ema.generator.named_parameters():
         torch.testing.assert_close(average, before[key].lerp(live[key], 1 - 2.0**-20), rtol=0, atol=1e-7)
+
+
+def test_tied_weights_are_averaged_once():
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = torch.nn.Linear(1, 1, bias=False)
+            self.two = torch.nn.Linear(1, 1, bias=False)
+            self.two.weight = self.one.weight
+
+    live = Tied()
+    torch.nn.init.zeros_(live.one.weight)
+    ema = EMA(live, kimg=1)
+    torch.nn.init.ones_(live.one.weight)
+    ema.update(10**9, 1000)
+    assert ema.generator.two.weight.item() == pytest.approx(0.5)
+
+
+def test_a_buffer_that_was_replaced():
+    live = torch.nn.Module()
+    live.register_buffer("w_mean", torch.zeros(1))
+    ema = EMA(live, kimg=1)
+    live.w_mean = torch.ones(1)
+    ema.update(10**9, 1000)
+    assert ema.generator.w_mean.item() == pytest.approx(0.5)

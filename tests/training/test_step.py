@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ganzoo.training.networks import Networks
 from ganzoo.training.trainer import Trainer
 
 STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
@@ -165,5 +166,30 @@ def test_penalties_are_lazy_in_the_trainer_too(make_trainer):
     logged = []
     for _ in range(4):
         trainer.step()
-        logged.append("r1" in trainer.telemetry.read())
+        logged.append("r1" in trainer.telemetry.means())
+        trainer.telemetry.reset()
     assert logged == [True, False, False, True]
+
+
+def test_what_a_plugin_froze_stays_frozen(make_trainer):
+    trainer = make_trainer("vanilla")
+    frozen = next(trainer.discriminator.parameters())
+    frozen.requires_grad_(False)
+    trainer = rebuilt(trainer)
+    before = next(trainer.discriminator.parameters()).clone()
+    trainer.step()
+    assert torch.equal(next(trainer.discriminator.parameters()), before)
+    assert not next(trainer.discriminator.parameters()).requires_grad
+
+
+def test_weights_of_any_dimension(make_trainer):
+    """channels_last is for four dimensions; StyleGAN2's modulated convolutions have five."""
+    trainer = make_trainer("vanilla")
+    trainer.generator.extra = torch.nn.Parameter(torch.zeros(1, 2, 2, 3, 3))
+    rebuilt(trainer)
+
+
+def rebuilt(trainer):
+    """A trainer of the same networks, as they are now."""
+    networks = Networks(trainer.generator, trainer.discriminator, flops=1)
+    return Trainer(trainer.config, networks, trainer._data, trainer._loss, (), trainer._precision, False)
