@@ -142,7 +142,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         "export": False,
         "strict": True,
     }
-    stopped = "Stopped by SIGINT after step 2 of 3; everything is saved\nHint: go on with: …\n"
+    stopped = "Stopped by SIGINT after step 2 of 3; everything is saved\nHint: go on with: … --registry g\n"
     assert capsys.readouterr() == ("", stopped)
 
 
