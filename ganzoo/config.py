@@ -170,7 +170,7 @@ def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
         return msgspec.convert(values, to)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
-        key = prefix + (where.strip("`.") or "?")
+        key = (prefix + where.strip("`.")).rstrip(".")
         raise UsageError(
             f"configuration key {key!r}: {problem[:1].lower()}{problem[1:]}",
             hint="ganzoo train --print-config",

@@ -1,6 +1,7 @@
 """Building a plugin's networks, and refusing what could not train or could not be exported, before the first step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -93,15 +94,23 @@ def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> N
             )
 
 
-def _construct(architecture: Architecture, role: str, shape: ImageShape, options: Any) -> nn.Module:
-    factory = load_target(getattr(architecture, role))
+@contextmanager
+def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
+    """A plugin's own failure, most often of an odd option, as an error that names it."""
     try:
-        network = factory(shape, options)
-    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:  # most often an odd option
+        yield
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        reason = next(iter(str(error).splitlines()), "")
         raise PluginError(
-            f"the {role} of architecture {architecture.name!r} cannot be built: {type(error).__name__}: {error}",
+            f"{what} of architecture {architecture.name!r}: {type(error).__name__}: {reason}",
             hint="check --set options.…; ganzoo models show NAME lists them with their defaults",
         ) from error
+
+
+def _construct(architecture: Architecture, role: str, shape: ImageShape, options: Any) -> nn.Module:
+    factory = load_target(getattr(architecture, role))
+    with _blaming(architecture, f"cannot build the {role}"):
+        network = factory(shape, options)
     if not isinstance(network, nn.Module):
         raise PluginError(f"the {role} of architecture {architecture.name!r} is not a torch.nn.Module")
     return network
@@ -120,13 +129,15 @@ def _check_contract(
         raise PluginError(f"the generator of architecture {architecture.name!r} declares no integer latent_dim")
     batch = 2
     labels = torch.arange(batch) % shape.classes if architecture.conditional else None
-    images = generator.eval()(torch.randn(batch, latent_dim(generator)), labels)
+    with _blaming(architecture, "cannot run the generator"):
+        images = generator.eval()(torch.randn(batch, latent_dim(generator)), labels)
     expected = (batch, shape.channels, shape.height, shape.width)
     if tuple(images.shape) != expected:
         raise PluginError(
             f"the generator of architecture {architecture.name!r} returns {list(images.shape)}, not {list(expected)}"
         )
-    logits = as_output(discriminator.eval()(images, labels)).logits
+    with _blaming(architecture, "cannot run the discriminator"):
+        logits = as_output(discriminator.eval()(images, labels)).logits
     if tuple(logits.shape) != (batch,):
         raise PluginError(
             f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)}, "

@@ -233,8 +233,39 @@ def test_every_model_is_made_of_registered_parts():
         assert recipe.loss in zoo().all(Loss)
 
 
-def test_an_option_that_no_network_can_be_built_with(capsys):
-    assert main(["train", "--model", "vanilla", "--set", "options.width=-4", "--dry-run"]) == ExitCode.PLUGIN
-    first, hint = capsys.readouterr().err.splitlines()
-    assert first.startswith("Error: the generator of architecture 'vanilla' cannot be built: RuntimeError: ")
-    assert hint.startswith("Hint: check --set options.")
+@pytest.mark.parametrize("option", ["width=-4", "width=0", "latent_dim=0"])
+def test_an_option_that_no_network_can_be_built_with(model, option, capsys):
+    assert main(["train", "--model", model, "--set", f"options.{option}", "--dry-run"]) == ExitCode.USAGE
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "Error: configuration key 'options': latent_dim and width must be at least 1"
+    assert hint == "Hint: ganzoo train --print-config"
+
+
+class Fragile(nn.Module):
+    latent_dim = 4
+
+    def __init__(self, shape, options):
+        super().__init__()
+        if options.width is None:
+            raise ValueError("no width")
+
+    def forward(self, *inputs):
+        raise RuntimeError("shapes do not match\nand more")
+
+
+@pytest.mark.parametrize(
+    ("width", "message"),
+    [
+        (None, "cannot build the generator of architecture 'fragile': ValueError: no width"),
+        (8, "cannot run the generator of architecture 'fragile': RuntimeError: shapes do not match"),
+    ],
+)
+def test_a_network_that_fails_is_named(width, message, monkeypatch):
+    monkeypatch.setattr("ganzoo.training.networks.load_target", lambda target: Fragile)
+    architecture = Architecture(
+        name="fragile", generator="a:F", discriminator="a:F", options=types.SimpleNamespace, resolutions=(8,)
+    )
+    options = types.SimpleNamespace(width=width)
+    with pytest.raises(PluginError) as caught:
+        build(architecture, ImageShape(channels=1, height=8, width=8), options, 0)
+    assert str(caught.value) == message

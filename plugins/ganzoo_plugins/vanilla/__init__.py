@@ -29,6 +29,10 @@ class Options:
     latent_dim: int = 100
     width: int = 128
 
+    def __post_init__(self) -> None:
+        if self.latent_dim < 1 or self.width < 1:
+            raise ValueError("latent_dim and width must be at least 1")
+
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":

@@ -33,6 +33,10 @@ class Options:
     width: int | None = None
     discriminator_norm: Literal["layer", "none"] = "none"
 
+    def __post_init__(self) -> None:
+        if self.latent_dim < 1 or (self.width is not None and self.width < 1):
+            raise ValueError("latent_dim and width must be at least 1")
+
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
