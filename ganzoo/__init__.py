@@ -7,19 +7,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo.api import export, load, models, train
+    from ganzoo.api import evaluate, export, load, models, train
     from ganzoo.hookspecs import hookimpl
-    from ganzoo.specs import Architecture, Dataset, ImageShape, Loss, Model, Penalty
+    from ganzoo.specs import (
+        Architecture,
+        Augmentation,
+        Dataset,
+        Extractor,
+        ImageShape,
+        Loss,
+        Metric,
+        Model,
+        Penalty,
+        Reader,
+    )
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Architecture": "ganzoo.specs",
+    "Augmentation": "ganzoo.specs",
     "Dataset": "ganzoo.specs",
+    "Extractor": "ganzoo.specs",
     "ImageShape": "ganzoo.specs",
     "Loss": "ganzoo.specs",
+    "Metric": "ganzoo.specs",
     "Model": "ganzoo.specs",
     "Penalty": "ganzoo.specs",
+    "Reader": "ganzoo.specs",
+    "evaluate": "ganzoo.api",
     "export": "ganzoo.api",
     "hookimpl": "ganzoo.hookspecs",
     "load": "ganzoo.api",
@@ -28,11 +44,16 @@ _HOME = {
 }
 __all__ = [
     "Architecture",
+    "Augmentation",
     "Dataset",
+    "Extractor",
     "ImageShape",
     "Loss",
+    "Metric",
     "Model",
     "Penalty",
+    "Reader",
+    "evaluate",
     "export",
     "hookimpl",
     "load",

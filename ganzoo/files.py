@@ -33,16 +33,19 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         _write(partial, data)
         os.replace(partial, target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
     except OSError as error:
-        reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
-        names = {"directory": Path(path).parent}
-        raise GanzooError(
-            f"cannot write {path}: {reason.format(**names)}", hint=hint.format(**names) or None
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> GanzooError:
+    """What to say of ``error``, and what would help."""
+    reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
+    names = {"directory": Path(path).parent}
+    return GanzooError(f"cannot write {path}: {reason.format(**names)}", hint=hint.format(**names) or None)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -52,7 +55,7 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the rename itself survive a power cut; Windows cannot open directories and does not need to."""
     if os.name == "nt":
         return

@@ -13,19 +13,21 @@ from ganzoo.specs import Dataset, ImageShape, Spec
 from ganzoo.zoo import Zoo
 
 if TYPE_CHECKING:
-    from ganzoo.data import ImageSet
+    from ganzoo.data import Split
     from ganzoo.recipe import Recipe
     from ganzoo.training.run import Run
 
 FORMAT = 1
 
 
-def data_facts(source: str, images: "ImageSet") -> dict[str, Any]:
-    """What was trained on: the last part of where it came from, its digest, count and classes."""
+def data_facts(source: str, split: "Split") -> dict[str, Any]:
+    """What was trained on: the last part of where it came from, its digest, count and classes; and what was not."""
+    images, held_out = split.training, split.held_out
     return {
         "name": Path(source).name,
         "digest": images.digest,
         "count": len(images),
+        "held_out": {"digest": held_out.digest, "count": len(held_out)} if held_out else None,
         "skipped": len(images.skipped),
         "class_names": list(images.class_names),
     }

@@ -11,3 +11,12 @@ def registry_root(option: Path | None = None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("ganzoo", appauthor=False)) / "registry"
+
+
+def cache_root() -> Path:
+    """Where downloads are kept: ``$GANZOO_CACHE``, else the user's cache directory."""
+    if named := os.environ.get("GANZOO_CACHE"):
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("ganzoo", appauthor=False))

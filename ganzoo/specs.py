@@ -117,10 +117,92 @@ class Model(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Spec):
-    """Named images: ``target()`` returns a ``ganzoo.data.ImageSet``."""
+    """Named images: ``target()`` returns a ``ganzoo.data.ImageSet``.
+
+    Args:
+        target: the images to train on.
+        held_out: likewise, those to judge by; empty: a share of the images is held out (``ganzoo.data.split``).
+        modes: where all modes of the data are known, ``"module:attribute"`` of a ``ganzoo.evaluation.Modes``.
+        extractor: name of the extractor that the data are judged with unless one is asked for.
+    """
 
     kind: ClassVar[str] = "dataset"
     target: str
+    held_out: str = ""
+    modes: str = ""
+    extractor: str = ""
 
 
-KINDS: tuple[type[Spec], ...] = (Architecture, Loss, Penalty, Model, Dataset)
+@dataclass(frozen=True, kw_only=True)
+class Reader(Spec):
+    """A format of images: ``target(path)`` returns a ``ganzoo.data.ImageSet`` or ``ganzoo.data.EncodedImages``.
+
+    Of the readers that take a path, the one with the longest matching pattern reads it.
+
+    Args:
+        files: patterns of a file's name in lower case, such as ``"*.zip"``.
+        folders: patterns of the name of a file that lies right in a folder of this format; ``"*"`` takes any folder.
+    """
+
+    kind: ClassVar[str] = "reader"
+    target: str
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extractor(Spec):
+    """A frozen network that turns images into the features that figures are computed from.
+
+    Args:
+        file: ``"package:file.onnx"``, shipped inside the package; see ``ganzoo.evaluation.extractor``.
+        sha256: of that file, 64 hexadecimal digits: figures are comparable only within one extractor.
+    """
+
+    kind: ClassVar[str] = "extractor"
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Spec):
+    """Figures of quality: ``target(evidence)`` returns name -> number, of ``ganzoo.evaluation.Evidence``.
+
+    Args:
+        target: ``"module:function"``; it may leave out what the evidence does not allow (accuracy without labels).
+        figures: each name that it may return -> ``"lower"`` or ``"higher"``, whichever is better, or ``""``.
+    """
+
+    kind: ClassVar[str] = "metric"
+    target: str
+    figures: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Spec):
+    """A random, differentiable change of real and generated images alike, before the discriminator sees them.
+
+    ``target(options)`` has ``draw(count, shape, generator, device) -> dict[str, Tensor]``, which takes every random
+    number from ``generator``, and ``apply(images[B, C, H, W], drawn) -> images``, which is pure.
+
+    Args:
+        target: ``"module:Class"``.
+        options: a dataclass type with a default for each field: what ``--set augment_options.KEY=VALUE`` sets.
+    """
+
+    kind: ClassVar[str] = "augmentation"
+    target: str
+    options: type[Any]
+
+
+KINDS: tuple[type[Spec], ...] = (
+    Architecture,
+    Loss,
+    Penalty,
+    Model,
+    Dataset,
+    Reader,
+    Extractor,
+    Metric,
+    Augmentation,
+)

@@ -7,10 +7,24 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ganzoo.errors import PluginError
-from ganzoo.specs import KINDS, Architecture, Dataset, Loss, Model, Penalty, Spec
+from ganzoo.specs import (
+    KINDS,
+    Architecture,
+    Augmentation,
+    Dataset,
+    Extractor,
+    Loss,
+    Metric,
+    Model,
+    Penalty,
+    Reader,
+    Spec,
+)
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _REFERENCE = re.compile(rf"({_NAME.pattern}/)?{_NAME.pattern}")
+_FILE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[\w-]+(\.[\w-]+)*\.onnx")
+_HEX = re.compile(r"[0-9a-f]{64}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -60,9 +74,7 @@ def _is_positive(value: object) -> bool:
     return type(value) is int and value >= 1
 
 
-def _architecture(spec: Architecture) -> None:
-    for field in ("generator", "discriminator"):
-        _require(spec, field, "'package.module:Class'", _is_target)
+def _options(spec: Architecture | Augmentation) -> None:
     _require(
         spec,
         "options",
@@ -74,9 +86,15 @@ def _architecture(spec: Architecture) -> None:
     except Exception as error:
         names = ", ".join(field.name for field in fields(spec.options))
         raise PluginError(
-            f"architecture {spec.name!r}: {spec.options.__name__}() fails: {error}; "
+            f"{spec.kind} {spec.name!r}: {spec.options.__name__}() fails: {error}; "
             f"wanted: a usable default for each of {names}"
         ) from error
+
+
+def _architecture(spec: Architecture) -> None:
+    for field in ("generator", "discriminator"):
+        _require(spec, field, "'package.module:Class'", _is_target)
+    _options(spec)
     _require(
         spec,
         "resolutions",
@@ -128,8 +146,52 @@ def _model(spec: Model) -> None:
     _require(spec, "defaults_up_to", "a mapping of sizes in pixels to mappings with string keys", _is_by_size)
 
 
+def _is_optional_target(value: object) -> bool:
+    return value == "" or _is_target(value)
+
+
 def _dataset(spec: Dataset) -> None:
     _require(spec, "target", "'package.module:attribute'", _is_target)
+    for field in ("held_out", "modes"):
+        _require(spec, field, "'package.module:attribute', or ''", _is_optional_target)
+    _require(spec, "extractor", "'name' or 'distribution/name', or ''", lambda name: name == "" or _is_reference(name))
+
+
+def _are_patterns(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(each, str) and each == each.lower() for each in value)
+
+
+def _reader(spec: Reader) -> None:
+    _require(spec, "target", "'package.module:function'", _is_target)
+    for field in ("files", "folders"):
+        _require(spec, field, "a tuple of lower-case patterns, such as ('*.zip',)", _are_patterns)
+    _require(spec, "files", "a pattern in files or in folders", lambda files: bool(files or spec.folders))
+
+
+def _extractor(spec: Extractor) -> None:
+    _require(spec, "file", "'package:file.onnx'", lambda file: isinstance(file, str) and bool(_FILE.fullmatch(file)))
+    _require(
+        spec, "sha256", "64 hexadecimal digits", lambda digest: isinstance(digest, str) and bool(_HEX.fullmatch(digest))
+    )
+
+
+def _metric(spec: Metric) -> None:
+    _require(spec, "target", "'package.module:function'", _is_target)
+    _require(
+        spec,
+        "figures",
+        "a mapping of names to 'lower', 'higher' or ''",
+        lambda figures: (
+            _is_configuration(figures)
+            and bool(figures)
+            and all(better in ("lower", "higher", "") for better in figures.values())
+        ),
+    )
+
+
+def _augmentation(spec: Augmentation) -> None:
+    _require(spec, "target", "'package.module:Class'", _is_target)
+    _options(spec)
 
 
 _CHECKS: Mapping[type[Spec], Callable[[Any], None]] = {
@@ -138,4 +200,8 @@ _CHECKS: Mapping[type[Spec], Callable[[Any], None]] = {
     Penalty: _penalty,
     Model: _model,
     Dataset: _dataset,
+    Reader: _reader,
+    Extractor: _extractor,
+    Metric: _metric,
+    Augmentation: _augmentation,
 }

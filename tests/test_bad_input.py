@@ -122,7 +122,7 @@ TABLE = {
         f"{TRAIN} --data digitz",
         3,
         "unknown dataset 'digitz'",
-        "did you mean 'digits'?; or give a folder, or an array file",
+        "did you mean 'digits'?; or give a path",
     ),
     "key": (nothing, f"{TRAIN} --set bacth=3", 2, "unknown configuration key 'bacth'", "did you mean 'batch'?"),
     "inner key": (

@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzoo.errors import ExitCode, PluginError
-from ganzoo.specs import Architecture, Dataset, Loss, Model, Penalty, Spec
+from ganzoo.specs import (
+    KINDS,
+    Architecture,
+    Augmentation,
+    Dataset,
+    Extractor,
+    Loss,
+    Metric,
+    Model,
+    Penalty,
+    Reader,
+    Spec,
+)
 from ganzoo.validation import validate
 
 
@@ -44,7 +56,15 @@ LOSS = Loss(name="loss", target="pkg.loss:L", penalties=(Complete(name="p"),))
 MODEL = Model(name="model", architecture="net", loss="other-dist/loss")
 PENALTY = Complete(name="p", weight=0, every=16)
 DATASET = Dataset(name="data", target="pkg.data:load")
-GOOD = (ARCHITECTURE, LOSS, MODEL, PENALTY, DATASET)
+READER = Reader(name="reader", target="pkg.read:read", files=("*.zip",), folders=("*.tar", "*"))
+EXTRACTOR = Extractor(name="extractor", file="pkg.sub:features-1.onnx", sha256="0" * 64)
+METRIC = Metric(name="metric", target="pkg.figures:sharp", figures={"sharp": "higher", "odd": ""})
+AUGMENTATION = Augmentation(name="noise", target="pkg.noise:Noise", options=Options)
+GOOD = (ARCHITECTURE, LOSS, MODEL, PENALTY, DATASET, READER, EXTRACTOR, METRIC, AUGMENTATION)
+
+
+def test_every_kind_is_here() -> None:
+    assert len(GOOD) == len(KINDS)
 
 
 def test_well_formed_specs_pass_unchanged() -> None:
@@ -120,6 +140,21 @@ BAD: list[tuple[object, str]] = [
         "with string keys",
     ),
     (replace(DATASET, target="pkg:"), "dataset 'data': target='pkg:'; wanted: 'package.module:attribute'"),
+    (replace(DATASET, held_out="test"), "dataset 'data': held_out='test'; wanted: 'package.module:attribute', or ''"),
+    (replace(DATASET, modes=25), "dataset 'data': modes=25; wanted: 'package.module:attribute', or ''"),
+    (replace(DATASET, extractor="a b"), "dataset 'data': extractor='a b'; wanted: 'name' or 'distribution/name'"),
+    (replace(READER, target="read"), "reader 'reader': target='read'; wanted: 'package.module:function'"),
+    (replace(READER, files="*.zip"), "reader 'reader': files='*.zip'; wanted: a tuple of lower-case patterns"),
+    (replace(READER, folders=("*.TAR",)), "reader 'reader': folders=('*.TAR',); wanted: a tuple of lower-case"),
+    (replace(READER, files=(), folders=()), "reader 'reader': files=(); wanted: a pattern in files or in folders"),
+    (replace(EXTRACTOR, file="x.onnx"), "extractor 'extractor': file='x.onnx'; wanted: 'package:file.onnx'"),
+    (replace(EXTRACTOR, file="pkg:../x.onnx"), "extractor 'extractor': file='pkg:../x.onnx'; wanted: 'package:file"),
+    (replace(EXTRACTOR, sha256="F" * 64), "extractor 'extractor': sha256='FFFF"),
+    (replace(METRIC, target=print), "metric 'metric': target=<built-in function print>; wanted: 'package.module:f"),
+    (replace(METRIC, figures={}), "metric 'metric': figures={}; wanted: a mapping of names to 'lower', 'higher'"),
+    (replace(METRIC, figures={"a": "up"}), "metric 'metric': figures={'a': 'up'}; wanted: a mapping of names"),
+    (replace(AUGMENTATION, target=""), "augmentation 'noise': target=''; wanted: 'package.module:Class'"),
+    (replace(AUGMENTATION, options=Demanding), "augmentation 'noise': Demanding() fails: "),
 ]
 
 

@@ -1,7 +1,8 @@
 """What every reader returns."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ from ganzoo.specs import ImageShape
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
-    """Images in memory.
+    """Images as one array, in memory or mapped from a file.
 
     Args:
         pixels: uint8 [N, C, H, W], C = 1 or 3, 0 black to 255.
@@ -53,6 +54,10 @@ class ImageSet:
         _, channels, height, width = self.pixels.shape
         return ImageShape(channels=channels, height=height, width=width, classes=len(self.class_names))
 
+    def take(self, rows: "slice | NDArray[np.int64]") -> "ImageSet":
+        """Some of the images, with the same classes; a slice copies nothing."""
+        return replace(self, pixels=self.pixels[rows], labels=None if self.labels is None else self.labels[rows])
+
     @cached_property
     def digest(self) -> str:
         """``sha256:<hex>`` of shape, pixels, labels and class names: the set's identity, wherever it was read from."""
@@ -61,6 +66,22 @@ class ImageSet:
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels).data)
         return f"sha256:{digest.hexdigest()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedImages:
+    """Images in a file format that Pillow reads, not decoded yet; ``ganzoo.data.decode`` makes an ``ImageSet`` of them.
+
+    Args:
+        names: one an image, for messages: ``cats/7.png``.
+        read: index -> the file's bytes; called from several threads at once.
+        labels, class_names: as in ``ImageSet``, for all of ``names``.
+    """
+
+    names: Sequence[str]
+    read: Callable[[int], bytes]
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
 
 
 def _describe(array: NDArray[np.generic]) -> str:

@@ -1,60 +1,120 @@
-"""Choosing the reader: ``--data`` is a folder, an array file, or the name of a data set that a plugin provides."""
+"""From what ``--data`` says to images: a data set's name, or a path that one of the readers takes."""
 
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ganzoo.data.arrays import read_array
-from ganzoo.data.folder import read_folder
-from ganzoo.data.imageset import ImageSet
-from ganzoo.data.resize import resized
+from ganzoo.data import resize
+from ganzoo.data.decode import FILES_SIZE, decode
+from ganzoo.data.imageset import EncodedImages, ImageSet
+from ganzoo.data.packed import is_packed, read_packed
+from ganzoo.data.split import Split, resized, split
 from ganzoo.errors import NotFoundError, PluginError
-from ganzoo.specs import Dataset
+from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo import Zoo, load_target
 
-ARRAYS = (".npy", ".npz")
+Progress = Callable[[int, int], None]
+"""Called with how many images are done, and how many there are."""
 
 
-def load(source: str, zoo: Zoo, *, size: int | None = None, strict: bool = False) -> ImageSet:
-    """Read images into memory.
+def load(
+    source: str,
+    zoo: Zoo,
+    *,
+    size: int | None = None,
+    strict: bool = False,
+    held_out: float = 0.0,
+    progress: Progress | None = None,
+) -> Split:
+    """Read images and divide them.
 
     Args:
-        source: a data set's name, a folder, or an ``.npy`` or ``.npz`` file. What a data set is called means the data
-            set, whatever lies in the working directory; ``./digits`` is the folder.
-        zoo: resolves names.
-        size: resize and centre-crop to size x size pixels; None keeps what is there (64 for a folder).
-        strict: refuse a folder with unreadable images, instead of skipping them.
+        source: a data set's name, or a path. What a data set is called means the data set, whatever lies in the
+            working directory; ``./digits`` is the folder.
+        zoo: resolves names, and provides the readers.
+        size: resize and centre-crop to size x size pixels; None keeps what is there (``FILES_SIZE`` for image files).
+        strict: refuse unreadable images, instead of skipping them.
+        held_out: the share to hold out of a set that does not say itself what is held out.
+        progress: is told how far the decoding of image files is.
 
     Raises:
         NotFoundError: neither a path nor a name.
         UsageError: what is there cannot be used.
+        IntegrityError: a packed set is damaged.
     """
+    dataset = named(source, zoo)
+    if dataset is not None:
+        return _load_named(dataset, size, held_out)
     path = Path(source).expanduser()
-    named = any(source == dataset.name for dataset in zoo.all(Dataset))
-    if path.exists() and not named:
-        return _read(path, source, size, strict)
-    dataset = _named(source, zoo)
-    images = load_target(dataset.target)()
-    if not isinstance(images, ImageSet):
-        raise PluginError(f"data set {source!r} returned {type(images).__name__}, not a ganzoo.data.ImageSet")
-    return resized(images, size)
+    if is_packed(path):
+        training, judged = read_packed(path)
+        return resized(Split(training=training, held_out=judged), size)
+    images = read(path, zoo)
+    if isinstance(images, EncodedImages):
+        images = decode(images, size or FILES_SIZE, strict=strict, source=source, progress=progress)
+    return split(resize.resized(images, size), held_out)
 
 
-def _read(path: Path, source: str, size: int | None, strict: bool) -> ImageSet:
-    if path.is_dir():
-        return read_folder(path, size or 64, strict)
-    if path.suffix.lower() in ARRAYS and path.is_file():
-        return resized(read_array(path), size)
-    raise NotFoundError(
-        f"--data {source}: this kind of file is not read",
-        hint=f"give a folder of images, a {' or '.join(ARRAYS)} file, or a name that `ganzoo plugins` lists",
-    )
+def named(source: str, zoo: Zoo) -> Dataset | None:
+    """The data set that ``source`` names; None where it is a path.
 
-
-def _named(source: str, zoo: Zoo) -> Dataset:
+    Raises:
+        NotFoundError: neither.
+    """
+    if Path(source).expanduser().exists() and all(source != dataset.name for dataset in zoo.all(Dataset)):
+        return None
     try:
         return zoo.get(Dataset, source)
     except NotFoundError as error:
         path = Path(source)
         if not path.suffix and len(path.parts) <= 1:
-            raise NotFoundError(str(error), hint=f"{error.hint}; or give a folder, or an array file") from error
+            raise NotFoundError(str(error), hint=f"{error.hint}; or give a path") from error
         hint = "check the path, or use --data digits"
         raise NotFoundError(f"--data {source}: no such file or folder", hint=hint) from error
+
+
+def read(path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
+    """What the reader for ``path`` finds there, at its own size.
+
+    Raises:
+        NotFoundError: no reader takes it.
+        UsageError: what is there cannot be used.
+    """
+    readers = [(len(pattern), reader) for reader in zoo.all(Reader) if (pattern := _matching(reader, path))]
+    if not readers:
+        raise NotFoundError(
+            f"--data {path}: this kind of file is not read",
+            hint="give a folder of images, or a name or a kind of file that `ganzoo data ls` lists",
+        )
+    _, reader = max(readers, key=lambda pair: pair[0])
+    images = load_target(reader.target)(path)
+    if not isinstance(images, ImageSet | EncodedImages):
+        raise PluginError(f"reader {reader.name!r} returned {type(images).__name__}, not a ganzoo.data.ImageSet")
+    return images
+
+
+def _matching(reader: Reader, path: Path) -> str:
+    """The longest of the reader's patterns that takes ``path``; empty if none does."""
+    if path.is_dir():
+        names = {each.name.lower() for each in path.iterdir()}
+        fitting = [p for p in reader.folders if p == "*" or any(fnmatchcase(name, p) for name in names)]
+    else:
+        fitting = [pattern for pattern in reader.files if fnmatchcase(path.name.lower(), pattern)]
+    return max(fitting, key=len, default="")
+
+
+def _load_named(dataset: Dataset, size: int | None, share: float) -> Split:
+    training = _target(dataset, dataset.target)
+    if not dataset.held_out:
+        return split(resize.resized(training, size), share)
+    judged = _target(dataset, dataset.held_out)
+    if training.shape != judged.shape:
+        raise PluginError(f"data set {dataset.name!r}: its held-out images have another shape or other classes")
+    return resized(Split(training=training, held_out=judged), size)
+
+
+def _target(dataset: Dataset, target: str) -> ImageSet:
+    images = load_target(target)()
+    if not isinstance(images, ImageSet):
+        raise PluginError(f"data set {dataset.name!r} returned {type(images).__name__}, not a ganzoo.data.ImageSet")
+    return images

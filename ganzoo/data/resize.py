@@ -1,7 +1,6 @@
 """Resize and centre-crop."""
 
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,23 +8,29 @@ from PIL import Image, ImageOps
 
 from ganzoo.data.imageset import ImageSet
 
+FILTER = Image.Resampling.LANCZOS
+"""Antialiased: it averages over all pixels that go into one."""
+
 
 def fit(image: Image.Image, size: int) -> Image.Image:
-    """The largest centred square of ``image``, resampled to size x size with an antialiased Lanczos filter."""
+    """The largest centred square of ``image``, resampled to size x size."""
     if image.size == (size, size):
         return image
-    return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    return ImageOps.fit(image, (size, size), FILTER)
+
+
+def fit_pixels(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
+    """One image [C, H, W], channel by channel, so that any number of channels will do; None keeps its size."""
+    if size is None or pixels.shape[1:] == (size, size):
+        return pixels
+    return np.stack([np.asarray(fit(Image.fromarray(channel), size)) for channel in pixels])
 
 
 def resized(images: ImageSet, size: int | None) -> ImageSet:
     """The set at size x size pixels; as it is if ``size`` is None or fits already."""
     if size is None or images.pixels.shape[2:] == (size, size):
         return images
-    pixels = np.stack([_fit_array(row, size) for row in images.pixels])
+    pixels = np.empty((*images.pixels.shape[:2], size, size), np.uint8)
+    for index, image in enumerate(images.pixels):
+        pixels[index] = fit_pixels(image, size)
     return replace(images, pixels=pixels)
-
-
-def _fit_array(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """One image [C, H, W], channel by channel, so that any number of channels will do."""
-    channels = [np.asarray(fit(Image.fromarray(channel), size)) for channel in pixels]
-    return cast("NDArray[np.uint8]", np.stack(channels))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ganzoo.data.arrays import read_array
 from ganzoo.errors import ExitCode, UsageError
+from ganzoo_plugins.readers.arrays import read as read_array
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 6), dtype=np.uint8)
 GREY = PIXELS[:, 0]

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from ganzoo.data.folder import read_folder
-from ganzoo.data.imageset import ImageSet
+from ganzoo.data import ImageSet
+from ganzoo.data.decode import decode
 from ganzoo.errors import ExitCode, UsageError
+from ganzoo_plugins.readers.folder import read as read_folder
 
 Put = Callable[..., Path]
 Noise = Callable[..., Any]
 
 
 def read(root: Path, size: int = 8, strict: bool = True) -> ImageSet:
-    return read_folder(root, size, strict)
+    return decode(read_folder(root), size, strict=strict, source=str(root))
 
 
 def encoded(form: str, pixels: Any) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.data.imageset import ImageSet
+from ganzoo.data import ImageSet
 from ganzoo.errors import UsageError
 
 CHANNELS = (1, 3)
@@ -14,7 +14,7 @@ _FORM = "np.savez(path, images=...), and labels=... and class_names=... if it ha
 _RANGES = "uint8, or floats on [0, 1] or [-1, 1]"
 
 
-def read_array(path: Path) -> ImageSet:
+def read(path: Path) -> ImageSet:
     """Read ``path``; nothing in it is ever unpickled.
 
     Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3, uint8, or floats on [0, 1] or [-1, 1]. An

@@ -1,0 +1,225 @@
+"""``ganzoo data``: what can be trained on, what is in it, and packing it into one file."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli.groups import Group
+from ganzoo.cli.output import emit, json_option, note, table
+from ganzoo.specs import Dataset, Reader
+from ganzoo.zoo import zoo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ganzoo.data import ImageSet, Split
+
+SHEET = 64
+"""Images on a contact sheet."""
+
+CLASSES_SHOWN = 20
+
+size_option = click.option(
+    "--size", type=click.IntRange(min=1), metavar="PIXELS", help="Height and width. [default: as it is; 64 for files]"
+)
+held_out_option = click.option(
+    "--held-out",
+    type=click.FloatRange(0, 0.9),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Of the images, to judge by; a set that says itself what is held out is left as it is.",
+)
+strict_option = click.option("--strict", is_flag=True, help="Refuse unreadable images, instead of skipping them.")
+
+
+@click.group(cls=Group, no_args_is_help=False)
+def command() -> None:
+    """List data sets, look at images, and pack them into one file."""
+
+
+@command.command()
+@json_option
+def ls(as_json: bool) -> None:
+    """List the data sets that have a name, and the formats that are read."""
+    found = zoo()
+    sets = [{"name": found.shortest(each), "summary": each.summary} for each in found.all(Dataset)]
+    readers = [
+        {
+            "name": found.shortest(each),
+            "files": list(each.files),
+            "folders": list(each.folders),
+            "summary": each.summary,
+        }
+        for each in found.all(Reader)
+    ]
+    emit({"datasets": sets, "readers": readers}, as_json, _listing)
+
+
+@command.command()
+@click.argument("source")
+@size_option
+@held_out_option
+@strict_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT.png",
+    default=Path("contact-sheet.png"),
+    show_default=True,
+    help=f"A picture of {SHEET} training images.",
+)
+@json_option
+def show(source: str, size: int | None, held_out: float, strict: bool, output: Path, as_json: bool) -> None:
+    """Say what is in SOURCE, a data set's name or a path, and draw a contact sheet of it."""
+    from ganzoo.data import load
+    from ganzoo.files import write_atomic
+    from ganzoo.images import encode_png, grid
+
+    with _progress("reading") as progress:
+        data = load(source, zoo(), size=size, strict=strict, held_out=held_out, progress=progress)
+    facts = _facts(source, data)
+    chosen = _spread(data.training)
+    write_atomic(output, encode_png(grid(chosen.transpose(0, 2, 3, 1))))
+    emit({**facts, "contact_sheet": str(output)}, as_json, _page)
+    for skipped in data.training.skipped[:10]:
+        note(f"Skipped {skipped}")
+
+
+@command.command()
+@click.argument("source", metavar="PATH")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.npy")
+@size_option
+@held_out_option
+@strict_option
+@json_option
+def pack(source: str, file: Path, size: int | None, held_out: float, strict: bool, as_json: bool) -> None:
+    """Decode and resize the images at PATH once, into one file that training maps into memory."""
+    from ganzoo.data.load import read
+    from ganzoo.data.packed import pack as pack_images
+    from ganzoo.errors import NotFoundError
+
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise NotFoundError(f"{source}: no such file or folder", hint="check the path")
+    with _progress("packing") as progress:
+        packed = pack_images(
+            read(path, zoo()),
+            file,
+            size=size,
+            held_out=held_out,
+            strict=strict,
+            name=path.name,
+            progress=progress,
+        )
+    facts = {
+        "file": str(packed.path),
+        "count": packed.count,
+        "held_out": packed.held_out,
+        "channels": packed.shape.channels,
+        "size": packed.shape.height,
+        "classes": packed.shape.classes,
+        "digest": packed.digest,
+        "skipped": len(packed.skipped),
+    }
+    emit(facts, as_json, lambda facts: table(("", ""), list(facts.items())).lstrip("\n"))
+    for skipped in packed.skipped[:10]:
+        note(f"Skipped {skipped}")
+    note(f"Next:\n  ganzoo train --model dcgan --data {file}")
+
+
+def _facts(source: str, data: "Split") -> dict[str, Any]:
+    import numpy as np
+
+    images = data.training
+    labels = images.labels if images.labels is not None else np.zeros(0, np.int64)
+    counts = np.bincount(labels, minlength=len(images.class_names))
+    means, deviations = _channel_statistics(images)
+    return {
+        "source": source,
+        "count": len(images),
+        "held_out": len(data.held_out) if data.held_out else 0,
+        "channels": images.shape.channels,
+        "height": images.shape.height,
+        "width": images.shape.width,
+        "classes": {name: int(count) for name, count in zip(images.class_names, counts, strict=True)},
+        "mean": means,
+        "standard_deviation": deviations,
+        "digest": images.digest,
+        "skipped": len(images.skipped),
+    }
+
+
+def _channel_statistics(images: "ImageSet") -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel, 0 to 255; from its histogram, so that any number of images will do.
+
+    A channel has 256 values: counting them is exact.
+    """
+    import numpy as np
+
+    values = np.arange(256)
+    channels = images.shape.channels
+    counts = np.zeros((channels, 256))
+    for first in range(0, len(images), 1024):
+        part = images.pixels[first : first + 1024]
+        counts += np.stack([np.bincount(part[:, channel].ravel(), minlength=256) for channel in range(channels)])
+    shares = counts / counts.sum(1, keepdims=True)
+    means = shares @ values
+    return means.round(2).tolist(), np.sqrt(shares @ values**2 - means**2).round(2).tolist()
+
+
+def _spread(images: "ImageSet") -> Any:
+    """Pixels of images from all over the set: a folder's come class by class."""
+    import numpy as np
+
+    return images.pixels[np.linspace(0, len(images) - 1, min(SHEET, len(images))).astype(int)]
+
+
+def _listing(found: dict[str, Any]) -> str:
+    sets = [(each["name"], each["summary"]) for each in found["datasets"]]
+    readers = [
+        (
+            each["name"],
+            ", ".join([*each["files"], *(f"a folder with {pattern}" for pattern in each["folders"])]),
+            each["summary"],
+        )
+        for each in found["readers"]
+    ]
+    return "\n\n".join([table(("DATA SET", "SUMMARY"), sets), table(("FORMAT", "TAKES", "SUMMARY"), readers)])
+
+
+def _page(facts: dict[str, Any]) -> str:
+    classes = list(facts["classes"].items())
+    shown = ", ".join(f"{name} ({count:,})" for name, count in classes[:CLASSES_SHOWN])
+    more = f", and {len(classes) - CLASSES_SHOWN:,} more" if len(classes) > CLASSES_SHOWN else ""
+    rows = [
+        ("images", f"{facts['count']:,} to train on, {facts['held_out']:,} held out"),
+        ("size", f"{facts['height']}x{facts['width']}, {'grey' if facts['channels'] == 1 else 'colour'}"),
+        ("classes", f"{len(classes):,}: {shown}{more}" if classes else "none"),
+        ("mean", ", ".join(f"{value:.1f}" for value in facts["mean"])),
+        ("deviation", ", ".join(f"{value:.1f}" for value in facts["standard_deviation"])),
+        ("digest", facts["digest"]),
+        ("unreadable", f"{facts['skipped']:,}"),
+        ("contact sheet", facts["contact_sheet"]),
+    ]
+    return table(("", ""), rows).lstrip("\n")
+
+
+@contextmanager
+def _progress(label: str) -> "Iterator[Callable[[int, int], None] | None]":
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, label=label, show_pos=True, file=sys.stderr, width=24) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield progress

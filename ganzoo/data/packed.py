@@ -1,0 +1,299 @@
+"""Packed sets: all images in one file that is mapped into memory, so that any number of them can be trained on.
+
+``FILE.npy`` holds uint8 [N, C, H, W], the images to train on first and then those held out; ``FILE.json`` beside it
+says what they are. The array comes into place last, which is what makes a pack; two files that do not belong together
+are found by their digests.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from array import array
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, remaining_classes
+from ganzoo.data.imageset import EncodedImages, ImageSet
+from ganzoo.data.resize import FILTER, fit_pixels
+from ganzoo.data.split import held_out_rows, image_digest
+from ganzoo.errors import IntegrityError, UsageError
+from ganzoo.files import cannot_write, sync_directory
+from ganzoo.specs import ImageShape
+
+FORMAT = "ganzoo packed images 1"
+
+
+class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in ``FILE.json``; the digests are ``ImageSet.digest`` of the two parts."""
+
+    format: str
+    source: str
+    filter: str
+    shape: tuple[int, int, int, int]
+    digest: str
+    held_out: int
+    held_out_digest: str | None
+    class_names: tuple[str, ...]
+    labels: list[int] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """What was packed.
+
+    Args:
+        path: the array.
+        shape: of one image.
+        count: images to train on.
+        held_out: images to judge by.
+        digest: of the images to train on.
+        skipped: what could not be read, as "name: reason".
+    """
+
+    path: Path
+    shape: ImageShape
+    count: int
+    held_out: int
+    digest: str
+    skipped: tuple[str, ...]
+
+
+def is_packed(path: Path) -> bool:
+    """Whether ``path`` is to be read as a packed set: an array with a JSON file beside it."""
+    return path.suffix.lower() == ".npy" and path.is_file() and _beside(path).is_file()
+
+
+def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
+    """Map a packed set into memory: the images to train on, and those held out.
+
+    Its pages are private: writing to the pixels changes no file.
+
+    Raises:
+        IntegrityError: it is not what was packed.
+    """
+    try:
+        sidecar = msgspec.json.decode(_beside(path).read_bytes(), type=Sidecar)
+        if sidecar.format != FORMAT:
+            raise ValueError(f"{_beside(path).name} has another format")
+        pixels = np.load(path, mmap_mode="c", allow_pickle=False)
+        if pixels.shape != sidecar.shape or not 0 <= sidecar.held_out < len(pixels):
+            raise ValueError("its two files do not belong together")
+        labels = None if sidecar.labels is None else np.array(sidecar.labels, np.int64)
+        parts = _parts(ImageSet(pixels=pixels, labels=labels, class_names=sidecar.class_names), sidecar.held_out)
+        if _digests(parts) != (sidecar.digest, sidecar.held_out_digest):
+            raise ValueError("its digest is not the one that was written")
+    except Exception as error:  # NumPy may raise anything for a damaged header
+        raise IntegrityError(
+            f"{path}: not what was packed ({' '.join(str(error).split())[:120]})",
+            hint=f"pack it again; or, if it never was a packed set, move {_beside(path).name} away",
+        ) from error
+    return parts
+
+
+def pack(
+    source: ImageSet | EncodedImages,
+    target: Path,
+    *,
+    size: int | None,
+    held_out: float,
+    strict: bool,
+    name: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> Packed:
+    """Write a packed set; a packed set that is there is replaced as a whole, or not at all.
+
+    In constant memory: decoded images go to a nameless file first, because which of them are held out, and whether
+    all are grey, is known only at the end.
+
+    Args:
+        source: what to pack.
+        target: ``FILE.npy``; ``FILE.json`` is written beside it.
+        size: in pixels; None keeps an ``ImageSet``'s, and is ``FILES_SIZE`` for encoded images.
+        held_out: the share to hold out, 0 <= share < 1; see ``ganzoo.data.split``.
+        strict: refuse unreadable images, instead of skipping them.
+        name: what the images came from, for messages and the record.
+        progress: is told how many images are done, and how many there are.
+
+    Raises:
+        UsageError: no image can be read or, with ``strict``, any cannot; ``target`` is something else than a pack.
+        GanzooError: it cannot be written.
+    """
+    _refuse_other_files(target)
+    try:
+        with tempfile.TemporaryFile(dir=target.parent) as file:
+            rows = _Rows(file)
+            kept, skipped = _fill(rows, source, size, progress)
+            check_skipped(name, skipped, len(kept) + len(skipped), strict)
+            if isinstance(source, EncodedImages):
+                labels, class_names = remaining_classes(source, kept)
+            else:
+                labels, class_names = source.labels, source.class_names
+            sidecar = _store(rows, target, labels, class_names, held_out, name)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    count, channels, height, width = sidecar.shape
+    return Packed(
+        path=target,
+        shape=ImageShape(channels=channels, height=height, width=width, classes=len(class_names)),
+        count=count - sidecar.held_out,
+        held_out=sidecar.held_out,
+        digest=sidecar.digest,
+        skipped=tuple(skipped),
+    )
+
+
+class _Rows:
+    """Images one after the other in a file, each with its own channels; they come back with those of the set."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._ends = array("q", [0])
+        self.shape = (0, 0, 0, 0)
+
+    def append(self, pixels: NDArray[np.uint8]) -> None:
+        self._file.write(pixels.tobytes())
+        self._ends.append(self._ends[-1] + pixels.size)
+        channels, height, width = pixels.shape
+        self.shape = (self.shape[0] + 1, max(self.shape[1], channels), height, width)
+
+    def read(self, row: int) -> NDArray[np.uint8]:
+        _, channels, height, width = self.shape
+        start, end = self._ends[row], self._ends[row + 1]
+        self._file.seek(start)
+        pixels = np.frombuffer(self._file.read(end - start), np.uint8).reshape(-1, height, width)
+        return np.broadcast_to(pixels, (channels, height, width))
+
+
+def _fill(
+    rows: _Rows, source: ImageSet | EncodedImages, size: int | None, progress: Callable[[int, int], None] | None
+) -> tuple[list[int], list[str]]:
+    """Decode into ``rows``; returns which images are there, and what could not be read."""
+    kept: list[int] = []
+    skipped: list[str] = []
+    names = source.names if isinstance(source, EncodedImages) else range(len(source))
+    with contextlib.closing(_images(source, size)) as images:
+        for index, image in enumerate(images):
+            if isinstance(image, str):
+                skipped.append(f"{names[index]}: {image}")
+            else:
+                rows.append(image)
+                kept.append(index)
+            if progress:
+                progress(index + 1, len(names))
+    return kept, skipped
+
+
+def _images(source: ImageSet | EncodedImages, size: int | None) -> Generator[NDArray[np.uint8] | str, None, None]:
+    if isinstance(source, EncodedImages):
+        yield from decoded(source, size or FILES_SIZE)
+    else:
+        yield from (fit_pixels(image, size) for image in source.pixels)
+
+
+def _store(
+    rows: _Rows,
+    target: Path,
+    labels: NDArray[np.int64] | None,
+    class_names: tuple[str, ...],
+    share: float,
+    name: str,
+) -> Sidecar:
+    judged = held_out_rows([image_digest(rows.read(row)) for row in range(rows.shape[0])], share)
+    order = np.argsort(judged, kind="stable")
+    labels = None if labels is None else labels[order]
+    with _partials(target) as (pixels, text, old):
+        _write_array(pixels, rows, order)
+        mapped = ImageSet(pixels=np.load(pixels, mmap_mode="r"), labels=labels, class_names=class_names)
+        digest, held_out_digest = _digests(_parts(mapped, int(judged.sum())))
+        del mapped  # Windows renames no file that is mapped
+        sidecar = Sidecar(
+            format=FORMAT,
+            source=name,
+            filter=FILTER.name.lower(),
+            shape=rows.shape,
+            digest=digest,
+            held_out=int(judged.sum()),
+            held_out_digest=held_out_digest,
+            class_names=class_names,
+            labels=None if labels is None else labels.tolist(),
+        )
+        with text.open("xb") as file:
+            file.write(msgspec.json.encode(sidecar))
+            _sync(file)
+        _put_in_place(pixels, text, old, target)
+    return sidecar
+
+
+def _write_array(path: Path, rows: _Rows, order: NDArray[np.int64]) -> None:
+    with path.open("xb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": rows.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for row in order:
+            file.write(rows.read(row).tobytes())
+        _sync(file)
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _partials(target: Path) -> Iterator[list[Path]]:
+    """Three names beside ``target``, because a rename is atomic only within a file system; gone in the end."""
+    paths = [Path(os.path.realpath(target)).with_name(f".{secrets.token_hex(8)}.partial") for _ in range(3)]
+    try:
+        yield paths
+    finally:
+        for path in paths:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _put_in_place(pixels: Path, text: Path, old: Path, target: Path) -> None:
+    """Two renames, of which the second counts: if it does not come to it, the sidecar is what it was."""
+    beside = _beside(target)
+    if beside.exists():
+        shutil.copy2(beside, old)
+    try:
+        os.replace(text, beside)
+        os.replace(pixels, os.path.realpath(target))
+    except BaseException:
+        if pixels.exists():
+            os.replace(old, beside) if old.exists() else beside.unlink(missing_ok=True)
+        raise
+    sync_directory(beside.parent)
+
+
+def _parts(images: ImageSet, held_out: int) -> tuple[ImageSet, ImageSet | None]:
+    cut = len(images) - held_out
+    return images.take(slice(cut)), images.take(slice(cut, None)) if held_out else None
+
+
+def _digests(parts: tuple[ImageSet, ImageSet | None]) -> tuple[str, str | None]:
+    training, held_out = parts
+    return training.digest, None if held_out is None else held_out.digest
+
+
+def _beside(path: Path) -> Path:
+    return Path(os.path.realpath(path)).with_suffix(".json")
+
+
+def _refuse_other_files(target: Path) -> None:
+    if target.suffix.lower() != ".npy":
+        raise UsageError(f"{target}: a packed set is called FILE.npy", hint=f"try {target.with_suffix('.npy')}")
+    beside = _beside(target)
+    ours = False
+    if beside.is_file():
+        with beside.open("rb") as file:
+            ours = FORMAT.encode() in file.read(64)
+    if not ours and (other := next((each for each in (target, beside) if each.exists()), None)):
+        raise UsageError(f"{other} is there, and is no packed set", hint="choose another name, or remove it first")

@@ -1,0 +1,58 @@
+"""Training and held-out images: which is which depends on the images alone, never on their order or their names."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo.data import resize
+from ganzoo.data.imageset import ImageSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """A data set in its two parts.
+
+    Args:
+        training: what a model may see.
+        held_out: what it is judged by; None where all images are trained on.
+    """
+
+    training: ImageSet
+    held_out: ImageSet | None
+
+
+def image_digest(pixels: NDArray[np.uint8]) -> bytes:
+    """The identity of one image [C, H, W]; a label or a file's name does not count."""
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+
+
+def held_out_rows(digests: Sequence[bytes], share: float) -> NDArray[np.bool_]:
+    """Which images are held out: those with the smallest digests, floor(share * distinct images) of them.
+
+    Copies of an image lie on one side, so that none of them is trained on and judged by. An image that comes to a
+    set moves few of the others.
+    """
+    distinct = sorted(set(digests))
+    chosen = set(distinct[: math.floor(share * len(distinct))])
+    return np.array([digest in chosen for digest in digests], np.bool_)
+
+
+def split(images: ImageSet, share: float) -> Split:
+    """Hold out about ``share`` of a set, 0 <= share < 1; the order within each part stays."""
+    mask = held_out_rows([image_digest(row) for row in images.pixels], share) if share else np.zeros(0, np.bool_)
+    if not mask.any():
+        return Split(training=images, held_out=None)
+    return Split(training=images.take(np.flatnonzero(~mask)), held_out=images.take(np.flatnonzero(mask)))
+
+
+def resized(parts: Split, size: int | None) -> Split:
+    """Both parts at size x size pixels; see ``ganzoo.data.resize``."""
+    held_out = parts.held_out
+    return Split(
+        training=resize.resized(parts.training, size),
+        held_out=None if held_out is None else resize.resized(held_out, size),
+    )

@@ -1,0 +1,38 @@
+"""Names of files, and of the members of archives."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ganzoo.errors import UsageError
+
+
+def shards(path: Path, pattern: str) -> list[Path]:
+    """The files of a folder whose names ``pattern`` takes in lower case, in order; or the one file ``path``."""
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        each
+        for each in path.iterdir()
+        if fnmatchcase(each.name.lower(), pattern) and not each.name.startswith(".") and each.is_file()
+    )
+
+
+def refuse_names(path: Path, names: Iterable[str]) -> None:
+    """Refuse an archive that was made to write outside the folder where somebody unpacks it, or to be misread.
+
+    Nothing is unpacked here, but what has such a name is no data set.
+
+    Raises:
+        UsageError: a name is absolute, has ``..`` or a backslash in it, or occurs twice.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name.startswith("/") or "\\" in name or "\0" in name or name[1:2] == ":" or ".." in name.split("/"):
+            raise UsageError(
+                f"{path}: refused, because it holds the name {name!r:.80}",
+                hint="names should be relative and plain, such as 'cats/1.png'; pack the images again",
+            )
+        if name in seen:
+            raise UsageError(f"{path}: holds {name!r:.80} twice", hint="pack the images again, each once")
+        seen.add(name)

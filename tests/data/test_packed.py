@@ -1,0 +1,426 @@
+"""Packed sets: what comes back, what is refused, and what is left when writing is interrupted anywhere."""
+
+import contextlib
+import errno
+import inspect
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
+
+from ganzoo.data import EncodedImages, ImageSet, packed
+from ganzoo.data.decode import decode
+from ganzoo.data.packed import Packed, is_packed, pack, read_packed
+from ganzoo.data.resize import resized
+from ganzoo.data.split import split
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError, UsageError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 3, 8, 8), dtype=np.uint8)
+LABELS = np.arange(20) % 4
+IMAGES = ImageSet(pixels=PIXELS, labels=LABELS, class_names=("a", "b", "c", "d"))
+
+
+def packing(source: ImageSet | EncodedImages, target: Path, **options: Any) -> Packed:
+    return pack(source, target, **{"size": None, "held_out": 0.25, "strict": False, "name": "photos", **options})
+
+
+def png(pixels: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def encoded(*files: bytes, labels: Any = None, class_names: tuple[str, ...] = ()) -> EncodedImages:
+    labels = None if labels is None else np.array(labels)
+    names = [f"{number}.png" for number in range(len(files))]
+    return EncodedImages(names=names, read=files.__getitem__, labels=labels, class_names=class_names)
+
+
+COLOUR = [png(pixels.transpose(1, 2, 0)) for pixels in PIXELS]
+GREY = [png(pixels[0]) for pixels in PIXELS]
+
+
+def same(one: ImageSet | None, other: ImageSet | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.digest == other.digest and one.shape == other.shape
+
+
+# What comes back
+
+
+@pytest.mark.parametrize("size", [None, 8, 4])
+@pytest.mark.parametrize("share", [0, 0.25, 0.9])
+def test_a_pack_is_what_loading_would_have_given(tmp_path: Path, size: int | None, share: float) -> None:
+    wanted = split(resized(IMAGES, size), share)
+    told = packing(IMAGES, tmp_path / "x.npy", size=size, held_out=share)
+    training, held_out = read_packed(tmp_path / "x.npy")
+    assert same(training, wanted.training)
+    assert same(held_out, wanted.held_out)
+    assert (told.count, told.digest, told.shape) == (len(training), training.digest, training.shape)
+    assert told.held_out == (len(held_out) if held_out else 0) == int(share * 20)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.npy"]
+
+
+@pytest.mark.parametrize("files", [COLOUR, GREY, GREY[:9] + COLOUR[9:], COLOUR[:1] + GREY[1:]])
+def test_encoded_images_with_some_that_cannot_be_read(tmp_path: Path, files: list[bytes]) -> None:
+    files = [b"" if number in (0, 7, 19) else file for number, file in enumerate(files)]
+    labels = [5 if number == 7 else number % 4 for number in range(20)]
+    source = encoded(*files, labels=labels, class_names=tuple("abcdef"))
+    told = packing(source, tmp_path / "x.npy", size=8)
+    wanted = split(decode(source, 8, strict=False, source="photos"), 0.25)
+    training, held_out = read_packed(tmp_path / "x.npy")
+    assert same(training, wanted.training)
+    assert same(held_out, wanted.held_out)
+    assert training.class_names == ("a", "b", "c", "d")
+    assert told.skipped == tuple(f"{number}.png: cannot identify image file 'file'" for number in (0, 7, 19))
+
+
+def test_image_files_are_packed_at_their_own_size_unless_told(tmp_path: Path) -> None:
+    assert packing(encoded(*COLOUR), tmp_path / "x.npy").shape.height == 64
+
+
+@given(arrays(np.uint8, array_shapes(min_dims=4, max_dims=4, max_side=4)), st.sampled_from([0, 0.3, 0.8]))
+def test_any_array_comes_back(tmp_path_factory: pytest.TempPathFactory, pixels: Any, share: float) -> None:
+    """Copies of an image are likely here, and lie on one side."""
+    path = tmp_path_factory.mktemp("any") / "x.npy"
+    packing(ImageSet(pixels=pixels), path, held_out=share)
+    training, held_out = read_packed(path)
+    wanted = split(ImageSet(pixels=pixels), share)
+    assert same(training, wanted.training)
+    assert same(held_out, wanted.held_out)
+
+
+def test_the_files_are_what_they_are_said_to_be(tmp_path: Path) -> None:
+    packing(IMAGES, tmp_path / "x.npy")
+    plain = np.load(tmp_path / "x.npy")
+    assert (plain.dtype, plain.shape) == (np.uint8, (20, 3, 8, 8))
+    beside = json.loads((tmp_path / "x.json").read_text())
+    training, held_out = read_packed(tmp_path / "x.npy")
+    assert held_out is not None
+    assert beside["labels"] == [*training.labels.tolist(), *held_out.labels.tolist()]  # type: ignore[union-attr]
+    assert {key: beside[key] for key in ("format", "source", "filter", "shape", "held_out", "class_names")} == {
+        "format": "ganzoo packed images 1",
+        "source": "photos",
+        "filter": "lanczos",
+        "shape": [20, 3, 8, 8],
+        "held_out": 5,
+        "class_names": ["a", "b", "c", "d"],
+    }
+    assert (beside["digest"], beside["held_out_digest"]) == (training.digest, held_out.digest)
+
+
+def test_the_pixels_are_mapped_and_writing_to_them_changes_no_file(tmp_path: Path) -> None:
+    packing(IMAGES, tmp_path / "x.npy")
+    training, held_out = read_packed(tmp_path / "x.npy")
+    assert held_out is not None
+    assert isinstance(training.pixels, np.memmap)
+    assert not training.pixels.flags.owndata
+    training.pixels[:] = 0
+    assert same(read_packed(tmp_path / "x.npy")[1], held_out)
+
+
+def test_a_symbolic_link_to_a_pack(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "x.npy").symlink_to(tmp_path / "far" / "y.npy")
+    packing(IMAGES, tmp_path / "x.npy")
+    assert sorted(path.name for path in (tmp_path / "far").iterdir()) == ["y.json", "y.npy"]
+    assert is_packed(tmp_path / "x.npy")
+    assert same(read_packed(tmp_path / "x.npy")[0], read_packed(tmp_path / "far" / "y.npy")[0])
+
+
+def test_a_pack_can_be_packed_again_onto_itself(tmp_path: Path) -> None:
+    packing(IMAGES, tmp_path / "x.npy", held_out=0)
+    training, _ = read_packed(tmp_path / "x.npy")
+    packing(training, tmp_path / "x.npy", held_out=0, size=4)
+    assert same(read_packed(tmp_path / "x.npy")[0], resized(IMAGES, 4))
+
+
+def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
+    """800 images of 12 kB; what is held for each is its digest, its place and its label."""
+    import tracemalloc
+
+    def peak(count: int) -> int:
+        rows = np.random.default_rng(0)
+        source = EncodedImages(
+            names=["x"] * count, read=lambda index: png(rows.integers(0, 256, (2, 2, 3), dtype=np.uint8))
+        )
+        tracemalloc.start()
+        packing(source, tmp_path / f"{count}.npy", size=64)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    peak(10)
+    assert peak(800) - peak(200) < 600 * 1000
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    packing(encoded(*COLOUR[:3]), tmp_path / "x.npy", progress=lambda *at: told.append(at))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("files", "strict", "message"),
+    [((COLOUR[0], b""), True, "photos: 1 of 2 images cannot be read; "), ((b"", b""), False, "photos: 2 of 2 ")],
+)
+def test_unreadable_images(tmp_path: Path, files: tuple[bytes, ...], strict: bool, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        packing(encoded(*files), tmp_path / "x.npy", strict=strict)
+    assert str(caught.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_suffix(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        packing(IMAGES, tmp_path / "x.npz")
+    assert str(caught.value) == f"{tmp_path / 'x.npz'}: a packed set is called FILE.npy"
+    assert (caught.value.hint, caught.value.exit_code) == (f"try {tmp_path / 'x.npy'}", ExitCode.USAGE)
+
+
+@pytest.mark.parametrize("other", ["x.npy", "x.json"])
+def test_other_files_are_not_replaced(tmp_path: Path, other: str) -> None:
+    (tmp_path / other).write_bytes(b'{"precious": 1}')
+    with pytest.raises(UsageError) as caught:
+        packing(IMAGES, tmp_path / "x.npy")
+    assert str(caught.value) == f"{tmp_path / other} is there, and is no packed set"
+    assert caught.value.hint == "choose another name, or remove it first"
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b'{"precious": 1}']
+
+
+def test_a_directory_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(GanzooError) as caught:
+        packing(IMAGES, tmp_path / "none" / "x.npy")
+    assert (
+        str(caught.value)
+        == f"cannot write {tmp_path / 'none' / 'x.npy'}: the directory {tmp_path / 'none'} does not exist"
+    )
+    assert caught.value.exit_code == ExitCode.FAILURE
+
+
+def test_what_is_read_as_a_pack(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, PIXELS)
+    assert not is_packed(path)
+    assert not is_packed(tmp_path)
+    (tmp_path / "x.json").write_text('{"mine": true}')
+    assert is_packed(path)
+    assert not is_packed(tmp_path / "x.json")
+    with pytest.raises(IntegrityError) as caught:
+        read_packed(path)
+    assert str(caught.value) == f"{path}: not what was packed (Object missing required field `format`)"
+    assert caught.value.hint == "pack it again; or, if it never was a packed set, move x.json away"
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.json"])
+def test_any_part_and_any_damage_is_refused(tmp_path: Path, name: str) -> None:
+    """But for damage in what only tells where the images came from."""
+    path = tmp_path / "x.npy"
+    packing(ImageSet(pixels=PIXELS[:4, :, :4, :4], labels=LABELS[:4], class_names=tuple("abcd")), path)
+    wanted = read_packed(path)
+    (tmp_path / name).rename(tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    for place in range(len(whole)):
+        (tmp_path / name).write_bytes(whole[:place])
+        with pytest.raises(IntegrityError):
+            read_packed(path)
+    accepted = 0
+    for place in range(len(whole)):
+        (tmp_path / name).write_bytes(whole[:place] + bytes([whole[place] ^ 0x15]) + whole[place + 1 :])
+        with contextlib.suppress(IntegrityError):
+            found = read_packed(path)
+            assert all(same(one, other) for one, other in zip(found, wanted, strict=True))
+            accepted += 1
+    assert accepted == (len("photos" + "lanczos") if name == "x.json" else 0)
+
+
+def test_two_files_that_do_not_belong_together(tmp_path: Path) -> None:
+    packing(IMAGES, tmp_path / "x.npy")
+    packing(ImageSet(pixels=PIXELS[::-1]), tmp_path / "y.npy")
+    os.replace(tmp_path / "y.json", tmp_path / "x.json")
+    with pytest.raises(IntegrityError, match="its digest is not the one that was written"):
+        read_packed(tmp_path / "x.npy")
+
+
+# Interruptions
+
+OLD = ImageSet(pixels=PIXELS[:6])
+
+
+@pytest.fixture(params=["new", "old"])
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
+    """A fresh directory at each call, with a pack in it or without; returns where to pack to."""
+
+    def fresh() -> Path:
+        path = Path(tempfile.mkdtemp(dir=tmp_path)) / "x.npy"
+        if request.param == "old":
+            packing(OLD, path, held_out=0)
+        return path
+
+    return fresh
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+
+SOURCE = encoded(*COLOUR[:4], GREY[5], b"", labels=[0, 1, 0, 1, 0, 1], class_names=("a", "b"))
+
+
+def cleaning() -> set[int]:
+    """The lines that remove partial files: an interruption there may leave one behind."""
+    lines, start = inspect.getsourcelines(packed._partials)
+    (at,) = [number for number, line in enumerate(lines) if line.strip() == "finally:"]
+    return set(range(start + at, start + len(lines)))
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt before the n-th line of ``packed.py`` that runs, but for those that clean up."""
+
+    CLEANING = cleaning()
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+        self.line: int | None = None
+
+    def __enter__(self) -> None:
+        sys.settrace(self._called)
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _called(self, frame: FrameType, event: str, argument: object) -> Any:
+        return self._traced if frame.f_code.co_filename == packed.__file__ else None
+
+    def _traced(self, frame: FrameType, event: str, argument: object) -> Any:
+        if self.line is None and event == "line" and frame.f_lineno not in self.CLEANING:
+            self._left -= 1
+            if self._left < 0:
+                self.line = frame.f_lineno
+                raise KeyboardInterrupt
+        return self._traced
+
+
+def interrupted(place: Callable[[], Path]) -> Iterator[tuple[dict[str, bytes], dict[str, bytes], int]]:
+    """Contents before and after an interruption at each line that runs, in turn."""
+    for after in range(10_000):
+        path = place()
+        before = contents(path)
+        at = Interrupt(after)
+        try:
+            with at:
+                packing(SOURCE, path, size=4)
+        except KeyboardInterrupt:
+            assert at.line
+            yield before, contents(path), at.line
+        else:
+            return
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # between a `with` and its file's close
+def test_an_interruption_at_any_line_leaves_the_old_or_the_new_and_nothing_else(place: Callable[[], Path]) -> None:
+    path = place()
+    packing(SOURCE, path, size=4)
+    new = contents(path)
+    assert set(new) == {"x.json", "x.npy"}
+    lines = set()
+    outcomes = []
+    for before, after, line in interrupted(place):
+        lines.add(line)
+        outcomes.append(after == new)
+        assert after in (before, new), line
+    assert len(lines) > 60
+    assert sorted(outcomes) == outcomes  # once it is there it stays
+    assert 0 < sum(outcomes) < len(outcomes)
+
+
+@pytest.mark.parametrize(("renames", "kept"), [(1, "old"), (2, "new")])
+def test_an_interruption_right_after_a_rename(
+    place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch, renames: int, kept: str
+) -> None:
+    whole, path = place(), place()
+    states = {"old": contents(path)}
+    packing(SOURCE, whole, size=4)
+    states["new"] = contents(whole)
+    rename, done = os.replace, 0
+
+    def replace(*names: Any) -> None:
+        nonlocal done
+        rename(*names)
+        done += 1
+        if done == renames:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        packing(SOURCE, path, size=4)
+    assert contents(path) == states[kept]
+
+
+class Disk:
+    """Calls that touch the disk: writes, syncs, copies and renames, of which the n-th fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = 0
+        self._fail_at = 0
+        opened, unnamed = Path.open, tempfile.TemporaryFile
+        monkeypatch.setattr(Path, "open", lambda *a, **o: self.file(opened(*a, **o)) if "xb" in a else opened(*a, **o))
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: self.file(unnamed(**options)))
+        for module, name in ((os, "fsync"), (os, "replace"), (shutil, "copy2")):
+            monkeypatch.setattr(module, name, self.failing(getattr(module, name)))
+
+    def fail_at(self, call: int) -> None:
+        """1 is the next call; 0 is none."""
+        self.calls, self._fail_at = 0, call
+
+    def failing(self, function: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            self.calls += 1
+            if self.calls == self._fail_at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return function(*arguments, **options)
+
+        return call
+
+    def file(self, file: Any) -> Any:
+        wrapped = MagicMock(wraps=file)
+        wrapped.__enter__.return_value = wrapped
+        wrapped.__exit__.side_effect = file.__exit__
+        wrapped.write = self.failing(file.write)
+        return wrapped
+
+
+def test_whatever_fails_on_the_disk_the_old_remains(place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch)
+    old, path = contents(place()), place()
+    disk.fail_at(0)
+    packing(SOURCE, path, size=4)
+    total, new = disk.calls, contents(path)
+    assert total == 5 + (1 + 5 + 1) + (1 + 1) + bool(old) + 2 + 1
+    for call in range(1, total + 1):
+        path = place()
+        disk.fail_at(call)
+        with pytest.raises(GanzooError) as caught:
+            packing(SOURCE, path, size=4)
+        disk.fail_at(0)
+        assert str(caught.value) == f"cannot write {path}: the disk is full"
+        assert contents(path) == (new if call == total else old)  # the last is the directory's sync

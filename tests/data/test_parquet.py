@@ -1,0 +1,206 @@
+"""Parquet as Hugging Face writes it: shards, row groups, labels, and files that are something else."""
+
+import io
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from ganzoo.data import EncodedImages
+from ganzoo.data.decode import decode
+from ganzoo.errors import ExitCode, MissingPackageError, UsageError
+from ganzoo_plugins.readers import parquet
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+
+
+def png(pixels: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+FILES = [png(pixels) for pixels in PIXELS]
+
+
+def structs(files: Any) -> Any:
+    return [{"bytes": file, "path": f"{number}.png"} for number, file in enumerate(files)]
+
+
+def put(path: Path, columns: dict[str, Any], group: int = 7, features: dict[str, Any] | None = None) -> Path:
+    table = pa.table(columns)
+    if features is not None:
+        info = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": info})
+    path.parent.mkdir(exist_ok=True)
+    pq.write_table(table, path, row_group_size=group)
+    return path
+
+
+def class_label(*names: str) -> dict[str, Any]:
+    return {"names": list(names), "_type": "ClassLabel"}
+
+
+def pixels(images: EncodedImages) -> Any:
+    return decode(images, 8, strict=True, source="x").pixels.transpose(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("group", [1, 7, 100])
+@pytest.mark.parametrize("form", ["struct", "binary", "large"])
+def test_forms_of_the_image_column(tmp_path: Path, form: str, group: int) -> None:
+    column: Any = {"struct": structs(FILES), "binary": FILES, "large": pa.array(FILES, pa.large_binary())}[form]
+    images = parquet.read(put(tmp_path / "x.parquet", {"id": list(range(60)), "image": column}, group))
+    assert (images.labels, images.class_names) == (None, ())
+    np.testing.assert_array_equal(pixels(images), PIXELS)
+
+
+def test_shards_and_their_labels(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    features = {"image": {"_type": "Image"}, "label": class_label("cat", "dog", "emu")}
+    labels = [number % 2 * 2 for number in range(60)]
+    for shard, rows in ((1, slice(40, 60)), (0, slice(0, 40))):
+        put(folder / f"train-{shard}.parquet", {"image": structs(FILES[rows]), "label": labels[rows]}, 7, features)
+    (folder / "README.md").write_text("a set")
+    images = parquet.read(folder)
+    assert images.labels is not None
+    assert (images.labels.tolist(), images.class_names) == (labels, ("cat", "dog", "emu"))
+    np.testing.assert_array_equal(pixels(images), PIXELS)
+
+
+def test_labels_without_names(tmp_path: Path) -> None:
+    images = parquet.read(put(tmp_path / "x.parquet", {"image": FILES[:4], "label": [7, 3, 900, 3]}))
+    assert images.labels is not None
+    assert (images.labels.tolist(), images.class_names) == ([1, 0, 2, 0], ("3", "7", "900"))
+
+
+def test_the_only_class_column_labels_whatever_it_is_called(tmp_path: Path) -> None:
+    columns = {"img": structs(FILES[:2]), "fine": [1, 0], "age": [40, 41]}
+    images = parquet.read(put(tmp_path / "x.parquet", columns, features={"fine": class_label("a", "b")}))
+    assert images.class_names == ("a", "b")
+    both = {"age": class_label(*map(str, range(50))), "fine": class_label("a", "b")}
+    assert parquet.read(put(tmp_path / "x.parquet", columns, features=both)).labels is None
+
+
+def test_labels_that_are_kept_secret(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.parquet", {"image": FILES[:2], "label": [-1, -1]}, 7, {"label": class_label("a", "b")})
+    assert parquet.read(path).labels is None
+
+
+def test_row_groups_are_read_when_needed_and_few_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = parquet.read(put(tmp_path / "x.parquet", {"image": FILES}, group=10))
+    groups: list[int] = []
+    read = pq.ParquetFile.read_row_group
+
+    def counted(file: Any, number: int, **options: Any) -> Any:
+        groups.append(number)
+        return read(file, number, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    assert groups == []
+    assert [images.read(row) for row in range(60)] == FILES
+    assert groups == [0, 1, 2, 3, 4, 5]
+    assert images.read(0) == FILES[0]
+    assert groups[6:] == [0]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(images.read, list(range(60)) * 5)) == FILES * 5
+    assert len(images.read._kept) == parquet.GROUPS_KEPT  # type: ignore[attr-defined]
+
+
+def test_images_of_which_only_the_path_is_stored(tmp_path: Path) -> None:
+    column = [{"bytes": FILES[0], "path": None}, {"bytes": None, "path": "far/1.png"}, {"bytes": b"", "path": None}]
+    images = parquet.read(put(tmp_path / "x.parquet", {"image": column}))
+    assert decode(images, 8, strict=False, source="x").skipped == (
+        "row 1: only its path is stored, far/1.png",
+        "row 2: no bytes are stored",
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"text": ["a"], "n": [1]}, "no image column among text (string), n (int64)"),
+        ({"image": ["a.png"]}, "no image column among image (string)"),
+        ({"image": [{"path": "a.png"}]}, "no image column among image (struct<path: string>)"),
+        ({"left": [b"x"], "right": [b"x"]}, "several image columns: left, right"),
+    ],
+)
+def test_no_image_column(tmp_path: Path, columns: dict[str, Any], message: str) -> None:
+    path = put(tmp_path / "x.parquet", columns)
+    with pytest.raises(UsageError) as caught:
+        parquet.read(path)
+    assert str(caught.value) == f"{path}: {message}"
+    assert caught.value.hint == "one column should be 'image': bytes, or a struct with a field 'bytes'"
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "message"),
+    [
+        ([0, 2], ("a", "b"), "labels lie in 0 to 2, for 2 class names"),
+        ([-1, 1], ("a", "b"), "labels lie in -1 to 1, for 2 class names"),
+        ([-2, 1], (), "labels lie in -2 to 1"),
+        ([0, None], (), "None is not a class number"),
+        (["cat", "dog"], (), "'cat' is not a class number"),
+        ([0.5, 1.0], (), "0.5 is not a class number"),
+        ([0, 1], ("a", "a"), "class names must differ from one another"),
+    ],
+)
+def test_labels_that_do_not_fit(tmp_path: Path, labels: Any, names: tuple[str, ...], message: str) -> None:
+    features = {"label": class_label(*names)} if names else None
+    path = put(tmp_path / "x.parquet", {"image": FILES[:2], "label": labels}, features=features)
+    with pytest.raises(UsageError) as caught:
+        parquet.read(path)
+    assert str(caught.value) == f"{path}: {message}"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("metadata", [b"", b"no json", b"[]", b'{"info": 3}', b'{"info": {"features": {"label": 1}}}'])
+def test_a_schema_with_other_metadata(tmp_path: Path, metadata: bytes) -> None:
+    table = pa.table({"image": FILES[:2], "label": [0, 1]}).replace_schema_metadata({"huggingface": metadata})
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert parquet.read(tmp_path / "x.parquet").class_names == ("0", "1")
+
+
+def test_shards_of_different_sets(tmp_path: Path) -> None:
+    put(tmp_path / "set" / "0.parquet", {"image": FILES[:2], "label": [0, 1]})
+    other = put(tmp_path / "set" / "1.parquet", {"image": FILES[:2]})
+    with pytest.raises(UsageError) as caught:
+        parquet.read(tmp_path / "set")
+    assert str(caught.value) == f"{other}: other columns or classes than the shards before it have"
+    assert caught.value.hint == "keep the shards of one data set, and one split of it, in a folder of their own"
+
+
+def test_no_rows(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.parquet", {"image": pa.array([], pa.binary())})
+    with pytest.raises(UsageError, match="no images"):
+        parquet.read(path)
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.parquet", {"image": FILES[:3], "label": [0, 1, 2]})
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 23):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UsageError, match=r"x\.parquet: damaged \(") as caught:
+            parquet.read(path)
+        assert caught.value.hint == "download or copy it again"
+    path.write_bytes(whole[:100] + bytes(200) + whole[300:])  # the images, not the index
+    with pytest.raises(UsageError, match="images cannot be read; the first is row 0: "):
+        decode(parquet.read(path), 8, strict=True, source="x")
+
+
+def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingPackageError) as caught:
+        parquet.read(tmp_path / "x.parquet")
+    assert str(caught.value) == "Parquet files need the package pyarrow, which is not installed"
+    assert caught.value.hint == 'pip install "ganzoo[parquet]"'
+    assert caught.value.exit_code == ExitCode.MISSING_PACKAGE
