@@ -40,6 +40,7 @@ class RunConfig:
     Args:
         model, architecture, loss: names of specs, with the distribution's where it is not ganzoo.
         data: a data set's name or a path.
+        held_out: share of the images to judge by; a set that says itself what is held out is left as it is.
         name: the run's directory and the registry name.
         size: image height and width in pixels; 0 stands for the data's own, until the data are read.
         seed: of initialisation and training.
@@ -48,12 +49,17 @@ class RunConfig:
         critic_steps: critic updates per step.
         ema_kimg: half-life of the generator's average, in thousands of real images.
         generator, discriminator: their optimizers.
+        flip: mirror each real image with probability 1/2.
+        augment: an augmentation's name, or none.
+        augment_options: the augmentation's, all of them once resolved.
         options: the architecture's, all of them once resolved.
         penalties: by name; the loss's own unless given.
         device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
         precision: ``fp32`` or ``bf16``; ``auto`` becomes one of them.
         threads: of the CPU; 0 becomes what the networks are worth.
         report_every, preview_every, checkpoint_every: in steps.
+        eval_every: steps between evaluations; 0: none.
+        features: the extractor to evaluate with, by name or path; none: the data set's own.
         init_from: the version whose weights it started from.
     """
 
@@ -61,6 +67,7 @@ class RunConfig:
     architecture: str
     loss: str
     data: str = "digits"
+    held_out: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.1
     name: str = ""
     size: Annotated[int, msgspec.Meta(ge=0)] = 0
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
@@ -70,6 +77,9 @@ class RunConfig:
     ema_kimg: Positive = 10.0
     generator: AdamConfig = AdamConfig()
     discriminator: AdamConfig = AdamConfig()
+    flip: bool = False
+    augment: str = ""
+    augment_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     penalties: dict[str, PenaltyConfig] = field(default_factory=dict)
     device: str = "auto"
@@ -78,6 +88,8 @@ class RunConfig:
     report_every: Count = 50
     preview_every: Count = 500
     checkpoint_every: Count = 500
+    eval_every: Annotated[int, msgspec.Meta(ge=0)] = 0
+    features: str = ""
     init_from: str = ""
 
     def to_toml(self) -> str:
@@ -88,7 +100,7 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        plain: dict[str, Any] = msgspec.to_builtins(asdict(self))
+        plain: dict[str, Any] = _plain(msgspec.to_builtins(asdict(self)))
         return plain
 
 
@@ -182,6 +194,13 @@ def changes(old: RunConfig, new: RunConfig) -> list[str]:
     before, after = _flat(old.to_dict()), _flat(new.to_dict())
     keys = sorted(before.keys() | after.keys())
     return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if before.get(k) != after.get(k)]
+
+
+def _plain(value: Any) -> Any:
+    """With lists for tuples, which neither JSON nor TOML has: what is read again is equal to what was written."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _flat(table: Settings, prefix: str = "") -> dict[str, Any]:

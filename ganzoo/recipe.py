@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ganzoo.config import PenaltyConfig, RunConfig, Settings, check_keys, convert, merge
 from ganzoo.errors import PluginError, UsageError
-from ganzoo.specs import Architecture, ImageShape, Loss, Model, Penalty, Spec
+from ganzoo.specs import Architecture, Augmentation, ImageShape, Loss, Model, Penalty, Spec
 from ganzoo.zoo import Zoo
 from ganzoo_registry.refs import check_name
 
@@ -24,6 +24,8 @@ class Recipe:
         config: with every value filled in, except those that wait for the data and the hardware.
         options: the architecture's options dataclass.
         penalties: with the configuration's weights and intervals; none of weight 0.
+        augmentation: of real and generated images, or None.
+        augment_options: the augmentation's options dataclass, or None.
     """
 
     config: RunConfig
@@ -32,11 +34,14 @@ class Recipe:
     loss: Loss
     penalties: tuple[Penalty, ...]
     options: Any
+    augmentation: Augmentation | None = None
+    augment_options: Any = None
 
     @property
     def specs(self) -> tuple[Spec, ...]:
         """All that it needs of plugins, except the data set."""
-        return (self.model, self.architecture, self.loss, *self.penalties)
+        augmentations = (self.augmentation,) if self.augmentation else ()
+        return (self.model, self.architecture, self.loss, *self.penalties, *augmentations)
 
 
 def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape | None = None) -> Recipe:
@@ -60,13 +65,7 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
     home = zoo.owner(model).distribution
     architecture = _spec(zoo, Architecture, given.get("architecture"), model.architecture, home)
     loss = _spec(zoo, Loss, given.get("loss"), model.loss, home)
-    names = {
-        "model": _pinned(zoo, model),
-        "architecture": _pinned(zoo, architecture),
-        "loss": _pinned(zoo, loss),
-        "name": given.get("name") or model.name,
-    }
-    own = {_pinned(zoo, penalty): penalty for penalty in loss.penalties}
+    augmentation = _augmentation(zoo, given)
     size = given.get("size") or (fitting_size(architecture, native) if native else 0)
     published = merge(_checked(model, model.defaults), _checked(model, _small_image_defaults(model, size)))
     if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
@@ -74,22 +73,26 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
     if loss is not _spec(zoo, Loss, None, model.loss, home):
         published.pop("penalties", None)
     layers = (_checked(loss, loss.defaults), published, given)
-    values = merge(*layers, names, {"size": size})
+    values = merge(*layers, {"size": size, "name": given.get("name") or model.name})
+    for spec in (model, architecture, loss, *filter(None, [augmentation])):
+        values["augment" if spec is augmentation else spec.kind] = _pinned(zoo, spec)
+    own = {_pinned(zoo, penalty): penalty for penalty in loss.penalties}
     values["penalties"] = _penalties(zoo, own, [layer.get("penalties", {}) for layer in layers], home)
-    options = _options(architecture, values.get("options", {}))
-    values["options"] = {field.name: getattr(options, field.name) for field in fields(options)}
-    values["options"] = {key: value for key, value in values["options"].items() if value is not None}
+    options, values["options"] = _options(architecture, values, "options")
+    augment_options, values["augment_options"] = _options(augmentation, values, "augment_options")
     config: RunConfig = convert(values, RunConfig)
     check_name(config.name)
     if config.size:
         check_size(architecture, config.size, config.size)
-    penalties = tuple(
-        replace(own.get(name) or zoo.get(Penalty, name), weight=chosen.weight, every=chosen.every)
-        for name, chosen in config.penalties.items()
-        if chosen.weight
-    )
     return Recipe(
-        config=config, model=model, architecture=architecture, loss=loss, penalties=penalties, options=options
+        config=config,
+        model=model,
+        architecture=architecture,
+        loss=loss,
+        penalties=_weighed(zoo, own, config),
+        options=options,
+        augmentation=augmentation,
+        augment_options=augment_options,
     )
 
 
@@ -108,12 +111,12 @@ def check_size(architecture: Architecture, height: int, width: int) -> None:
 
 
 def fitting_size(architecture: Architecture, native: ImageShape) -> int:
-    """The size to train at when none is asked for: the data's own if it can be built, else the next below it."""
+    """The size to train at when none is asked for: the data's own if it can be built, else the nearest by ratio."""
     wanted = min(native.height, native.width)
     if native.height == native.width and wanted in architecture.resolutions:
         return wanted
-    fitting = [size for size in architecture.resolutions if size <= min(wanted, LARGEST_BY_DEFAULT)]
-    return max(fitting, default=min(architecture.resolutions))
+    offered = sorted(size for size in architecture.resolutions if size <= LARGEST_BY_DEFAULT)
+    return min(offered or [min(architecture.resolutions)], key=lambda size: max(size / wanted, wanted / size))
 
 
 def _small_image_defaults(model: Model, size: Any) -> Settings:
@@ -122,12 +125,12 @@ def _small_image_defaults(model: Model, size: Any) -> Settings:
     return model.defaults_up_to[min(fitting)] if fitting else {}
 
 
-def _spec(zoo: Zoo, kind: type[SpecT], asked: Any, default: str, home: str) -> SpecT:
+def _spec(zoo: Zoo, kind: type[SpecT], asked: Any, default: str, home: str, key: str = "") -> SpecT:
     if asked is None:
         return zoo.get(kind, default, home=home)
     if not isinstance(asked, str):
         hint = "ganzoo train --print-config"
-        raise UsageError(f"configuration key {kind.kind!r}: expected a name, got {asked!r}", hint=hint)
+        raise UsageError(f"configuration key {key or kind.kind!r}: expected a name, got {asked!r}", hint=hint)
     return zoo.get(kind, asked)
 
 
@@ -164,11 +167,33 @@ def _penalties(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], home
     return complete
 
 
-def _options(architecture: Architecture, given: Any) -> Any:
+def _augmentation(zoo: Zoo, given: Settings) -> Augmentation | None:
+    asked = given.get("augment", "")
+    if asked != "":
+        return _spec(zoo, Augmentation, asked, "", "", key="augment")
+    if given.get("augment_options"):
+        raise UsageError("augment_options without an augmentation", hint="--set augment=diffaugment")
+    return None
+
+
+def _weighed(zoo: Zoo, own: Mapping[str, Penalty], config: RunConfig) -> tuple[Penalty, ...]:
+    return tuple(
+        replace(own.get(name) or zoo.get(Penalty, name), weight=chosen.weight, every=chosen.every)
+        for name, chosen in config.penalties.items()
+        if chosen.weight
+    )
+
+
+def _options(spec: Architecture | Augmentation | None, values: Settings, key: str) -> tuple[Any, dict[str, Any]]:
+    """A spec's options, and each of them as it goes into the configuration; TOML has no None: the network's choice."""
+    given = values.get(key, {})
+    if spec is None:
+        return None, {}
     if not isinstance(given, Mapping):
-        raise UsageError("configuration key 'options': expected a table", hint="--set options.width=64")
-    options = convert(given, architecture.options, "options.")
-    for field in fields(options):
-        if getattr(options, field.name) is None and getattr(architecture.options(), field.name) is not None:
-            raise UsageError(f"configuration key 'options.{field.name}' cannot be None", hint="TOML has no such value")
-    return options
+        raise UsageError(f"configuration key {key!r}: expected a table", hint=f"--set {key}.KEY=VALUE")
+    options = convert(given, spec.options, f"{key}.")
+    filled_in = {field.name: getattr(options, field.name) for field in fields(options)}
+    for name, value in filled_in.items():
+        if value is None and getattr(spec.options(), name) is not None:
+            raise UsageError(f"configuration key '{key}.{name}' cannot be None", hint="TOML has no such value")
+    return options, {name: value for name, value in filled_in.items() if value is not None}

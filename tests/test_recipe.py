@@ -104,14 +104,14 @@ def test_every_model_builds_with_every_loss_or_says_why_not(model: str, loss: st
     assert recipe.loss is spec
     assert [penalty.name for penalty in recipe.penalties] == [penalty.name for penalty in spec.penalties]
     try:
-        setup.assemble(recipe, load(recipe.config.data, zoo()))
+        setup.assemble(recipe, load(recipe.config.data, zoo()).training)
     except UsageError as error:
         assert recipe.penalties
         assert "BatchNorm" in str(error)  # noqa: PT017
         assert recipe.penalties[0].name in str(error)  # noqa: PT017
         settings = {"loss": loss, "options": {"latent_dim": 4, "width": 2, "discriminator_norm": "layer"}}
         mended = setup.settle(resolve(zoo(), model, settings, native=DIGITS))
-        setup.assemble(mended, load(recipe.config.data, zoo()))
+        setup.assemble(mended, load(recipe.config.data, zoo()).training)
 
 
 def test_a_loss_brings_its_own_critic_steps_and_penalties() -> None:
@@ -238,7 +238,9 @@ def test_a_losss_own_penalty_keeps_what_only_its_plugin_knows(here: Zoo) -> None
         (128, 128, 128),  # asked of nobody, but exactly what the data are
         (10, 10, 8),
         (16, 200, 16),
-        (200, 15, 8),
+        (200, 15, 16),
+        (11, 11, 8),
+        (12, 12, 16),  # the nearest by ratio
         (129, 129, 16),  # not 128: larger data are shrunk to at most 64
         (4096, 4096, 16),
         (3, 3, 4),  # nothing fits: the smallest
@@ -264,7 +266,7 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
     ("settings", "kind", "message", "hint"),
     [
         ({"bacth": 1}, UsageError, "unknown configuration key 'bacth'", "did you mean 'batch'?"),
-        ({"xyzzy": 1}, UsageError, "unknown configuration key 'xyzzy'", "choose one of: architecture, batch, "),
+        ({"xyzzy": 1}, UsageError, "unknown configuration key 'xyzzy'", "choose one of: architecture, augment, "),
         ({"options": {"widht": 1}}, UsageError, "unknown configuration key 'options.widht'", "did you mean 'width'?"),
         ({"generator": {"beta": 1}}, UsageError, "unknown configuration key 'generator.beta'", "did you mean 'betas'?"),
         ({"penalties": {"r1": {"wait": 1}}}, UsageError, "unknown configuration key 'penalties.r1.wait'", "did you"),
@@ -272,7 +274,7 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
         ({"loss": "hing"}, NotFoundError, "unknown loss 'hing'", "did you mean 'hinge'?"),
         ({"architecture": "dcgam"}, NotFoundError, "unknown architecture 'dcgam'", "did you mean 'dcgan'?"),
         ({"loss": 3}, UsageError, "configuration key 'loss': expected a name, got 3", "ganzoo"),
-        ({"options": 3}, UsageError, "configuration key 'options': expected a table", "--set options.width=64"),
+        ({"options": 3}, UsageError, "configuration key 'options': expected a table", "--set options.KEY=VALUE"),
         (
             {"penalties": 3},
             UsageError,

@@ -5,14 +5,34 @@ So a resumed run needs only its step counter, and every rank of a distributed on
 """
 
 import hashlib
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 def derive(seed: int, stream: str, *position: int) -> int:
     """A 63-bit seed for one place in the run: the head of BLAKE2b("seed/stream/position")."""
     text = "/".join([str(seed), stream, *map(str, position)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which of ``images`` images each phase shows: ``batch`` of them, uniformly and with replacement.
+
+    Drawn on the CPU from a stream of their own, so that neither the device nor what else is drawn decides what a run
+    is shown; and without state, so that any thread can look ahead.
+    """
+
+    seed: int
+    images: int
+    batch: int
+
+    def rows(self, step: int, phase: int) -> Tensor:
+        """[B] in int64, on the CPU."""
+        generator = torch.Generator().manual_seed(derive(self.seed, "indices", step, phase))
+        return torch.randint(self.images, (self.batch,), generator=generator)
 
 
 class Draws:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import torch
+
 from ganzoo.data import ImageSet
+from ganzoo.errors import PluginError
 from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape
-from ganzoo.training.dataset import DeviceData
+from ganzoo.training.feed import open_feed
 from ganzoo.training.networks import build
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads
-from ganzoo.training.trainer import Trainer
+from ganzoo.training.trainer import Augment, Trainer
 from ganzoo.zoo import load_target
 
 
@@ -33,7 +36,7 @@ def assemble(recipe: Recipe, images: ImageSet) -> tuple[Recipe, Trainer]:
 
     Raises:
         UsageError: the parts do not go together.
-        PluginError: a network breaks its contract.
+        PluginError: a network or the augmentation breaks its contract.
     """
     config = recipe.config
     networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, config.seed)
@@ -42,10 +45,32 @@ def assemble(recipe: Recipe, images: ImageSet) -> tuple[Recipe, Trainer]:
     trainer = Trainer(
         config,
         networks,
-        DeviceData(images, precision),
+        open_feed(images, precision, config),
         load_target(recipe.loss.target)(),
         recipe.penalties,
         precision,
         recipe.architecture.conditional,
+        _augment(recipe, images.shape),
     )
     return replace(recipe, config=config), trainer
+
+
+def _augment(recipe: Recipe, shape: ImageShape) -> Augment | None:
+    """The augmentation, if there is one, tried on two images."""
+    spec = recipe.augmentation
+    if spec is None:
+        return None
+    factory = load_target(spec.target)
+    images = torch.zeros(2, shape.channels, shape.height, shape.width)
+    try:
+        augment: Augment = factory(recipe.augment_options)
+        changed = augment.apply(images, augment.draw(len(images), shape, torch.Generator(), images.device))
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise PluginError(
+            f"augmentation {spec.name!r} cannot be used: {type(error).__name__}: {reason}",
+            hint="check --set augment_options.…, or leave --augment out",
+        ) from error
+    if changed.shape != images.shape:
+        raise PluginError(f"augmentation {spec.name!r} returns {list(changed.shape)}, not {list(images.shape)}")
+    return augment

@@ -98,6 +98,6 @@ def same() -> Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]
 @pytest.fixture(scope="session")
 def digits_by_pixels() -> dict[bytes, int]:
     """The label of each digit, by its pixels."""
-    images = load_data("digits", zoo())
+    images = load_data("digits", zoo()).training
     assert images.labels is not None
     return {pixels.tobytes(): int(label) for pixels, label in zip(images.pixels, images.labels, strict=True)}

@@ -14,8 +14,8 @@ pytestmark = [
 
 def test_data_and_networks_live_on_the_device(model, make_trainer):
     trainer = make_trainer(model, device="cuda", precision="bf16")
-    assert trainer._data._pixels.device.type == "cuda"
-    assert trainer._data._pixels.dtype == torch.uint8
+    assert trainer._feed._pixels.device.type == "cuda"
+    assert trainer._feed._pixels.dtype == torch.int8
     for module in trainer.modules().values():
         assert {parameter.device.type for parameter in module.parameters()} == {"cuda"}
         assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganzoo.training.draws import Draws, derive
+from ganzoo.training.draws import Draws, Order, derive
 
 CPU = torch.device("cpu")
 
@@ -16,6 +16,7 @@ CPU = torch.device("cpu")
         ((0, "batch", 0, 0), 1620244590140491379),
         ((7, "batch", 39, 5), 7251183401332204483),
         ((2**63 - 1, "network", 1, 0), 3885236854108296553),
+        ((7, "indices", 39, 5), 625547380390442418),
     ],
 )
 def test_golden_values(arguments, golden):
@@ -31,6 +32,31 @@ def test_every_part_of_the_position_counts():
 
 def test_seeds_fit_torch():
     assert all(0 <= derive(seed, "batch", 0) < 2**63 for seed in range(200))
+
+
+def test_golden_rows():
+    """As with the seeds: these are the images that a resumed run is shown."""
+    assert Order(7, 1438, 6).rows(39, 1).tolist() == [636, 549, 191, 1023, 1023, 774]
+    assert Order(0, 2**40, 2).rows(0, 0).tolist() == [486218759082, 247675634221]
+
+
+def test_rows_are_a_function_of_seed_step_and_phase():
+    base = Order(7, 1000, 64).rows(4, 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(99)
+        torch.rand(3)
+        assert torch.equal(Order(7, 1000, 64).rows(4, 1), base)
+    others = [Order(8, 1000, 64).rows(4, 1), Order(7, 1000, 64).rows(5, 1), Order(7, 1000, 64).rows(4, 2)]
+    assert not any(torch.equal(other, base) for other in others)
+
+
+def test_every_image_is_shown_equally_often():
+    """A chi-squared of 30 images in 64,000 draws: 29 expected, 70 is past the 99.99th percentile."""
+    shown = torch.cat([Order(3, 30, 64).rows(step, 0) for step in range(1000)])
+    counts = shown.bincount().double()
+    assert len(counts) == 30
+    expected = len(shown) / 30
+    assert 8 < ((counts - expected) ** 2 / expected).sum() < 70
 
 
 def test_a_phase_is_the_same_whatever_was_drawn_before():

@@ -192,4 +192,4 @@ def test_weights_of_any_dimension(make_trainer):
 def rebuilt(trainer):
     """A trainer of the same networks, as they are now."""
     networks = Networks(trainer.generator, trainer.discriminator, flops=1)
-    return Trainer(trainer.config, networks, trainer._data, trainer._loss, (), trainer._precision, False)
+    return Trainer(trainer.config, networks, trainer._feed, trainer._loss, (), trainer._precision, False)

@@ -1,0 +1,303 @@
+"""Flip and augmentation in the step: on what, with which random numbers, and who learns through them."""
+
+import sys
+import types
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from ganzoo.data import load as load_data
+from ganzoo.errors import ExitCode, PluginError, UsageError
+from ganzoo.recipe import resolve
+from ganzoo.specs import Augmentation, Loss
+from ganzoo.training import setup
+from ganzoo.training.run import Run
+from ganzoo.zoo import zoo
+
+AUGMENT = {"augment": "diffaugment"}
+STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
+"""Steps that move no weight."""
+
+
+class Watching:
+    """An augmentation that adds a number of its own to each image, and remembers what it was asked."""
+
+    def __init__(self, factor=1.0, spread=1.0):
+        self.factor, self.spread = factor, spread
+        self.drawn, self.applied = [], []
+
+    def draw(self, count, shape, generator, device):
+        assert (shape.channels, shape.height, shape.width) == (1, 8, 8)
+        values = torch.rand(count, 1, 1, 1, generator=generator, device=device) * self.spread
+        self.drawn.append(values)
+        return {"values": values}
+
+    def apply(self, images, drawn):
+        assert images.dtype == torch.float32
+        assert not torch.is_autocast_enabled("cpu")
+        self.applied.append((images, drawn["values"]))
+        return images * self.factor + drawn["values"]
+
+
+def watched(trainer, **arguments):
+    trainer._augment = Watching(**arguments)
+    return trainer._augment
+
+
+def seen(trainer, steps=1):
+    """The steps that the loss sees: the critic's phases and the generator's, in order."""
+    found = []
+
+    class Spy:
+        def __init__(self, loss):
+            self.loss = loss
+
+        def discriminator(self, step):
+            found.append(step)
+            return self.loss.discriminator(step)
+
+        def generator(self, step):
+            found.append(step)
+            return self.loss.generator(step)
+
+    trainer._loss = Spy(trainer._loss)
+    for _ in range(steps):
+        trainer.step()
+    return found
+
+
+def gradient(network):
+    return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
+
+
+# Flip
+
+
+def test_about_half_of_the_real_images_are_mirrored(make_trainer):
+    plain = seen(make_trainer("vanilla", batch=256, **STILL))
+    flipped = seen(make_trainer("vanilla", batch=256, flip=True, **STILL))
+    for before, after in zip(plain, flipped, strict=True):
+        as_it_is = (after.real.images == before.real.images).flatten(1).all(1)
+        mirrored = (after.real.images == before.real.images.flip(3)).flatten(1).all(1)
+        assert (as_it_is | mirrored).all()
+        assert 90 < mirrored.sum() < 166  # 128 expected, with a standard deviation of 8
+        assert torch.equal(after.fake.images, before.fake.images)
+
+
+def test_each_phase_flips_anew_and_a_seed_repeats_it(make_trainer):
+    def bits(seed):
+        trainers = [make_trainer("vanilla", batch=32, critic_steps=2, seed=seed, flip=flip) for flip in (False, True)]
+        pairs = [(a.real.images, b.real.images) for a, b in zip(*map(seen, trainers), strict=True)]
+        return torch.stack([(before == after).flatten(1).all(1) for before, after in pairs])
+
+    first = bits(1)
+    assert torch.equal(first, bits(1))
+    assert not torch.equal(first, bits(2))
+    assert len({tuple(phase.tolist()) for phase in first}) == 3
+
+
+# Augmentation
+
+
+def test_what_comes_before_it_stays_as_it_was(make_trainer):
+    """z, epsilon and labels are drawn first, so a run with and one without see the same ones."""
+    settings = {"critic_steps": 2, **STILL}
+    plain = seen(make_trainer("conditional", **settings), 2)
+    for switched_on in (AUGMENT, {"flip": True}, {"flip": True, **AUGMENT}):
+        changed = seen(make_trainer("conditional", **settings, **switched_on), 2)
+        for before, after in zip(plain, changed, strict=True):
+            for name in ("z", "epsilon", "labels"):
+                assert torch.equal(getattr(before, name), getattr(after, name))
+
+
+def test_one_that_changes_nothing_changes_nothing(model, make_trainer, weights, same):
+    """To the bit: the machinery around an augmentation costs the run nothing but the augmentation."""
+    with_it, without = make_trainer(model), make_trainer(model)
+    watched(with_it, spread=0.0)
+    for _ in range(3):
+        with_it.step()
+        without.step()
+    assert same(weights(with_it), weights(without))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_loss_sees_the_augmented_images_of_both_kinds(make_trainer, flip):
+    """In both phases; the flip comes first, so what is augmented are images as they might lie in the set."""
+    settings = {"penalties": {"gradient-penalty": {"weight": 1}, "r1": {"weight": 1}}, "critic_steps": 2, "flip": flip}
+    plain = seen(make_trainer("vanilla", **settings, **STILL))
+    trainer = make_trainer("vanilla", **settings, **STILL)
+    augment = watched(trainer)
+    for number, (before, after) in enumerate(zip(plain, seen(trainer), strict=True)):
+        real, fake = augment.drawn[2 * number : 2 * number + 2]
+        torch.testing.assert_close(after.real.images, before.real.images + real)
+        torch.testing.assert_close(after.fake.images, before.fake.images + fake)
+        torch.testing.assert_close(after.fake.logits, after.score(before.fake.images + fake).logits)
+
+
+def test_real_and_fake_images_get_numbers_of_their_own_in_each_phase(make_trainer):
+    def drawn(seed, steps):
+        trainer = make_trainer("vanilla", batch=16, critic_steps=2, seed=seed)
+        augment = watched(trainer)
+        for _ in range(steps):
+            trainer.step()
+        return torch.stack(augment.drawn)
+
+    first = drawn(1, 2)
+    assert len(first) == 2 * 3 * 2
+    assert first.unique().numel() == first.numel()
+    assert torch.equal(drawn(1, 2), first)
+    assert not torch.isin(drawn(2, 2), first).any()
+
+
+def test_numbers_do_not_depend_on_the_steps_before(make_trainer):
+    whole, late = make_trainer("vanilla"), make_trainer("vanilla")
+    before, after = watched(whole), watched(late)
+    for _ in range(3):
+        whole.step()
+    late.steps_done = 2
+    late.step()
+    assert torch.equal(torch.stack(before.drawn[-4:]), torch.stack(after.drawn))
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5])
+def test_the_generators_gradient_comes_back_through_it(make_trainer, factor):
+    """d loss / d G(z) is factor times d loss / d (what the critic sees)."""
+    trainer = make_trainer("vanilla", critic_steps=1, **STILL)
+    watched(trainer, factor=factor)
+    arriving = []
+    loss = trainer._loss.generator
+
+    def listening(step):
+        value = loss(step)
+        arriving.append((step.z, *torch.autograd.grad(value, step.fake.images, retain_graph=True)))
+        return value
+
+    trainer._loss.generator = listening
+    trainer.step()
+    found = gradient(trainer.generator).clone()
+    ((z, at_the_critic),) = arriving
+    trainer.generator.zero_grad()
+    trainer.generator(z, None).backward(factor * at_the_critic)
+    assert at_the_critic.any()
+    assert found.any() == bool(factor)
+    torch.testing.assert_close(found, gradient(trainer.generator))
+
+
+def test_the_critics_phase_has_no_graph_through_it(make_trainer):
+    trainer = make_trainer("wgan-gp", critic_steps=1)
+    augment = watched(trainer)
+    critic, _ = seen(trainer)
+    assert not critic.fake.images.requires_grad
+    assert [images.requires_grad for images, _ in augment.applied] == [False, False, True]
+
+
+def test_it_works_in_fp32_whatever_the_networks_run_in(make_trainer):
+    trainer = make_trainer("dcgan", precision="bf16")
+    augment = watched(trainer)
+    trainer.step()
+    assert len(augment.applied) == 3  # where Watching has looked at type and autocast
+
+
+def losses(trainer, steps):
+    for _ in range(steps):
+        trainer.step()
+    return trainer.telemetry.means()
+
+
+def test_every_model_trains_with_it(model, train, own_registry):
+    """Other losses than without, finite, and resumed to the bit; flipped as well."""
+    settings = {"report_every": 2, "checkpoint_every": 2, "flip": True}
+    whole = train(model, steps=4, **settings, **AUGMENT)
+    half = train(model, steps=2, **settings, **AUGMENT)
+    resumed = train(model, resume=str(half.run), steps=4)
+    assert resumed.version == whole.version
+    newest = [Run.find(str(run), run).checkpoints()[-1] for run in (whole.run, resumed.run)]
+    assert newest[0].read_bytes() == newest[1].read_bytes()
+    plain = train(model, steps=4, **settings)
+    assert plain.version != whole.version
+    for name in ("loss_d", "loss_g"):
+        assert whole.metrics[name] != plain.metrics[name]
+
+
+@pytest.mark.parametrize("name", [zoo().shortest(spec) for spec in zoo().all(Loss)])
+def test_every_loss_and_its_penalties_bear_it(name, make_trainer):
+    trainer = make_trainer("dcgan", loss=name, options={"discriminator_norm": "none"}, **AUGMENT)
+    assert all(torch.tensor(value).isfinite() for value in losses(trainer, 3).values())
+    for network in (trainer.generator, trainer.discriminator):
+        assert gradient(network).isfinite().all()
+        assert gradient(network).any()
+
+
+def test_the_policy_can_be_chosen(make_trainer):
+    policies = [{"augment_options": {"policy": [name]}} for name in ("colour", "translation", "cutout")]
+    found = [losses(make_trainer("vanilla", **AUGMENT, **policy), 2)["loss_d"] for policy in ({}, *policies)]
+    assert len(set(found)) == 4
+    named = make_trainer("vanilla", **AUGMENT, augment_options={"policy": ["cutout", "translation", "colour"]})
+    assert losses(named, 2)["loss_d"] == found[0]
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (["color"], "configuration key 'augment_options.policy[0]': invalid enum value 'color'"),
+        ([], "policy names one or more of colour, translation and cutout, each once"),
+        (["cutout", "cutout"], "policy names one or more of colour, translation and cutout, each once"),
+    ],
+)
+def test_a_policy_that_there_is_none_of(make_trainer, policy, message):
+    with pytest.raises(UsageError) as caught:
+        make_trainer("vanilla", **AUGMENT, augment_options={"policy": policy})
+    assert message in str(caught.value)
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert caught.value.hint == "ganzoo train --print-config"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    pass
+
+
+class Shrinking:
+    def __init__(self, options):
+        pass
+
+    def draw(self, count, shape, generator, device):
+        return {}
+
+    def apply(self, images, drawn):
+        return images[:, :, 1:]
+
+
+class Failing(Shrinking):
+    def draw(self, count, shape, generator, device):
+        raise ZeroDivisionError("by zero\nand more")
+
+
+@pytest.mark.parametrize(
+    ("target", "message", "hint"),
+    [
+        (Shrinking, "augmentation 'mine' returns [2, 1, 7, 8], not [2, 1, 8, 8]", None),
+        (
+            Failing,
+            "augmentation 'mine' cannot be used: ZeroDivisionError: by zero",
+            "check --set augment_options.…, or leave --augment out",
+        ),
+    ],
+)
+def test_one_that_breaks_its_contract(monkeypatch, target, message, hint):
+    """Found before the first step, and named."""
+    module = types.ModuleType("somebodys_augmentation")
+    module.Mine = target
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    images = load_data("digits", zoo()).training
+    recipe = setup.settle(resolve(zoo(), "vanilla", {"device": "cpu"}, native=images.shape))
+    spec = Augmentation(name="mine", target="somebodys_augmentation:Mine", options=NoOptions)
+    with pytest.raises(PluginError) as caught:
+        setup.assemble(replace(recipe, augmentation=spec, augment_options=NoOptions()), images)
+    assert str(caught.value) == message
+    assert caught.value.hint == hint
+    assert caught.value.exit_code == ExitCode.PLUGIN
