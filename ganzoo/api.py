@@ -1,17 +1,19 @@
 """The same few calls that the command line makes: train, export, load, models."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo.errors import NotFoundError
 from ganzoo.paths import registry_root
-from ganzoo.specs import Model
+from ganzoo.specs import Metric, Model
 from ganzoo.zoo import zoo
 from ganzoo_registry import Registry
 
 if TYPE_CHECKING:
     from ganzoo.config import Settings
+    from ganzoo.evaluation.record import Evaluation
     from ganzoo.exporting.registered import ExportResult
     from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.providers import Device
@@ -66,6 +68,58 @@ def load(
     return ImageGenerator.from_bytes(
         store.read(version, ATTACHMENT), device=device, threads=threads, source=str(version)
     )
+
+
+def evaluate(
+    references: Sequence[str],
+    *,
+    data: str | None = None,
+    features: str = "",
+    n: int | None = None,
+    seeds: int = 5,
+    against: str = "held-out",
+    force: bool = False,
+    registry: str | Path | None = None,
+    device: "Device" = "auto",
+    seen: Callable[[int, int], None] = lambda count, total: None,
+) -> "dict[str, Evaluation]":
+    """Judge exported generators by real images, all by one protocol, on ONNX Runtime and without torch.
+
+    Args:
+        references: see ``load``.
+        data: a data set's name or a path; None: what they were trained on, if that has a name.
+        features: an extractor's name, or a ``.onnx`` file; empty: the data set's own.
+        n: samples a seed; None: as many as there are training images, at most 10,000.
+        seeds: how many sample seeds, from 0.
+        against: ``held-out`` or ``training``: which real images.
+        force: compute anew what is attached to a version already.
+        registry: where they are; see ``ganzoo.paths.registry_root``.
+        device: ``auto``, ``cpu`` or ``cuda``: where the generators run.
+        seen: is called with how many more samples were judged, and how many there are in all.
+
+    Returns:
+        What each reference means -> its figures, which are attached to its version, too.
+
+    Raises:
+        GanzooError, RegistryError: one of them cannot be found, or they cannot be judged alike.
+    """
+    from ganzoo.evaluation.registered import Subject, find_judgement, judge_all
+
+    store = open_registry(registry)
+    subjects = []
+    for reference in references:
+        version = None if reference.endswith(".onnx") else store.resolve(reference)
+        generator = load(str(version or reference), registry=registry, device=device, threads=1)
+        lineage = store.lineage(version) if version else {}
+        subjects.append(Subject(str(version or reference), generator, version, lineage))
+    judgement = find_judgement(subjects, zoo(), data=data, features=features, n=n, against=against)
+    found = judge_all(subjects, judgement, store, seeds=seeds, force=force, seen=seen)
+    return {subject.name: evaluation for subject, evaluation in zip(subjects, found, strict=True)}
+
+
+def figures() -> dict[str, str]:
+    """Every figure that an installed metric may give -> ``lower``, ``higher`` or nothing: which is better."""
+    return {name: better for metric in zoo().all(Metric) for name, better in metric.figures.items()}
 
 
 def export(

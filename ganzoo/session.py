@@ -1,8 +1,7 @@
 """A whole training: configuration and data -> run -> version in the registry -> ONNX."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,20 @@ import torch
 
 from ganzoo import lineage
 from ganzoo.config import RunConfig, Settings, changes, merge
-from ganzoo.data import ImageSet
+from ganzoo.data import ImageSet, Split
 from ganzoo.data import load as load_data
-from ganzoo.data.resize import resized
+from ganzoo.data.split import resized
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
+from ganzoo.evaluation.evaluate import Evaluator, Judgement, prepare
+from ganzoo.evaluation.record import Evaluation
+from ganzoo.evaluation.registered import Subject, judge_all
 from ganzoo.exporting.registered import export_version
 from ganzoo.files import write_atomic
+from ganzoo.hooks import WithHooks
 from ganzoo.recipe import Recipe, resolve
-from ganzoo.training import checkpoint, environment, setup
+from ganzoo.runtime.card import ATTACHMENT
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.training import checkpoint, environment, judging, setup
 from ganzoo.training.loop import Observer, preview, run_to_end
 from ganzoo.training.precision import running_on
 from ganzoo.training.run import Run
@@ -25,7 +30,7 @@ from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
 from ganzoo_registry import Registry, RegistryError, Version
 
-CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "data"}
+CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "eval_every", "features", "data"}
 """What a resumed run may change: the data's path, too, as long as its digest is the same."""
 
 SKIPPED_SHOWN = 10
@@ -46,6 +51,8 @@ class TrainResult:
         onnx: the exported file, or None if that was not wanted.
         gates: what each gate found.
         metrics: the last report.
+        best: the version of the step that evaluated best, which may be ``version``; None without evaluations.
+        evaluations: of ``best`` and of ``version``, by reference.
     """
 
     run: Path
@@ -54,15 +61,22 @@ class TrainResult:
     onnx: Path | None
     gates: Mapping[str, str]
     metrics: Mapping[str, float]
+    best: Version | None = None
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A run before its next step: everything is resolved, loaded and built; nothing is written."""
+    """A run before its next step: everything is resolved, loaded and built; nothing is written.
+
+    Args:
+        judgement: what to evaluate with; None where ``eval_every`` is 0.
+    """
 
     recipe: Recipe
-    images: ImageSet
+    data: Split
     trainer: Trainer
+    judgement: Judgement | None = None
     parents: tuple[Mapping[str, str], ...] = ()
 
 
@@ -80,7 +94,7 @@ class Session:
         self._store = store
         self._runs = runs
         self._strict = strict
-        self._observer = _WithHooks(observer or Observer())
+        self._observer = WithHooks(observer or Observer())
 
     def plan(self, model: str | None, settings: Settings, init_from: str | None = None) -> Plan:
         """Resolve the configuration, read the data and build the networks."""
@@ -97,17 +111,17 @@ class Session:
             inherited = {key: inherited[key] for key in ("size", "init_from") if key in inherited}
         elif "loss" in settings:  # and another loss has penalties of its own
             inherited.pop("penalties", None)
-        recipe, images = self._with_data(name, inherited, settings)
-        recipe, trainer = setup.assemble(recipe, images)
+        recipe, data = self._with_data(name, inherited, settings)
+        recipe, trainer = setup.assemble(recipe, data.training)
         parents = () if parent is None else (self._load_weights(trainer, parent),)
-        return Plan(recipe=recipe, images=images, trainer=trainer, parents=parents)
+        return Plan(recipe=recipe, data=data, trainer=trainer, judgement=_judgement(recipe, data), parents=parents)
 
     def start(self, model: str | None, settings: Settings, init_from: str | None = None) -> tuple[Run, Plan]:
         """Plan a new run, make sure that its result can be registered, and make its directory."""
         planned = self.plan(model, settings, init_from)
         self._store.prepare()
         facts = {
-            "data": lineage.data_facts(planned.recipe.config.data, planned.images),
+            "data": lineage.data_facts(planned.recipe.config.data, planned.data),
             "environment": environment.describe(),
             "parents": list(planned.parents),
         }
@@ -121,9 +135,9 @@ class Session:
         """
         run = Run.find(reference, self._runs)
         asked = merge(settings, {"model": model} if model else {})
-        recipe, images = self._with_data(asked.get("model") or run.config.model, run.config.to_dict(), asked)
-        _refuse_changes(run, recipe.config, images)
-        recipe, trainer = setup.assemble(recipe, images)
+        recipe, data = self._with_data(asked.get("model") or run.config.model, run.config.to_dict(), asked)
+        _refuse_changes(run, recipe.config, data.training)
+        recipe, trainer = setup.assemble(recipe, data.training)
         self._restore(trainer, run)
         if trainer.steps_done > recipe.config.steps:
             done = trainer.steps_done
@@ -131,53 +145,88 @@ class Session:
         self._store.prepare()
         run.config = recipe.config
         run.facts = {**run.facts, "environment": environment.describe()}
-        return run, Plan(recipe=recipe, images=images, trainer=trainer)
+        return run, Plan(recipe=recipe, data=data, trainer=trainer, judgement=_judgement(recipe, data))
 
     def finish(self, started: tuple[Run, Plan], *, export: bool = True) -> TrainResult:
         """Train to the last step, register the result, and export it; alone in the run's directory."""
         run, planned = started
         with run.locked():
             run.write_config()
-            run.rewind_metrics(planned.trainer.steps_done)
+            run.rewind(planned.trainer.steps_done)
             return self._finish(run, planned, export)
 
     def _finish(self, run: Run, planned: Plan, export: bool) -> TrainResult:
-        if skipped := planned.images.skipped:
-            total, first = len(planned.images) + len(skipped), "; ".join(skipped[:SKIPPED_SHOWN])
+        if skipped := planned.data.training.skipped:
+            total, first = len(planned.data.training) + len(skipped), "; ".join(skipped[:SKIPPED_SHOWN])
             self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
         self._observer.started(run, planned.trainer.steps_done)
         result = None
         try:
+            judge = Evaluator(planned.judgement, workers=1).judge if planned.judgement else None
             with torch.random.fork_rng(), running_on(run.config.threads):
-                metrics = run_to_end(planned.trainer, run, self._observer)
+                run_to_end(planned.trainer, run, self._observer, judge)
+            best = self._register_best(planned, run)
             grid = run.directory / "samples.png"
             write_atomic(grid, preview(planned.trainer))
-            version = self._register(planned, run, metrics, grid)
+            version = self._register(planned, run, grid.read_bytes())
             onnx, gates = self._export(version, run) if export else (None, {})
-            result = TrainResult(run=run.directory, version=version, grid=grid, onnx=onnx, gates=gates, metrics=metrics)
+            result = TrainResult(
+                run=run.directory,
+                version=version,
+                grid=grid,
+                onnx=onnx,
+                gates=gates,
+                metrics=run.last_report(),
+                best=best or (version if planned.judgement else None),
+                evaluations=self._evaluate(planned, best, version) if export else {},
+            )
         finally:
             self._observer.notify("ganzoo_run_ended", run=run, result=result)
         return result
 
-    def _register(self, planned: Plan, run: Run, metrics: Mapping[str, float], grid: Path) -> Version:
+    def _register_best(self, planned: Plan, run: Run) -> Version | None:
+        """Register the weights that evaluated best, unless they are the last ones, which follow."""
+        trainer, best = planned.trainer, judging.best_step(run) if planned.judgement else None
+        if best is None or best == trainer.steps_done:
+            return None
+        checkpoint.read(trainer, run.best_checkpoint)
+        stopped_there = Run(run.directory, replace(run.config, steps=trainer.steps_done), run.facts)
+        version = self._register(planned, stopped_there, preview(trainer))
+        checkpoint.read(trainer, run.checkpoints()[-1])
+        return version
+
+    def _register(self, planned: Plan, run: Run, preview: bytes) -> Version:
         trainer, recipe = planned.trainer, planned.recipe
         weights = {kind: checkpoint.network_bytes(module) for kind, module in trainer.modules().items()}
         record = lineage.record(
             zoo=zoo(),
             recipe=recipe,
             run=run,
-            shape=setup.network_shape(recipe, planned.images),
+            shape=setup.network_shape(recipe, planned.data.training),
             latent_dim=trainer.latent_dim,
             images_shown=trainer.images_shown,
-            metrics=metrics,
+            metrics=run.last_report(trainer.steps_done),
             parents=run.facts["parents"],
             extra=self._observer.gather("ganzoo_lineage", run=run),
         )
         try:
-            return self._store.register(run.config.name, {**weights, "preview": grid}, record)
+            return self._store.register(run.config.name, {**weights, "preview": preview}, record)
         except RegistryError as error:
             hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {run.directory}"
             raise type(error)(str(error), hint=hint) from error
+
+    def _evaluate(self, planned: Plan, *versions: Version | None) -> dict[str, Evaluation]:
+        """What ``ganzoo eval`` would say of these versions, attached to them."""
+        if planned.judgement is None:
+            return {}
+        found = {}
+        for version in filter(None, versions):
+            if ATTACHMENT not in self._store.kinds(version):
+                export_version(self._store, version)
+            generator = ImageGenerator.from_bytes(self._store.read(version, ATTACHMENT), device="cpu", threads=1)
+            subject = Subject(str(version), generator, version, self._store.lineage(version))
+            found[str(version)] = judge_all([subject], planned.judgement, self._store)[0]
+        return found
 
     def _export(self, version: Version, run: Run) -> tuple[Path, Mapping[str, str]]:
         path = run.directory / "generator.onnx"
@@ -211,12 +260,17 @@ class Session:
         anew = f"start it anew: ganzoo train --config {run.directory / 'config.toml'}"
         raise NotFoundError(f"{run.directory} has no usable checkpoint", hint=anew)
 
-    def _with_data(self, model: str, *settings: Settings) -> tuple[Recipe, ImageSet]:
+    def _with_data(self, model: str, *settings: Settings) -> tuple[Recipe, Split]:
         """Read the data that the configuration names, and complete the configuration with what they are."""
         asked = resolve(zoo(), model, *settings).config
-        images = load_data(asked.data, zoo(), size=asked.size or None, strict=self._strict)
-        recipe = setup.settle(resolve(zoo(), model, *settings, native=images.shape))
-        return recipe, resized(images, recipe.config.size)
+        data = load_data(asked.data, zoo(), size=asked.size or None, strict=self._strict, held_out=asked.held_out)
+        recipe = setup.settle(resolve(zoo(), model, *settings, native=data.training.shape))
+        return recipe, resized(data, recipe.config.size)
+
+
+def _judgement(recipe: Recipe, data: Split) -> Judgement | None:
+    config = recipe.config
+    return prepare(config.data, data, zoo(), features=config.features) if config.eval_every else None
 
 
 def _refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
@@ -232,37 +286,3 @@ def _refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
             f"{config.data} is not what {run.directory} was trained on: {images.digest[:19]} instead of {was[:19]}",
             hint="start a new run on it, with --init-from to keep the weights",
         )
-
-
-class _WithHooks(Observer):
-    """Passes what it is told on to an observer and to the plugins."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-
-    def notify(self, hook: str, **arguments: Any) -> None:
-        zoo().manager.notify(hook, self._observer.noted, **arguments)
-
-    def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
-        """What plugins answer, by plugin; an answer that is not a JSON object is left out, with a word."""
-        gathered = {}
-        for plugin, answer in zoo().manager.notify(hook, self._observer.noted, **arguments):
-            try:
-                gathered[plugin.qualified] = dict(json.loads(json.dumps(dict(answer), allow_nan=False)))
-            except (TypeError, ValueError) as error:
-                self._observer.noted(f"plugin {plugin} answered {hook} with what is not a JSON object: {error}")
-        return gathered
-
-    def started(self, run: Run, step: int) -> None:
-        self._observer.started(run, step)
-        self.notify("ganzoo_run_started", run=run)
-
-    def stepped(self, step: int) -> None:
-        self._observer.stepped(step)
-
-    def reported(self, run: Run, step: int, metrics: dict[str, float]) -> None:
-        self._observer.reported(run, step, metrics)
-        self.notify("ganzoo_report", run=run, step=step, metrics=dict(metrics))
-
-    def noted(self, message: str) -> None:
-        self._observer.noted(message)

@@ -239,10 +239,12 @@ def test_the_lineage_has_what_it_takes_to_train_again() -> None:
         *("config", "data", "environment", "extra", "format", "generator", "metrics", "parents", "plugins", "training"),
     ]
     digits = load("digits", zoo())
+    assert digits.held_out
     assert record["data"] == {
         "name": "digits",
-        "digest": digits.digest,
+        "digest": digits.training.digest,
         "count": 1438,
+        "held_out": {"digest": digits.held_out.digest, "count": 359},
         "skipped": 0,
         "class_names": list("0123456789"),
     }

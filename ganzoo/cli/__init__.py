@@ -18,6 +18,8 @@ COMMANDS = {
     ),
     "registry": ("ganzoo.cli.registry:command", "Look into the registry of trained versions, and name them."),
     "export": ("ganzoo.cli.export:command", "Export a registered version to ONNX."),
+    "eval": ("ganzoo.cli.eval:command", "Judge versions by real images: distance, variety, copies."),
+    "data": ("ganzoo.cli.data:command", "List data sets, look at images, and pack them into one file."),
     "sample": ("ganzoo.cli.sample:command", "Draw images from a registered version or an ONNX file."),
     "serve": ("ganzoo.cli.serve:command", "Serve images over HTTP."),
     "doctor": ("ganzoo.cli.doctor:command", "Report what works on this machine, and what does not."),

@@ -19,6 +19,10 @@ LINE_SECONDS = 5.0
 """A log that nobody watches gets a line no more often than this, and always the last."""
 
 
+FIGURES_SHOWN = 4
+CLEAR_LINE = "\r\x1b[K"
+
+
 class Progress(Observer):
     """Shows step, images per second, losses and the time left on stderr."""
 
@@ -76,6 +80,11 @@ class Progress(Observer):
         if self._bar is None and (now - self._shown > LINE_SECONDS or step == self._steps):
             note(f"step {step:,}/{self._steps:,}  {self._metrics}")
             self._shown = now
+
+    def judged(self, run: "Run", step: int, figures: Mapping[str, float]) -> None:
+        """Show the first figures of an evaluation, above the bar."""
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in list(figures.items())[:FIGURES_SHOWN])
+        note(f"{CLEAR_LINE if self._bar is not None else ''}evaluated step {step:,}/{self._steps:,}  {shown}")
 
     def noted(self, message: str) -> None:
         """Pass a warning on."""

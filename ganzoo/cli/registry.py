@@ -30,16 +30,26 @@ def command() -> None:
 
 @command.command()
 @click.argument("name", required=False)
+@click.option("--sort", metavar="FIGURE", help="By what ganzoo eval found, the best first: fd, recall …")
 @registry_option
 @json_option
-def ls(name: str | None, registry: Path | None, as_json: bool) -> int:
-    """List the models, or the versions of model NAME."""
+def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool) -> int:
+    """List the models, or the versions of model NAME.
+
+    Figures of different protocols are not comparable, so each protocol has a column of its own; the one that most
+    versions have decides the order.
+    """
     store = _open(registry)
     if name:
         versions, code = [_summary(store, version) for version in store.versions(name)], int(ExitCode.OK)
     else:
         versions, code = _newest(store)
-    emit(versions, as_json, _listing)
+    if sort:
+        from ganzoo.cli import ranking  # it needs the plugins, which a plain listing does not
+
+        emit(ranking.ranked(store, versions, sort), as_json, lambda versions: ranking.listing(versions, sort))
+    else:
+        emit(versions, as_json, _listing)
     if not versions and code == ExitCode.OK:
         note(f"Nothing is registered in {store.root}. Train something: ganzoo train --model wgan-gp")
     return code

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import emit, json_option, note, registry_option
+from ganzoo.cli.output import emit, json_option, note, registry_option, table
 
 if TYPE_CHECKING:
     from ganzoo.config import Settings
     from ganzoo.session import Session, TrainResult
 
-SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "device")
+SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "device", "flip", "augment", "eval_every")
 """Options that say the same as ``--set KEY=VALUE``, because people change them all the time."""
 
 
@@ -21,7 +21,7 @@ SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "de
 @click.option(
     "--data",
     metavar="SOURCE",
-    help="A folder of images, an .npy or .npz file, or a data set. [default: digits]",
+    help="A data set's name, or a path; ganzoo data ls lists both. [default: digits]",
 )
 @click.option(
     "--size",
@@ -35,6 +35,9 @@ SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "de
 @click.option("--name", help="Of the run and of the registered model. [default: the model's]")
 @click.option("--device", help="auto, cpu, cuda or cuda:N. [default: auto]")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="[default: auto]")
+@click.option("--flip", is_flag=True, default=None, help="Mirror real images at random.")
+@click.option("--augment", metavar="NAME", help="Of real and generated images: diffaugment, for small data sets.")
+@click.option("--eval-every", type=click.IntRange(min=1), metavar="STEPS", help="Evaluate, and keep the best weights.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration in TOML.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, over --config.")
 @click.option("--resume", metavar="RUN", help="Go on with a run: its directory, NAME/N, or last.")
@@ -114,7 +117,11 @@ def _show_plan(
     for name, module in planned.trainer.modules().items():
         if name != "generator-ema":
             click.echo(f"{name}: {sum(parameter.numel() for parameter in module.parameters()):,} parameters")
-    click.echo(f"data: {len(planned.images):,} images, {config.size}x{config.size}, {planned.images.digest[:19]}")
+    training, held_out = planned.data.training, planned.data.held_out
+    click.echo(
+        f"data: {len(training):,} images, {config.size}x{config.size}, {training.digest[:19]}"
+        f"; {len(held_out) if held_out else 0:,} held out"
+    )
     click.echo(f"would train {config.steps:,} steps of {config.model} on {config.device} in {config.precision}")
 
 
@@ -126,16 +133,33 @@ def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:
         "onnx": str(result.onnx) if result.onnx else None,
         "gates": dict(result.gates),
         "metrics": dict(result.metrics),
+        "best": str(result.best) if result.best else None,
+        "evaluations": {name: evaluation.to_dict() for name, evaluation in result.evaluations.items()},
     }
-
-    def render(data: dict[str, Any]) -> str:
-        lines = [f"registered  {data['version']}", f"samples     {data['samples']}"]
-        return "\n".join([*lines, f"onnx        {data['onnx']}"] if data["onnx"] else lines)
-
-    emit(data, as_json, render)
+    emit(data, as_json, lambda data: _result_lines(data, result))
     for gate, finding in result.gates.items():
         note(f"gate passed: {gate} ({finding})")
     name = result.version.name
     follow = [f"registry show {result.version}"]
     follow += [f"sample {name} -n 64 --seed 7 -o grid.png", f"serve {name}"] if result.onnx else [f"export {name}"]
     note("Next:\n" + "\n".join(f"  ganzoo {command}{there}" for command in follow))
+
+
+def _result_lines(data: dict[str, Any], result: "TrainResult") -> str:
+    lines = [f"registered  {data['version']}", f"samples     {data['samples']}"]
+    if data["best"]:
+        lines.insert(0, f"best        {data['best']}")
+    if data["onnx"]:
+        lines.append(f"onnx        {data['onnx']}")
+    return "\n".join([*lines, *_figures(result)])
+
+
+def _figures(result: "TrainResult") -> list[str]:
+    """Best and last side by side; nothing if nothing was evaluated."""
+    if not result.evaluations:
+        return []
+    from ganzoo.api import figures
+    from ganzoo.evaluation import report
+
+    header, rows = report.rows(result.evaluations, figures())
+    return ["", table(header, rows), *report.remarks(result.evaluations)]

@@ -55,7 +55,7 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
         inputs = (*inputs, torch.zeros(2, dtype=torch.int64))
     module = generator if conditional else _Unlabelled(generator)
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 module.eval(),
                 inputs,
@@ -68,7 +68,7 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
             )
     except Exception as error:  # the exporter's family of errors is open-ended
         raise GanzooError(
-            f"torch cannot convert the generator to ONNX: {_first_line(error)}",
+            f"torch cannot convert the generator to ONNX: {first_line(error)}",
             hint="its forward must be traceable for any batch; GANZOO_DEBUG=1 shows where it is not",
         ) from error
     if program is None:
@@ -79,11 +79,11 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
         raise UsageError(f"torch makes no ONNX of opset {opset} of this generator", hint=f"--opset {made} works")
     entry = proto.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, card.to_json()
-    _forget_sources(proto)
+    forget_sources(proto)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _forget_sources(proto: "ModelProto") -> None:
+def forget_sources(proto: "ModelProto") -> None:
     """The exporter notes on each node which line of which file it comes from, with this machine's paths."""
     graph = proto.graph
     proto.doc_string = ""
@@ -113,14 +113,14 @@ def reference(generator: nn.Module, card: GeneratorCard) -> "dict[str, NDArray[n
         arrays["images"] = generator.eval()(torch.from_numpy(z), labels).contiguous().numpy()
     except Exception as error:  # a plugin's forward may raise anything
         raise GanzooError(
-            f"the generator fails on a batch of {rows}: {_first_line(error)}",
+            f"the generator fails on a batch of {rows}: {first_line(error)}",
             hint="its forward must take any batch; GANZOO_DEBUG=1 shows where it does not",
         ) from error
     return arrays
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the exporter's remarks on its own internals (packages it would like, deprecations inside torch)."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
     levels = [logger.level for logger in loggers]
@@ -135,6 +135,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The head of a message that may be pages long."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else type(error).__name__

@@ -6,16 +6,19 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import torch
 
 from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.files import write_atomic
-from ganzoo.images import encode_png, grid, to_uint8
-from ganzoo.latents import draw
-from ganzoo.training import checkpoint
+from ganzoo.images import encode_png, grid
+from ganzoo.training import checkpoint, judging
 from ganzoo.training.run import Run
 from ganzoo.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from ganzoo.training.judging import Judge
 
 PREVIEW_IMAGES = 64
 
@@ -31,6 +34,9 @@ class Observer:
 
     def reported(self, run: Run, step: int, metrics: dict[str, float]) -> None:
         """At each report interval: means since the last, and ``images_per_second``."""
+
+    def judged(self, run: Run, step: int, figures: dict[str, float]) -> None:
+        """At each evaluation: its figures."""
 
     def noted(self, message: str) -> None:
         """Something that a person should know, in a line."""
@@ -62,8 +68,11 @@ class StopRequest:
         self.signal = signal.Signals(number)
 
 
-def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, float]:
+def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None" = None) -> dict[str, float]:
     """Step until ``config.steps``; returns the last report.
+
+    Args:
+        judge: computes figures every ``config.eval_every`` steps, and at the end; None: no evaluation.
 
     Raises:
         TrainingStopped: a signal came; the finished steps are saved.
@@ -81,6 +90,10 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer) -> dict[str, floa
             # Read once: a signal that comes while this step is recorded ends the run after the next one, with its
             # own checkpoint.
             signalled = stop.signal
+            if judge and (step == config.steps or step % config.eval_every == 0):
+                _refuse_divergence(trainer, run)
+                with clock.paused():
+                    observer.judged(run, step, judging.evaluate(trainer, run, judge))
             last = step == config.steps or signalled is not None
             metrics = _record(trainer, run, observer, clock, save=last) or metrics
             if signalled is not None and step < config.steps:
@@ -120,19 +133,14 @@ def _record(trainer: Trainer, run: Run, observer: Observer, clock: "_Clock", sav
     return metrics
 
 
-@torch.no_grad()
 def preview(trainer: Trainer) -> bytes:
     """A PNG grid of the averaged generator's images from latents that depend on the run's seed alone."""
-    parameter = next(trainer.ema.generator.parameters())
-    latents, labels = draw(trainer.config.seed, 0, PREVIEW_IMAGES, trainer.latent_dim, trainer.classes)
-    z = torch.from_numpy(latents).to(parameter.device)
-    y = None if labels is None else torch.from_numpy(labels).to(parameter.device)
-    images = trainer.ema.generator(z, y).float().cpu().contiguous().numpy()
-    return encode_png(grid(to_uint8(images)))
+    pixels, _ = judging.sampler(trainer, trainer.config.seed)(0, PREVIEW_IMAGES)
+    return encode_png(grid(pixels.transpose(0, 2, 3, 1)))
 
 
 class _Clock:
-    """Real images per second since it was last asked."""
+    """Real images per second since it was last asked, without pauses."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
@@ -142,6 +150,13 @@ class _Clock:
         images, then = self._mark
         self._mark = (self._trainer.images_shown, time.perf_counter())
         return (self._mark[0] - images) / max(self._mark[1] - then, 1e-9)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        images, then = self._mark
+        begin = time.perf_counter()
+        yield
+        self._mark = (images, then + time.perf_counter() - begin)
 
 
 def _refuse_divergence(trainer: Trainer, run: Run) -> None:

@@ -4,8 +4,9 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 run.json         data digest, hardware and versions
                 lock             held by the process that trains it
                 metrics.jsonl    a line a report
+                evaluations.jsonl   a line an evaluation, if there are any
                 previews/        grids from fixed latents
-                checkpoints/     the newest three
+                checkpoints/     the newest three, and the best if there are evaluations
                 samples.png      the final grid, and what was exported
 """
 
@@ -132,25 +133,52 @@ class Run:
         for path in self.checkpoints()[:-KEPT_CHECKPOINTS]:
             path.unlink(missing_ok=True)
 
-    def report(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append a line to ``metrics.jsonl``; what is not a finite number is null there."""
+    @property
+    def best_checkpoint(self) -> Path:
+        """Where the checkpoint of the best evaluation goes."""
+        return self.directory / "checkpoints" / "best.safetensors"
+
+    @property
+    def report_log(self) -> Path:
+        """A line a report: means of losses, images per second."""
+        return self.directory / "metrics.jsonl"
+
+    @property
+    def evaluation_log(self) -> Path:
+        """A line an evaluation: figures."""
+        return self.directory / "evaluations.jsonl"
+
+    def report(self, step: int, metrics: Mapping[str, float], log: Path | None = None) -> None:
+        """Append a line to ``log``, by default that of reports; what is not a finite number is null there."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        with (self.directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with (log or self.report_log).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **finite}) + "\n")
 
-    def last_report(self) -> dict[str, float]:
-        """The newest line of ``metrics.jsonl`` without its step; empty if nothing was reported yet."""
-        path = self.directory / "metrics.jsonl"
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        report: dict[str, float] = json.loads(lines[-1]) if lines else {}
-        return {name: value for name, value in report.items() if name != "step" and value is not None}
+    def last_report(self, up_to: float = math.inf) -> dict[str, float]:
+        """The newest report, at most at step ``up_to``; empty if nothing was reported yet."""
+        reports = _entries(self.report_log)
+        steps = [step for step in reports if step <= up_to]
+        return reports[max(steps)] if steps else {}
 
-    def rewind_metrics(self, step: int) -> None:
+    def evaluations(self) -> dict[int, dict[str, float]]:
+        """Step -> figures."""
+        return _entries(self.evaluation_log)
+
+    def rewind(self, step: int) -> None:
         """Drop what was reported after ``step``: a resumed run reports it again."""
-        path = self.directory / "metrics.jsonl"
-        if path.exists():
+        for path in filter(Path.exists, (self.report_log, self.evaluation_log)):
             kept = [line for line in path.read_text("utf-8").splitlines() if _step(line) <= step]
             write_atomic(path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def _entries(log: Path) -> dict[int, dict[str, float]]:
+    """Step -> what was reported then, without what was not a number; a line that a crash cut short does not count."""
+    lines = log.read_text("utf-8").splitlines() if log.exists() else []
+    whole = [json.loads(line) for line in lines if math.isfinite(_step(line))]
+    return {
+        int(entry["step"]): {name: value for name, value in entry.items() if name != "step" and value is not None}
+        for entry in whole
+    }
 
 
 def _claim(directory: Path) -> bool:

@@ -77,7 +77,7 @@ def test_what_comes_next_is_in_the_same_registry(capsys: pytest.CaptureFixture[s
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--json") == 0
     result = json.loads(capsys.readouterr().out)
-    assert sorted(result) == ["gates", "metrics", "onnx", "run", "samples", "version"]
+    assert sorted(result) == ["best", "evaluations", "gates", "metrics", "onnx", "run", "samples", "version"]
     assert (result["version"], result["run"], result["onnx"]) == ("vanilla:1", "runs/vanilla/1", None)
     assert sorted(result["metrics"]) == ["images_per_second", "loss_d", "loss_g"]
 
@@ -89,7 +89,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(here: Path, capsys:
     assert [line.split(":")[0] for line in lines[:3]] == ["generator", "discriminator", "data"]
     weights = 64 * 8 + 8 + 8 * 4 + 4 + 4 + 1  # the discriminator's: 64 -> 4 * width -> 2 * width -> 1
     assert lines[1] == f"discriminator: {weights} parameters"
-    assert lines[2] == "data: 1,438 images, 8x8, sha256:f2cbaaff6976"
+    assert lines[2] == "data: 1,438 images, 8x8, sha256:f2cbaaff6976; 359 held out"
     assert re.fullmatch(r"would train 3 steps of vanilla on cpu in (bf16|fp32)", lines[3])
     assert (err, list(here.iterdir())) == ("", [])
 

@@ -98,12 +98,16 @@ def test_the_last_run_is_found_without_its_checkpoints(tmp_path):
     assert Run.find("last", tmp_path).directory == newer.directory
 
 
-def test_metrics_are_rewound_to_a_step(tmp_path):
+def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20, 30):
         run.report(step, {"loss_d": step / 10})
+        run.report(step, {"fd": step, "kid": float("nan")}, run.evaluation_log)
     with (run.directory / "metrics.jsonl").open("a") as file:
         file.write('{"step": 40')
-    run.rewind_metrics(20)
+    assert run.last_report() == {"loss_d": 3.0}
+    assert run.last_report(25) == {"loss_d": 2.0}
+    run.rewind(20)
+    assert run.evaluations() == {10: {"fd": 10}, 20: {"fd": 20}}
     lines = (run.directory / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"step": 10, "loss_d": 1.0}, {"step": 20, "loss_d": 2.0}]

@@ -1,0 +1,138 @@
+"""``ganzoo eval``: figures of quality, with what they were measured against."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo.cli.output import device_option, emit, json_option, note, registry_option, table
+from ganzoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ganzoo.evaluation.record import Evaluation
+    from ganzoo.runtime.providers import Device
+
+_FORMS = (".md", ".json", ".png", ".svg")
+
+
+@click.command()
+@click.argument("references", nargs=-1, required=True, metavar="REFERENCE|FILE.onnx…")
+@click.option("--compare", is_flag=True, help="Several side by side, in one table and a plot.")
+@click.option("--data", metavar="SOURCE", help="Real images. [default: the data set that it was trained on]")
+@click.option(
+    "--features", default="", metavar="NAME|FILE.onnx", help="The extractor of features. [default: the data set's]"
+)
+@click.option("-n", "n", type=click.IntRange(min=2), help="Samples a seed. [default: as many as training images]")
+@click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Sample seeds, from 0.")
+@click.option(
+    "--against",
+    type=click.Choice(["held-out", "training"]),
+    default="held-out",
+    show_default=True,
+    help="Which real images to judge by.",
+)
+@click.option("--force", is_flag=True, help="Compute again, and replace what is attached to the version.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help=f"Also write OUT ({', '.join(_FORMS)})."
+)
+@device_option
+@registry_option
+@json_option
+def command(
+    references: tuple[str, ...],
+    compare: bool,
+    output: Path | None,
+    device: "Device",
+    registry: Path | None,
+    as_json: bool,
+    **question: Any,
+) -> None:
+    """Judge versions by real images: how near, how varied, how much is merely copied.
+
+    The figures are attached to the version, and ganzoo registry ls --sort fd uses them.
+    """
+    if len(references) > 1 and not compare:
+        raise UsageError("several references are compared", hint=f"ganzoo eval --compare {' '.join(references)}")
+    if compare and len(set(references)) < 2:
+        raise UsageError("--compare takes two or more references", hint="ganzoo eval --compare A B")
+    if output and output.suffix.lower() not in _FORMS:
+        raise UsageError(f"cannot write figures to {output}", hint=f"OUT ends in {', '.join(_FORMS)}")
+    from ganzoo import api
+
+    with _progress() as seen:
+        found = api.evaluate(list(references), registry=registry, device=device, seen=seen, **question)
+    better = api.figures()
+    if output:
+        _write(output, found, better)
+    data: Any = {name: evaluation.to_dict() for name, evaluation in found.items()}
+    emit(data if compare else next(iter(data.values())), as_json, lambda _: _page(found, better, compare))
+    if not compare:
+        _name_the_best(references[0], found, registry)
+    if output:
+        note(f"Wrote {output}.")
+
+
+def _page(found: "Mapping[str, Evaluation]", better: "Mapping[str, str]", compare: bool) -> str:
+    from ganzoo.evaluation import report
+
+    header, rows = report.rows(found, better)
+    parts = [table([cell.upper() if cell in ("figure", "better") else cell for cell in header], rows)]
+    if compare:
+        parts.append(report.plot(found, better))
+    return "\n\n".join([*parts, "\n".join(report.remarks(found))])
+
+
+def _name_the_best(reference: str, found: "Mapping[str, Evaluation]", registry: Path | None) -> None:
+    """The last version is not always the best: say which is, if it is another one."""
+    from ganzoo import api
+    from ganzoo.evaluation.record import best_of
+    from ganzoo.evaluation.report import number
+
+    ((judged, evaluation),) = found.items()
+    if reference.endswith(".onnx"):
+        return
+    best = best_of(api.open_registry(registry), judged.partition(":")[0], evaluation.protocol.key)
+    if best and best[0] != judged:
+        name, figure = next(iter(best[1].figures.items()))
+        note(f"Best by this protocol so far: {best[0]} ({name} {number(figure.mean)}).")
+
+
+def _write(output: Path, found: "Mapping[str, Evaluation]", better: "Mapping[str, str]") -> None:
+    import json
+
+    from ganzoo.evaluation import report
+    from ganzoo.files import write_atomic
+
+    form = output.suffix.lower()[1:]
+    if form == "json":
+        content = json.dumps({name: each.to_dict() for name, each in found.items()}, indent=2) + "\n"
+        write_atomic(output, content.encode())
+    elif form == "md":
+        write_atomic(output, report.markdown(found, better).encode())
+    else:
+        write_atomic(output, report.picture(found, better, form))
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[int, int], None]]":
+    """A bar on a terminal, nothing elsewhere."""
+    bar: Any = None
+
+    def seen(count: int, total: int) -> None:
+        nonlocal bar
+        if not sys.stderr.isatty():
+            return
+        if bar is None:
+            bar = click.progressbar(length=total, label="judging", show_pos=True, file=sys.stderr, width=24)
+        bar.update(count)
+
+    try:
+        yield seen
+    finally:
+        if bar is not None:
+            bar.render_finish()

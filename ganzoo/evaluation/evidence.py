@@ -1,0 +1,155 @@
+"""What figures are computed from: features of samples and of real images, gathered in one pass."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo.data import ImageSet
+from ganzoo.evaluation.counting import Tally
+from ganzoo.evaluation.extractor import FeatureExtractor
+from ganzoo.evaluation.figures import Moments
+from ganzoo.evaluation.modes import Modes
+from ganzoo.images import to_uint8
+from ganzoo.latents import draw
+from ganzoo.runtime.generator import ImageGenerator
+
+KEPT = 10_000
+"""Images whose features are kept for figures of neighbours; moments and class counts take all of them."""
+
+CHUNK = 256
+
+Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+Source = Callable[[int, int], tuple[Pixels, Labels | None]]
+"""(start, count) -> uint8 [count, C, H, W] and, where they have any, labels [count]; called from several threads."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was seen of some images.
+
+    Args:
+        n: how many.
+        moments: of all their features; None without an extractor.
+        features: [min(n, KEPT), D] in float32, of the first of them; None without an extractor.
+        tally: of all their class probabilities; None without logits.
+        assigned: [n], the mode of each, -1 for none; None where modes are not known.
+    """
+
+    n: int
+    moments: Moments | None
+    features: NDArray[np.float32] | None
+    tally: Tally | None
+    assigned: Labels | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a metric sees.
+
+    Args:
+        fake: the samples that are judged.
+        real: what they are held against.
+        training: the images that the model may have seen; None where some of them are judged themselves.
+        held_out: those that it has not; None where there are none.
+        pairs: how many of each to take in figures of neighbours, whose value depends on both counts.
+        modes: how many modes the data have; 0: not known.
+    """
+
+    fake: Sample
+    real: Sample
+    training: Sample | None
+    held_out: Sample | None
+    pairs: int
+    modes: int = 0
+
+
+def of_images(images: ImageSet) -> Source:
+    """The images of a set in a fixed random order, so that its first n are a fair part of it."""
+    stream = np.random.RandomState(np.random.Philox(key=np.array([0, len(images)], np.uint64)))
+    order = stream.permutation(len(images))
+
+    def source(start: int, count: int) -> tuple[Pixels, Labels | None]:
+        rows = order[start : start + count]
+        return images.pixels[rows], None if images.labels is None else images.labels[rows]
+
+    return source
+
+
+def of_generator(generator: ImageGenerator, seed: int) -> Source:
+    """The images of one seed, as ``sample`` gives them."""
+    card = generator.card
+
+    def source(start: int, count: int) -> tuple[Pixels, Labels | None]:
+        z, labels = draw(seed, start, count, card.latent_dim, len(card.class_names))
+        pixels = to_uint8(generator.run(z, labels), start=start)
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), labels
+
+    return source
+
+
+class Gatherer:
+    """Looks at images with one extractor and one idea of modes.
+
+    Args:
+        extractor, modes: either may be missing.
+        classes: of the images' labels; accuracy is tallied where the extractor has logits for as many.
+        workers: threads that make and look at images; what they find does not depend on how many they are.
+    """
+
+    def __init__(
+        self, extractor: FeatureExtractor | None, modes: Modes | None, classes: int, workers: int | None = None
+    ) -> None:
+        self._extractor = extractor
+        self._modes = modes
+        self._classes = classes
+        self._workers = workers or os.cpu_count() or 1
+
+    def gather(self, source: Source, n: int, seen: Callable[[int], None] = lambda count: None) -> Sample:
+        """Look at the first ``n`` images of ``source``; ``seen`` is called with how many more were looked at."""
+        moments, tally, kept, assigned = None, None, [], []
+        have = 0
+        for features, logits, labels, modes, count in self._looks(source, n):
+            if features is not None:
+                moments = moments or Moments()
+                moments.add(features)
+                kept.append(features[: max(KEPT - have, 0)])
+            if logits is not None:
+                tally = tally or Tally()
+                tally.add(logits, labels if logits.shape[1] == self._classes else None)
+            if modes is not None:
+                assigned.append(modes)
+            have += count
+            seen(count)
+        return Sample(
+            n,
+            moments,
+            np.concatenate(kept) if kept else None,
+            tally,
+            np.concatenate(assigned) if assigned else None,
+        )
+
+    def _looks(self, source: Source, n: int) -> Iterator["_Look"]:
+        """In order, and few at a time, so that memory does not grow with ``n``."""
+        pending: deque[Future[_Look]] = deque()
+        with ThreadPoolExecutor(self._workers) as pool:
+            for start in range(0, n, CHUNK):
+                pending.append(pool.submit(self._look, source, start, min(CHUNK, n - start)))
+                if len(pending) > 2 * self._workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def _look(self, source: Source, start: int, count: int) -> "_Look":
+        pixels, labels = source(start, count)
+        features, logits = self._extractor(pixels) if self._extractor else (None, None)
+        modes = self._modes.assign(pixels) if self._modes else None
+        return features, logits, labels, modes, count
+
+
+_Look = tuple[NDArray[np.float32] | None, NDArray[np.float32] | None, Labels | None, Labels | None, int]

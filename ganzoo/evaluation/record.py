@@ -1,0 +1,158 @@
+"""What an evaluation leaves: its protocol and its figures, as one JSON file beside the version. Light: no NumPy.
+
+Two figures may stand in one column only if their protocols' keys are equal: the same extractor to the byte, the same
+real images, the same number of samples.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.errors import IntegrityError
+from ganzoo.quality import rank
+
+if TYPE_CHECKING:
+    from ganzoo_registry import Registry, Version
+
+FORMAT = 1
+ATTACHMENT = "eval"
+"""The kind under which an evaluation is attached to its version; the variant is the protocol's key."""
+
+HELD_OUT, TRAINING = "held-out", "training"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How figures were made; equal protocols make comparable figures.
+
+    Args:
+        features: name of the extractor; empty: none.
+        sha256: of the extractor's file.
+        data: name of the real images' set.
+        digest: of the real images that the samples were held against.
+        against: ``held-out`` or ``training``: which part of the set those were.
+        real: how many they were.
+        n: samples a seed.
+        pairs: samples, and real images, in figures of neighbours (precision, recall, density, coverage, KID): as many
+            of the one as of the other.
+        seeds: of the samples; one repetition each.
+        pipeline: counts changes of ganzoo that move figures.
+    """
+
+    features: str
+    sha256: str
+    data: str
+    digest: str
+    against: str
+    real: int
+    n: int
+    pairs: int
+    seeds: tuple[int, ...]
+    pipeline: int = 1
+
+    @property
+    def key(self) -> str:
+        """12 hexadecimal digits that stand for the protocol."""
+        canonical = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def __str__(self) -> str:
+        extractor = f"features {self.features} ({self.sha256[:8]})" if self.features else "no features"
+        seeds = f"{len(self.seeds)} sample seeds" if len(self.seeds) > 1 else "1 sample seed"
+        return (
+            f"{self.n:,} samples a seed, {seeds}; against {self.real:,} {self.against} images of {self.data}; "
+            f"{extractor}; neighbours among {self.pairs:,} and {self.pairs:,}; protocol {self.key}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One figure over all sample seeds.
+
+    Args:
+        mean: of ``values``.
+        low, high: the 95 % confidence interval of that mean over sample seeds (Student's t); None for one seed.
+        values: one a seed.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The figures of one generator.
+
+    Args:
+        protocol: how they were made.
+        figures: by name.
+        floor: what real images score in the generator's place: the other part of the set, ``floor_n`` of them.
+        floor_n: at most ``n``; fewer where the other part has no more.
+        notes: what a reader must know, a line each.
+    """
+
+    protocol: Protocol
+    figures: Mapping[str, Figure]
+    floor: Mapping[str, float]
+    floor_n: int
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"format": FORMAT, "key": self.protocol.key, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: bytes, source: str) -> "Evaluation":
+        """Read what ``to_dict`` was written from.
+
+        Raises:
+            IntegrityError: it is something else, or of a newer ganzoo.
+        """
+        try:
+            fields = json.loads(data)
+            if fields.pop("format") != FORMAT:
+                raise IntegrityError(f"{source} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
+            del fields["key"]
+            protocol = Protocol(**{**fields["protocol"], "seeds": tuple(fields["protocol"]["seeds"])})
+            figures = {
+                name: Figure(**{**figure, "values": tuple(figure["values"])})
+                for name, figure in fields["figures"].items()
+            }
+            return cls(**{**fields, "protocol": protocol, "figures": figures, "notes": tuple(fields["notes"])})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IntegrityError(f"{source} is no evaluation: {error}", hint="ganzoo eval --force") from error
+
+
+def attached(store: "Registry", version: "Version") -> list[Evaluation]:
+    """Every evaluation of a version, by its protocol's key."""
+    kinds = [kind for kind in sorted(store.kinds(version)) if kind.startswith(f"{ATTACHMENT}-")]
+    return [Evaluation.from_json(store.read(version, kind), f"{version} ({kind})") for kind in kinds]
+
+
+def best_of(store: "Registry", name: str, key: str) -> tuple[str, Evaluation] | None:
+    """The best version of model ``name`` among those that were evaluated by the protocol ``key``."""
+    found = [
+        (str(version), each)
+        for version in store.versions(name)
+        for each in attached(store, version)
+        if each.protocol.key == key
+    ]
+
+    def place(pair: tuple[str, Evaluation]) -> float:
+        return rank({figure: found.mean for figure, found in pair[1].figures.items()})
+
+    return min(found, key=place, default=None)
+
+
+def attach(store: "Registry", version: "Version", evaluation: Evaluation, *, force: bool = False) -> None:
+    """Attach an evaluation to its version.
+
+    Raises:
+        Conflict: figures of this protocol are there already, others than these, and ``force`` is not set.
+    """
+    data = json.dumps(evaluation.to_dict(), indent=1).encode()
+    store.attach(version, ATTACHMENT, data, variant=evaluation.protocol.key, force=force)

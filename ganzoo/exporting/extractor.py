@@ -1,0 +1,108 @@
+"""A torch network -> the ONNX file of a feature extractor; ``ganzoo.evaluation.extractor`` says what that is."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.extractor import FeatureExtractor
+from ganzoo.exporting.convert import DEFAULT_OPSET, first_line, forget_sources, quiet
+from ganzoo.files import write_atomic
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+TOLERANCE = 1e-3
+"""Of the largest value: deep networks add up in another order, and no figure depends on more digits."""
+
+ANY = (40, 56)
+"""Height and width to trace with where the network takes any, and to check with, the other way round."""
+
+
+def write_extractor(
+    network: nn.Module,
+    path: str | os.PathLike[str],
+    size: tuple[int, int | None, int | None],
+    *,
+    about: Mapping[str, str] | None = None,
+) -> str:
+    """Convert ``network`` (on the CPU, in fp32), compare the file with it, and only then write the file.
+
+    Args:
+        network: uint8 images [N, C, H, W] -> features [N, D], or a tuple of features and logits [N, K].
+        path: of the ONNX file.
+        size: channels, height and width of the images; None: any.
+        about: goes into the file's metadata.
+
+    Returns:
+        the file's sha256.
+
+    Raises:
+        GanzooError: torch cannot convert it, or ONNX Runtime computes something else; ``path`` is then as it was.
+    """
+    channels, height, width = size
+    network = network.eval().requires_grad_(False)
+    named = {0: "batch", 2: "" if height else "height", 3: "" if width else "width"}
+    dynamic = {axis: Dim(name) for axis, name in named.items() if name}
+    proto = _convert(network, _noise(2, channels, height or ANY[0], width or ANY[1]), dynamic)
+    forget_sources(proto)
+    for key, value in (about or {}).items():
+        entry = proto.metadata_props.add()
+        entry.key, entry.value = key, value
+    data = bytes(proto.SerializeToString(deterministic=True))
+    extractor = FeatureExtractor(data, Path(path).name, device="cpu")
+    for count in (1, 3):
+        _compare(network, extractor, _noise(count, channels, height or ANY[1], width or ANY[0]))
+    write_atomic(path, data)
+    return extractor.sha256
+
+
+def _convert(network: nn.Module, images: Tensor, dynamic: dict[int, Dim]) -> "ModelProto":
+    try:
+        with quiet():
+            outputs = ["features", "logits"] if isinstance(network(images), tuple) else ["features"]
+            program = torch.onnx.export(
+                network,
+                (images,),
+                dynamo=True,
+                verbose=False,
+                opset_version=DEFAULT_OPSET,
+                input_names=["images"],
+                output_names=outputs,
+                dynamic_shapes=(dynamic,),
+            )
+    except Exception as error:  # the exporter's family of errors is open-ended
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error  # the exporter wraps it in advice
+        raise GanzooError(
+            f"torch cannot convert the network to ONNX: {first_line(cause)}",
+            hint="its forward must be traceable for any batch, which it should read as images.shape[0]",
+        ) from error
+    if program is None:
+        raise GanzooError("torch returned no ONNX program")
+    return program.model_proto
+
+
+def _noise(count: int, *size: int) -> Tensor:
+    return torch.randint(256, (count, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
+
+
+def _compare(network: nn.Module, extractor: FeatureExtractor, images: Tensor) -> None:
+    wanted = network(images)
+    for ours, theirs in zip(
+        extractor(images.numpy()), wanted if isinstance(wanted, tuple) else (wanted,), strict=False
+    ):
+        if ours is None or ours.shape != theirs.shape:
+            shape = None if ours is None else list(ours.shape)
+            raise GanzooError(f"the converted network makes {shape} instead of {list(theirs.shape)}")
+        gap = float(np.abs(ours - theirs.numpy()).max() / max(theirs.abs().max().item(), 1e-30))
+        if not gap <= TOLERANCE:
+            raise GanzooError(
+                f"the converted network is off by {gap:.1g} of the largest value, over {TOLERANCE:g}",
+                hint="its forward must be a pure function of the images, in eval mode",
+            )

@@ -1,0 +1,51 @@
+"""Telling plugins how a run goes."""
+
+import json
+from typing import Any
+
+from ganzoo.training.loop import Observer
+from ganzoo.training.run import Run
+from ganzoo.zoo import zoo
+
+
+class WithHooks(Observer):
+    """Passes what it is told on to an observer and to the plugins."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of every plugin."""
+        zoo().manager.notify(hook, self._observer.noted, **arguments)
+
+    def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
+        """What plugins answer, by plugin; an answer that is not a JSON object is left out, with a word."""
+        gathered = {}
+        for plugin, answer in zoo().manager.notify(hook, self._observer.noted, **arguments):
+            try:
+                gathered[plugin.qualified] = dict(json.loads(json.dumps(dict(answer), allow_nan=False)))
+            except (TypeError, ValueError) as error:
+                self._observer.noted(f"plugin {plugin} answered {hook} with what is not a JSON object: {error}")
+        return gathered
+
+    def started(self, run: Run, step: int) -> None:
+        """See ``Observer``."""
+        self._observer.started(run, step)
+        self.notify("ganzoo_run_started", run=run)
+
+    def stepped(self, step: int) -> None:
+        """See ``Observer``."""
+        self._observer.stepped(step)
+
+    def reported(self, run: Run, step: int, metrics: dict[str, float]) -> None:
+        """See ``Observer``."""
+        self._observer.reported(run, step, metrics)
+        self.notify("ganzoo_report", run=run, step=step, metrics=dict(metrics))
+
+    def judged(self, run: Run, step: int, figures: dict[str, float]) -> None:
+        """See ``Observer``."""
+        self._observer.judged(run, step, figures)
+
+    def noted(self, message: str) -> None:
+        """See ``Observer``."""
+        self._observer.noted(message)

@@ -1,0 +1,203 @@
+"""The protocol: what is judged by what, and what an evaluation says of it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ganzoo.data import ImageSet, Split, load
+from ganzoo.errors import ExitCode, IntegrityError, PluginError, UsageError
+from ganzoo.evaluation import evaluate, evidence
+from ganzoo.evaluation.evaluate import Evaluator, Judgement, prepare
+from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_images
+from ganzoo.evaluation.record import Evaluation
+from ganzoo.specs import Metric
+from ganzoo.zoo import zoo
+
+
+def digits(**chosen: Any) -> Judgement:
+    return prepare("digits", load("digits", zoo()), zoo(), **chosen)
+
+
+def of(images: ImageSet) -> Source:
+    """The images as they lie."""
+    return lambda start, count: (images.pixels[start : start + count], None)
+
+
+@pytest.fixture(scope="module")
+def judgement() -> Judgement:
+    return digits()
+
+
+@pytest.fixture(scope="module")
+def parts() -> Split:
+    return load("digits", zoo())
+
+
+def test_real_images_are_as_good_as_real_images(judgement: Judgement, parts: Split) -> None:
+    assert parts.held_out
+    found = Evaluator(replace(judgement, n=len(parts.held_out))).judge(of(parts.held_out))
+    assert found["fd"] == pytest.approx(0, abs=1e-9)
+    assert found["precision"] == found["recall"] == found["coverage"] == 1
+    assert found["copying"] == pytest.approx(0.5)
+
+
+def test_a_copy_of_the_training_images_is_seen(judgement: Judgement, parts: Split) -> None:
+    found = Evaluator(judgement).judge(of(parts.training))
+    assert found["copying"] > 0.99
+    assert found["mifid"] > 1e6
+    assert found["fd"] < 20
+
+
+def test_a_collapse_to_one_class_is_seen(judgement: Judgement, parts: Split) -> None:
+    ones = parts.training.take(np.flatnonzero(parts.training.labels == 1))
+    found = Evaluator(replace(judgement, n=len(ones))).judge(of(ones))
+    assert found["precision"] > 0.8
+    assert found["recall"] < 0.2
+    assert found["coverage"] < 0.2
+    assert found["class_entropy"] < 0.3
+
+
+def test_the_floor_is_what_the_training_images_score_at_the_same_n(judgement: Judgement, parts: Split) -> None:
+    few = replace(judgement, n=100)
+    evaluation = Evaluator(few).evaluate({0: of(parts.training)})
+    assert evaluation.floor_n == 100
+    assert evaluation.floor["fd"] == Evaluator(few).judge(of_images(parts.training))["fd"]
+    assert evaluation.floor["accuracy"] > 0.95
+    assert {"mifid", "copying"}.isdisjoint(evaluation.floor)
+
+
+def test_against_training(parts: Split) -> None:
+    evaluator = Evaluator(digits(against="training", n=359))
+    evaluation = evaluator.evaluate({0: of(parts.training.take(slice(0, 359)))})
+    assert evaluation.protocol.against == "training"
+    assert evaluation.protocol.digest == parts.training.digest
+    assert evaluation.floor_n == 359
+    assert evaluation.floor["fd"] > 0
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_figures_do_not_depend_on_threads(judgement: Judgement, parts: Split, workers: int) -> None:
+    n = 2 * CHUNK + 7
+    found = Evaluator(replace(judgement, n=n), workers=workers).judge(of(parts.training))
+    assert found == Evaluator(replace(judgement, n=n), workers=2).judge(of(parts.training))
+
+
+def test_memory_does_not_grow_with_n(judgement: Judgement, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "KEPT", 300)
+    asked: list[int] = []
+
+    def endless(start: int, count: int) -> tuple[Any, None]:
+        asked.append(start)
+        return np.full((count, 1, 8, 8), start // CHUNK % 256, np.uint8), None
+
+    seen: list[int] = []
+    sample = Gatherer(judgement.extractor, None, 10, 2).gather(endless, 5000, lambda count: seen.append(len(asked)))
+    assert sample.features is not None
+    assert len(sample.features) == 300
+    assert sample.moments is not None
+    assert sample.moments.n == sample.n == 5000
+    assert all(ahead - number <= 2 * 2 + 1 for number, ahead in enumerate(seen))
+
+
+def test_a_part_of_a_set_is_a_fair_one(parts: Split) -> None:
+    source = of_images(parts.training)
+    _, labels = source(0, 200)
+    assert labels is not None
+    assert len(np.unique(labels)) == 10
+    again = np.concatenate([source(start, 50)[0] for start in range(0, 200, 50)])
+    assert np.array_equal(again, source(0, 200)[0])
+
+
+def test_intervals_are_students(judgement: Judgement, parts: Split) -> None:
+    few = replace(judgement, n=60)
+    starts = {seed: 60 * seed for seed in range(4)}
+    sources = {seed: of(parts.training.take(slice(start, start + 60))) for seed, start in starts.items()}
+    figure = Evaluator(few).evaluate(sources).figures["fd"]
+    low, high = stats.t.interval(0.95, 3, np.mean(figure.values), stats.sem(figure.values))
+    assert (figure.low, figure.high) == (pytest.approx(low), pytest.approx(high))
+    one = Evaluator(few).evaluate({0: sources[0]}).figures["fd"]
+    assert (one.mean, one.low, one.high) == (figure.values[0], None, None)
+
+
+def test_the_key_is_of_everything_that_moves_figures(judgement: Judgement, parts: Split) -> None:
+    base = Evaluator(judgement).protocol(range(5))
+    assert base.key == Evaluator(judgement).protocol(range(5)).key
+    assert parts.held_out
+    fewer = Split(training=parts.training, held_out=parts.held_out.take(slice(0, 300)))
+    others = [
+        Evaluator(replace(judgement, n=10)).protocol(range(5)),
+        Evaluator(judgement).protocol(range(4)),
+        Evaluator(digits(against="training")).protocol(range(5)),
+        Evaluator(replace(judgement, data=fewer)).protocol(range(5)),
+        replace(base, sha256="0" * 64),
+        replace(base, pipeline=2),
+    ]
+    assert len({base.key, *(other.key for other in others)}) == 7
+    assert base.pairs == base.real == 359
+
+
+def test_known_modes_need_no_extractor() -> None:
+    data = load("dots", zoo())
+    found = Evaluator(replace(prepare("dots", data, zoo()), n=2000)).judge(of_images(data.training))
+    assert found.keys() == {"modes", "good", "reverse_kl"}
+    assert found["modes"] == 25
+    assert found["good"] > 0.99
+
+
+# The record
+
+
+def test_an_evaluation_is_read_back(judgement: Judgement, parts: Split) -> None:
+    evaluation = Evaluator(replace(judgement, n=50)).evaluate({0: of(parts.training), 7: of(parts.training)}, ["a"])
+    assert Evaluation.from_json(json.dumps(evaluation.to_dict()).encode(), "x") == evaluation
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"format": 1}', b'{"format": 1, "key": "", "protocol": 3}'])
+def test_what_is_no_evaluation_is_named(data: bytes) -> None:
+    with pytest.raises(IntegrityError, match="net:1 is no evaluation"):
+        Evaluation.from_json(data, "net:1")
+
+
+def test_one_of_a_newer_ganzoo_is_named() -> None:
+    with pytest.raises(IntegrityError, match="newer ganzoo") as caught:
+        Evaluation.from_json(b'{"format": 2}', "net:1")
+    assert caught.value.hint == "pip install --upgrade ganzoo"
+
+
+# What cannot be judged
+
+
+def test_images_without_an_extractor(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (50, 8, 8), np.uint8))
+    source = str(tmp_path / "x.npy")
+    data = load(source, zoo(), held_out=0.2)
+    with pytest.raises(UsageError, match="no extractor") as caught:
+        prepare(source, data, zoo())
+    assert "--features FILE.onnx" in (caught.value.hint or "")
+    assert prepare(source, data, zoo(), features="digits").extractor
+    with pytest.raises(UsageError, match="held out") as caught:
+        prepare(source, load(source, zoo()), zoo(), features="digits")
+    assert "--against training" in (caught.value.hint or "")
+
+
+def test_an_extractor_that_does_not_fit() -> None:
+    with pytest.raises(UsageError, match="1 x 16 x 16") as caught:
+        prepare("dots", load("dots", zoo()), zoo(), features="digits")
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_one_sample() -> None:
+    with pytest.raises(UsageError, match="too few"):
+        digits(n=1)
+
+
+def test_a_metric_that_gives_what_it_did_not_name(judgement: Judgement, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Metric(name="odd", target="x:y", figures={"odd": "lower"})
+    monkeypatch.setattr(evaluate, "load_target", lambda target: lambda evidence: {"even": 1.0})
+    with pytest.raises(PluginError, match=r"metric 'odd' returned .*, not some of \['odd'\]"):
+        Evaluator(replace(judgement, metrics=[odd])).judge(of_images(judgement.data.training))
