@@ -117,7 +117,8 @@ def keys(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
         elif field.name == "penalties":
             yield from (("penalties.NAME.weight", MISSING), ("penalties.NAME.every", MISSING))
         else:
-            yield prefix + field.name, field.default
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            yield prefix + field.name, default
 
 
 def test_every_configuration_key_with_its_default() -> None:

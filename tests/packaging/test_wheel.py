@@ -50,7 +50,8 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> Non
     assert top == {*PACKAGES, information}
     assert re.fullmatch(r"ganzoo-[\d.]+\.dist-info", information)
     inside = {name.rpartition(".")[2] for name in names(wheel) if not name.startswith(information)}
-    assert inside == {"py", "typed"}
+    assert inside == {"py", "typed", "onnx"}
+    assert [name for name in names(wheel) if name.endswith(".onnx")] == ["ganzoo_plugins/digits/extractor.onnx"]
 
 
 def test_every_module_of_the_tree_is_in_the_wheel(wheel: Path) -> None:

@@ -34,5 +34,5 @@ def ganzoo_specs() -> "Iterable[Spec]":
         architecture="conditional",
         loss="non-saturating",
         defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
-        defaults_up_to={8: {"steps": 3_000}},
+        defaults_up_to={8: {"steps": 3_000}, 16: {"steps": 5_000}},
     )

@@ -22,7 +22,7 @@ class Options:
     Args:
         latent_dim: size of z.
         width: feature maps at half the image's resolution; they double with each halving of it, up to 8 * width.
-            None: 64, and 32 for 8-pixel images.
+            None: 64, and 32 for images of at most 16 pixels.
         discriminator_norm: after the discriminator's convolutions; a gradient penalty needs ``layer`` or ``none``.
     """
 
@@ -52,5 +52,5 @@ def ganzoo_specs() -> "Iterable[Spec]":
         architecture="dcgan",
         loss="non-saturating",
         defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
-        defaults_up_to={8: {"steps": 4_000}},
+        defaults_up_to={8: {"steps": 4_000}, 16: {"steps": 8_000}},
     )

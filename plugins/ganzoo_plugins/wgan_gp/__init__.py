@@ -1,7 +1,8 @@
 """WGAN-GP (Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028), the convolutional networks of its CIFAR-10 code.
 
 Adam(1e-4, .5, .9), 5 critic steps, lambda 10, batch 64, 128 normal latents, 128 feature maps, 5x5 kernels,
-He initialisation, BatchNorm in the generator only. 8-pixel images get narrower networks and a higher rate.
+He initialisation, BatchNorm in the generator only. Images of at most 16 pixels get narrower networks and a higher
+rate.
 """
 
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ class Options:
     Args:
         latent_dim: size of z.
         width: feature maps next to the image; they double with each halving of its resolution, up to 4 * width.
-            None: 128; 64 at 16 pixels, 32 at 8.
+            None: 128, and 32 for images of at most 16 pixels.
         discriminator_norm: after the critic's convolutions; never BatchNorm (section 4 of the paper).
     """
 
@@ -55,5 +56,8 @@ def ganzoo_specs() -> "Iterable[Spec]":
         architecture="wgan-gp",
         loss="wgan-gp",
         defaults={"batch": 64, "steps": 100_000, "generator": ADAM, "discriminator": ADAM},
-        defaults_up_to={8: {"steps": 1_500, "generator": FASTER, "discriminator": FASTER}},
+        defaults_up_to={
+            8: {"steps": 1_500, "generator": FASTER, "discriminator": FASTER},
+            16: {"steps": 3_000, "generator": FASTER, "discriminator": FASTER},
+        },
     )

@@ -16,7 +16,7 @@ def base_resolution(shape: ImageShape) -> int:
 
 def feature_maps(shape: ImageShape, options: Options) -> list[int]:
     """Feature maps at the base resolution, twice that, ... up to half the image's."""
-    default = 128 if shape.height >= 32 else 64 if shape.height > 8 else 32
+    default = 128 if shape.height > 16 else 32
     width = options.width if options.width is not None else default
     halvings = int(log2(shape.height // base_resolution(shape)))
     return [width * min(2**depth, 4) for depth in reversed(range(halvings))]
