@@ -11,6 +11,9 @@ import msgspec
 
 from ganzoo.errors import NotFoundError, UsageError, did_you_mean
 
+HELD_OUT_SHARE = 0.1
+"""Of images that do not say themselves which of them are held out."""
+
 FINITE = sys.float_info.max
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=FINITE)]
@@ -67,7 +70,7 @@ class RunConfig:
     architecture: str
     loss: str
     data: str = "digits"
-    held_out: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.1
+    held_out: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = HELD_OUT_SHARE
     name: str = ""
     size: Annotated[int, msgspec.Meta(ge=0)] = 0
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0

@@ -45,6 +45,7 @@ class WithHooks(Observer):
     def judged(self, run: Run, step: int, figures: dict[str, float]) -> None:
         """See ``Observer``."""
         self._observer.judged(run, step, figures)
+        self.notify("ganzoo_evaluated", run=run, step=step, figures=dict(figures))
 
     def noted(self, message: str) -> None:
         """See ``Observer``."""

@@ -17,7 +17,7 @@ hookimpl = pluggy.HookimplMarker("ganzoo")
 # Historic: each plugin is called the moment it is registered, so a result, or an exception, belongs to exactly one.
 @hookspec(historic=True)
 def ganzoo_specs() -> "Iterable[Spec]":  # type: ignore[empty-body]
-    """Architectures, losses, penalties, models and datasets. Called once, when the plugin is loaded."""
+    """Architectures, losses, models, data sets … (see ``ganzoo.specs``). Called once, when the plugin is loaded."""
 
 
 @hookspec
@@ -28,6 +28,11 @@ def ganzoo_run_started(run: "Run") -> None:
 @hookspec
 def ganzoo_report(run: "Run", step: int, metrics: Mapping[str, float]) -> None:
     """Called at every report interval with the means since the last one; never at every step."""
+
+
+@hookspec
+def ganzoo_evaluated(run: "Run", step: int, figures: Mapping[str, float]) -> None:
+    """Called at every evaluation (``eval_every``) with the figures of the weights after ``step`` steps."""
 
 
 @hookspec

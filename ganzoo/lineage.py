@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def data_facts(source: str, split: "Split") -> dict[str, Any]:
-    """What was trained on: the last part of where it came from, its digest, count and classes; and what was not."""
+def data_facts(source: str, dataset: Dataset | None, split: "Split") -> dict[str, Any]:
+    """What was trained on: where it came from, its digest, count and classes; and what was held out.
+
+    Args:
+        source: what ``--data`` said; of a path only the last part is recorded.
+        dataset: what it names, if it is no path.
+    """
     images, held_out = split.training, split.held_out
     return {
-        "name": Path(source).name,
+        "name": source if dataset else Path(source).name,
+        "named": dataset is not None,
         "digest": images.digest,
         "count": len(images),
         "held_out": {"digest": held_out.digest, "count": len(held_out)} if held_out else None,
@@ -53,6 +59,8 @@ def record(
         extra: what plugins add, by plugin.
     """
     config = {**run.config.to_dict(), "data": run.facts["data"]["name"]}
+    if config["features"].endswith(".onnx"):
+        config["features"] = Path(config["features"]).name
     specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if run.config.data in (spec.name, zoo.qualified(spec)))]
     return {
         "format": FORMAT,

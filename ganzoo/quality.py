@@ -3,10 +3,18 @@
 import math
 from collections.abc import Mapping
 
-RANKED_BY = ("fd", "reverse_kl")
-"""The figure that decides: the first of these that there is. Lower is better in all of them."""
-
 
 def rank(figures: Mapping[str, float]) -> float:
-    """Lower is better; infinite where none of ``RANKED_BY`` is known."""
-    return next((figures[name] for name in RANKED_BY if name in figures), math.inf)
+    """Lower is better: the Fréchet distance, else minus the modes found and, among equals, the share of good samples.
+
+    Infinite where neither is known, or no mode was found: such an evaluation is never the best.
+    """
+    if "fd" in figures:
+        return figures["fd"]
+    return -(figures["modes"] + figures["good"]) if figures.get("modes") else math.inf
+
+
+def reason(figures: Mapping[str, float]) -> str:
+    """What ``rank`` looks at, for a person."""
+    looked_at = ["fd"] if "fd" in figures else ["modes", "good"]
+    return ", ".join(f"{name} {figures[name]:.4g}" for name in looked_at if name in figures)

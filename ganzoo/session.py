@@ -11,9 +11,10 @@ from ganzoo import lineage
 from ganzoo.config import RunConfig, Settings, changes, merge
 from ganzoo.data import ImageSet, Split
 from ganzoo.data import load as load_data
-from ganzoo.data.split import resized
+from ganzoo.data.load import named
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
-from ganzoo.evaluation.evaluate import Evaluator, Judgement, prepare
+from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.evaluation.judgement import Judgement, prepare
 from ganzoo.evaluation.record import Evaluation
 from ganzoo.evaluation.registered import Subject, judge_all
 from ganzoo.exporting.registered import export_version
@@ -23,6 +24,7 @@ from ganzoo.recipe import Recipe, resolve
 from ganzoo.runtime.card import ATTACHMENT
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.training import checkpoint, environment, judging, setup
+from ganzoo.training.judging import Judge
 from ganzoo.training.loop import Observer, preview, run_to_end
 from ganzoo.training.precision import running_on
 from ganzoo.training.run import Run
@@ -70,13 +72,14 @@ class Plan:
     """A run before its next step: everything is resolved, loaded and built; nothing is written.
 
     Args:
-        judgement: what to evaluate with; None where ``eval_every`` is 0.
+        judgement, judge: what to evaluate with, and who does; None where ``eval_every`` is 0.
     """
 
     recipe: Recipe
     data: Split
     trainer: Trainer
     judgement: Judgement | None = None
+    judge: Judge | None = None
     parents: tuple[Mapping[str, str], ...] = ()
 
 
@@ -114,14 +117,15 @@ class Session:
         recipe, data = self._with_data(name, inherited, settings)
         recipe, trainer = setup.assemble(recipe, data.training)
         parents = () if parent is None else (self._load_weights(trainer, parent),)
-        return Plan(recipe=recipe, data=data, trainer=trainer, judgement=_judgement(recipe, data), parents=parents)
+        return self._planned(recipe, data, trainer, parents)
 
     def start(self, model: str | None, settings: Settings, init_from: str | None = None) -> tuple[Run, Plan]:
         """Plan a new run, make sure that its result can be registered, and make its directory."""
         planned = self.plan(model, settings, init_from)
         self._store.prepare()
+        source = planned.recipe.config.data
         facts = {
-            "data": lineage.data_facts(planned.recipe.config.data, planned.data),
+            "data": lineage.data_facts(source, named(source, zoo()), planned.data),
             "environment": environment.describe(),
             "parents": list(planned.parents),
         }
@@ -145,7 +149,7 @@ class Session:
         self._store.prepare()
         run.config = recipe.config
         run.facts = {**run.facts, "environment": environment.describe()}
-        return run, Plan(recipe=recipe, data=data, trainer=trainer, judgement=_judgement(recipe, data))
+        return run, self._planned(recipe, data, trainer)
 
     def finish(self, started: tuple[Run, Plan], *, export: bool = True) -> TrainResult:
         """Train to the last step, register the result, and export it; alone in the run's directory."""
@@ -162,9 +166,8 @@ class Session:
         self._observer.started(run, planned.trainer.steps_done)
         result = None
         try:
-            judge = Evaluator(planned.judgement, workers=1).judge if planned.judgement else None
             with torch.random.fork_rng(), running_on(run.config.threads):
-                run_to_end(planned.trainer, run, self._observer, judge)
+                run_to_end(planned.trainer, run, self._observer, planned.judge)
             best = self._register_best(planned, run)
             grid = run.directory / "samples.png"
             write_atomic(grid, preview(planned.trainer))
@@ -177,7 +180,7 @@ class Session:
                 onnx=onnx,
                 gates=gates,
                 metrics=run.last_report(),
-                best=best or (version if planned.judgement else None),
+                best=best or (version if self._ended_best(planned, run) else None),
                 evaluations=self._evaluate(planned, best, version) if export else {},
             )
         finally:
@@ -186,14 +189,22 @@ class Session:
 
     def _register_best(self, planned: Plan, run: Run) -> Version | None:
         """Register the weights that evaluated best, unless they are the last ones, which follow."""
-        trainer, best = planned.trainer, judging.best_step(run) if planned.judgement else None
+        trainer = planned.trainer
+        best = judging.best_step(run, planned.judge.protocol) if planned.judge else None
         if best is None or best == trainer.steps_done:
             return None
-        checkpoint.read(trainer, run.best_checkpoint)
+        try:
+            checkpoint.read(trainer, run.best_path(best))
+        except IntegrityError as error:
+            self._observer.noted(f"the weights of step {best}, which evaluated best, are lost: {error}")
+            return None
         stopped_there = Run(run.directory, replace(run.config, steps=trainer.steps_done), run.facts)
         version = self._register(planned, stopped_there, preview(trainer))
         checkpoint.read(trainer, run.checkpoints()[-1])
         return version
+
+    def _ended_best(self, planned: Plan, run: Run) -> bool:
+        return planned.judge is not None and judging.best_step(run, planned.judge.protocol) == run.config.steps
 
     def _register(self, planned: Plan, run: Run, preview: bytes) -> Version:
         trainer, recipe = planned.trainer, planned.recipe
@@ -219,14 +230,14 @@ class Session:
         """What ``ganzoo eval`` would say of these versions, attached to them."""
         if planned.judgement is None:
             return {}
-        found = {}
+        subjects = []
         for version in filter(None, versions):
             if ATTACHMENT not in self._store.kinds(version):
                 export_version(self._store, version)
             generator = ImageGenerator.from_bytes(self._store.read(version, ATTACHMENT), device="cpu", threads=1)
-            subject = Subject(str(version), generator, version, self._store.lineage(version))
-            found[str(version)] = judge_all([subject], planned.judgement, self._store)[0]
-        return found
+            subjects.append(Subject(str(version), generator, version, self._store.lineage(version)))
+        found = judge_all(subjects, planned.judgement, self._store)
+        return {subject.name: evaluation for subject, evaluation in zip(subjects, found, strict=True)}
 
     def _export(self, version: Version, run: Run) -> tuple[Path, Mapping[str, str]]:
         path = run.directory / "generator.onnx"
@@ -261,16 +272,35 @@ class Session:
         raise NotFoundError(f"{run.directory} has no usable checkpoint", hint=anew)
 
     def _with_data(self, model: str, *settings: Settings) -> tuple[Recipe, Split]:
-        """Read the data that the configuration names, and complete the configuration with what they are."""
+        """Read the data that the configuration names, and complete the configuration with what they are.
+
+        What is held out is decided by the images as they are trained on; so what turns out to need another size than
+        its own is read again.
+        """
         asked = resolve(zoo(), model, *settings).config
-        data = load_data(asked.data, zoo(), size=asked.size or None, strict=self._strict, held_out=asked.held_out)
+        data = self._load(asked, asked.size)
         recipe = setup.settle(resolve(zoo(), model, *settings, native=data.training.shape))
-        return recipe, resized(data, recipe.config.size)
+        shape, size = data.training.shape, recipe.config.size
+        return recipe, data if (shape.height, shape.width) == (size, size) else self._load(asked, size)
+
+    def _load(self, config: RunConfig, size: int) -> Split:
+        return load_data(config.data, zoo(), size=size or None, strict=self._strict, held_out=config.held_out)
+
+    def _planned(
+        self, recipe: Recipe, data: Split, trainer: Trainer, parents: tuple[Mapping[str, str], ...] = ()
+    ) -> Plan:
+        judgement, judge = _judge(recipe.config, data)
+        return Plan(recipe=recipe, data=data, trainer=trainer, judgement=judgement, judge=judge, parents=parents)
 
 
-def _judgement(recipe: Recipe, data: Split) -> Judgement | None:
-    config = recipe.config
-    return prepare(config.data, data, zoo(), features=config.features) if config.eval_every else None
+def _judge(config: RunConfig, data: Split) -> tuple[Judgement | None, Judge | None]:
+    """Real images are judged first: what cannot be computed is said before the first step."""
+    if not config.eval_every:
+        return None, None
+    judgement = prepare(config.data, data, zoo(), features=config.features)
+    evaluator = Evaluator(judgement, workers=1)
+    _ = evaluator.floor
+    return judgement, Judge(evaluator.protocol([judging.SEED]).key, evaluator.judge)
 
 
 def _refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 HEAVY = {"torch", "numpy", "onnx", "onnxruntime", "onnxscript", "PIL", "sklearn", "starlette", "uvicorn"}
 
-TORCH_LIVES_IN = ("ganzoo.training", "ganzoo.evaluation", "ganzoo.exporting", "ganzoo.session", "ganzoo.testing")
+TORCH_LIVES_IN = ("ganzoo.training", "ganzoo.exporting", "ganzoo.session", "ganzoo.testing")
 
 TORCH_IS_ASKED_BY = {"ganzoo.cli.doctor"}
 """Light modules that look, inside a function, at the torch that is installed."""

@@ -10,6 +10,7 @@ import click
 
 from ganzoo.cli.groups import Group
 from ganzoo.cli.output import emit, json_option, note, table
+from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo import zoo
 
@@ -29,7 +30,7 @@ size_option = click.option(
 held_out_option = click.option(
     "--held-out",
     type=click.FloatRange(0, 0.9),
-    default=0.1,
+    default=HELD_OUT_SHARE,
     show_default=True,
     metavar="SHARE",
     help="Of the images, to judge by; a set that says itself what is held out is left as it is.",

@@ -81,16 +81,26 @@ def of_images(images: ImageSet) -> Source:
     return source
 
 
-def of_generator(generator: ImageGenerator, seed: int) -> Source:
-    """The images of one seed, as ``sample`` gives them."""
+def of_generator(generator: ImageGenerator, seed: int, class_names: tuple[str, ...] = ()) -> Source:
+    """The images of one seed, as ``sample`` gives them.
+
+    Args:
+        class_names: of the real images; labels that mean other classes are left out.
+    """
     card = generator.card
 
     def source(start: int, count: int) -> tuple[Pixels, Labels | None]:
         z, labels = draw(seed, start, count, card.latent_dim, len(card.class_names))
         pixels = to_uint8(generator.run(z, labels), start=start)
-        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), labels
+        meant = labels if card.class_names == class_names else None
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), meant
 
     return source
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Gatherer:
@@ -98,7 +108,7 @@ class Gatherer:
 
     Args:
         extractor, modes: either may be missing.
-        classes: of the images' labels; accuracy is tallied where the extractor has logits for as many.
+        classes: of the real images, in the order of the extractor's logits; accuracy is tallied if those are as many.
         workers: threads that make and look at images; what they find does not depend on how many they are.
     """
 
@@ -108,7 +118,7 @@ class Gatherer:
         self._extractor = extractor
         self._modes = modes
         self._classes = classes
-        self._workers = workers or os.cpu_count() or 1
+        self._workers = workers or _cores()
 
     def gather(self, source: Source, n: int, seen: Callable[[int], None] = lambda count: None) -> Sample:
         """Look at the first ``n`` images of ``source``; ``seen`` is called with how many more were looked at."""
@@ -118,7 +128,8 @@ class Gatherer:
             if features is not None:
                 moments = moments or Moments()
                 moments.add(features)
-                kept.append(features[: max(KEPT - have, 0)])
+                if have < KEPT:
+                    kept.append(features[: KEPT - have].copy())  # a view would keep all of the chunk
             if logits is not None:
                 tally = tally or Tally()
                 tally.add(logits, labels if logits.shape[1] == self._classes else None)

@@ -40,13 +40,15 @@ def predictions(evidence: Evidence) -> dict[str, float]:
 
 def memorisation(evidence: Evidence) -> dict[str, float]:
     """``mifid`` (Bai et al., 2021) and ``copying`` (after Meehan et al., 2020); none for real images."""
-    fake, training, held_out = evidence.fake, evidence.training, evidence.held_out
+    fake, training, held_out = evidence.fake.features, evidence.training, evidence.held_out
     fd = _fd(evidence)
-    if fd is None or fake.features is None or training is None or training.features is None:
+    if fd is None or fake is None or training is None or training.features is None:
         return {}
-    found = {"mifid": figures.mifid(fd, fake.features, training.features)}
+    found = {}
+    if min(fake.any(axis=1).sum(), training.features.any(axis=1).sum()) > 1:  # features of zeros have no direction
+        found["mifid"] = figures.mifid(fd, fake, training.features)
     if held_out is not None and held_out.features is not None:
-        found["copying"] = figures.nearer(fake.features, training.features, held_out.features)
+        found["copying"] = figures.nearer(fake, training.features, held_out.features)
     return found
 
 

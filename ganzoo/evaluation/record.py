@@ -1,7 +1,7 @@
 """What an evaluation leaves: its protocol and its figures, as one JSON file beside the version. Light: no NumPy.
 
 Two figures may stand in one column only if their protocols' keys are equal: the same extractor to the byte, the same
-real images, the same number of samples.
+real images, the same number of samples. What extractor and images are called does not count.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import IntegrityError
-from ganzoo.quality import rank
 
 if TYPE_CHECKING:
     from ganzoo_registry import Registry, Version
@@ -28,15 +27,16 @@ class Protocol:
     """How figures were made; equal protocols make comparable figures.
 
     Args:
-        features: name of the extractor; empty: none.
+        features: name of the extractor, of a path the last part; empty: none.
         sha256: of the extractor's file.
-        data: name of the real images' set.
+        data: name of the real images' set, of a path the last part.
         digest: of the real images that the samples were held against.
+        other: digest of the other part of the set, by which copies are found and whose figures are the floor.
         against: ``held-out`` or ``training``: which part of the set those were.
         real: how many they were.
         n: samples a seed.
         pairs: samples, and real images, in figures of neighbours (precision, recall, density, coverage, KID): as many
-            of the one as of the other.
+            of the one as of the other; 0 without an extractor.
         seeds: of the samples; one repetition each.
         pipeline: counts changes of ganzoo that move figures.
     """
@@ -45,6 +45,7 @@ class Protocol:
     sha256: str
     data: str
     digest: str
+    other: str
     against: str
     real: int
     n: int
@@ -55,15 +56,17 @@ class Protocol:
     @property
     def key(self) -> str:
         """12 hexadecimal digits that stand for the protocol."""
-        canonical = json.dumps(asdict(self), sort_keys=True)
+        decisive = {name: value for name, value in asdict(self).items() if name not in ("features", "data")}
+        canonical = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
         extractor = f"features {self.features} ({self.sha256[:8]})" if self.features else "no features"
+        neighbours = f"neighbours among {self.pairs:,} and {self.pairs:,}; " if self.pairs else ""
         seeds = f"{len(self.seeds)} sample seeds" if len(self.seeds) > 1 else "1 sample seed"
         return (
             f"{self.n:,} samples a seed, {seeds}; against {self.real:,} {self.against} images of {self.data}; "
-            f"{extractor}; neighbours among {self.pairs:,} and {self.pairs:,}; protocol {self.key}"
+            f"{extractor}; {neighbours}protocol {self.key}"
         )
 
 
@@ -92,6 +95,7 @@ class Evaluation:
         figures: by name.
         floor: what real images score in the generator's place: the other part of the set, ``floor_n`` of them.
         floor_n: at most ``n``; fewer where the other part has no more.
+        metrics: qualified names of those that were asked.
         notes: what a reader must know, a line each.
     """
 
@@ -99,6 +103,7 @@ class Evaluation:
     figures: Mapping[str, Figure]
     floor: Mapping[str, float]
     floor_n: int
+    metrics: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,30 +127,28 @@ class Evaluation:
                 name: Figure(**{**figure, "values": tuple(figure["values"])})
                 for name, figure in fields["figures"].items()
             }
-            return cls(**{**fields, "protocol": protocol, "figures": figures, "notes": tuple(fields["notes"])})
+            lists = {name: tuple(fields[name]) for name in ("metrics", "notes")}
+            return cls(**{**fields, "protocol": protocol, "figures": figures, **lists})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{source} is no evaluation: {error}", hint="ganzoo eval --force") from error
 
 
-def attached(store: "Registry", version: "Version") -> list[Evaluation]:
-    """Every evaluation of a version, by its protocol's key."""
-    kinds = [kind for kind in sorted(store.kinds(version)) if kind.startswith(f"{ATTACHMENT}-")]
-    return [Evaluation.from_json(store.read(version, kind), f"{version} ({kind})") for kind in kinds]
+def keys(store: "Registry", version: "Version") -> list[str]:
+    """The protocols by which a version was evaluated."""
+    prefix = f"{ATTACHMENT}-"
+    return [kind.removeprefix(prefix) for kind in sorted(store.kinds(version)) if kind.startswith(prefix)]
 
 
-def best_of(store: "Registry", name: str, key: str) -> tuple[str, Evaluation] | None:
-    """The best version of model ``name`` among those that were evaluated by the protocol ``key``."""
-    found = [
-        (str(version), each)
-        for version in store.versions(name)
-        for each in attached(store, version)
-        if each.protocol.key == key
-    ]
+def attached(store: "Registry", version: "Version", key: str) -> Evaluation | None:
+    """The evaluation of a version by the protocol ``key``, if there is one.
 
-    def place(pair: tuple[str, Evaluation]) -> float:
-        return rank({figure: found.mean for figure, found in pair[1].figures.items()})
-
-    return min(found, key=place, default=None)
+    Raises:
+        IntegrityError, Corrupt: it is damaged.
+    """
+    if key not in keys(store, version):
+        return None
+    kind = f"{ATTACHMENT}-{key}"
+    return Evaluation.from_json(store.read(version, kind), f"{version} ({kind})")
 
 
 def attach(store: "Registry", version: "Version", evaluation: Evaluation, *, force: bool = False) -> None:
@@ -154,5 +157,5 @@ def attach(store: "Registry", version: "Version", evaluation: Evaluation, *, for
     Raises:
         Conflict: figures of this protocol are there already, others than these, and ``force`` is not set.
     """
-    data = json.dumps(evaluation.to_dict(), indent=1).encode()
+    data = json.dumps(evaluation.to_dict(), indent=1, allow_nan=False).encode()
     store.attach(version, ATTACHMENT, data, variant=evaluation.protocol.key, force=force)

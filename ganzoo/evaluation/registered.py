@@ -1,18 +1,23 @@
 """Evaluating versions of the registry and exported files, all by one protocol."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.data import Split, load
-from ganzoo.errors import UsageError
-from ganzoo.evaluation.evaluate import Evaluator, Judgement, prepare
+from ganzoo.errors import IntegrityError, UsageError
+from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import of_generator
+from ganzoo.evaluation.judgement import FEW, Judgement, prepare
 from ganzoo.evaluation.record import HELD_OUT, TRAINING, Evaluation, attach, attached
+from ganzoo.quality import rank
 from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.runtime.providers import Device
 from ganzoo.specs import Dataset
 from ganzoo.zoo import Zoo
-from ganzoo_registry import Registry, Version
+from ganzoo_registry import Conflict, Registry, RegistryError, Version
 
 SEEDS = 5
 """Repetitions with samples of other seeds; the interval of a mean of five is 2.5 standard errors each way."""
@@ -43,6 +48,7 @@ def find_judgement(
     features: str = "",
     n: int | None = None,
     against: str = HELD_OUT,
+    device: Device = "auto",
 ) -> Judgement:
     """What to judge ``subjects`` with, one and all; see ``ganzoo.evaluate``.
 
@@ -51,11 +57,10 @@ def find_judgement(
     """
     source = data or _common_data(subjects, zoo)
     size = _common_size(subjects)
-    share = max(subject.lineage.get("config", {}).get("held_out", 0.0) for subject in subjects)
-    images = load(source, zoo, size=size, held_out=share)
+    images = load(source, zoo, size=size, held_out=_share(subjects))
     for subject in subjects:
         _check_channels(subject, images, source)
-    return prepare(source, images, zoo, features=features, n=n, against=against)
+    return prepare(source, images, zoo, features=features, n=n, against=against, device=device)
 
 
 def judge_all(
@@ -77,45 +82,94 @@ def judge_all(
     total = judgement.n * seeds * len(subjects)
     evaluator = Evaluator(judgement, seen=lambda count: seen(count, total))
     key = evaluator.protocol(range(seeds)).key
+    class_names = judgement.data.training.class_names
     found = []
     for subject in subjects:
         version = subject.version
-        known = {each.protocol.key: each for each in attached(store, version)} if version else {}
-        if key not in known or force:
-            sources = {seed: of_generator(subject.generator, seed) for seed in range(seeds)}
-            known[key] = evaluator.evaluate(sources, _notes(subject, judgement))
-            if version:
-                attach(store, version, known[key], force=force)
-        found.append(known[key])
+        known = attached(store, version, key) if version and not force else None
+        if known is None or not set(judgement.metrics) <= set(known.metrics):  # a metric was installed since
+            sources = {seed: of_generator(subject.generator, seed, class_names) for seed in range(seeds)}
+            evaluation = evaluator.evaluate(sources, _notes(subject, judgement))
+            known = evaluation if version is None else _attach(store, version, evaluation, force or known is not None)
+        found.append(known)
     return found
+
+
+def best_of(store: Registry, name: str, key: str) -> tuple[str, Evaluation] | None:
+    """The best version of model ``name`` among those that were evaluated by the protocol ``key``, but for damaged ones.
+
+    None: nothing of it can be ranked.
+    """
+    ranked = []
+    for version in store.versions(name):
+        try:
+            evaluation = attached(store, version, key)
+        except (IntegrityError, RegistryError):  # whoever asks for that one is told
+            continue
+        if evaluation and (place := rank(means(evaluation))) < math.inf:
+            ranked.append((place, version.number, str(version), evaluation))
+    return min(ranked)[2:] if ranked else None
+
+
+def means(evaluation: Evaluation) -> dict[str, float]:
+    """Each figure's mean over sample seeds."""
+    return {name: figure.mean for name, figure in evaluation.figures.items()}
+
+
+def _attach(store: Registry, version: Version, evaluation: Evaluation, force: bool) -> Evaluation:
+    """Attach it; of two processes that judge one version at the same time, what the first found counts for both."""
+    try:
+        attach(store, version, evaluation, force=force)
+    except Conflict:
+        return attached(store, version, evaluation.protocol.key) or evaluation
+    return evaluation
+
+
+def _share(subjects: Sequence[Subject]) -> float:
+    """What of a set without a held-out part of its own none of the subjects was trained on.
+
+    Held-out parts lie within one another, so that is the smallest one.
+    """
+    shares = [subject.lineage["config"].get("held_out", 0.0) for subject in subjects if subject.lineage]
+    return min(shares, default=HELD_OUT_SHARE)
 
 
 def _notes(subject: Subject, judgement: Judgement) -> list[str]:
     """What makes figures flatter, or means something else than it seems."""
     data = judgement.data
     trained_on = subject.lineage.get("data", {})
+    notes = []
+    real = data.training if judgement.against == TRAINING else data.held_out
+    if real and len(real) < FEW:
+        notes.append(f"{len(real)} real images are few: figures are coarse")
     if not trained_on:
-        return ["it is not known what it was trained on"]
-    if trained_on["digest"] != data.training.digest:
-        held_out = data.held_out
-        if held_out and trained_on["digest"] == held_out.digest:
-            return ["it was trained on the very images that are held out here"]
-        return [f"it was trained on other images ({trained_on['name']})"]
-    return ["it is held against the images that it was trained on"] if judgement.against == TRAINING else []
+        notes.append("it is not known what it was trained on")
+    elif real and trained_on["digest"] == real.digest:
+        notes.append("it is held against the very images that it was trained on")
+    elif trained_on["digest"] != data.training.digest:
+        notes.append(f"it was trained on other images ({trained_on['name']})")
+    return notes
 
 
 def _common_data(subjects: Sequence[Subject], zoo: Zoo) -> str:
-    names = {subject.lineage.get("data", {}).get("name", "") for subject in subjects}
+    names = {_trained_on(subject) for subject in subjects}
     if len(names) > 1:
         raise UsageError(
             f"they were trained on different images: {', '.join(sorted(filter(None, names)))}",
             hint="say which to judge all of them by: --data SOURCE",
         )
     (name,) = names
-    if name not in {dataset.name for dataset in zoo.all(Dataset)}:
+    if all(name not in (dataset.name, zoo.qualified(dataset)) for dataset in zoo.all(Dataset)):
         what = f"{name!r} is not the name of a data set" if name else "the file does not say what it was trained on"
         raise UsageError(what, hint="give the images: --data PATH")
-    return str(name)
+    return name
+
+
+def _trained_on(subject: Subject) -> str:
+    """The data set's name, or the last part of a path as one."""
+    data = subject.lineage.get("data", {})
+    name: str = data.get("name", "")
+    return f"./{name}" if name and not data.get("named", True) else name
 
 
 def _common_size(subjects: Sequence[Subject]) -> int:

@@ -103,6 +103,7 @@ def picture(evaluations: Evaluations, better: Mapping[str, str], form: str) -> b
         form: ``png`` or ``svg``.
     """
     import io
+    import textwrap
 
     from matplotlib.figure import Figure as Canvas  # without pyplot there is no global state, and no window
 
@@ -124,6 +125,7 @@ def picture(evaluations: Evaluations, better: Mapping[str, str], form: str) -> b
         panel.set_ylim(-len(points) + 0.4, 0.6)
         panel.set_title(f"{name} ({better[name]} is better)" if better.get(name) else name, fontsize=9)
         panel.tick_params(labelsize=8)
+    canvas.supxlabel("\n".join(textwrap.wrap(str(next(iter(evaluations.values())).protocol), 44 * columns)), fontsize=7)
     file = io.BytesIO()
     canvas.savefig(file, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
     return file.getvalue()

@@ -1,6 +1,8 @@
 """Evaluation during training: when it is due, what it is given, and which step was best."""
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +21,19 @@ if TYPE_CHECKING:
     Sampler = Callable[[int, int], tuple[NDArray[np.uint8], NDArray[np.int64] | None]]
     """(start, count) -> uint8 [count, C, H, W] of one sample seed, and labels [count] where the networks take them."""
 
-    Judge = Callable[[Sampler], Mapping[str, float]]
-    """The figures of what a sampler makes."""
+
+@dataclass(frozen=True)
+class Judge:
+    """Who evaluates.
+
+    Args:
+        protocol: the key of how it does: only evaluations of one protocol can be ranked.
+        figures: of what a sampler makes.
+    """
+
+    protocol: str
+    figures: "Callable[[Sampler], Mapping[str, float]]"
+
 
 SEED = 0
 """Of the samples that are judged: the first of those that ``ganzoo eval`` takes."""
@@ -41,17 +54,27 @@ def sampler(trainer: Trainer, seed: int = SEED) -> "Sampler":
     return sample
 
 
-def evaluate(trainer: Trainer, run: Run, judge: "Judge") -> dict[str, float]:
+def due(run: Run, step: int) -> bool:
+    """Whether the weights after ``step`` steps are to be evaluated."""
+    config = run.config
+    return bool(config.eval_every) and step > 0 and (step == config.steps or step % config.eval_every == 0)
+
+
+def evaluate(trainer: Trainer, run: Run, judge: Judge) -> dict[str, float]:
     """Judge the weights as they are, and keep them if no step before was better."""
-    figures = dict(judge(sampler(trainer)))
-    before = run.evaluations()
-    run.report(trainer.steps_done, figures, run.evaluation_log)
-    if all(rank(figures) < rank(former) for former in before.values()):
-        checkpoint.write(trainer, run.best_checkpoint)
+    step = trainer.steps_done
+    figures = dict(judge.figures(sampler(trainer)))
+    before = run.evaluations(judge.protocol)
+    if rank(figures) < min(map(rank, before.values()), default=math.inf):
+        checkpoint.write(trainer, run.best_path(step))
+        for other, path in run.best_checkpoints().items():
+            if other != step:
+                path.unlink(missing_ok=True)
+    run.record_evaluation(step, judge.protocol, figures)
     return figures
 
 
-def best_step(run: Run) -> int | None:
-    """The step whose weights are kept as the best; None if nothing was evaluated."""
-    evaluations = run.evaluations()
-    return min(evaluations, key=lambda step: rank(evaluations[step]), default=None)
+def best_step(run: Run, protocol: str) -> int | None:
+    """The first of the best steps; None if nothing that can be ranked was evaluated by ``protocol``."""
+    ranked = {step: place for step, figures in run.evaluations(protocol).items() if (place := rank(figures)) < math.inf}
+    return min(ranked, key=lambda step: (ranked[step], step), default=None)

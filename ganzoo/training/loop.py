@@ -72,7 +72,7 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | N
     """Step until ``config.steps``; returns the last report.
 
     Args:
-        judge: computes figures every ``config.eval_every`` steps, and at the end; None: no evaluation.
+        judge: evaluates every ``config.eval_every`` steps, and at the end; None: no evaluation.
 
     Raises:
         TrainingStopped: a signal came; the finished steps are saved.
@@ -83,17 +83,17 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | N
     metrics = run.last_report()  # all that a run which is done already has to say
     clock = _Clock(trainer)
     with stop.listening():
+        _evaluate(trainer, run, observer, judge)
         while trainer.steps_done < config.steps:
             trainer.step()
             step = trainer.steps_done
             observer.stepped(step)
+            if not stop.signal or step == config.steps:  # who is asked to stop evaluates when the run goes on
+                with clock.paused():
+                    _evaluate(trainer, run, observer, judge)
             # Read once: a signal that comes while this step is recorded ends the run after the next one, with its
             # own checkpoint.
             signalled = stop.signal
-            if judge and (step == config.steps or step % config.eval_every == 0):
-                _refuse_divergence(trainer, run)
-                with clock.paused():
-                    observer.judged(run, step, judging.evaluate(trainer, run, judge))
             last = step == config.steps or signalled is not None
             metrics = _record(trainer, run, observer, clock, save=last) or metrics
             if signalled is not None and step < config.steps:
@@ -102,6 +102,14 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | N
                     hint=f"go on with: ganzoo train --resume {run.directory}",
                 )
     return metrics
+
+
+def _evaluate(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None") -> None:
+    """Evaluate what is due and has not been."""
+    step = trainer.steps_done
+    if judge and judging.due(run, step) and step not in run.evaluations(judge.protocol):
+        _refuse_divergence(trainer, run)
+        observer.judged(run, step, judging.evaluate(trainer, run, judge))
 
 
 def _record(trainer: Trainer, run: Run, observer: Observer, clock: "_Clock", save: bool) -> dict[str, float]:

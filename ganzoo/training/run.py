@@ -133,10 +133,14 @@ class Run:
         for path in self.checkpoints()[:-KEPT_CHECKPOINTS]:
             path.unlink(missing_ok=True)
 
-    @property
-    def best_checkpoint(self) -> Path:
-        """Where the checkpoint of the best evaluation goes."""
-        return self.directory / "checkpoints" / "best.safetensors"
+    def best_path(self, step: int) -> Path:
+        """Where the checkpoint goes that evaluated best, after ``step`` steps."""
+        return self.directory / "checkpoints" / f"best-{step:08d}.safetensors"
+
+    def best_checkpoints(self) -> dict[int, Path]:
+        """Step -> file; more than one only between two system calls."""
+        found = (self.directory / "checkpoints").glob("best-*.safetensors")
+        return {int(path.stem.removeprefix("best-")): path for path in found}
 
     @property
     def report_log(self) -> Path:
@@ -148,37 +152,45 @@ class Run:
         """A line an evaluation: figures."""
         return self.directory / "evaluations.jsonl"
 
-    def report(self, step: int, metrics: Mapping[str, float], log: Path | None = None) -> None:
-        """Append a line to ``log``, by default that of reports; what is not a finite number is null there."""
+    def report(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append a line to ``metrics.jsonl``; what is not a finite number is null there."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        with (log or self.report_log).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **finite}) + "\n")
+        _append(self.report_log, {"step": step, **finite})
+
+    def record_evaluation(self, step: int, protocol: str, figures: Mapping[str, float]) -> None:
+        """Append a line to ``evaluations.jsonl``."""
+        _append(self.evaluation_log, {"step": step, "protocol": protocol, "figures": dict(figures)})
 
     def last_report(self, up_to: float = math.inf) -> dict[str, float]:
-        """The newest report, at most at step ``up_to``; empty if nothing was reported yet."""
-        reports = _entries(self.report_log)
-        steps = [step for step in reports if step <= up_to]
-        return reports[max(steps)] if steps else {}
+        """The newest report, at most at step ``up_to``, without what was not a number; empty if there is none."""
+        reports = [entry for entry in _entries(self.report_log) if entry["step"] <= up_to]
+        newest = max(reports, key=lambda entry: entry["step"], default={})
+        return {name: value for name, value in newest.items() if name != "step" and value is not None}
 
-    def evaluations(self) -> dict[int, dict[str, float]]:
-        """Step -> figures."""
-        return _entries(self.evaluation_log)
+    def evaluations(self, protocol: str) -> dict[int, dict[str, float]]:
+        """Step -> figures, of those by one protocol."""
+        entries = _entries(self.evaluation_log)
+        return {entry["step"]: entry["figures"] for entry in entries if entry["protocol"] == protocol}
 
     def rewind(self, step: int) -> None:
         """Drop what was reported after ``step``: a resumed run reports it again."""
         for path in filter(Path.exists, (self.report_log, self.evaluation_log)):
             kept = [line for line in path.read_text("utf-8").splitlines() if _step(line) <= step]
             write_atomic(path, "".join(f"{line}\n" for line in kept).encode())
+        for best, path in self.best_checkpoints().items():
+            if best > step:
+                path.unlink(missing_ok=True)
 
 
-def _entries(log: Path) -> dict[int, dict[str, float]]:
-    """Step -> what was reported then, without what was not a number; a line that a crash cut short does not count."""
+def _append(log: Path, entry: Mapping[str, Any]) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def _entries(log: Path) -> list[dict[str, Any]]:
+    """What was reported; a line that a crash cut short does not count."""
     lines = log.read_text("utf-8").splitlines() if log.exists() else []
-    whole = [json.loads(line) for line in lines if math.isfinite(_step(line))]
-    return {
-        int(entry["step"]): {name: value for name, value in entry.items() if name != "step" and value is not None}
-        for entry in whole
-    }
+    return [json.loads(line) for line in lines if math.isfinite(_step(line))]
 
 
 def _claim(directory: Path) -> bool:

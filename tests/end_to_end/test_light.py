@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from ganzoo_registry import Registry
 
@@ -38,13 +39,21 @@ def registry(own_registry: Path) -> Path:
         "plugins",
         "registry ls",
         "registry show petite:1",
+        "registry ls --sort fd",
         "registry alias petite:1 champion",
+        "data ls",
+        "data show digits",
+        "data pack FOLDER packed.npy",
+        "eval petite --data digits -n 20 --seeds 2",
+        "eval FILE --data digits -n 20 --seeds 1 -o figures.svg",
         "sample petite -n 4 --seed 7 -o grid.png --device cpu",
         "sample FILE -n 4 --seed 7 -o grid.npy --device cpu",
     ],
 )
 def test_a_command_without_torch(command: str, registry: Path, tmp_path: Path) -> None:
-    arguments = [str(FILE) if word == "FILE" else word for word in command.split()]
+    (tmp_path / "photos").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "photos" / "a.png")
+    arguments = [{"FILE": str(FILE), "FOLDER": "photos"}.get(word, word) for word in command.split()]
     done = subprocess.run(
         [sys.executable, "-c", RUN, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
