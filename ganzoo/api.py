@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganzoo.errors import NotFoundError
+from ganzoo.errors import NotFoundError, UsageError
 from ganzoo.paths import registry_root
 from ganzoo.specs import Metric, Model
 from ganzoo.zoo import zoo
@@ -53,7 +53,7 @@ def load(
     from ganzoo.runtime.generator import ImageGenerator
 
     reference = os.fspath(reference)
-    if reference.endswith(".onnx"):
+    if reference.lower().endswith(".onnx"):
         try:
             data = Path(reference).read_bytes()
         except OSError as error:
@@ -94,7 +94,7 @@ def evaluate(
         against: ``held-out`` or ``training``: which real images.
         force: compute anew what is attached to a version already.
         registry: where they are; see ``ganzoo.paths.registry_root``.
-        device: ``auto``, ``cpu`` or ``cuda``: where the generators run.
+        device: ``auto``, ``cpu`` or ``cuda``: where generators and extractor run.
         seen: is called with how many more samples were judged, and how many there are in all.
 
     Returns:
@@ -105,14 +105,18 @@ def evaluate(
     """
     from ganzoo.evaluation.registered import Subject, find_judgement, judge_all
 
+    if not references or seeds < 1:
+        raise UsageError("nothing to judge", hint="name one or more versions, and at least one sample seed")
     store = open_registry(registry)
     subjects = []
     for reference in references:
-        version = None if reference.endswith(".onnx") else store.resolve(reference)
+        version = None if reference.lower().endswith(".onnx") else store.resolve(reference)
         generator = load(str(version or reference), registry=registry, device=device, threads=1)
         lineage = store.lineage(version) if version else {}
         subjects.append(Subject(str(version or reference), generator, version, lineage))
-    judgement = find_judgement(subjects, zoo(), data=data, features=features, n=n, against=against)
+    if len({subject.name for subject in subjects}) < len(subjects):
+        raise UsageError("two of the references mean one version", hint="compare different ones")
+    judgement = find_judgement(subjects, zoo(), data=data, features=features, n=n, against=against, device=device)
     found = judge_all(subjects, judgement, store, seeds=seeds, force=force, seen=seen)
     return {subject.name: evaluation for subject, evaluation in zip(subjects, found, strict=True)}
 

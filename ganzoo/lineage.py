@@ -29,7 +29,7 @@ def data_facts(source: str, dataset: Dataset | None, split: "Split") -> dict[str
     """
     images, held_out = split.training, split.held_out
     return {
-        "name": source if dataset else Path(source).name,
+        "name": source if dataset else Path(source).resolve().name,
         "named": dataset is not None,
         "digest": images.digest,
         "count": len(images),

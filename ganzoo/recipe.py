@@ -13,7 +13,7 @@ from ganzoo_registry.refs import check_name
 SpecT = TypeVar("SpecT", bound=Spec)
 
 LARGEST_BY_DEFAULT = 64
-"""Data larger than this many pixels are shrunk to it unless ``size`` says otherwise."""
+"""Data that no architecture makes as they are become at most this many pixels high unless ``size`` says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,22 +7,18 @@ from typing import Any
 
 import torch
 
-from ganzoo import lineage
+from ganzoo import assessment, lineage
 from ganzoo.config import RunConfig, Settings, changes, merge
 from ganzoo.data import ImageSet, Split
 from ganzoo.data import load as load_data
 from ganzoo.data.load import named
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
-from ganzoo.evaluation.evaluate import Evaluator
-from ganzoo.evaluation.judgement import Judgement, prepare
+from ganzoo.evaluation.judgement import Judgement
 from ganzoo.evaluation.record import Evaluation
-from ganzoo.evaluation.registered import Subject, judge_all
 from ganzoo.exporting.registered import export_version
 from ganzoo.files import write_atomic
 from ganzoo.hooks import WithHooks
 from ganzoo.recipe import Recipe, resolve
-from ganzoo.runtime.card import ATTACHMENT
-from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.training import checkpoint, environment, judging, setup
 from ganzoo.training.judging import Judge
 from ganzoo.training.loop import Observer, preview, run_to_end
@@ -38,7 +34,7 @@ CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "eva
 SKIPPED_SHOWN = 10
 """Unreadable images that a warning names; it counts all of them."""
 
-INHERITED = ("model", "architecture", "loss", "penalties", "options", "size")
+INHERITED = ("model", "architecture", "loss", "penalties", "options", "size", "held_out")
 """What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
 
 
@@ -106,12 +102,12 @@ class Session:
         inherited: dict[str, Any] = {}
         if parent:
             config = self._store.lineage(parent)["config"]
-            inherited = {key: config[key] for key in INHERITED} | {"init_from": str(parent)}
+            inherited = {key: config[key] for key in INHERITED if key in config} | {"init_from": str(parent)}
         name = model or settings.get("model") or inherited.get("model")
         if not isinstance(name, str):
             raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
         if name != inherited.get("model"):  # another model has an architecture, a loss and options of its own
-            inherited = {key: inherited[key] for key in ("size", "init_from") if key in inherited}
+            inherited = {key: inherited[key] for key in ("size", "held_out", "init_from") if key in inherited}
         elif "loss" in settings:  # and another loss has penalties of its own
             inherited.pop("penalties", None)
         recipe, data = self._with_data(name, inherited, settings)
@@ -161,7 +157,9 @@ class Session:
 
     def _finish(self, run: Run, planned: Plan, export: bool) -> TrainResult:
         if skipped := planned.data.training.skipped:
-            total, first = len(planned.data.training) + len(skipped), "; ".join(skipped[:SKIPPED_SHOWN])
+            held_out = planned.data.held_out
+            total = len(planned.data.training) + (len(held_out) if held_out else 0) + len(skipped)
+            first = "; ".join(skipped[:SKIPPED_SHOWN])
             self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
         self._observer.started(run, planned.trainer.steps_done)
         result = None
@@ -181,7 +179,7 @@ class Session:
                 gates=gates,
                 metrics=run.last_report(),
                 best=best or (version if self._ended_best(planned, run) else None),
-                evaluations=self._evaluate(planned, best, version) if export else {},
+                evaluations=assessment.judge_versions(planned.judgement, self._store, best, version) if export else {},
             )
         finally:
             self._observer.notify("ganzoo_run_ended", run=run, result=result)
@@ -225,19 +223,6 @@ class Session:
         except RegistryError as error:
             hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {run.directory}"
             raise type(error)(str(error), hint=hint) from error
-
-    def _evaluate(self, planned: Plan, *versions: Version | None) -> dict[str, Evaluation]:
-        """What ``ganzoo eval`` would say of these versions, attached to them."""
-        if planned.judgement is None:
-            return {}
-        subjects = []
-        for version in filter(None, versions):
-            if ATTACHMENT not in self._store.kinds(version):
-                export_version(self._store, version)
-            generator = ImageGenerator.from_bytes(self._store.read(version, ATTACHMENT), device="cpu", threads=1)
-            subjects.append(Subject(str(version), generator, version, self._store.lineage(version)))
-        found = judge_all(subjects, planned.judgement, self._store)
-        return {subject.name: evaluation for subject, evaluation in zip(subjects, found, strict=True)}
 
     def _export(self, version: Version, run: Run) -> tuple[Path, Mapping[str, str]]:
         path = run.directory / "generator.onnx"
@@ -289,18 +274,8 @@ class Session:
     def _planned(
         self, recipe: Recipe, data: Split, trainer: Trainer, parents: tuple[Mapping[str, str], ...] = ()
     ) -> Plan:
-        judgement, judge = _judge(recipe.config, data)
+        judgement, judge = assessment.prepare_judge(recipe.config, data)
         return Plan(recipe=recipe, data=data, trainer=trainer, judgement=judgement, judge=judge, parents=parents)
-
-
-def _judge(config: RunConfig, data: Split) -> tuple[Judgement | None, Judge | None]:
-    """Real images are judged first: what cannot be computed is said before the first step."""
-    if not config.eval_every:
-        return None, None
-    judgement = prepare(config.data, data, zoo(), features=config.features)
-    evaluator = Evaluator(judgement, workers=1)
-    _ = evaluator.floor
-    return judgement, Judge(evaluator.protocol([judging.SEED]).key, evaluator.judge)
 
 
 def _refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:

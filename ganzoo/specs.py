@@ -166,7 +166,7 @@ class Extractor(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Spec):
-    """Figures of quality: ``target(evidence)`` returns name -> number, of ``ganzoo.evaluation.Evidence``.
+    """Figures of quality: ``target(evidence)`` returns name -> number, of ``ganzoo.evaluation.evidence.Evidence``.
 
     Args:
         target: ``"module:function"``; it may leave out what the evidence does not allow (accuracy without labels).

@@ -30,6 +30,7 @@ RANK = {
     "evaluation": 3,
     "exporting": 3,
     "session": 4,
+    "assessment": 4,
     "hooks": 4,
     "serving": 3,
     "api": 5,

@@ -242,6 +242,7 @@ def test_the_lineage_has_what_it_takes_to_train_again() -> None:
     assert digits.held_out
     assert record["data"] == {
         "name": "digits",
+        "named": True,
         "digest": digits.training.digest,
         "count": 1438,
         "held_out": {"digest": digits.held_out.digest, "count": 359},
@@ -490,3 +491,20 @@ def test_skipped_images_are_counted_and_the_first_are_named(tmp_path: Path) -> N
     assert told.startswith("12 of 13 images cannot be read and are left out: 00.png: cannot identify image file ")
     assert ("09.png" in told, "10.png" in told) == (True, False)
     assert Run.find("last", Path("runs")).facts["data"]["skipped"] == 12
+
+
+def test_what_is_held_out_does_not_depend_on_who_said_the_size(tmp_path: Path) -> None:
+    """12 pixels become 16 or 8: trained without a size, resumed, and trained from its own configuration."""
+    np.save(tmp_path / "own.npy", np.random.default_rng(0).integers(0, 256, (40, 12, 12), np.uint8))
+    settings = {**TINY, "data": str(tmp_path / "own.npy")}
+    result = api.train("vanilla", settings=settings, runs=tmp_path / "runs", export=False)
+    store = api.open_registry()
+    facts = store.lineage(result.version)["data"]
+    assert facts["held_out"]["count"] == 4
+    api.train(resume=str(result.run), settings={"steps": 4}, runs=tmp_path / "runs", export=False)
+    written = tomllib.loads((result.run / "config.toml").read_text())
+    again = api.train(settings={**written, "name": "again"}, runs=tmp_path / "runs", export=False)
+    assert store.lineage(again.version)["data"] == facts
+    size = store.lineage(result.version)["config"]["size"]
+    split = load(settings["data"], zoo(), size=size, held_out=0.1)
+    assert split.training.digest == facts["digest"]

@@ -67,13 +67,12 @@ def command(
     with _progress() as seen:
         found = api.evaluate(list(references), registry=registry, device=device, seen=seen, **question)
     better = api.figures()
-    if output:
-        _write(output, found, better)
-    data: Any = {name: evaluation.to_dict() for name, evaluation in found.items()}
+    data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
     emit(data if compare else next(iter(data.values())), as_json, lambda _: _page(found, better, compare))
     if not compare:
         _name_the_best(references[0], found, registry)
     if output:
+        _write(output, found, better)
         note(f"Wrote {output}.")
 
 
@@ -81,7 +80,7 @@ def _page(found: "Mapping[str, Evaluation]", better: "Mapping[str, str]", compar
     from ganzoo.evaluation import report
 
     header, rows = report.rows(found, better)
-    parts = [table([cell.upper() if cell in ("figure", "better") else cell for cell in header], rows)]
+    parts = [table(header, rows)]
     if compare:
         parts.append(report.plot(found, better))
     return "\n\n".join([*parts, "\n".join(report.remarks(found))])
@@ -90,16 +89,15 @@ def _page(found: "Mapping[str, Evaluation]", better: "Mapping[str, str]", compar
 def _name_the_best(reference: str, found: "Mapping[str, Evaluation]", registry: Path | None) -> None:
     """The last version is not always the best: say which is, if it is another one."""
     from ganzoo import api
-    from ganzoo.evaluation.record import best_of
-    from ganzoo.evaluation.report import number
+    from ganzoo.evaluation.registered import best_of, means
+    from ganzoo.quality import reason
 
     ((judged, evaluation),) = found.items()
-    if reference.endswith(".onnx"):
+    if reference.lower().endswith(".onnx"):
         return
     best = best_of(api.open_registry(registry), judged.partition(":")[0], evaluation.protocol.key)
     if best and best[0] != judged:
-        name, figure = next(iter(best[1].figures.items()))
-        note(f"Best by this protocol so far: {best[0]} ({name} {number(figure.mean)}).")
+        note(f"Best by this protocol so far: {best[0]} ({reason(means(best[1]))}).")
 
 
 def _write(output: Path, found: "Mapping[str, Evaluation]", better: "Mapping[str, str]") -> None:

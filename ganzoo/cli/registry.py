@@ -47,7 +47,9 @@ def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool)
     if sort:
         from ganzoo.cli import ranking  # it needs the plugins, which a plain listing does not
 
-        emit(ranking.ranked(store, versions, sort), as_json, lambda versions: ranking.listing(versions, sort))
+        versions, damage = ranking.ranked(store, versions, sort)
+        code = damage or code
+        emit(versions, as_json, lambda versions: ranking.listing(versions, sort))
     else:
         emit(versions, as_json, _listing)
     if not versions and code == ExitCode.OK:

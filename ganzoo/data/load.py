@@ -61,7 +61,8 @@ def named(source: str, zoo: Zoo) -> Dataset | None:
     Raises:
         NotFoundError: neither.
     """
-    if Path(source).expanduser().exists() and all(source != dataset.name for dataset in zoo.all(Dataset)):
+    names = {name for dataset in zoo.all(Dataset) for name in (dataset.name, zoo.qualified(dataset))}
+    if source not in names and Path(source).expanduser().exists():
         return None
     try:
         return zoo.get(Dataset, source)

@@ -96,4 +96,4 @@ def mode_figures(assigned: ArrayLike, count: int) -> dict[str, float]:
 def _entropy(weights: NDArray[Any]) -> float:
     """In nats, of weights that are proportional to a distribution."""
     shares = weights[weights > 0] / weights.sum()
-    return float(-(shares * np.log(shares)).sum())
+    return float((shares * -np.log(shares)).sum())

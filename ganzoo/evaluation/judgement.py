@@ -72,7 +72,7 @@ def prepare(
     if extractor is None and modes is None:
         raise UsageError(
             f"there is no extractor for {source}",
-            hint="give one: --features FILE.onnx (docs/evaluation.md shows how to make one)",
+            hint="--features FILE.onnx, or when training --set features=FILE.onnx; see docs/evaluation.md",
         )
     if extractor:
         extractor.check(data.training.shape)

@@ -28,9 +28,14 @@ def check_comparable(evaluations: Evaluations) -> None:
 
 
 def rows(evaluations: Evaluations, better: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
-    """A header, and a row a figure: each subject's mean and interval, what real images score, which way is better."""
+    """A header, and a row a figure: each subject's mean and interval, what real images score, which way is better.
+
+    Raises:
+        UsageError: the figures were not made alike.
+    """
+    check_comparable(evaluations)
     floor = next(iter(evaluations.values()))
-    header = ["figure", *evaluations, f"{REAL} (n={floor.floor_n:,})", "better"]
+    header = ["FIGURE", *evaluations, f"{REAL.upper()} (n={floor.floor_n:,})", "BETTER"]
     lines = [
         [
             name,
@@ -52,7 +57,7 @@ def shown(figure: Figure) -> str:
 
 def number(value: float) -> str:
     """Four significant digits."""
-    return f"{value:.4g}"
+    return f"{value + 0.0:.4g}"  # + 0.0: there is no minus zero for a person
 
 
 def markdown(evaluations: Evaluations, better: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,16 @@ import pytest
 from scipy import stats
 
 from ganzoo.data import ImageSet, Split, load
+from ganzoo.discovery import Manager, Plugin, State
 from ganzoo.errors import ExitCode, IntegrityError, PluginError, UsageError
 from ganzoo.evaluation import evaluate, evidence
-from ganzoo.evaluation.evaluate import Evaluator, Judgement, prepare
-from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_images
+from ganzoo.evaluation import judgement as judging
+from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_generator, of_images
+from ganzoo.evaluation.judgement import Judgement, prepare
 from ganzoo.evaluation.record import Evaluation
-from ganzoo.specs import Metric
-from ganzoo.zoo import zoo
+from ganzoo.specs import Metric, Spec
+from ganzoo.zoo import Zoo, zoo
 
 
 def digits(**chosen: Any) -> Judgement:
@@ -99,6 +103,7 @@ def test_memory_does_not_grow_with_n(judgement: Judgement, monkeypatch: pytest.M
     sample = Gatherer(judgement.extractor, None, 10, 2).gather(endless, 5000, lambda count: seen.append(len(asked)))
     assert sample.features is not None
     assert len(sample.features) == 300
+    assert sample.features.base is None
     assert sample.moments is not None
     assert sample.moments.n == sample.n == 5000
     assert all(ahead - number <= 2 * 2 + 1 for number, ahead in enumerate(seen))
@@ -137,7 +142,10 @@ def test_the_key_is_of_everything_that_moves_figures(judgement: Judgement, parts
         replace(base, sha256="0" * 64),
         replace(base, pipeline=2),
     ]
-    assert len({base.key, *(other.key for other in others)}) == 7
+    less = Split(training=parts.training.take(slice(0, 1000)), held_out=parts.held_out)
+    others.append(Evaluator(replace(judgement, data=less)).protocol(range(5)))
+    assert len({base.key, *(other.key for other in others)}) == 8
+    assert replace(base, data="scans", features="net.onnx").key == base.key
     assert base.pairs == base.real == 359
 
 
@@ -179,8 +187,9 @@ def test_images_without_an_extractor(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no extractor") as caught:
         prepare(source, data, zoo())
     assert "--features FILE.onnx" in (caught.value.hint or "")
+    assert "--set features=FILE.onnx" in (caught.value.hint or "")
     assert prepare(source, data, zoo(), features="digits").extractor
-    with pytest.raises(UsageError, match="held out") as caught:
+    with pytest.raises(UsageError, match="has no held-out images to judge by") as caught:
         prepare(source, load(source, zoo()), zoo(), features="digits")
     assert "--against training" in (caught.value.hint or "")
 
@@ -196,8 +205,56 @@ def test_one_sample() -> None:
         digits(n=1)
 
 
-def test_a_metric_that_gives_what_it_did_not_name(judgement: Judgement, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("found", "error"),
+    [
+        (lambda: {"even": 1.0}, r"metric acme/odd returned .*, not finite numbers for \['odd'\]"),
+        (lambda: {"odd": float("nan")}, r"metric acme/odd returned .*, not finite numbers for \['odd'\]"),
+        (lambda: {"odd": 1 / 0}, "metric acme/odd fails: ZeroDivisionError"),
+        (lambda: None, "metric acme/odd fails: AttributeError"),
+    ],
+)
+def test_a_metric_that_breaks_its_contract(
+    judgement: Judgement, monkeypatch: pytest.MonkeyPatch, found: Any, error: str
+) -> None:
     odd = Metric(name="odd", target="x:y", figures={"odd": "lower"})
-    monkeypatch.setattr(evaluate, "load_target", lambda target: lambda evidence: {"even": 1.0})
-    with pytest.raises(PluginError, match=r"metric 'odd' returned .*, not some of \['odd'\]"):
-        Evaluator(replace(judgement, metrics=[odd])).judge(of_images(judgement.data.training))
+    monkeypatch.setattr(evaluate, "load_target", lambda target: lambda evidence: found())
+    with pytest.raises(PluginError, match=error):
+        Evaluator(replace(judgement, metrics={"acme/odd": odd})).judge(of_images(judgement.data.training))
+
+
+def test_two_metrics_with_one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Zoo(Manager([acme(Metric(name="mine", target="x:y", figures={"fd": "lower"})), *zoo().manager.plugins]))
+    with pytest.raises(PluginError, match="metric acme/mine gives 'fd', and so does ganzoo/frechet"):
+        judging._metrics(found)
+
+
+def acme(*specs: Spec) -> Plugin:
+    here = {"name": "mine", "distribution": "acme", "version": "1", "location": "", "target": "x", "api": "v1"}
+    return Plugin(**here, state=State.ACTIVE, specs=specs)
+
+
+def test_classes_of_other_names_have_no_accuracy(judgement: Judgement, parts: Split) -> None:
+    generator = SimpleNamespace(
+        card=SimpleNamespace(latent_dim=2, class_names=tuple("0123456789")),
+        run=lambda z, labels: np.zeros((len(z), 1, 8, 8), np.float32),
+    )
+    names = parts.training.class_names
+    assert of_generator(generator, 0, names)(0, 5)[1] is not None  # type: ignore[arg-type]
+    assert of_generator(generator, 0, names[::-1])(0, 5)[1] is None  # type: ignore[arg-type]
+
+
+def test_only_as_many_training_images_are_looked_at_as_count(
+    judgement: Judgement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "KEPT", 100)
+    evaluator = Evaluator(replace(judgement, n=50))
+    assert evaluator._training.n == 100
+    assert evaluator.floor[0] == 50
+
+
+@pytest.mark.parametrize("against", ["heldout", ""])
+def test_there_are_two_parts(against: str) -> None:
+    with pytest.raises(UsageError, match="there are no") as caught:
+        digits(against=against)
+    assert caught.value.hint == "choose held-out or training"

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import ganzoo
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
+from ganzoo.evaluation import record, registered
 from ganzoo.evaluation.evaluate import Evaluator
-from ganzoo.evaluation.record import attached
+from ganzoo.evaluation.record import Evaluation, attached, keys
 from ganzoo_registry import Registry
 
 TINY: dict[str, Any] = {"steps": 2, "batch": 8, "options": {"width": 2, "latent_dim": 3}, "device": "cpu"}
@@ -49,6 +51,11 @@ def file(store: Registry, tmp_path: Path) -> str:
     return str(path)
 
 
+def evaluations(store: Registry, reference: str) -> list[Evaluation | None]:
+    version = store.resolve(reference)
+    return [attached(store, version, key) for key in keys(store, version)]
+
+
 def run(*arguments: str) -> int:
     return main(["eval", "-n", "40", "--seeds", "2", "--device", "cpu", *arguments])
 
@@ -57,7 +64,7 @@ def test_the_newest_version_is_judged_and_the_figures_stay_with_it(store: Regist
     found = ganzoo.evaluate(["vanilla"], **QUICK)
     assert list(found) == ["vanilla:2"]
     evaluation = found["vanilla:2"]
-    assert attached(store, store.resolve("vanilla:2")) == [evaluation]
+    assert evaluations(store, "vanilla:2") == [evaluation]
     assert evaluation.protocol.n == 40
     assert evaluation.protocol.seeds == (0, 1)
     assert evaluation.notes == ()
@@ -75,7 +82,7 @@ def test_what_is_attached_is_not_computed_again(store: Registry, monkeypatch: py
     assert ganzoo.evaluate(["vanilla:1"], force=True, **QUICK) == before
     assert len(judged) == 2
     assert ganzoo.evaluate(["vanilla:1"], **{**QUICK, "n": 41}) != before
-    assert len(attached(store, store.resolve("vanilla:1"))) == 2
+    assert len(evaluations(store, "vanilla:1")) == 2
 
 
 def test_a_file_is_judged_like_its_version(store: Registry, file: str) -> None:
@@ -102,15 +109,20 @@ def test_known_modes(store: Registry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "note"),
+    ("question", "notes"),
     [
-        ({"against": "training"}, "it is held against the images that it was trained on"),
-        ({"data": "own.npy", "features": "digits"}, "it was trained on other images (digits)"),
+        ({"against": "training"}, ["it is held against the very images that it was trained on"]),
+        (
+            {"data": "own.npy", "features": "digits"},
+            ["4 real images are few: figures are coarse", "it was trained on other images (digits)"],
+        ),
     ],
 )
-def test_notes(store: Registry, trained: Path, question: Any, note: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notes(
+    store: Registry, trained: Path, question: Any, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(trained.parent)
-    assert ganzoo.evaluate(["vanilla:1"], **question, **QUICK)["vanilla:1"].notes == (note,)
+    assert ganzoo.evaluate(["vanilla:1"], **question, **QUICK)["vanilla:1"].notes == tuple(notes)
 
 
 def test_held_out_images_of_ones_own(store: Registry, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +130,9 @@ def test_held_out_images_of_ones_own(store: Registry, trained: Path, monkeypatch
     lineage = store.lineage(store.resolve("own"))["data"]
     assert (lineage["count"], lineage["held_out"]["count"]) == (36, 4)
     evaluation = ganzoo.evaluate(["own"], data="own.npy", features="digits", **QUICK)["own:1"]
-    assert evaluation.notes == ()
+    assert evaluation.notes == ("4 real images are few: figures are coarse",)
     assert evaluation.protocol.digest == lineage["held_out"]["digest"]
+    assert (evaluation.protocol.data, evaluation.protocol.features) == ("own.npy", "digits")
 
 
 def test_a_model_that_was_trained_on_the_held_out_part(
@@ -132,7 +145,7 @@ def test_a_model_that_was_trained_on_the_held_out_part(
     settings = {**TINY, "data": str(tmp_path / "cheat.npz"), "held_out": 0.0, "name": "cheat"}
     ganzoo.train("vanilla", settings=settings, runs=tmp_path / "runs")
     evaluation = ganzoo.evaluate(["cheat"], data="digits", **QUICK)["cheat:1"]
-    assert evaluation.notes == ("it was trained on the very images that are held out here",)
+    assert evaluation.notes == ("it is held against the very images that it was trained on",)
 
 
 # The command
@@ -142,7 +155,7 @@ def test_the_page(store: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("vanilla") == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].split()[:2] == ["FIGURE", "vanilla:2"]
-    assert "real images (n=40)" in out[0]
+    assert "REAL IMAGES (n=40)" in out[0]
     assert out[1].startswith("fd ")
     assert any("40 samples a seed, 2 sample seeds; against 359 held-out images of digits" in line for line in out)
 
@@ -180,7 +193,7 @@ def test_json(store: Registry, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("suffix", "fits"),
     [
-        (".md", lambda data: data.startswith(b"| figure | vanilla:1 | vanilla:2 |")),
+        (".md", lambda data: data.startswith(b"| FIGURE | vanilla:1 | vanilla:2 |")),
         (".json", lambda data: json.loads(data).keys() == {"vanilla:1", "vanilla:2"}),
         (".png", lambda data: data.startswith(b"\x89PNG")),
         (".svg", lambda data: b"<svg" in data and b"pickle" not in data),
@@ -227,7 +240,8 @@ def test_figures_of_two_protocols_have_two_columns(store: Registry, capsys: pyte
         (["--compare", "vanilla"], 2, "two or more", "ganzoo eval --compare A B"),
         (["--compare", "vanilla", "dotty"], 2, "trained on different images: digits, dots", "--data SOURCE"),
         (["--compare", "vanilla", "dotty", "--data", "digits"], 2, "different sizes: 8 pixels, 16 pixels", "one size"),
-        (["own"], 2, "'own.npy' is not the name of a data set", "--data PATH"),
+        (["own"], 2, "'./own.npy' is not the name of a data set", "--data PATH"),
+        (["--compare", "vanilla", "vanilla:2"], 2, "two of the references mean one version", "different ones"),
         (["vanilla", "--data", "stacked-digits"], 2, "images of 1 channels, and those of", "--data SOURCE"),
         (["vanilla", "--features", "inception"], 3, "inception", "digits"),
         (["vanilla", "--features", "none.onnx"], 3, "none.onnx", ""),
@@ -253,6 +267,83 @@ def test_what_cannot_be_judged(
     assert error in first
     assert re.search(hint, "\n".join(others))
     assert sorted(store.root.rglob("*")) == before
+
+
+def damage(store: Registry, reference: str) -> None:
+    version = store.resolve(reference)
+    for key in keys(store, version):
+        path = store.path(version, f"eval-{key}")
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-9] + b"\0" * 9)
+
+
+def test_a_damaged_evaluation_hides_no_other_and_can_be_replaced(
+    store: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--compare", "vanilla:1", "vanilla:2") == 0
+    damage(store, "vanilla:1")
+    capsys.readouterr()
+    assert main(["registry", "ls", "vanilla", "--sort", "fd", "--json"]) == ExitCode.INTEGRITY
+    out, err = capsys.readouterr()
+    assert [len(version["figures"]) for version in json.loads(out)] == [1, 0]
+    assert "vanilla:1 (eval-" in err
+    assert run("vanilla:2") == 0
+    assert run("vanilla:1") == ExitCode.INTEGRITY
+    assert run("vanilla:1", "--force") == 0
+    assert run("vanilla:1") == 0
+
+
+def test_equal_images_by_another_name_have_the_same_key(
+    store: Registry, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)
+    shutil.copy("own.npy", tmp_path / "moved.npy")
+    one = ganzoo.evaluate(["own"], data="own.npy", features="digits", **QUICK)["own:1"]
+    other = ganzoo.evaluate(["own"], data=str(tmp_path / "moved.npy"), features="digits", **QUICK)["own:1"]
+    assert one == other
+    assert "/" not in json.dumps(one.to_dict()["protocol"])
+
+
+def test_the_smallest_held_out_part_is_what_none_of_them_saw(
+    store: Registry, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)
+    settings = {**TINY, "data": "own.npy", "held_out": 0.5, "name": "half"}
+    ganzoo.train("vanilla", settings=settings, runs=tmp_path / "runs")
+    found = ganzoo.evaluate(["half", "own"], data="own.npy", features="digits", **QUICK)
+    assert {evaluation.protocol.real for evaluation in found.values()} == {4}
+    assert found["own:1"].notes == ("4 real images are few: figures are coarse",)
+
+
+def test_a_metric_that_was_installed_since_is_computed(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    ganzoo.evaluate(["vanilla:1"], **QUICK)
+    key = keys(store, store.resolve("vanilla:1"))[0]
+    old = attached(store, store.resolve("vanilla:1"), key)
+    assert old
+    fewer = {name: value for name, value in old.figures.items() if name != "kid"}
+    stored = replace(old, figures=fewer, metrics=tuple(name for name in old.metrics if "kernel" not in name))
+    record.attach(store, store.resolve("vanilla:1"), stored, force=True)
+    assert ganzoo.evaluate(["vanilla:1"], **QUICK)["vanilla:1"] == old
+    assert attached(store, store.resolve("vanilla:1"), key) == old
+
+
+def test_what_another_process_found_first_counts(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ganzoo.evaluate(["vanilla:1"], **QUICK)["vanilla:1"]
+    version = store.resolve("vanilla:1")
+    other = replace(first, floor_n=7)
+    assert registered._attach(store, version, other, force=False) == first
+    assert registered._attach(store, version, other, force=True) == other
+
+
+def test_a_figure_without_a_better_side_sorts_nothing(store: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["registry", "ls", "--sort", "copying"]) == ExitCode.USAGE
+    assert "'copying' has no better side" in capsys.readouterr().err
+
+
+def test_nothing_to_judge() -> None:
+    for references, seeds in (([], 5), (["vanilla"], 0)):
+        with pytest.raises(UsageError, match="nothing to judge"):
+            api.evaluate(references, seeds=seeds)
 
 
 def test_a_file_needs_to_be_told_the_images(file: str) -> None:

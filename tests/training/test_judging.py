@@ -13,10 +13,11 @@ from safetensors.torch import load as load_tensors
 from ganzoo import api
 from ganzoo.errors import TrainingStopped, UsageError
 from ganzoo.evaluation.evaluate import Evaluator
-from ganzoo.evaluation.record import attached
+from ganzoo.evaluation.record import attached, keys
 from ganzoo.quality import rank
 from ganzoo.session import TrainResult
 from ganzoo.training.loop import Observer
+from ganzoo.training.run import Run
 from ganzoo_registry import Registry
 
 Train = Callable[..., TrainResult]
@@ -47,7 +48,7 @@ def test_evaluating_changes_no_weight(train: Train, own_registry: Path) -> None:
         assert store.kinds(plain.version)[kind] == store.kinds(judged.version)[kind]
     lines = (judged.run / "evaluations.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 4, 6]
-    assert "fd" in json.loads(lines[0])
+    assert "fd" in json.loads(lines[0])["figures"]
     assert not (plain.run / "evaluations.jsonl").exists()
     assert plain.best is None
 
@@ -78,14 +79,22 @@ def test_the_last_may_be_the_best(train: Train, own_registry: Path, scores: Call
 def test_of_equals_the_first_is_the_best(train: Train, scores: Callable[[list[float]], None]) -> None:
     scores([2.0, 2.0])
     result = train("vanilla", steps=4, eval_every=2)
-    assert rank({"fd": 2.0, "reverse_kl": 1.0}) == 2.0
     assert str(result.best) == "vanilla:1"
     assert str(result.version) == "vanilla:2"
 
 
 def test_modes_rank_where_there_are_no_features() -> None:
-    assert rank({"modes": 3.0, "reverse_kl": 0.5}) == 0.5
-    assert rank({"modes": 3.0}) == float("inf")
+    assert rank({"fd": 2.0, "modes": 25.0, "good": 1.0}) == 2.0
+    better = [{"modes": 25.0, "good": 0.9}, {"modes": 25.0, "good": 0.1}, {"modes": 24.0, "good": 1.0}]
+    assert sorted(better, key=rank) == better
+    assert rank({"modes": 0.0, "good": 0.0}) == rank({}) == float("inf")
+
+
+def test_what_found_nothing_is_never_the_best(train: Train, own_registry: Path) -> None:
+    result = train("vanilla", data="dots", steps=2, eval_every=1)
+    assert result.best is None
+    assert [str(version) for version in Registry(own_registry).versions("vanilla")] == ["vanilla:1"]
+    assert list((result.run / "checkpoints").glob("best-*")) == []
 
 
 def test_a_stopped_run_goes_on_with_the_best_that_it_had(
@@ -116,6 +125,83 @@ def test_a_stopped_run_goes_on_with_the_best_that_it_had(
     assert same[0] == same[1]
 
 
+def stopping_at(monkeypatch: pytest.MonkeyPatch, where: int) -> None:
+    stepped = Observer.stepped
+
+    def stop(self: Observer, step: int) -> None:
+        if step == where:
+            signal.raise_signal(signal.SIGTERM)
+        stepped(self, step)
+
+    monkeypatch.setattr(Observer, "stepped", stop)
+
+
+def test_who_is_asked_to_stop_evaluates_when_the_run_goes_on(
+    train: Train, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scores([])
+    stopping_at(monkeypatch, 2)
+    with pytest.raises(TrainingStopped):
+        train("vanilla", steps=4, eval_every=2)
+    assert not (tmp_path / "runs" / "vanilla" / "1" / "evaluations.jsonl").exists()
+    monkeypatch.setattr(Observer, "stepped", lambda self, step: None)
+    scores([1.0, 2.0])
+    result = train("vanilla", resume="last")
+    lines = (result.run / "evaluations.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 4]
+    assert str(result.best) == "vanilla:1"
+
+
+def test_a_shortened_run_has_the_best_of_what_is_left(
+    train: Train, own_registry: Path, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after its best step, with an older checkpoint, and told to end before that step."""
+    scores([2.0, 1.0])
+    stopping_at(monkeypatch, 5)
+    with pytest.raises(TrainingStopped):
+        train("vanilla", steps=8, eval_every=2, checkpoint_every=3)
+    run = Run.find("last", own_registry.parent / "runs")
+    run.checkpoint_path(5).unlink()
+    assert list(run.best_checkpoints()) == [4]
+    monkeypatch.setattr(Observer, "stepped", lambda self, step: None)
+    scores([3.0])
+    result = train("vanilla", resume="last", steps=4)
+    assert result.best is None
+    assert list(run.best_checkpoints()) == []
+
+
+def test_lost_best_weights_are_told_and_do_not_hinder(
+    train: Train, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores([1.0, 2.0])
+    noted: list[str] = []
+    monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
+
+    def lose(self: Observer, run: Run, step: int, metrics: dict[str, float]) -> None:
+        for path in run.best_checkpoints().values():
+            path.write_bytes(b"damaged")
+
+    monkeypatch.setattr(Observer, "reported", lose)
+    result = train("vanilla", steps=4, eval_every=2)
+    assert (str(result.version), result.best) == ("vanilla:1", None)
+    assert any("the weights of step 2, which evaluated best, are lost" in message for message in noted)
+
+
+def test_evaluations_of_two_protocols_are_not_ranked_together(
+    train: Train, own_registry: Path, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores([1.0])
+    stopping_at(monkeypatch, 3)
+    with pytest.raises(TrainingStopped):
+        train("vanilla", steps=4, eval_every=2)
+    run = Run.find("last", own_registry.parent / "runs")
+    run.evaluation_log.write_text(run.evaluation_log.read_text().replace('"protocol": "', '"protocol": "f'))
+    monkeypatch.setattr(Observer, "stepped", lambda self, step: None)
+    scores([5.0])
+    result = train("vanilla", resume="last")
+    assert result.best == result.version
+
+
 def test_every_version_has_figures(tmp_path: Path, own_registry: Path) -> None:
     settings = {"steps": 4, "eval_every": 2, "batch": 8, "device": "cpu", "options": {"width": 8}}
     seen: list[tuple[int, list[str]]] = []
@@ -130,11 +216,14 @@ def test_every_version_has_figures(tmp_path: Path, own_registry: Path) -> None:
     store = Registry(own_registry)
     assert set(result.evaluations) == {str(version) for version in (result.best, result.version)}
     for name, evaluation in result.evaluations.items():
-        assert attached(store, store.resolve(name)) == [evaluation]
+        version = store.resolve(name)
+        assert [attached(store, version, key) for key in keys(store, version)] == [evaluation]
         assert len(evaluation.protocol.seeds) == 5
     # The exported file and the weights in training are judged alike, but for rounding.
     last = json.loads((result.run / "evaluations.jsonl").read_text().splitlines()[-1])
-    assert last["fd"] == pytest.approx(result.evaluations[str(result.version)].figures["fd"].values[0], rel=1e-3)
+    assert last["figures"]["fd"] == pytest.approx(
+        result.evaluations[str(result.version)].figures["fd"].values[0], rel=1e-3
+    )
 
 
 def test_images_without_an_extractor_are_refused_before_the_first_step(train: Train, tmp_path: Path) -> None:

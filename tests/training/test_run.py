@@ -102,12 +102,15 @@ def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20, 30):
         run.report(step, {"loss_d": step / 10})
-        run.report(step, {"fd": step, "kid": float("nan")}, run.evaluation_log)
+        run.record_evaluation(step, "key", {"fd": step})
+        run.record_evaluation(step, "other", {"fd": -step})
+        run.best_path(step).write_bytes(b"")
     with (run.directory / "metrics.jsonl").open("a") as file:
         file.write('{"step": 40')
     assert run.last_report() == {"loss_d": 3.0}
     assert run.last_report(25) == {"loss_d": 2.0}
     run.rewind(20)
-    assert run.evaluations() == {10: {"fd": 10}, 20: {"fd": 20}}
+    assert run.evaluations("key") == {10: {"fd": 10}, 20: {"fd": 20}}
+    assert sorted(run.best_checkpoints()) == [10, 20]
     lines = (run.directory / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"step": 10, "loss_d": 1.0}, {"step": 20, "loss_d": 2.0}]
