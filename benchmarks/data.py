@@ -136,7 +136,7 @@ def main() -> None:
         pixels = smooth(arguments.images, arguments.size)
         write(pixels, folder)
         files = Files(folder, arguments.size)
-        mapped = np.load(folder / "images.npy", mmap_mode="c")
+        mapped = np.load(folder / "images.npy", mmap_mode="r")
         sources = {
             **{f"loader {workers} workers": loader(files, arguments.batch, workers, device) for workers in WORKERS},
             "feed resident": fed(Resident(ImageSet(pixels=pixels), precision, order)),

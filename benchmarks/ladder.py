@@ -48,7 +48,8 @@ class Job:
     def command(self, images: int) -> str:
         """What a person would type."""
         steps = images // (BATCH * CRITIC_STEPS.get(self.model, 1))
-        return f"ganzoo train --model {self.model} --data {self.data} --steps {steps} --seed {self.seed}"
+        chosen = f"--model {self.model} --data {self.data} --steps {steps} --seed {self.seed}"
+        return f"ganzoo train {chosen} --set threads=1"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def run(job: Job, images: int, place: Path) -> Outcome:
     """Train and judge."""
     there = ["--registry", str(place / "registry")]
     name = f"{job.data}-{job.model}-{job.seed}"
-    train = [*shlex.split(job.command(images))[1:], "--set", "threads=1", "--name", name, "--runs", str(place / "runs")]
+    train = [*shlex.split(job.command(images))[1:], "--name", name, "--runs", str(place / "runs")]
     begin = time.perf_counter()
     version = json.loads(ganzoo([*train, *there, "--json"]))["version"]
     seconds = time.perf_counter() - begin
