@@ -113,8 +113,9 @@ BYTES = np.ones((4, 8, 8), np.uint8)
         pytest.param(idx_that_promises_more, 2, "promises 47,040,000 bytes", "", id="idx"),
         pytest.param(cifar_cut_short, 2, "data_batch_1.bin", "", id="cifar"),
         pytest.param(array(np.full_like(ONES, np.nan)), 2, "NaN", "uint8, or floats on", id="nan"),
+        pytest.param(array(ONES * -0.1), 2, "may be meant as [0, 1] or as [-1, 1]", "clip them", id="ambiguous"),
         pytest.param(array(ONES * 255), 2, "images lie in [255, 255]", "uint8, or floats on", id="floats"),
-        pytest.param(array(BYTES, labels=np.zeros(3, int)), 2, "labels", "labels=", id="labels"),
+        pytest.param(array(BYTES, labels=np.arange(3)), 2, "labels", "labels=", id="labels"),
         pytest.param(array(BYTES, labels=np.full(4, 9), class_names=["a"]), 2, "labels", "", id="label-range"),
     ],
 )
@@ -168,7 +169,7 @@ def test_one_image_can_be_trained_on(
         main(["train", "--model", "vanilla", "--data", "x.npy", "--eval-every", "1", "--set", "features=digits"]) == 2
     )
     error, hint = capsys.readouterr().err.splitlines()[-2:]
-    assert error == "Error: no image of x.npy was held out to judge by"
+    assert error == "Error: x.npy has no held-out images to judge by"
     assert hint.startswith("Hint: ")
 
 

@@ -196,14 +196,14 @@ TABLE = {
         unreadable_photos,
         f"{TRAIN} --data photos",
         2,
-        "photos: 1 of 1 images cannot be read; the first is a.png: cannot identify image file 'file'",
+        "photos: 1 of 1 images cannot be read; the first is a.png: not a PNG, JPEG or WebP",
         "is this the right folder?",
     ),
     "array": (
         lambda here: (here / "x.npz").write_text("I am a text"),
         f"{TRAIN} --data x.npz",
         2,
-        "x.npz: not a NumPy file of plain numbers (",
+        "x.npz: not a NumPy file of plain numbers",
         "np.savez(path, images=...), and labels=... and class_names=... if it has them",
     ),
     "labels of unlabelled data": (

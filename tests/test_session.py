@@ -488,7 +488,7 @@ def test_skipped_images_are_counted_and_the_first_are_named(tmp_path: Path) -> N
     notes = Notes()
     train(settings={"data": str(tmp_path), "size": 8}, observer=notes)
     (told,) = notes.told
-    assert told.startswith("12 of 13 images cannot be read and are left out: 00.png: cannot identify image file ")
+    assert told.startswith("12 of 13 images cannot be read and are left out: 00.png: not a PNG, JPEG or WebP")
     assert ("09.png" in told, "10.png" in told) == (True, False)
     assert Run.find("last", Path("runs")).facts["data"]["skipped"] == 12
 

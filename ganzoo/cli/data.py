@@ -1,6 +1,8 @@
 """``ganzoo data``: what can be trained on, what is in it, and packing it into one file."""
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +24,28 @@ if TYPE_CHECKING:
 SHEET = 64
 """Images on a contact sheet."""
 
+COUNTED = 2**22
+"""Values that are counted at once; NumPy makes 8 bytes of each."""
+
 CLASSES_SHOWN = 20
 
 size_option = click.option(
     "--size", type=click.IntRange(min=1), metavar="PIXELS", help="Height and width. [default: as it is; 64 for files]"
 )
+
+
+class Share(click.FloatRange):
+    """NaN is neither too small nor too large, so click lets it pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; click's error if it is none or lies outside."""
+        number = float(super().convert(value, param, ctx))
+        return number if number == number else self.fail(f"{value} is not a number", param, ctx)
+
+
 held_out_option = click.option(
     "--held-out",
-    type=click.FloatRange(0, 0.9),
+    type=Share(0, 0.9),
     default=HELD_OUT_SHARE,
     show_default=True,
     metavar="SHARE",
@@ -70,24 +86,24 @@ def ls(as_json: bool) -> None:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    metavar="OUT.png",
-    default=Path("contact-sheet.png"),
-    show_default=True,
-    help=f"A picture of {SHEET} training images.",
+    metavar="FILE.png",
+    help=f"Draw a contact sheet of {SHEET} training images.",
 )
 @json_option
-def show(source: str, size: int | None, held_out: float, strict: bool, output: Path, as_json: bool) -> None:
-    """Say what is in SOURCE, a data set's name or a path, and draw a contact sheet of it."""
+def show(source: str, size: int | None, held_out: float, strict: bool, output: Path | None, as_json: bool) -> None:
+    """Say what is in SOURCE, a data set's name or a path."""
     from ganzoo.data import load
     from ganzoo.files import write_atomic
     from ganzoo.images import encode_png, grid
 
+    if output:
+        _check_sheet(output, source)
     with _progress("reading") as progress:
         data = load(source, zoo(), size=size, strict=strict, held_out=held_out, progress=progress)
     facts = _facts(source, data)
-    chosen = _spread(data.training)
-    write_atomic(output, encode_png(grid(chosen.transpose(0, 2, 3, 1))))
-    emit({**facts, "contact_sheet": str(output)}, as_json, _page)
+    emit({**facts, "contact_sheet": str(output)} if output else facts, as_json, _page)
+    if output:
+        write_atomic(output, encode_png(grid(_spread(data.training).transpose(0, 2, 3, 1))))
     for skipped in data.training.skipped[:10]:
         note(f"Skipped {skipped}")
 
@@ -103,12 +119,9 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
     """Decode and resize the images at PATH once, into one file that training maps into memory."""
     from ganzoo.data.load import read
     from ganzoo.data.packed import pack as pack_images
-    from ganzoo.errors import NotFoundError
 
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise NotFoundError(f"{source}: no such file or folder", hint="check the path")
-    with _progress("packing") as progress:
+    path = _unpacked(source)
+    with _interrupted_by_sigterm(), _progress("packing") as progress:
         packed = pack_images(
             read(path, zoo()),
             file,
@@ -132,6 +145,39 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
     for skipped in packed.skipped[:10]:
         note(f"Skipped {skipped}")
     note(f"Next:\n  ganzoo train --model dcgan --data {file}")
+
+
+def _unpacked(source: str) -> Path:
+    """The path of what can be packed."""
+    from ganzoo.data.load import named
+    from ganzoo.data.packed import is_packed
+    from ganzoo.errors import UsageError
+
+    path = Path(source).expanduser()
+    if named(source, zoo()):
+        hint = f"ganzoo train --model dcgan --data {source}; or, if a path is meant, ./{source}"
+        raise UsageError(f"{source} is a data set's name, and needs no packing", hint=hint)
+    if is_packed(path):
+        beside = path.with_suffix(".json").name
+        raise UsageError(
+            f"{source}: packed already; its labels and what is held out would be lost",
+            hint=f"pack what it was made of; or, if it never was a packed set, move {beside} away",
+        )
+    return path
+
+
+def _check_sheet(output: Path, source: str) -> None:
+    from ganzoo.data.load import named
+    from ganzoo.errors import UsageError
+
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"{output}: a contact sheet is called FILE.png", hint=f"try {output.with_suffix('.png')}")
+    root = Path(source).expanduser()
+    if not named(source, zoo()) and root.is_dir() and output.resolve().is_relative_to(root.resolve()):
+        raise UsageError(
+            f"{output}: lies inside {source}, and would be one of its images",
+            hint="choose a place outside the data set",
+        )
 
 
 def _facts(source: str, data: "Split") -> dict[str, Any]:
@@ -166,8 +212,9 @@ def _channel_statistics(images: "ImageSet") -> tuple[list[float], list[float]]:
     values = np.arange(256)
     channels = images.shape.channels
     counts = np.zeros((channels, 256))
-    for first in range(0, len(images), 1024):
-        part = images.pixels[first : first + 1024]
+    rows = max(1, COUNTED // images.pixels[0].size)
+    for first in range(0, len(images), rows):
+        part = images.pixels[first : first + rows]
         counts += np.stack([np.bincount(part[:, channel].ravel(), minlength=256) for channel in range(channels)])
     shares = counts / counts.sum(1, keepdims=True)
     means = shares @ values
@@ -206,9 +253,22 @@ def _page(facts: dict[str, Any]) -> str:
         ("deviation", ", ".join(f"{value:.1f}" for value in facts["standard_deviation"])),
         ("digest", facts["digest"]),
         ("unreadable", f"{facts['skipped']:,}"),
-        ("contact sheet", facts["contact_sheet"]),
+        *([("contact sheet", facts["contact_sheet"])] if "contact_sheet" in facts else []),
     ]
     return table(("", ""), rows).lstrip("\n")
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends as Ctrl-C does, so that no partial file stays; only a process's main thread may ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

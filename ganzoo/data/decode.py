@@ -172,7 +172,7 @@ def _decode(encoded: EncodedImages, index: int, size: int) -> NDArray[np.uint8] 
         with _open(encoded.read(index)) as image:
             return _pixels(image, size)
     except UnidentifiedImageError:
-        return "cannot identify image file 'file'"
+        return "not a PNG, JPEG or WebP"
     except Exception as error:  # a damaged file can make Pillow's decoders raise anything
         reason = error.strerror if isinstance(error, OSError) else None
         return " ".join((reason or str(error)).split()) or type(error).__name__
@@ -189,7 +189,7 @@ def _pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """Upright by the EXIF tag, on white where it is transparent, the upper 8 of 16 bits."""
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = _upper_bits(image)
     mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
     if image.has_transparency_data:
         opaque = image.convert("RGBA")
@@ -198,3 +198,11 @@ def _pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
         image = image.convert(mode)
     pixels = np.asarray(fit(image, size))
     return pixels.transpose(2, 0, 1) if mode == "RGB" else pixels[None]
+
+
+def _upper_bits(image: Image.Image) -> Image.Image:
+    """8 of 16 bits of grey, white where it is transparent: PNG may declare one of the 65,536 values to be."""
+    values = np.asarray(image)
+    upper = (values >> 8).astype(np.uint8)
+    upper[values == image.info.get("transparency", -1)] = 255
+    return Image.fromarray(upper)

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from ganzoo.errors import UsageError
 from ganzoo.specs import ImageShape
 
+CHANNELS = (1, 3)
+"""Grey or colour."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
@@ -19,7 +22,7 @@ class ImageSet:
     Args:
         pixels: uint8 [N, C, H, W], C = 1 or 3, 0 black to 255.
         labels: int64 [N], 0 to classes - 1, or None.
-        class_names: one per class; empty without labels.
+        class_names: one per class; empty without labels. NumPy's strings become ``str``, and bytes are decoded.
         skipped: what could not be read, as "file: reason".
 
     Raises:
@@ -34,7 +37,12 @@ class ImageSet:
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or not self.pixels.size:
             raise UsageError(f"images must be a non-empty uint8 array [N, C, H, W], not {_describe(self.pixels)}")
+        if self.pixels.shape[1] not in CHANNELS:
+            raise UsageError(f"images must have 1 or 3 channels [N, C, H, W], not {_describe(self.pixels)}")
+        object.__setattr__(self, "class_names", tuple(map(_plain, self.class_names)))
         if self.labels is None:
+            if self.class_names:
+                raise UsageError(f"there are {len(self.class_names)} class names, but no labels")
             return
         if self.labels.dtype != np.int64 or self.labels.shape != (len(self.pixels),):
             raise UsageError(
@@ -82,6 +90,11 @@ class EncodedImages:
     read: Callable[[int], bytes]
     labels: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()
+
+
+def _plain(name: str | bytes) -> str:
+    """NumPy's ``str_`` is a string that shows itself otherwise, which would count in the digest."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _describe(array: NDArray[np.generic]) -> str:

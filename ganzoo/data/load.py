@@ -95,10 +95,17 @@ def read(path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
 
 
 def _matching(reader: Reader, path: Path) -> str:
-    """The longest of the reader's patterns that takes ``path``; empty if none does."""
+    """The longest of the reader's patterns that takes ``path``; empty if none does.
+
+    A folder is taken for the files in it, but not for hidden ones, which file managers leave behind.
+    """
     if path.is_dir():
-        names = {each.name.lower() for each in path.iterdir()}
-        fitting = [p for p in reader.folders if p == "*" or any(fnmatchcase(name, p) for name in names)]
+        shown = [each for each in path.iterdir() if not each.name.startswith(".")]
+        fitting = [
+            pattern
+            for pattern in reader.folders
+            if pattern == "*" or any(fnmatchcase(each.name.lower(), pattern) and each.is_file() for each in shown)
+        ]
     else:
         fitting = [pattern for pattern in reader.files if fnmatchcase(path.name.lower(), pattern)]
     return max(fitting, key=len, default="")

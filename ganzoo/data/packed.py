@@ -74,7 +74,7 @@ def is_packed(path: Path) -> bool:
 def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
     """Map a packed set into memory: the images to train on, and those held out.
 
-    Its pages are private: writing to the pixels changes no file.
+    The pixels are read-only: a mapping that could be written to would have to fit into memory and swap.
 
     Raises:
         IntegrityError: it is not what was packed.
@@ -83,7 +83,7 @@ def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
         sidecar = msgspec.json.decode(_beside(path).read_bytes(), type=Sidecar)
         if sidecar.format != FORMAT:
             raise ValueError(f"{_beside(path).name} has another format")
-        pixels = np.load(path, mmap_mode="c", allow_pickle=False)
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
         if pixels.shape != sidecar.shape or not 0 <= sidecar.held_out < len(pixels):
             raise ValueError("its two files do not belong together")
         labels = None if sidecar.labels is None else np.array(sidecar.labels, np.int64)
@@ -206,7 +206,7 @@ def _store(
     share: float,
     name: str,
 ) -> Sidecar:
-    judged = held_out_rows([image_digest(rows.read(row)) for row in range(rows.shape[0])], share)
+    judged = held_out_rows([image_digest(rows.read(row)) for row in range(rows.shape[0])], share, labels)
     order = np.argsort(judged, kind="stable")
     labels = None if labels is None else labels[order]
     with _partials(target) as (pixels, text, old):

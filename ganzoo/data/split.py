@@ -2,8 +2,10 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +32,30 @@ def image_digest(pixels: NDArray[np.uint8]) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
 
 
-def held_out_rows(digests: Sequence[bytes], share: float) -> NDArray[np.bool_]:
+def held_out_rows(digests: Sequence[bytes], share: float, labels: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
     """Which images are held out: those with the smallest digests, floor(share * distinct images) of them.
 
     Copies of an image lie on one side, so that none of them is trained on and judged by. An image that comes to a
-    set moves few of the others.
+    set moves few of the others. The last image of a class is never held out, so there may be fewer than the share.
     """
-    distinct = sorted(set(digests))
-    chosen = set(distinct[: math.floor(share * len(distinct))])
+    given = [0] * len(digests) if labels is None else labels.tolist()
+    pairs = sorted(set(zip(digests, given, strict=True)))
+    left = Counter(label for _, label in pairs)
+    wanted = math.floor(share * len(set(digests)))
+    chosen: set[bytes] = set()
+    for digest, copies in groupby(pairs, key=lambda pair: pair[0]):
+        classes = [label for _, label in copies]
+        if len(chosen) < wanted and all(left[label] > 1 for label in classes):
+            chosen.add(digest)
+            left.subtract(classes)
     return np.array([digest in chosen for digest in digests], np.bool_)
 
 
 def split(images: ImageSet, share: float) -> Split:
     """Hold out about ``share`` of a set, 0 <= share < 1; the order within each part stays."""
-    mask = held_out_rows([image_digest(row) for row in images.pixels], share) if share else np.zeros(0, np.bool_)
+    if not share:
+        return Split(training=images, held_out=None)
+    mask = held_out_rows([image_digest(row) for row in images.pixels], share, images.labels)
     if not mask.any():
         return Split(training=images, held_out=None)
     return Split(training=images.take(np.flatnonzero(~mask)), held_out=images.take(np.flatnonzero(mask)))

@@ -21,7 +21,10 @@ from ganzoo.training.draws import Order
 from ganzoo.training.precision import Precision
 
 RESIDENT_SHARE = 0.4
-"""Of a CUDA device's free memory: what the images may take, and once more for a moment while they are laid out."""
+"""Of a CUDA device's free memory: what the images may take; the rest is for the networks."""
+
+BLOCK = 2**26
+"""Bytes of images that go to the device at once: mapped ones may be more than there is memory for."""
 
 AHEAD = 4
 """Batches that are read before they are asked for."""
@@ -43,9 +46,6 @@ class Feed(ABC):
         self.shape = images.shape
         self._device = precision.device
         self._memory_format = precision.memory_format
-        # Where the channels come last they also do in the shape of what is stored: rows of a contiguous tensor are
-        # copied as blocks, those of a permuted one byte by byte.
-        self._channels_at = 3 if self._memory_format is torch.channels_last else 1
         self._order = order
         labels = images.labels
         self._labels = None if labels is None else torch.from_numpy(_writable(labels)).to(self._device)
@@ -53,8 +53,7 @@ class Feed(ABC):
 
     def images(self, step: int, phase: int) -> Tensor:
         """[B, C, H, W] on the device and in the memory format: fp32 on [-1, 1], u / 127.5 - 1 for each value u."""
-        stored = self._bytes(step, phase).movedim(self._channels_at, 1)
-        centred = stored.to(torch.float32, memory_format=self._memory_format)
+        centred = self._bytes(step, phase).to(torch.float32, memory_format=self._memory_format)
         # (u - 128) * 2 / 255 + 1 / 255: one pass over the batch, where a product and a difference are two.
         return torch.add(self._half_step, centred, alpha=2 / 255, out=centred)
 
@@ -73,7 +72,7 @@ class Feed(ABC):
 
     @abstractmethod
     def _bytes(self, step: int, phase: int) -> Tensor:
-        """int8 [B, H, W, C] or [B, C, H, W] on the device: u - 128."""
+        """int8 [B, C, H, W] on the device, in any memory format: u - 128."""
 
 
 class Resident(Feed):
@@ -85,11 +84,19 @@ class Resident(Feed):
 
     def __init__(self, images: ImageSet, precision: Precision, order: Order) -> None:
         super().__init__(images, precision, order)
-        pixels = torch.from_numpy(_writable(images.pixels)).to(self._device)
-        self._pixels = _centred(pixels.movedim(1, self._channels_at))
+        # Where the channels come last they also do in the shape of what is stored: rows of a contiguous tensor are
+        # copied as blocks, those of a permuted one byte by byte.
+        self._channels_at = 3 if self._memory_format is torch.channels_last else 1
+        shape = list(images.pixels.shape)
+        shape.insert(self._channels_at, shape.pop(1))
+        self._pixels = torch.empty(shape, dtype=torch.int8, device=self._device)
+        rows = max(1, BLOCK // images.pixels[0].nbytes)
+        for first in range(0, len(images), rows):
+            block = _centred(images.pixels[first : first + rows])
+            self._pixels[first : first + rows] = block.movedim(1, self._channels_at)
 
     def _bytes(self, step: int, phase: int) -> Tensor:
-        return self._pixels.index_select(0, self._rows(step, phase))
+        return self._pixels.index_select(0, self._rows(step, phase)).movedim(self._channels_at, 1)
 
 
 class Streamed(Feed):
@@ -121,7 +128,7 @@ class Streamed(Feed):
     def _job(self, step: int, phase: int) -> Callable[[], Tensor]:
         """Reads one batch, from any thread; holds the pixels and not the feed, which else could not end."""
         pinned = self._device.type == "cuda"
-        return partial(_read, self._pixels, self._order.rows(step, phase), self._channels_at, pinned)
+        return partial(_read, self._pixels, self._order.rows(step, phase), pinned)
 
 
 def open_feed(images: ImageSet, precision: Precision, config: RunConfig) -> Feed:
@@ -147,17 +154,19 @@ def _mapped(array: object) -> bool:
     return isinstance(array, mmap.mmap)
 
 
-def _read(pixels: NDArray[np.uint8], rows: Tensor, channels_at: int, pinned: bool) -> Tensor:
-    batch = _centred(torch.from_numpy(pixels[rows.numpy()]).movedim(1, channels_at))
+def _read(pixels: NDArray[np.uint8], rows: Tensor, pinned: bool) -> Tensor:
+    batch = _centred(pixels[rows.numpy()])
     return batch.pin_memory() if pinned else batch
 
 
-def _centred(pixels: Tensor) -> Tensor:
-    """u - 128 in int8, contiguous. From there a multiply-add, rounded once, comes to exactly -1 and 1 at the ends; from
-    u it would exceed 1, because the float next to 2 / 255 is larger than that.
+def _centred(pixels: NDArray[np.uint8]) -> Tensor:
+    """u - 128 in int8. From there a multiply-add, rounded once, comes to exactly -1 and 1 at the ends; from u it would
+    exceed 1, because the float next to 2 / 255 is larger than that.
+
+    By NumPy: each thread that computes with torch gets OpenMP threads of its own, and where there are more of those
+    than cores they sleep between operations, so that each of the training's waits to wake them: 3 times as long here.
     """
-    contiguous = torch.empty(pixels.shape, dtype=torch.uint8, device=pixels.device)
-    return torch.bitwise_xor(pixels, 128, out=contiguous).view(torch.int8)
+    return torch.from_numpy((pixels ^ np.uint8(128)).view(np.int8))
 
 
 def _writable(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,6 +1,11 @@
 """``ganzoo data``: what there is, what is in it, and packing it."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +13,8 @@ import pytest
 from PIL import Image
 
 from ganzoo import api
-from ganzoo.cli import main
-from ganzoo.data import load
+from ganzoo.cli import data, main
+from ganzoo.data import ImageSet, load
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo import zoo
 
@@ -50,15 +55,32 @@ def test_show_counts(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "show", "photos", "--size", "8", "--json"]) == 0
     out, err = capsys.readouterr()
     facts = json.loads(out)
-    data = load("photos", zoo(), size=8, held_out=0.1)
+    parts = load("photos", zoo(), size=8, held_out=0.1)
     assert (facts["count"], facts["held_out"], facts["skipped"]) == (18, 2, 1)
     assert sum(facts["classes"].values()) == 18
     assert list(facts["classes"]) == ["cat", "dog"]
-    assert facts["digest"] == data.training.digest
-    pixels = data.training.pixels.astype(float)
+    assert facts["digest"] == parts.training.digest
+    pixels = parts.training.pixels.astype(float)
     assert facts["mean"] == pytest.approx(pixels.mean((0, 2, 3)), abs=0.01)
     assert facts["standard_deviation"] == pytest.approx(pixels.std((0, 2, 3)), abs=0.01)
     assert "Skipped cat/bad.png: " in err
+
+
+def test_show_writes_nothing_unless_told(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(Path().rglob("*"))
+    assert main(["data", "show", "photos"]) == 0
+    assert "contact sheet" not in capsys.readouterr().out
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_statistics_take_little_memory() -> None:
+    images = ImageSet(pixels=np.broadcast_to(np.arange(256, dtype=np.uint8), (64, 1, 1024, 256)))
+    tracemalloc.start()
+    means, deviations = data._channel_statistics(images)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (means, deviations) == ([127.5], [73.9])
+    assert peak < 2**26
 
 
 def test_show_draws_a_contact_sheet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,13 +113,48 @@ def test_a_packed_set_is_the_folder_that_it_was_made_of(photos: Path, capsys: py
     assert store.lineage(one.version)["data"]["held_out"] == store.lineage(other.version)["data"]["held_out"]
 
 
+@pytest.mark.parametrize("target", ["photos.npy", "other.npy"])
+def test_a_pack_is_not_packed_again(photos: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+    """Its labels would be lost and, onto itself, for good."""
+    assert main(["data", "pack", "photos", "photos.npy", "--size", "8"]) == 0
+    before = {path: path.read_bytes() for path in Path().glob("*.*")}
+    capsys.readouterr()
+    assert main(["data", "pack", "photos.npy", target]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "Error: photos.npy: packed already; its labels and what is held out would be lost"
+    assert hint == "Hint: pack what it was made of; or, if it never was a packed set, move photos.json away"
+    assert {path: path.read_bytes() for path in Path().glob("*.*")} == before
+
+
+def test_sigterm_leaves_no_partial_file(photos: Path) -> None:
+    """The disk takes its time with the array, and the process is told to go."""
+    stuck = "import sys, time; from ganzoo.cli import main; from ganzoo.data import packed; "
+    stuck += "packed._sync = lambda file: time.sleep(60); sys.exit(main(sys.argv[1:]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", stuck, "data", "pack", "photos", "x.npy", "--size", "8"], stderr=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 50
+        while not list(Path().glob(".*.partial")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=50)
+    assert process.returncode == 130
+    assert told.strip() == b"Error: interrupted"
+    assert list(Path().iterdir()) == [Path("photos")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
         (["show", "photoz"], 3, "unknown dataset 'photoz'"),
         (["show", "photos", "-o", "none/sheet.png"], 1, "cannot write none/sheet.png"),
+        (["show", "photos", "-o", "x.txt"], 2, "x.txt: a contact sheet is called FILE.png"),
+        (["show", "photos", "-o", "photos/cat/x.png"], 2, "photos/cat/x.png: lies inside photos, and would be one of"),
+        (["show", "photos", "--held-out", "nan"], 2, "--held-out': nan is not a number"),
         (["show", "photos", "--strict"], 2, "1 of 21 images cannot be read"),
-        (["pack", "nothing", "x.npy"], 3, "nothing: no such file or folder"),
+        (["pack", "nothing", "x.npy"], 3, "unknown dataset 'nothing'"),
+        (["pack", "no/thing", "x.npy"], 3, "no/thing: no such file or folder"),
+        (["pack", "digits", "x.npy"], 2, "digits is a data set's name, and needs no packing"),
         (["pack", "photos", "x.npz"], 2, "a packed set is called FILE.npy"),
         (["pack", "photos", "none/x.npy"], 1, "cannot write none/x.npy"),
         (["pack", "photos", "x.npy", "--strict"], 2, "1 of 21 images cannot be read"),

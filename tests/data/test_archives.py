@@ -1,4 +1,4 @@
-"""StyleGAN's ZIP and WebDataset's tar: labels, names, damage, and what no archive should hold."""
+"""ZIP, StyleGAN's among them, and what holds for tar too: labels, names, damage, and what no archive should hold."""
 
 import io
 import json
@@ -96,6 +96,34 @@ def test_zip_without_labels(tmp_path: Path, extra: Members) -> None:
     assert (labels_of(images), images.class_names) == (None, ())
 
 
+def test_zip_of_class_folders(tmp_path: Path) -> None:
+    """As a folder has them; the one folder that an archive of a folder holds says nothing."""
+    for prefix in ("", "./", "photos/"):
+        names = [f"{prefix}{name}" for name in ("cat/1.png", "dog/deep/1.png", "dog/2.png")]
+        images = stylegan.read(zipped(tmp_path / "x.zip", [(name, FILES[0]) for name in names]))
+        assert (labels_of(images), images.class_names) == ([0, 1, 1], ("cat", "dog"))
+    images = stylegan.read(zipped(tmp_path / "x.zip", [("cat/1.png", FILES[0]), ("cat/2.png", FILES[1])]))
+    assert (labels_of(images), images.class_names) == (None, ())
+    members = [("cat/1.png", FILES[0]), ("dog/2.png", FILES[1]), dataset(None)]
+    assert labels_of(stylegan.read(zipped(tmp_path / "x.zip", members))) is None
+
+
+@pytest.mark.parametrize("form", ["zip", "tar"])
+def test_images_beside_class_folders(tmp_path: Path, form: str) -> None:
+    path, members = tmp_path / f"x.{form}", [("cat/1.png", FILES[0]), ("stray.png", FILES[1])]
+    write, read = FORMS[path.name]
+    message = "images lie beside the class folders (stray.png, for one), so their class is unknown"
+    assert str(refusal(read, write(path, members))) == f"{path}: {message}"
+
+
+def test_zip_whose_labels_are_not_at_the_root(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    zipped(path, [("set/00000/1.png", FILES[0]), ("set/dataset.json", dataset([["00000/1.png", 1]])[1])])
+    error = refusal(stylegan.read, path)
+    assert str(error) == f"{path}: set/dataset.json is not at the root of the archive, so it is not read"
+    assert error.hint == "pack the images again, with dataset.json and the names in it from the same folder"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -174,114 +202,6 @@ def test_zip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert skipped.startswith("bomb.png: ")
     path = zipped(path, [("a.png", FILES[0]), ("dataset.json", bytes(10**6))], zipfile.ZIP_DEFLATED)
     assert str(refusal(stylegan.read, path)) == f"{path}: dataset.json cannot be read (larger than 1,000 bytes)"
-
-
-# tar
-
-
-def sample(number: int, label: int | None = None, form: str = "cls") -> Members:
-    content = str(label) if form == "cls" else json.dumps({"label": label, "caption": "x"})
-    return [
-        (f"{number:06}.png", FILES[number]),
-        *([(f"{number:06}.{form}", content.encode())] if label is not None else []),
-    ]
-
-
-@pytest.mark.parametrize("form", ["cls", "json"])
-def test_tar_shards(tmp_path: Path, form: str) -> None:
-    folder = tmp_path / "set"
-    folder.mkdir()
-    for shard, numbers in (("b", range(7, 12)), ("a", range(7))):
-        members = [member for number in numbers for member in sample(number, number % 2 * 5, form)]
-        tarred(folder / f"{shard}.tar", [("meta.txt", b"x"), *members])
-    images = webdataset.read(folder)
-    assert (labels_of(images), images.class_names) == ([number % 2 for number in range(12)], ("0", "5"))
-    np.testing.assert_array_equal(pixels(images), PIXELS)
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(images.read, list(range(12)) * 20)) == FILES * 20
-
-
-def test_tar_samples_are_told_apart_by_folder_and_first_dot(tmp_path: Path) -> None:
-    members = [
-        ("a/1.png", FILES[0]),
-        ("a/1.seg.png", b"another field"),
-        ("b/1.JPG", FILES[1]),
-        ("b.x/1.webp", FILES[2]),
-        ("b/.hidden.png", b"x"),
-        ("b/2.txt", b"x"),
-    ]
-    images = webdataset.read(tarred(tmp_path / "x.tar", members))
-    assert images.names == ["a/1.png", "b/1.JPG", "b.x/1.webp"]
-    assert labels_of(images) is None
-    np.testing.assert_array_equal(pixels(images), PIXELS[:3])
-
-
-def test_tar_with_folders_and_long_names(tmp_path: Path) -> None:
-    long = "x" * 150 + "/" + "y" * 150
-    path = tmp_path / "x.tar"
-    with tarfile.open(path, "w") as archive:
-        for name in ("a/", long, "z/"):
-            info = tarfile.TarInfo(name.rstrip("/") + ".png" * (name == long))
-            info.type = tarfile.REGTYPE if name == long else tarfile.DIRTYPE
-            info.size = len(FILES[0]) * (name == long)
-            archive.addfile(info, io.BytesIO(FILES[0]))
-    images = webdataset.read(path)
-    assert images.names == [f"{long}.png"]
-    assert images.read(0) == FILES[0]
-
-
-@pytest.mark.parametrize(
-    ("members", "message"),
-    [
-        ([*sample(0, 3), *sample(1)], "1 of 2 images have no label, 000001.png for one"),
-        ([*sample(0), ("000000.cls", b"cat")], "000000.cls cannot be read (Expecting value: "),
-        ([*sample(0), ("000000.json", b"{")], "000000.json cannot be read (Expecting property name"),
-        ([*sample(0), ("000000.json", b'{"label": "cat"}')], "'cat' is not a class number"),
-        ([*sample(0), ("000000.cls", b"-3")], "labels lie in -3 to -3"),
-        ([*sample(0), ("000000.cls", bytes(2**20 + 1))], "000000.cls cannot be read (larger than 1,048,576 bytes)"),
-        ([*sample(0), ("000000.jpg", b"x")], "000000.png and 000000.jpg are two images of one sample"),
-        ([*sample(0), *sample(0)], "holds '000000.png' twice"),
-        ([("a.txt", b"x")], "no images"),
-        ([], "no images"),
-    ],
-)
-def test_tar_that_does_not_fit_together(tmp_path: Path, members: Members, message: str) -> None:
-    path = tarred(tmp_path / "x.tar", members)
-    assert str(refusal(webdataset.read, path)).startswith(f"{path}: {message}")
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
-def test_tar_with_something_else_than_files(tmp_path: Path, kind: bytes) -> None:
-    path = tmp_path / "x.tar"
-    with tarfile.open(path, "w") as archive:
-        info = tarfile.TarInfo("a.png")
-        info.type, info.linkname = kind, "/etc/passwd"
-        archive.addfile(info)
-    error = refusal(webdataset.read, path)
-    assert str(error) == f"{path}: refused, because a.png is a link, a device or a sparse file"
-
-
-@pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz", "x.tar"])
-def test_tar_that_is_compressed(tmp_path: Path, name: str) -> None:
-    tarred(tmp_path / "made.gz", sample(0)).rename(tmp_path / name)
-    error = refusal(webdataset.read, tmp_path / name)
-    assert (str(error), error.hint) == (f"{tmp_path / name}: compressed", f"gunzip {tmp_path / name}")
-
-
-def test_tar_damage_in_a_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
-    path = tarred(tmp_path / "x.tar", [*sample(0), *sample(1), *sample(2)])
-    content = bytearray(path.read_bytes())
-    content[content.index(b"000001.png") + 3] ^= 1
-    path.write_bytes(content)
-    assert "damaged (no end mark after byte" in str(refusal(webdataset.read, path))
-
-
-def test_an_archive_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
-    path = tarred(tmp_path / "x.tar", sample(0))
-    images = webdataset.read(path)
-    path.write_bytes(path.read_bytes()[:600])
-    with pytest.raises(UsageError, match="the archive ends within it"):
-        images.read(0)
 
 
 # Both

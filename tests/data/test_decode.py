@@ -99,7 +99,7 @@ def test_labels_follow_what_can_be_read_and_classes_without_images_do_not_count(
     assert images.labels is not None
     assert (images.labels.tolist(), images.class_names) == ([1, 0, 1], ("a", "d"))
     assert images.labels.dtype == np.int64
-    assert images.skipped == ("1.png: cannot identify image file 'file'",)
+    assert images.skipped == ("1.png: not a PNG, JPEG or WebP",)
 
 
 def test_one_class_that_remains_is_none() -> None:
@@ -110,8 +110,8 @@ def test_one_class_that_remains_is_none() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "cannot identify image file 'file'"),
-        (b"I am a text.", "cannot identify image file 'file'"),
+        (b"", "not a PNG, JPEG or WebP"),
+        (b"I am a text.", "not a PNG, JPEG or WebP"),
         (PermissionError(13, "Permission denied", "/secret/place"), "Permission denied"),
         (UsageError("larger than 5 bytes"), "larger than 5 bytes"),
         (ValueError("two\nlines"), "two lines"),

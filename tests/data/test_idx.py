@@ -44,8 +44,21 @@ def test_images_and_the_labels_beside_them(
     read_set = read(put(tmp_path / (images + ".gz" * compressed), idx(PIXELS)))
     np.testing.assert_array_equal(read_set.pixels[:, 0], PIXELS)
     assert read_set.labels is not None
-    assert (read_set.labels.tolist(), read_set.labels.dtype) == ([1, 0, 3, 1, 1], np.int64)
-    assert read_set.class_names == ("0", "1", "2", "3")
+    assert (read_set.labels.tolist(), read_set.labels.dtype) == ([1, 0, 2, 1, 1], np.int64)
+    assert read_set.class_names == ("0", "1", "3")
+
+
+def test_class_names_that_are_known(tmp_path: Path) -> None:
+    put(tmp_path / "x-labels-idx1-ubyte", LABELS)
+    images = read(put(tmp_path / "x-images-idx3-ubyte", idx(PIXELS)), tuple("abcde"))
+    assert images.labels is not None
+    assert (images.labels.tolist(), images.class_names) == ([1, 0, 3, 1, 1], tuple("abcde"))
+
+
+def test_one_class_is_none(tmp_path: Path) -> None:
+    put(tmp_path / "x-labels-idx1-ubyte", idx(np.full(5, 7, np.uint8)))
+    images = read(put(tmp_path / "x-images-idx3-ubyte", idx(PIXELS)))
+    assert (images.labels, images.class_names) == (None, ())
 
 
 @pytest.mark.parametrize("name", ["x.idx", "x.idx.gz", "train-images-idx3-ubyte"])

@@ -1,19 +1,11 @@
 """Packed sets: what comes back, what is refused, and what is left when writing is interrupted anywhere."""
 
 import contextlib
-import errno
-import inspect
 import io
 import json
 import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -22,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from ganzoo.data import EncodedImages, ImageSet, packed
+from ganzoo.data import EncodedImages, ImageSet
 from ganzoo.data.decode import decode
 from ganzoo.data.packed import Packed, is_packed, pack, read_packed
 from ganzoo.data.resize import resized
@@ -72,7 +64,7 @@ def test_a_pack_is_what_loading_would_have_given(tmp_path: Path, size: int | Non
     assert same(training, wanted.training)
     assert same(held_out, wanted.held_out)
     assert (told.count, told.digest, told.shape) == (len(training), training.digest, training.shape)
-    assert told.held_out == (len(held_out) if held_out else 0) == int(share * 20)
+    assert told.held_out == (len(held_out) if held_out else 0) == min(int(share * 20), 20 - 4)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.npy"]
 
 
@@ -87,17 +79,17 @@ def test_encoded_images_with_some_that_cannot_be_read(tmp_path: Path, files: lis
     assert same(training, wanted.training)
     assert same(held_out, wanted.held_out)
     assert training.class_names == ("a", "b", "c", "d")
-    assert told.skipped == tuple(f"{number}.png: cannot identify image file 'file'" for number in (0, 7, 19))
+    assert told.skipped == tuple(f"{number}.png: not a PNG, JPEG or WebP" for number in (0, 7, 19))
 
 
 def test_image_files_are_packed_at_their_own_size_unless_told(tmp_path: Path) -> None:
     assert packing(encoded(*COLOUR), tmp_path / "x.npy").shape.height == 64
 
 
-@given(arrays(np.uint8, array_shapes(min_dims=4, max_dims=4, max_side=4)), st.sampled_from([0, 0.3, 0.8]))
-def test_any_array_comes_back(tmp_path_factory: pytest.TempPathFactory, pixels: Any, share: float) -> None:
+@given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=4)), st.sampled_from([0, 0.3, 0.8]))
+def test_any_array_comes_back(tmp_path_factory: pytest.TempPathFactory, grey: Any, share: float) -> None:
     """Copies of an image are likely here, and lie on one side."""
-    path = tmp_path_factory.mktemp("any") / "x.npy"
+    path, pixels = tmp_path_factory.mktemp("any") / "x.npy", grey[:, None]
     packing(ImageSet(pixels=pixels), path, held_out=share)
     training, held_out = read_packed(path)
     wanted = split(ImageSet(pixels=pixels), share)
@@ -124,14 +116,15 @@ def test_the_files_are_what_they_are_said_to_be(tmp_path: Path) -> None:
     assert (beside["digest"], beside["held_out_digest"]) == (training.digest, held_out.digest)
 
 
-def test_the_pixels_are_mapped_and_writing_to_them_changes_no_file(tmp_path: Path) -> None:
+def test_the_pixels_are_mapped_and_read_only(tmp_path: Path) -> None:
+    """A private mapping that could be written to counts as memory: a pack larger than that could not be opened."""
     packing(IMAGES, tmp_path / "x.npy")
     training, held_out = read_packed(tmp_path / "x.npy")
     assert held_out is not None
     assert isinstance(training.pixels, np.memmap)
-    assert not training.pixels.flags.owndata
-    training.pixels[:] = 0
-    assert same(read_packed(tmp_path / "x.npy")[1], held_out)
+    assert (training.pixels.mode, held_out.pixels.flags.writeable) == ("r", False)  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="read-only"):
+        training.pixels[:] = 0
 
 
 def test_a_symbolic_link_to_a_pack(tmp_path: Path) -> None:
@@ -259,168 +252,3 @@ def test_two_files_that_do_not_belong_together(tmp_path: Path) -> None:
     os.replace(tmp_path / "y.json", tmp_path / "x.json")
     with pytest.raises(IntegrityError, match="its digest is not the one that was written"):
         read_packed(tmp_path / "x.npy")
-
-
-# Interruptions
-
-OLD = ImageSet(pixels=PIXELS[:6])
-
-
-@pytest.fixture(params=["new", "old"])
-def place(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
-    """A fresh directory at each call, with a pack in it or without; returns where to pack to."""
-
-    def fresh() -> Path:
-        path = Path(tempfile.mkdtemp(dir=tmp_path)) / "x.npy"
-        if request.param == "old":
-            packing(OLD, path, held_out=0)
-        return path
-
-    return fresh
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    return {each.name: each.read_bytes() for each in path.parent.iterdir()}
-
-
-SOURCE = encoded(*COLOUR[:4], GREY[5], b"", labels=[0, 1, 0, 1, 0, 1], class_names=("a", "b"))
-
-
-def cleaning() -> set[int]:
-    """The lines that remove partial files: an interruption there may leave one behind."""
-    lines, start = inspect.getsourcelines(packed._partials)
-    (at,) = [number for number, line in enumerate(lines) if line.strip() == "finally:"]
-    return set(range(start + at, start + len(lines)))
-
-
-class Interrupt:
-    """Raises KeyboardInterrupt before the n-th line of ``packed.py`` that runs, but for those that clean up."""
-
-    CLEANING = cleaning()
-
-    def __init__(self, after: int) -> None:
-        self._left = after
-        self.line: int | None = None
-
-    def __enter__(self) -> None:
-        sys.settrace(self._called)
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
-
-    def _called(self, frame: FrameType, event: str, argument: object) -> Any:
-        return self._traced if frame.f_code.co_filename == packed.__file__ else None
-
-    def _traced(self, frame: FrameType, event: str, argument: object) -> Any:
-        if self.line is None and event == "line" and frame.f_lineno not in self.CLEANING:
-            self._left -= 1
-            if self._left < 0:
-                self.line = frame.f_lineno
-                raise KeyboardInterrupt
-        return self._traced
-
-
-def interrupted(place: Callable[[], Path]) -> Iterator[tuple[dict[str, bytes], dict[str, bytes], int]]:
-    """Contents before and after an interruption at each line that runs, in turn."""
-    for after in range(10_000):
-        path = place()
-        before = contents(path)
-        at = Interrupt(after)
-        try:
-            with at:
-                packing(SOURCE, path, size=4)
-        except KeyboardInterrupt:
-            assert at.line
-            yield before, contents(path), at.line
-        else:
-            return
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # between a `with` and its file's close
-def test_an_interruption_at_any_line_leaves_the_old_or_the_new_and_nothing_else(place: Callable[[], Path]) -> None:
-    path = place()
-    packing(SOURCE, path, size=4)
-    new = contents(path)
-    assert set(new) == {"x.json", "x.npy"}
-    lines = set()
-    outcomes = []
-    for before, after, line in interrupted(place):
-        lines.add(line)
-        outcomes.append(after == new)
-        assert after in (before, new), line
-    assert len(lines) > 60
-    assert sorted(outcomes) == outcomes  # once it is there it stays
-    assert 0 < sum(outcomes) < len(outcomes)
-
-
-@pytest.mark.parametrize(("renames", "kept"), [(1, "old"), (2, "new")])
-def test_an_interruption_right_after_a_rename(
-    place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch, renames: int, kept: str
-) -> None:
-    whole, path = place(), place()
-    states = {"old": contents(path)}
-    packing(SOURCE, whole, size=4)
-    states["new"] = contents(whole)
-    rename, done = os.replace, 0
-
-    def replace(*names: Any) -> None:
-        nonlocal done
-        rename(*names)
-        done += 1
-        if done == renames:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(KeyboardInterrupt):
-        packing(SOURCE, path, size=4)
-    assert contents(path) == states[kept]
-
-
-class Disk:
-    """Calls that touch the disk: writes, syncs, copies and renames, of which the n-th fails."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls = 0
-        self._fail_at = 0
-        opened, unnamed = Path.open, tempfile.TemporaryFile
-        monkeypatch.setattr(Path, "open", lambda *a, **o: self.file(opened(*a, **o)) if "xb" in a else opened(*a, **o))
-        monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: self.file(unnamed(**options)))
-        for module, name in ((os, "fsync"), (os, "replace"), (shutil, "copy2")):
-            monkeypatch.setattr(module, name, self.failing(getattr(module, name)))
-
-    def fail_at(self, call: int) -> None:
-        """1 is the next call; 0 is none."""
-        self.calls, self._fail_at = 0, call
-
-    def failing(self, function: Any) -> Any:
-        def call(*arguments: Any, **options: Any) -> Any:
-            self.calls += 1
-            if self.calls == self._fail_at:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return function(*arguments, **options)
-
-        return call
-
-    def file(self, file: Any) -> Any:
-        wrapped = MagicMock(wraps=file)
-        wrapped.__enter__.return_value = wrapped
-        wrapped.__exit__.side_effect = file.__exit__
-        wrapped.write = self.failing(file.write)
-        return wrapped
-
-
-def test_whatever_fails_on_the_disk_the_old_remains(place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = Disk(monkeypatch)
-    old, path = contents(place()), place()
-    disk.fail_at(0)
-    packing(SOURCE, path, size=4)
-    total, new = disk.calls, contents(path)
-    assert total == 5 + (1 + 5 + 1) + (1 + 1) + bool(old) + 2 + 1
-    for call in range(1, total + 1):
-        path = place()
-        disk.fail_at(call)
-        with pytest.raises(GanzooError) as caught:
-            packing(SOURCE, path, size=4)
-        disk.fail_at(0)
-        assert str(caught.value) == f"cannot write {path}: the disk is full"
-        assert contents(path) == (new if call == total else old)  # the last is the directory's sync

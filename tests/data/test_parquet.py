@@ -88,6 +88,51 @@ def test_the_only_class_column_labels_whatever_it_is_called(tmp_path: Path) -> N
     assert parquet.read(put(tmp_path / "x.parquet", columns, features=both)).labels is None
 
 
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        ({"fine_label": [7, 3], "age": [40, 41], "label_text": ["a", "b"]}, ("3", "7")),
+        ({"label": [7, 3], "coarse_label": [1, 2]}, ("3", "7")),
+        ({"age": [40, 41], "height": [1, 2]}, ()),
+    ],
+)
+def test_the_only_numbers_that_are_called_a_label(
+    tmp_path: Path, columns: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    assert parquet.read(put(tmp_path / "x.parquet", {"img": structs(FILES[:2]), **columns})).class_names == names
+
+
+def test_several_label_columns_are_named(tmp_path: Path) -> None:
+    columns = {"img": structs(FILES[:2]), "fine_label": [1, 0], "coarse_label": [0, 1]}
+    path = put(tmp_path / "x.parquet", columns)
+    with pytest.raises(UsageError) as caught:
+        parquet.read(path)
+    assert str(caught.value) == f"{path}: several label columns: fine_label, coarse_label"
+    assert caught.value.hint == "rename the one that is meant to 'label'"
+
+
+def test_a_row_group_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "LARGEST_GROUP", 10_000)
+    path = put(tmp_path / "x.parquet", {"image": FILES[:2]})
+    assert len(parquet.read(path).names) == 2
+    pq.write_table(pa.table({"image": [bytes(6000), bytes(6001)]}), path, compression="zstd")
+    assert path.stat().st_size < 1000
+    with pytest.raises(UsageError, match=r"a row group of 12,\d+ bytes, more than 10,000") as caught:
+        parquet.read(path)
+    assert caught.value.hint == "write the file again with a smaller row_group_size"
+
+
+@pytest.mark.parametrize("form", ["struct", "binary"])
+def test_a_value_that_many_rows_share_is_in_memory_once(tmp_path: Path, form: str) -> None:
+    """A few kilobytes on disk, which the sizes in the file do not give away."""
+    files = [bytes(10**5)] * 500
+    path = put(tmp_path / "x.parquet", {"image": files if form == "binary" else structs(files)}, group=500)
+    images = parquet.read(path)
+    before = pa.total_allocated_bytes()
+    assert images.read(499) == files[0]
+    assert pa.total_allocated_bytes() - before < 10**7
+
+
 def test_labels_that_are_kept_secret(tmp_path: Path) -> None:
     path = put(tmp_path / "x.parquet", {"image": FILES[:2], "label": [-1, -1]}, 7, {"label": class_label("a", "b")})
     assert parquet.read(path).labels is None

@@ -35,7 +35,7 @@ def stored(request):
 def mapped(stored, tmp_path):
     """The same, in a file that is mapped into memory."""
     np.save(tmp_path / "images.npy", stored.pixels)
-    return image_set(np.load(tmp_path / "images.npy", mmap_mode="c"))
+    return image_set(np.load(tmp_path / "images.npy", mmap_mode="r"))
 
 
 def opened(images, batch=6, critic_steps=2, seed=5):
@@ -141,6 +141,19 @@ def test_a_batch_is_the_callers_own(stored, mapped):
         fed.images(0, 0).fill_(7)
         assert torch.equal(fed.images(0, 0), first)
     assert np.array_equal(stored.pixels, before)
+
+
+@pytest.mark.parametrize("images_a_block", [0.5, 7, 40])
+def test_a_read_only_set_goes_to_the_device_in_blocks(mapped, stored, monkeypatch, images_a_block):
+    """Whole, it would be copied into memory, which it may be larger than."""
+    monkeypatch.setattr(feed, "BLOCK", int(images_a_block * stored.pixels[0].nbytes))
+    expected = opened(stored).images(2, 0)
+    sizes = []
+    centred = feed._centred
+    monkeypatch.setattr(feed, "_centred", lambda array: sizes.append(len(array)) or centred(array))
+    resident = Resident(image_set(mapped.pixels, labels=False), IN_FP32, Order(5, 40, 6))
+    assert torch.equal(resident.images(2, 0), expected)
+    assert (sum(sizes), max(sizes)) == (40, max(1, int(images_a_block)))
 
 
 def test_read_only_arrays(stored):

@@ -2,7 +2,7 @@
 
 import sys
 import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,7 @@ class IdxPair:
 
     def _part(self, prefix: str) -> ImageSet:
         _fetch(self.files, f"{prefix}-labels-idx1-ubyte.gz")  # where the reader looks for it: beside the images
-        images = idx.read(_fetch(self.files, f"{prefix}-images-idx3-ubyte.gz"))
-        return replace(images, class_names=self.class_names)
+        return idx.read(_fetch(self.files, f"{prefix}-images-idx3-ubyte.gz"), self.class_names)
 
 
 @dataclass(frozen=True)

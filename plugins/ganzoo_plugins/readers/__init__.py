@@ -46,7 +46,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Reader(
         name="zip",
-        summary="StyleGAN's archives: images, and labels in dataset.json",
+        summary="images, in class folders or with labels in StyleGAN's dataset.json",
         target="ganzoo_plugins.readers.stylegan:read",
         files=("*.zip",),
     )

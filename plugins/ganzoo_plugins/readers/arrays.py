@@ -7,9 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
+from ganzoo.data.imageset import CHANNELS
 from ganzoo.errors import UsageError
+from ganzoo_plugins.readers.labels import Classes, classes
 
-CHANNELS = (1, 3)
+NAMES = ("images", "labels", "class_names")
+
+TOLERANCE = 1e-3
+"""Arithmetic on floats leaves the range by a little; that is clipped."""
+
+AMBIGUOUS = -0.25
+"""A minimum between this and -``TOLERANCE`` fits either range: overshoot below 0, or pale images on [-1, 1]."""
+
+_UNREAD = np.zeros(0)
 _FORM = "np.savez(path, images=...), and labels=... and class_names=... if it has them"
 _RANGES = "uint8, or floats on [0, 1] or [-1, 1]"
 
@@ -17,8 +27,9 @@ _RANGES = "uint8, or floats on [0, 1] or [-1, 1]"
 def read(path: Path) -> ImageSet:
     """Read ``path``; nothing in it is ever unpickled.
 
-    Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3, uint8, or floats on [0, 1] or [-1, 1]. An
-    ``.npz`` holds them as ``images`` (or as its only array), and may hold integer ``labels`` [N] and ``class_names``.
+    Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3, uint8, or floats on [0, 1] or [-1, 1], which may
+    be exceeded by a thousandth. An ``.npz`` holds them as ``images`` (or as its only array), and may hold integer
+    ``labels`` [N] and ``class_names``.
 
     Raises:
         UsageError: anything else.
@@ -43,10 +54,14 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
-            arrays = {"images": loaded} if isinstance(loaded, np.ndarray) else loaded
-            return {name: np.asarray(array) for name, array in arrays.items()}
+            if isinstance(loaded, np.ndarray):
+                return {"images": loaded}
+            only = len(loaded.files) == 1
+            return {name: loaded[name] if only or name in NAMES else _UNREAD for name in loaded.files}
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path}: not a NumPy file of plain numbers ({_line(error)})", hint=_FORM) from error
+        # NumPy's advice on pickles, how to run what is in them, is not ours.
+        reason = "" if "pickle" in str(error) else f" ({_line(error)})"
+        raise UsageError(f"{path}: not a NumPy file of plain numbers{reason}", hint=_FORM) from error
     except Exception as error:  # zipfile.BadZipFile, zlib.error and others, for a damaged .npz
         raise UsageError(f"{path}: damaged ({_line(error)})", hint="write or copy it again") from error
 
@@ -59,13 +74,23 @@ def _to_uint8(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:
     if not images.size or not np.isfinite(images).all():
         raise UsageError(f"{path}: images are empty, or hold NaN or infinity", hint=_RANGES)
     low, high = float(images.min()), float(images.max())
-    if low < -1 or high > 1:
+    if low < -1 - TOLERANCE or high > 1 + TOLERANCE:
         raise UsageError(f"{path}: images lie in [{low:g}, {high:g}]", hint=_RANGES)
-    unit = images if low >= 0 else (images + 1) / 2
+    if AMBIGUOUS < low < -TOLERANCE:
+        raise UsageError(
+            f"{path}: images lie in [{low:g}, {high:g}], which may be meant as [0, 1] or as [-1, 1]",
+            hint="clip them to [0, 1], or write them as uint8",
+        )
+    unit = np.clip(images if low >= -TOLERANCE else (images + 1) / 2, 0, 1)
     return np.rint(unit * 255).astype(np.uint8)
 
 
 def _channels_first(path: Path, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if images.ndim == 3 and images.shape[2] in CHANNELS:
+        raise UsageError(
+            f"{path}: images have shape {list(images.shape)}, which is one image [H, W, C]",
+            hint="save several at once, np.stack([image, ...]), or put image files into a folder",
+        )
     if images.ndim == 3:
         return images[:, None]
     if images.ndim == 4 and images.shape[3] in CHANNELS:
@@ -75,21 +100,14 @@ def _channels_first(path: Path, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     raise UsageError(f"{path}: images have shape {list(images.shape)}", hint="[N, H, W], or with 1 or 3 channels")
 
 
-def _labels(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+def _labels(path: Path, arrays: dict[str, NDArray[Any]]) -> Classes:
+    names = arrays.get("class_names", _UNREAD).ravel().tolist()
     if "labels" not in arrays:
-        return None, ()
+        return None, tuple(names)
     labels = arrays["labels"]
     if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or not len(labels):
         raise UsageError(f"{path}: labels must be integers [N], not {labels.dtype} {list(labels.shape)}", hint=_FORM)
-    low, high = int(labels.min()), int(labels.max())
-    if "class_names" in arrays:
-        names = arrays["class_names"].ravel()
-    elif 0 <= low <= high < len(labels):
-        names = np.arange(high + 1)
-    else:
-        hint = "number the classes from 0, or name them all with class_names=..."
-        raise UsageError(f"{path}: labels lie in {low} to {high}, for {len(labels)} images", hint=hint)
-    return labels.astype(np.int64), tuple(map(str, names))
+    return classes(path, labels.tolist(), names)
 
 
 def _line(error: Exception) -> str:

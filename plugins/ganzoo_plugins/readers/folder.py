@@ -1,44 +1,58 @@
 """A folder of images; sub-folders are classes."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from ganzoo.data import EncodedImages
 from ganzoo.data.decode import SUFFIXES, is_image, read_file
 from ganzoo.errors import UsageError
+from ganzoo_plugins.readers.labels import folder_classes
 
 
 def read(root: Path) -> EncodedImages:
-    """Find every PNG, JPEG and WebP below ``root``; names that begin with a dot are passed over.
+    """Find every PNG, JPEG and WebP below ``root``; names that begin with a dot are passed over, links are followed.
 
     Images in two or more sub-folders are labelled by the sub-folder's name, in sorted order; a single sub-folder says
     nothing, so its images are unlabelled.
 
     Raises:
-        UsageError: there is no image, or images lie both beside and in class folders.
+        UsageError: there is no image, a folder cannot be read, or images lie both beside and in class folders.
     """
-    files = sorted(path for path in root.rglob("*") if is_image(path.relative_to(root)) and path.is_file())
+    files = sorted(path for path in _files(root) if is_image(path.relative_to(root)) and path.is_file())
     if not files:
         raise UsageError(
             f"{root}: no images", hint=f"it should hold {', '.join(SUFFIXES)} files, or sub-folders of them"
         )
-    folders = [path.relative_to(root).parts[0] if path.parent != root else "" for path in files]
-    class_names = tuple(sorted(set(folders)))
-    labelled = len(class_names) > 1
-    if "" in folders and labelled:
-        beside = root / files[folders.index("")].name
-        raise UsageError(
-            f"{root}: images lie beside the class folders ({beside.name}, for one), so their class is unknown",
-            hint="move them into a class folder, or give a folder with only one of the two",
-        )
-    number = {name: index for index, name in enumerate(class_names)}
+    labels, class_names = folder_classes(root, [path.relative_to(root) for path in files])
     return EncodedImages(
         names=[str(path.relative_to(root)) for path in files],
         read=lambda index: _read(files[index]),
-        labels=np.array([number[folder] for folder in folders], np.int64) if labelled else None,
-        class_names=class_names if labelled else (),
+        labels=labels,
+        class_names=class_names,
     )
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for here, folders, files in os.walk(root, onerror=_refuse, followlinks=True):
+        folder = Path(here)
+        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(folder / name)]
+        yield from (folder / name for name in files)
+
+
+def _leads_back(folder: Path) -> bool:
+    """Whether it is a link to a folder that was walked through to get here, or to one around that."""
+    if not folder.is_symlink():
+        return False
+    target = folder.resolve()
+    return any(above.resolve().is_relative_to(target) for above in folder.parents)
+
+
+def _refuse(error: OSError) -> None:
+    raise UsageError(
+        f"{error.filename}: the folder cannot be read ({error.strerror})",
+        hint="change its permissions, or move it elsewhere",
+    ) from error
 
 
 def _read(path: Path) -> bytes:

@@ -4,6 +4,7 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
 from ganzoo.errors import UsageError
+from ganzoo_plugins.readers.labels import classes
 
 GZIP = b"\x1f\x8b"
 UINT8 = 8
@@ -19,8 +21,12 @@ CHUNK = 2**20
 _FORM = "images are unsigned bytes [N, height, width], with their labels [N] in a file of their own"
 
 
-def read(path: Path) -> ImageSet:
+def read(path: Path, class_names: Sequence[str] = ()) -> ImageSet:
     """Read images, and the labels in the file beside it that is called alike (images -> labels, idx3 -> idx1).
+
+    Args:
+        path: the images' file.
+        class_names: one per class; without, each number that occurs is its class's name.
 
     Raises:
         UsageError: either file is not what its header says, or they do not fit together.
@@ -33,12 +39,9 @@ def read(path: Path) -> ImageSet:
             f"{path}: {len(pixels):,} images, but {len(labels):,} labels in {beside.name}",
             hint="take both files from one place, or move the labels away to train without them",
         )
+    numbers, names = (None, ()) if labels is None or not labels.size else classes(path, labels.tolist(), class_names)
     try:
-        return ImageSet(
-            pixels=pixels[:, None],
-            labels=None if labels is None else labels.astype(np.int64),
-            class_names=() if labels is None or not labels.size else tuple(map(str, range(int(labels.max()) + 1))),
-        )
+        return ImageSet(pixels=pixels[:, None], labels=numbers, class_names=names)
     except UsageError as error:
         raise UsageError(f"{path}: {error}", hint=_FORM) from error
 

@@ -1,8 +1,8 @@
 """Names of files, and of the members of archives."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ganzoo.errors import UsageError
 
@@ -16,6 +16,13 @@ def shards(path: Path, pattern: str) -> list[Path]:
         for each in path.iterdir()
         if fnmatchcase(each.name.lower(), pattern) and not each.name.startswith(".") and each.is_file()
     )
+
+
+def inside(names: Sequence[PurePosixPath]) -> Sequence[PurePosixPath]:
+    """Names of members without the one folder that an archive of a folder holds."""
+    if len({name.parts[0] for name in names}) == 1 and all(len(name.parts) > 1 for name in names):
+        return [name.relative_to(name.parts[0]) for name in names]
+    return names
 
 
 def refuse_names(path: Path, names: Iterable[str]) -> None:

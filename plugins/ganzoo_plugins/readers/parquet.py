@@ -20,6 +20,9 @@ LABEL_NAMES = ("label", "labels")
 GROUPS_KEPT = 2
 """Row groups in memory: threads that read in order are never in more at a time, unless groups are tiny."""
 
+LARGEST_GROUP = 2**31 - 1
+"""Bytes of a row group's images: Arrow counts them in 32 bits, and they are all in memory at once."""
+
 UNKNOWN = -1
 """What Hugging Face writes for the labels of a test set that are kept secret."""
 
@@ -29,6 +32,8 @@ class Columns:
     """Which columns are read, and what the classes are called."""
 
     image: str
+    leaf: str
+    """Where the images' bytes are: the column, or a field of it."""
     label: str | None
     class_names: tuple[str, ...]
 
@@ -46,10 +51,12 @@ def read(path: Path) -> EncodedImages:
     """Find the images of one file, or of all shards in a folder in the order of their names.
 
     An image is bytes, or a struct with a field ``bytes``; labels are whole numbers, named by the ``ClassLabel`` that
-    Hugging Face keeps in the schema. Only labels are read here: images come a row group at a time.
+    Hugging Face keeps in the schema. They are the column ``label``, else the only whole numbers whose name has "label"
+    in it, else the only ``ClassLabel``. Only labels are read here: images come a row group at a time.
 
     Raises:
-        UsageError: a shard is damaged or has other columns; there is no image column; labels do not fit.
+        UsageError: a shard is damaged, has other columns, or row groups that are too large; there is no image column,
+            or none of several label columns is called ``label``; labels do not fit.
         MissingPackageError: pyarrow is not installed.
     """
     try:
@@ -66,7 +73,7 @@ def read(path: Path) -> EncodedImages:
         try:
             with parquet.ParquetFile(shard) as file:
                 found = _columns(shard, file.schema_arrow)
-                counts = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+                counts = [_rows_of(shard, file.metadata.row_group(number)) for number in range(file.num_row_groups)]
                 if found.label:
                     labels += file.read([found.label]).column(0).to_pylist()
         except GanzooError:
@@ -87,7 +94,7 @@ def read(path: Path) -> EncodedImages:
     numbers, class_names = classes(path, labels, columns.class_names) if known else (None, ())
     return EncodedImages(
         names=[f"row {row}" for row in range(total)],
-        read=_Rows(columns.image, groups),
+        read=_Rows(columns, groups),
         labels=numbers,
         class_names=class_names,
     )
@@ -103,10 +110,34 @@ def _columns(shard: Path, schema: Any) -> Columns:
         raise UsageError(
             f"{shard}: {problem}", hint="one column should be 'image': bytes, or a struct with a field 'bytes'"
         )
-    named = [name for name, feature in features.items() if feature.get("_type") == "ClassLabel"]
-    label = next((name for name in LABEL_NAMES if name in schema.names), named[0] if len(named) == 1 else None)
+    label = _label_column(shard, schema, features)
     names = features.get(label or "", {}).get("names") or ()
-    return Columns(image, label, tuple(map(str, names)))
+    leaf = image if _is_binary(schema.field(image).type) else f"{image}.bytes"
+    return Columns(image, leaf, label, tuple(map(str, names)))
+
+
+def _label_column(shard: Path, schema: Any, features: dict[str, dict[str, Any]]) -> str | None:
+    from pyarrow import types
+
+    if exact := next((name for name in LABEL_NAMES if name in schema.names), None):
+        return exact
+    alike = [field.name for field in schema if "label" in field.name.lower() and types.is_integer(field.type)]
+    if len(alike) > 1:
+        raise UsageError(
+            f"{shard}: several label columns: {', '.join(alike)}", hint="rename the one that is meant to 'label'"
+        )
+    named = [name for name, feature in features.items() if feature.get("_type") == "ClassLabel"]
+    return alike[0] if alike else named[0] if len(named) == 1 else None
+
+
+def _rows_of(shard: Path, group: Any) -> int:
+    """Rows of a row group, from what the file says of it."""
+    if group.total_byte_size > LARGEST_GROUP:
+        raise UsageError(
+            f"{shard}: a row group of {group.total_byte_size:,} bytes, more than {LARGEST_GROUP:,}",
+            hint="write the file again with a smaller row_group_size",
+        )
+    return int(group.num_rows)
 
 
 def _features(schema: Any) -> dict[str, dict[str, Any]]:
@@ -137,8 +168,8 @@ def _is_binary(kind: Any) -> bool:
 class _Rows:
     """Row -> bytes, for several threads at once, with the last row groups in memory."""
 
-    def __init__(self, column: str, groups: Sequence[Group]) -> None:
-        self._column = column
+    def __init__(self, columns: Columns, groups: Sequence[Group]) -> None:
+        self._columns = columns
         self._groups = [group for group in groups if group.rows]
         self._starts = [0, *accumulate(group.rows for group in self._groups)]
         self._kept: OrderedDict[int, Any] = OrderedDict()
@@ -164,7 +195,8 @@ class _Rows:
         while len(self._kept) >= GROUPS_KEPT:
             self._kept.popitem(last=False)
         group = self._groups[number]
-        with parquet.ParquetFile(group.file) as file:
-            values = file.read_row_group(group.number, columns=[self._column]).column(0)
+        # A dictionary as it is stored: written out, a value that 1,000 rows share takes 1,000 times its place.
+        with parquet.ParquetFile(group.file, read_dictionary=[self._columns.leaf]) as file:
+            values = file.read_row_group(group.number, columns=[self._columns.image]).column(0)
         self._kept[number] = values
         return values

@@ -1,4 +1,6 @@
-"""StyleGAN's data sets: a ZIP of images with labels in ``dataset.json`` (dataset_tool.py of NVlabs/stylegan3)."""
+"""A ZIP of images. Classes are its folders or, in StyleGAN's data sets, stand in ``dataset.json`` (dataset_tool.py of
+NVlabs/stylegan3), whose folders mean nothing.
+"""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +11,8 @@ from zipfile import ZipFile
 from ganzoo.data import EncodedImages
 from ganzoo.data.decode import is_image, read_file
 from ganzoo.errors import UsageError
-from ganzoo_plugins.readers.labels import classes
-from ganzoo_plugins.readers.names import refuse_names
+from ganzoo_plugins.readers.labels import Classes, classes, folder_classes
+from ganzoo_plugins.readers.names import inside, refuse_names
 
 LABELS = "dataset.json"
 ENCRYPTED = 1
@@ -21,6 +23,8 @@ _FORM = f'{LABELS} should be {{"labels": [["00000/1.png", 3], …]}}, each image
 
 def read(path: Path) -> EncodedImages:
     """Find the images of an archive, in the order of their names; nothing is unpacked to disk.
+
+    Labels are those of ``dataset.json``; without that file, sub-folders are classes, as in a folder.
 
     Raises:
         UsageError: the archive is damaged, encrypted or without images, has a name that no archive should have, or
@@ -38,20 +42,31 @@ def read(path: Path) -> EncodedImages:
     names = sorted(member.filename for member in members if is_image(PurePosixPath(member.filename)))
     if not names:
         raise UsageError(f"{path}: no images", hint="it should hold PNG, JPEG or WebP files")
-    labels = _labels(path, archive, names) if LABELS in archive.namelist() else None
-    numbers, class_names = (None, ()) if labels is None else classes(path, labels)
+    labels, class_names = _classes(path, archive, names)
     lock = Lock()  # a ZipFile counts its readers, and not atomically
 
     def locked(index: int) -> bytes:
         with lock:
             return _read(archive, names[index])
 
-    return EncodedImages(names=names, read=locked, labels=numbers, class_names=class_names)
+    return EncodedImages(names=names, read=locked, labels=labels, class_names=class_names)
 
 
 def _read(archive: ZipFile, name: str) -> bytes:
     with archive.open(name) as member:
         return read_file(member)
+
+
+def _classes(path: Path, archive: ZipFile, names: Sequence[str]) -> Classes:
+    if LABELS in (there := archive.namelist()):
+        labels = _labels(path, archive, names)
+        return (None, ()) if labels is None else classes(path, labels)
+    if elsewhere := next((name for name in there if PurePosixPath(name).name == LABELS), None):
+        raise UsageError(
+            f"{path}: {elsewhere} is not at the root of the archive, so it is not read",
+            hint=f"pack the images again, with {LABELS} and the names in it from the same folder",
+        )
+    return folder_classes(path, inside([PurePosixPath(name) for name in names]))
 
 
 def _labels(path: Path, archive: ZipFile, names: Sequence[str]) -> list[object] | None:

@@ -7,13 +7,13 @@ import json
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ganzoo.data import EncodedImages
-from ganzoo.data.decode import LARGEST, SUFFIXES
+from ganzoo.data.decode import LARGEST, SUFFIXES, is_image
 from ganzoo.errors import UsageError
-from ganzoo_plugins.readers.labels import classes
-from ganzoo_plugins.readers.names import refuse_names, shards
+from ganzoo_plugins.readers.labels import classes, folder_classes
+from ganzoo_plugins.readers.names import inside, refuse_names, shards
 
 LARGEST_LABEL = 2**20
 """Bytes of a ``.cls`` or ``.json`` member."""
@@ -48,27 +48,33 @@ def read(path: Path) -> EncodedImages:
     """Find the samples of one archive, or of all shards in a folder; images are read where they lie.
 
     The image of a sample is its ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``; its label, where it has one, is the number
-    in its ``.cls``, or ``label`` in its ``.json``. Samples without an image are passed over.
+    in its ``.cls``, or ``label`` in its ``.json``. Samples without an image are passed over. Where no sample has a
+    label, sub-folders are classes, as in a folder.
 
     Raises:
         UsageError: an archive is compressed, damaged, or holds what no data set needs; labels do not fit.
     """
     images: list[Extent] = []
     labels: list[object] = []
+    dotted: str | None = None
     for shard in shards(path, "*.tar"):
-        for sample in _samples(_members(shard)):
+        members = _members(shard)
+        dotted = dotted or next((member.name for member in members if is_image(PurePosixPath(member.name))), None)
+        for sample in _samples(members):
             if image := _image(sample):
                 images.append(image)
                 labels.append(_label(sample))
     if not images:
-        raise UsageError(f"{path}: no images", hint=f"it should hold {', '.join(SUFFIXES)} files")
+        rule = f"names are read up to their first dot: rename {dotted}, and all like it, to have only one"
+        raise UsageError(f"{path}: no images", hint=rule if dotted else f"it should hold {', '.join(SUFFIXES)} files")
     without = [image for image, label in zip(images, labels, strict=True) if label is None]
     if without and len(without) < len(images):
         raise UsageError(
             f"{path}: {len(without)} of {len(images)} images have no label, {without[0].name} for one",
             hint="give each a .cls file with its class number, or none",
         )
-    numbers, class_names = (None, ()) if without else classes(path, labels)
+    names = inside([PurePosixPath(image.name) for image in images])
+    numbers, class_names = folder_classes(path, names) if without else classes(path, labels)
     return EncodedImages(
         names=[image.name for image in images],
         read=lambda index: images[index].read(),

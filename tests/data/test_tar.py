@@ -1,0 +1,179 @@
+"""WebDataset's tar: samples, labels, damage, and what no archive should hold."""
+
+import io
+import json
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.data import EncodedImages
+from ganzoo.data.decode import decode
+from ganzoo.errors import ExitCode, UsageError
+from ganzoo_plugins.readers import webdataset
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+
+
+def png(pixels: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+FILES = [png(pixels) for pixels in PIXELS]
+Members = list[tuple[str, bytes]]
+
+
+def tarred(path: Path, members: Members) -> Path:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def pixels(images: EncodedImages) -> Any:
+    return decode(images, 8, strict=True, source="x").pixels.transpose(0, 2, 3, 1)
+
+
+def labels_of(images: EncodedImages) -> Any:
+    return None if images.labels is None else images.labels.tolist()
+
+
+def refusal(read: Any, path: Path) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        read(path)
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert caught.value.hint
+    assert str(caught.value).startswith(f"{path}: ")
+    return caught.value
+
+
+def sample(number: int, label: int | None = None, form: str = "cls") -> Members:
+    content = str(label) if form == "cls" else json.dumps({"label": label, "caption": "x"})
+    return [
+        (f"{number:06}.png", FILES[number]),
+        *([(f"{number:06}.{form}", content.encode())] if label is not None else []),
+    ]
+
+
+@pytest.mark.parametrize("form", ["cls", "json"])
+def test_tar_shards(tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for shard, numbers in (("b", range(7, 12)), ("a", range(7))):
+        members = [member for number in numbers for member in sample(number, number % 2 * 5, form)]
+        tarred(folder / f"{shard}.tar", [("meta.txt", b"x"), *members])
+    images = webdataset.read(folder)
+    assert (labels_of(images), images.class_names) == ([number % 2 for number in range(12)], ("0", "5"))
+    np.testing.assert_array_equal(pixels(images), PIXELS)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(images.read, list(range(12)) * 20)) == FILES * 20
+
+
+def test_tar_samples_are_told_apart_by_folder_and_first_dot(tmp_path: Path) -> None:
+    members = [
+        ("a/1.png", FILES[0]),
+        ("a/1.seg.png", b"another field"),
+        ("b/1.JPG", FILES[1]),
+        ("b.x/1.webp", FILES[2]),
+        ("b/.hidden.png", b"x"),
+        ("b/2.txt", b"x"),
+    ]
+    images = webdataset.read(tarred(tmp_path / "x.tar", members))
+    assert images.names == ["a/1.png", "b/1.JPG", "b.x/1.webp"]
+    assert (labels_of(images), images.class_names) == ([0, 1, 2], ("a", "b", "b.x"))
+    np.testing.assert_array_equal(pixels(images), PIXELS[:3])
+
+
+def test_tar_of_class_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    tarred(folder / "0.tar", [("./cat/1.png", FILES[0]), ("./dog/1.png", FILES[1])])
+    tarred(folder / "1.tar", [("./cat/2.png", FILES[2])])
+    images = webdataset.read(folder)
+    assert (labels_of(images), images.class_names) == ([0, 1, 0], ("cat", "dog"))
+    labelled = [*sample(0, 3), *sample(1, 5)]
+    images = webdataset.read(tarred(tmp_path / "x.tar", [(f"{name[5]}/{name}", file) for name, file in labelled]))
+    assert images.class_names == ("3", "5")
+
+
+def test_tar_whose_names_have_a_dot_too_many(tmp_path: Path) -> None:
+    error = refusal(webdataset.read, tarred(tmp_path / "x.tar", [("img.0001.png", FILES[0])]))
+    assert error.hint == (
+        "names are read up to their first dot: rename img.0001.png, and all like it, to have only one"
+    )
+
+
+def test_tar_with_folders_and_long_names(tmp_path: Path) -> None:
+    long = "x" * 150 + "/" + "y" * 150
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("a/", long, "z/"):
+            info = tarfile.TarInfo(name.rstrip("/") + ".png" * (name == long))
+            info.type = tarfile.REGTYPE if name == long else tarfile.DIRTYPE
+            info.size = len(FILES[0]) * (name == long)
+            archive.addfile(info, io.BytesIO(FILES[0]))
+    images = webdataset.read(path)
+    assert images.names == [f"{long}.png"]
+    assert images.read(0) == FILES[0]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([*sample(0, 3), *sample(1)], "1 of 2 images have no label, 000001.png for one"),
+        ([*sample(0), ("000000.cls", b"cat")], "000000.cls cannot be read (Expecting value: "),
+        ([*sample(0), ("000000.json", b"{")], "000000.json cannot be read (Expecting property name"),
+        ([*sample(0), ("000000.json", b'{"label": "cat"}')], "'cat' is not a class number"),
+        ([*sample(0), ("000000.cls", b"-3")], "labels lie in -3 to -3"),
+        ([*sample(0), ("000000.cls", bytes(2**20 + 1))], "000000.cls cannot be read (larger than 1,048,576 bytes)"),
+        ([*sample(0), ("000000.jpg", b"x")], "000000.png and 000000.jpg are two images of one sample"),
+        ([*sample(0), *sample(0)], "holds '000000.png' twice"),
+        ([("a.txt", b"x")], "no images"),
+        ([], "no images"),
+    ],
+)
+def test_tar_that_does_not_fit_together(tmp_path: Path, members: Members, message: str) -> None:
+    path = tarred(tmp_path / "x.tar", members)
+    assert str(refusal(webdataset.read, path)).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_tar_with_something_else_than_files(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo("a.png")
+        info.type, info.linkname = kind, "/etc/passwd"
+        archive.addfile(info)
+    error = refusal(webdataset.read, path)
+    assert str(error) == f"{path}: refused, because a.png is a link, a device or a sparse file"
+
+
+@pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz", "x.tar"])
+def test_tar_that_is_compressed(tmp_path: Path, name: str) -> None:
+    tarred(tmp_path / "made.gz", sample(0)).rename(tmp_path / name)
+    error = refusal(webdataset.read, tmp_path / name)
+    assert (str(error), error.hint) == (f"{tmp_path / name}: compressed", f"gunzip {tmp_path / name}")
+
+
+def test_tar_damage_in_a_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
+    path = tarred(tmp_path / "x.tar", [*sample(0), *sample(1), *sample(2)])
+    content = bytearray(path.read_bytes())
+    content[content.index(b"000001.png") + 3] ^= 1
+    path.write_bytes(content)
+    assert "damaged (no end mark after byte" in str(refusal(webdataset.read, path))
+
+
+def test_an_archive_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
+    path = tarred(tmp_path / "x.tar", sample(0))
+    images = webdataset.read(path)
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(UsageError, match="the archive ends within it"):
+        images.read(0)
