@@ -159,7 +159,7 @@ def open_extractor(
     if reference.lower().endswith(SUFFIX):
         data, name = _read(Path(reference).expanduser()), Path(reference).name
     else:
-        spec = zoo.get(Extractor, reference)
+        spec = _named(reference, zoo)
         data, name = _shipped(spec), zoo.shortest(spec)
     return FeatureExtractor(data, name, device=device, threads=threads)
 
@@ -171,6 +171,14 @@ def _read(path: Path) -> bytes:
         raise NotFoundError(
             f"--features {path} cannot be read: {error.strerror}", hint="check the path, or name an extractor: digits"
         ) from error
+
+
+def _named(reference: str, zoo: Zoo) -> Extractor:
+    try:
+        return zoo.get(Extractor, reference)
+    except NotFoundError as error:
+        hint = f"{error.hint}; or give a FILE.onnx (docs/evaluation.md shows how to make one)"
+        raise NotFoundError(str(error), hint=hint) from error
 
 
 def _shipped(spec: Extractor) -> bytes:

@@ -224,7 +224,8 @@ def test_by_path(tmp_path: Path, make_extractor: Make) -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(NotFoundError, match=r"^unknown extractor 'digit'$") as caught:
         open_extractor("digit", zoo())
-    assert caught.value.hint == "did you mean 'digits'?"
+    hint = "did you mean 'digits'?; or give a FILE.onnx (docs/evaluation.md shows how to make one)"
+    assert caught.value.hint == hint
 
 
 def providing(spec: Extractor) -> Zoo:
