@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -188,8 +188,19 @@ def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
         key = (prefix + where.strip("`.")).rstrip(".")
         raise UsageError(
             f"configuration key {key!r}: {problem[:1].lower()}{problem[1:]}",
-            hint="ganzoo train --print-config",
+            hint=_choice_of(to, where.strip("`.").split(".")[0].partition("[")[0]) or "ganzoo train --print-config",
         ) from error
+
+
+def _choice_of(to: type[Any], name: str) -> str:
+    """What a field takes that takes only certain words; empty for any other."""
+
+    def words(annotation: Any) -> list[str]:
+        inner = get_args(annotation)
+        return list(inner) if get_origin(annotation) is Literal else [word for each in inner for word in words(each)]
+
+    found = words(get_type_hints(to).get(name))
+    return f"choose one of: {', '.join(found)}" if found else ""
 
 
 def changes(old: RunConfig, new: RunConfig) -> list[str]:

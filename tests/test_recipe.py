@@ -292,7 +292,7 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
             {"options": {"discriminator_norm": "x"}},
             UsageError,
             "configuration key 'options.discriminator_norm': ",
-            "gan",
+            "choose one of: batch, layer, none",
         ),
         ({"name": "../x"}, RegistryError, "'../x' is not a model name", "use 1 to 64 of a-z, 0-9"),
         ({"name": "A B"}, RegistryError, "'A B' is not a model name", "use 1 to 64 of a-z, 0-9"),
