@@ -81,7 +81,7 @@ def evaluate(
     force: bool = False,
     registry: str | Path | None = None,
     device: "Device" = "auto",
-    seen: Callable[[int, int], None] = lambda count, total: None,
+    seen: Callable[[int, int], None] = lambda done, total: None,
 ) -> "dict[str, Evaluation]":
     """Judge exported generators by real images, all by one protocol, on ONNX Runtime and without torch.
 
@@ -95,7 +95,7 @@ def evaluate(
         force: compute anew what is attached to a version already.
         registry: where they are; see ``ganzoo.paths.registry_root``.
         device: ``auto``, ``cpu`` or ``cuda``: where generators and extractor run.
-        seen: is called with how many more samples were judged, and how many there are in all.
+        seen: is called with how many samples were judged, and how many there are in all.
 
     Returns:
         What each reference means -> its figures, which are attached to its version, too.

@@ -28,6 +28,10 @@ class WithHooks(Observer):
                 self._observer.noted(f"plugin {plugin} answered {hook} with what is not a JSON object: {error}")
         return gathered
 
+    def reading(self, done: int, total: int) -> None:
+        """See ``Observer``."""
+        self._observer.reading(done, total)
+
     def started(self, run: Run, step: int) -> None:
         """See ``Observer``."""
         self._observer.started(run, step)

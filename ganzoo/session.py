@@ -269,7 +269,14 @@ class Session:
         return recipe, data if (shape.height, shape.width) == (size, size) else self._load(asked, size)
 
     def _load(self, config: RunConfig, size: int) -> Split:
-        return load_data(config.data, zoo(), size=size or None, strict=self._strict, held_out=config.held_out)
+        return load_data(
+            config.data,
+            zoo(),
+            size=size or None,
+            strict=self._strict,
+            held_out=config.held_out,
+            progress=self._observer.reading,
+        )
 
     def _planned(
         self, recipe: Recipe, data: Split, trainer: Trainer, parents: tuple[Mapping[str, str], ...] = ()

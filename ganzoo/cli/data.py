@@ -1,7 +1,6 @@
 """``ganzoo data``: what can be trained on, what is in it, and packing it into one file."""
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, json_option, note, table
+from ganzoo.cli.output import ProgressBar, emit, json_option, note, table
 from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo import zoo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ganzoo.data import ImageSet, Split
 
 SHEET = 64
@@ -98,7 +95,7 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
 
     if output:
         _check_sheet(output, source)
-    with _progress("reading") as progress:
+    with ProgressBar("reading") as progress:
         data = load(source, zoo(), size=size, strict=strict, held_out=held_out, progress=progress)
     facts = _facts(source, data)
     emit({**facts, "contact_sheet": str(output)} if output else facts, as_json, _page)
@@ -121,7 +118,7 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
     from ganzoo.data.packed import pack as pack_images
 
     path = _unpacked(source)
-    with _interrupted_by_sigterm(), _progress("packing") as progress:
+    with _interrupted_by_sigterm(), ProgressBar("packing") as progress:
         packed = pack_images(
             read(path, zoo()),
             file,
@@ -269,18 +266,3 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _progress(label: str) -> "Iterator[Callable[[int, int], None] | None]":
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=1, label=label, show_pos=True, file=sys.stderr, width=24) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield progress

@@ -1,18 +1,15 @@
 """``ganzoo eval``: figures of quality, with what they were measured against."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import device_option, emit, json_option, note, registry_option, table
+from ganzoo.cli.output import ProgressBar, device_option, emit, json_option, note, registry_option, table
 from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ganzoo.evaluation.record import Evaluation
     from ganzoo.runtime.providers import Device
@@ -64,7 +61,7 @@ def command(
         raise UsageError(f"cannot write figures to {output}", hint=f"OUT ends in {', '.join(_FORMS)}")
     from ganzoo import api
 
-    with _progress() as seen:
+    with ProgressBar("judging") as seen:
         found = api.evaluate(list(references), registry=registry, device=device, seen=seen, **question)
     better = api.figures()
     data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
@@ -114,23 +111,3 @@ def _write(output: Path, found: "Mapping[str, Evaluation]", better: "Mapping[str
         write_atomic(output, report.markdown(found, better).encode())
     else:
         write_atomic(output, report.picture(found, better, form))
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[int, int], None]]":
-    """A bar on a terminal, nothing elsewhere."""
-    bar: Any = None
-
-    def seen(count: int, total: int) -> None:
-        nonlocal bar
-        if not sys.stderr.isatty():
-            return
-        if bar is None:
-            bar = click.progressbar(length=total, label="judging", show_pos=True, file=sys.stderr, width=24)
-        bar.update(count)
-
-    try:
-        yield seen
-    finally:
-        if bar is not None:
-            bar.render_finish()

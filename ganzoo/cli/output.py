@@ -1,13 +1,17 @@
 """The one sink: data goes to stdout, everything else to stderr."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 
 Value = TypeVar("Value")
+
+REDRAWS = 200
+"""Of a progress bar, at most."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 registry_option = click.option(
@@ -23,6 +27,47 @@ device_option = click.option(
     show_default=True,
     help="Where to run.",
 )
+
+
+class ProgressBar:
+    """A bar on a terminal, nothing elsewhere: ``bar(done, total)``."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+        self._done = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` are done."""
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            self._bar = click.progressbar(
+                length=total,
+                label=self._label,
+                show_pos=True,
+                file=sys.stderr,
+                width=24,
+                update_min_steps=max(1, total // REDRAWS),
+            )
+        self._bar.length = total
+        self._bar.update(done - self._done)
+        self._done = done
+        if done >= total:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the line to what comes next."""
+        if self._bar is not None:
+            self._bar.render_progress()
+            self._bar.render_finish()
+            self._bar, self._done = None, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:

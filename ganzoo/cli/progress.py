@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from ganzoo.cli.output import note
+from ganzoo.cli.output import ProgressBar, note
 from ganzoo.training.loop import Observer
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Progress(Observer):
     """Shows step, images per second, losses and the time left on stderr."""
 
     def __init__(self) -> None:
+        self._reading = ProgressBar("reading")
         self._bar: Any = None
         self._done = 0
         self._shown = 0.0
@@ -39,9 +40,14 @@ class Progress(Observer):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._reading.close()
         if self._bar is not None:
             self._bar.render_progress()
             self._bar.render_finish()
+
+    def reading(self, done: int, total: int) -> None:
+        """Show how far the decoding of image files is."""
+        self._reading(done, total)
 
     def started(self, run: "Run", step: int) -> None:
         """Say what is trained on what, and start the bar."""

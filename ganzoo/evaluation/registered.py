@@ -70,17 +70,23 @@ def judge_all(
     *,
     seeds: int = SEEDS,
     force: bool = False,
-    seen: Callable[[int, int], None] = lambda count, total: None,
+    seen: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Evaluation]:
     """The figures of every subject; those of versions are attached to them, and found there the next time.
 
     Args:
         seeds: how many, from 0.
         force: compute again, and replace what is attached.
-        seen: is called with how many more samples were judged, and how many there are in all.
+        seen: is called with how many samples were judged, and how many there are in all.
     """
-    total = judgement.n * seeds * len(subjects)
-    evaluator = Evaluator(judgement, seen=lambda count: seen(count, total))
+    done, total = 0, judgement.n * seeds * len(subjects)
+
+    def saw(count: int) -> None:
+        nonlocal done
+        done += count
+        seen(done, total)
+
+    evaluator = Evaluator(judgement, seen=saw)
     key = evaluator.protocol(range(seeds)).key
     class_names = judgement.data.training.class_names
     found = []

@@ -26,6 +26,9 @@ PREVIEW_IMAGES = 64
 class Observer:
     """Who is told how a run goes; the base class listens to nothing."""
 
+    def reading(self, done: int, total: int) -> None:
+        """While image files are decoded: how many are."""
+
     def started(self, run: Run, step: int) -> None:
         """Before the first step; ``step`` is how many a resumed run has already."""
 
