@@ -57,7 +57,7 @@ def explain(error: Exception) -> Failure:
 def _usage(error: click.ClickException) -> Failure:
     """click's words in our form: no capital, no full stop, the suggestion in the hint."""
     context = getattr(error, "ctx", None)
-    hint = f"see: {context.command_path} --help" if context else None
+    hint = f"see: {context.command_path if context else 'ganzoo'} --help"
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         message = f"no such option: {error.option_name}"

@@ -163,8 +163,8 @@ def _centred(pixels: NDArray[np.uint8]) -> Tensor:
     """u - 128 in int8. From there a multiply-add, rounded once, comes to exactly -1 and 1 at the ends; from u it would
     exceed 1, because the float next to 2 / 255 is larger than that.
 
-    By NumPy: each thread that computes with torch gets OpenMP threads of its own, and where there are more of those
-    than cores they sleep between operations, so that each of the training's waits to wake them: 3 times as long here.
+    By NumPy: each thread that computes with torch gets OpenMP threads of its own, and beside those the training's own
+    operations were slower: the resident feed's took 3 times as long (benchmarks/data.py).
     """
     return torch.from_numpy((pixels ^ np.uint8(128)).view(np.int8))
 

@@ -81,6 +81,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "x", "--port", "70000"], None, "see: ganzoo serve --help"),
         (["export"], "missing argument 'REFERENCE'", "see: ganzoo export --help"),
         (["registry"], "missing command", "see: ganzoo registry --help"),
+        (["registry", "ls", "--sort"], "option '--sort' requires an argument", "see: ganzoo --help"),
         (["registry", "alias", "a:1", "b", "--expect", "x"], None, "see: ganzoo registry alias --help"),
     ],
 )

@@ -1,6 +1,5 @@
 """From an image file to pixels: geometry, colour, depth and transparency."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,6 @@ Noise = Callable[..., Any]
 
 def read(root: Path, size: int = 8, strict: bool = True) -> ImageSet:
     return decode(read_folder(root), size, strict=strict, source=str(root))
-
-
-def encoded(form: str, pixels: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, form)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
