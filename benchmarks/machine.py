@@ -2,7 +2,13 @@
 
 import os
 import platform
+import statistics
+import time
 from importlib import metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 LIBRARIES = ("click", "ganzoo", "numpy", "onnxruntime-gpu", "torch")
 
@@ -20,3 +26,18 @@ def describe() -> dict[str, object]:
         "python": platform.python_version(),
     }
     return found | {name: metadata.version(name) for name in LIBRARIES if name in installed}
+
+
+def matrix_rate(device: "torch.device", size: int = 8192, rounds: int = 20) -> float:
+    """Floating-point operations a second in a product of large bf16 matrices: what a GPU can do at best."""
+    import torch
+
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    seconds = []
+    for _ in range(rounds):
+        torch.cuda.synchronize(device)
+        begin = time.perf_counter()
+        torch.mm(a, b)
+        torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - begin)
+    return 2 * size**3 / statistics.median(seconds)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo.api import evaluate, export, load, models, train
+    from ganzoo.api import evaluate, export, load, models, report, train
     from ganzoo.hookspecs import hookimpl
     from ganzoo.specs import (
         Architecture,
@@ -40,6 +40,7 @@ _HOME = {
     "hookimpl": "ganzoo.hookspecs",
     "load": "ganzoo.api",
     "models": "ganzoo.api",
+    "report": "ganzoo.api",
     "train": "ganzoo.api",
 }
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "hookimpl",
     "load",
     "models",
+    "report",
     "train",
 ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo.errors import NotFoundError, UsageError
 from ganzoo.paths import registry_root
-from ganzoo.specs import Metric, Model
+from ganzoo.specs import Model
 from ganzoo.zoo import zoo
 from ganzoo_registry import Registry
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ganzoo.config import Settings
     from ganzoo.evaluation.record import Evaluation
     from ganzoo.exporting.registered import ExportResult
+    from ganzoo.plan import TrainResult
     from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.providers import Device
-    from ganzoo.session import TrainResult
     from ganzoo.training.loop import Observer
 
 
@@ -123,7 +123,7 @@ def evaluate(
 
 def figures() -> dict[str, str]:
     """Every figure that an installed metric may give -> ``lower``, ``higher`` or nothing: which is better."""
-    return {name: better for metric in zoo().all(Metric) for name, better in metric.figures.items()}
+    return zoo().figures()
 
 
 def export(
@@ -150,6 +150,36 @@ def export(
 
     store = open_registry(registry)
     return export_version(store, store.resolve(reference), Path(output) if output else None, opset, force)
+
+
+def report(
+    references: Sequence[str],
+    *,
+    output: str | Path | None = None,
+    runs: str | Path = "runs",
+    registry: str | Path | None = None,
+    noted: Callable[[str], None] = lambda message: None,
+) -> Path:
+    """Write one page about a run or a version, or about several side by side.
+
+    Args:
+        references: of a run its directory, ``name/number`` below ``runs``, or ``last``; of a version see ``load``.
+        output: the page; None: ``report.html``, of one run in its directory, else in the working directory.
+        runs: where runs are.
+        registry: where versions are; see ``ganzoo.paths.registry_root``.
+        noted: is given what a reader should know, in a line.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        GanzooError, RegistryError: one of them cannot be found or read, or the page cannot be written.
+    """
+    from ganzoo import reporting
+
+    store = open_registry(registry)
+    found = [reporting.find(reference, Path(runs), store) for reference in references]
+    return reporting.write(found, store, Path(output) if output else None, noted)
 
 
 def train(
@@ -183,7 +213,10 @@ def train(
         GanzooError, RegistryError: anything else; a diverged run is never registered.
     """
     from ganzoo.session import Session
+    from ganzoo.training.ranks import joined
 
-    session = Session(open_registry(registry), Path(runs), strict=strict, observer=observer)
-    run = session.resume(resume, model, settings or {}) if resume else session.start(model, settings or {}, init_from)
-    return session.finish(run, export=export)
+    asked = settings or {}
+    with joined(str(asked.get("device", "auto"))) as ranks:
+        session = Session(open_registry(registry), Path(runs), strict=strict, observer=observer, ranks=ranks)
+        run = session.resume(resume, model, asked) if resume else session.start(model, asked, init_from)
+        return session.finish(run, export=export)

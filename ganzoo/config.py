@@ -16,7 +16,9 @@ HELD_OUT_SHARE = 0.1
 
 FINITE = sys.float_info.max
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Whole = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=FINITE)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0, le=FINITE)]
 Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
@@ -32,7 +34,7 @@ class AdamConfig:
 class PenaltyConfig:
     """A penalty's weight (0 takes it out) and interval in steps."""
 
-    weight: Annotated[float, msgspec.Meta(ge=0, le=FINITE)]
+    weight: NonNegative
     every: Count = 1
 
 
@@ -48,21 +50,34 @@ class RunConfig:
         size: image height and width in pixels; 0 stands for the data's own, until the data are read.
         seed: of initialisation and training.
         steps: generator updates.
-        batch: real images per critic update.
+        kimg: the same length in thousands of real images, which becomes ``steps``; 0: ``steps`` says it.
+        max_time: seconds of training after which a run ends as if it had come to its last step; 0: no limit.
+        patience: evaluations without a better one after which it ends likewise; 0: no limit.
+        batch: real images per critic update, over all ranks.
+        accumulate: parts that each rank computes its share of a batch in, one after the other, to save memory.
         critic_steps: critic updates per step.
         ema_kimg: half-life of the generator's average, in thousands of real images.
         generator, discriminator: their optimizers.
+        schedule: of both learning rates: ``constant``, or down to 0 at the last step by a ``linear`` or ``cosine``
+            curve.
+        warmup: steps over which they rise from 0.
         flip: mirror each real image with probability 1/2.
         augment: an augmentation's name, or none.
         augment_options: the augmentation's, all of them once resolved.
         options: the architecture's, all of them once resolved.
         penalties: by name; the loss's own unless given.
         device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
-        precision: ``fp32`` or ``bf16``; ``auto`` becomes one of them.
+        precision: ``fp32``, ``bf16``, ``fp16`` or ``fp64``; ``auto`` becomes one of the first two.
+        tf32: let CUDA multiply fp32 matrices in TF32, with 10 bits of mantissa.
+        deterministic: use only algorithms of CUDA that repeat their results to the bit, which costs speed.
+        executor: ``eager``, ``compile`` or ``cudagraph``; ``auto`` becomes one of them.
         threads: of the CPU; 0 becomes what the networks are worth.
         report_every, preview_every, checkpoint_every: in steps.
         eval_every: steps between evaluations; 0: none.
         features: the extractor to evaluate with, by name or path; none: the data set's own.
+        on_collapse: whether a generator whose images become alike is only reported (``warn``) or ends the run
+            (``stop``).
+        observers: built-in or other plugins that watch only the runs which name them.
         init_from: the version whose weights it started from.
     """
 
@@ -72,14 +87,20 @@ class RunConfig:
     data: str = "digits"
     held_out: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = HELD_OUT_SHARE
     name: str = ""
-    size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    size: Whole = 0
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     steps: Count = 3000
+    kimg: NonNegative = 0.0
+    max_time: NonNegative = 0.0
+    patience: Whole = 0
     batch: Annotated[int, msgspec.Meta(ge=2)] = 64
+    accumulate: Count = 1
     critic_steps: Count = 1
     ema_kimg: Positive = 10.0
     generator: AdamConfig = AdamConfig()
     discriminator: AdamConfig = AdamConfig()
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warmup: Whole = 0
     flip: bool = False
     augment: str = ""
     augment_options: dict[str, Any] = field(default_factory=dict)
@@ -87,12 +108,17 @@ class RunConfig:
     penalties: dict[str, PenaltyConfig] = field(default_factory=dict)
     device: str = "auto"
     precision: str = "auto"
-    threads: Annotated[int, msgspec.Meta(ge=0)] = 0
+    tf32: bool = False
+    deterministic: bool = False
+    executor: Literal["auto", "eager", "compile", "cudagraph"] = "auto"
+    threads: Whole = 0
     report_every: Count = 50
     preview_every: Count = 500
     checkpoint_every: Count = 500
-    eval_every: Annotated[int, msgspec.Meta(ge=0)] = 0
+    eval_every: Whole = 0
     features: str = ""
+    on_collapse: Literal["warn", "stop"] = "warn"
+    observers: list[str] = field(default_factory=list)
     init_from: str = ""
 
     def to_toml(self) -> str:
@@ -205,7 +231,7 @@ def _choice_of(to: type[Any], name: str) -> str:
 
 def changes(old: RunConfig, new: RunConfig) -> list[str]:
     """What differs, a line a key: ``batch: 64 -> 32``."""
-    before, after = _flat(old.to_dict()), _flat(new.to_dict())
+    before, after = flat(old.to_dict()), flat(new.to_dict())
     keys = sorted(before.keys() | after.keys())
     return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if before.get(k) != after.get(k)]
 
@@ -217,11 +243,12 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _flat(table: Settings, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(table: Settings, prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` -> ``{"a.b": 1}``; an empty table leaves nothing."""
+    rows: dict[str, Any] = {}
     for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat
+        rows |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return rows
 
 
 def _value(text: str) -> Any:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from ganzoo import hookspecs
-from ganzoo.errors import PluginError, did_you_mean
+from ganzoo.errors import GanzooError, PluginError, did_you_mean
 from ganzoo.specs import Spec
 from ganzoo.validation import validate
 
@@ -226,6 +226,11 @@ class Manager:
                     results.append((plugin, answer))
         return results
 
+    def watching(self, hook: str) -> list[Plugin]:
+        """The plugins that implement ``hook``."""
+        callers = {each.plugin_name for each in getattr(self._pluggy.hook, hook).get_hookimpls()}
+        return [plugin for plugin in self.plugins if plugin.qualified in callers]
+
     def _load(self, plugin: Plugin) -> None:
         self._answers.clear()
         try:
@@ -285,4 +290,6 @@ def resolve(target: str) -> Any:
 def _one_line(error: BaseException) -> str:
     """``Type: first line``; an error of ours speaks for itself."""
     text = next(iter(str(error).splitlines()), "")
-    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".removesuffix(": ")
+    if isinstance(error, GanzooError):
+        return f"{text}; {error.hint}" if error.hint else text
+    return f"{type(error).__name__}: {text}".removesuffix(": ")

@@ -9,14 +9,20 @@ from ganzoo.zoo import zoo
 
 
 class WithHooks(Observer):
-    """Passes what it is told on to an observer and to the plugins."""
+    """Passes what it is told on to an observer and to the plugins.
 
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
+    Args:
+        silent: pass nothing on: of several ranks, one speaks for all.
+    """
+
+    def __init__(self, observer: Observer, *, silent: bool = False) -> None:
+        self._observer = Observer() if silent else observer
+        self._silent = silent
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call a hook of every plugin."""
-        zoo().manager.notify(hook, self._observer.noted, **arguments)
+        if not self._silent:
+            zoo().manager.notify(hook, self._observer.noted, **arguments)
 
     def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
         """What plugins answer, by plugin; an answer that is not a JSON object is left out, with a word."""

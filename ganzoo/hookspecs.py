@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from ganzoo.session import TrainResult
+    from ganzoo.plan import TrainResult
     from ganzoo.specs import Spec
     from ganzoo.training.run import Run
 

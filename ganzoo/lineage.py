@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+CLOCKED = ("images_per_second", "seconds")
+"""What a report says of time: no other training gives the same."""
+
 
 def data_facts(source: str, dataset: Dataset | None, split: "Split") -> dict[str, Any]:
     """What was trained on: where it came from, its digest, count and classes; and what was held out.
@@ -39,6 +42,14 @@ def data_facts(source: str, dataset: Dataset | None, split: "Split") -> dict[str
     }
 
 
+def shown_config(run: "Run") -> dict[str, Any]:
+    """A run's configuration for others to see: of a path only the last part."""
+    config = {**run.config.to_dict(), "data": run.facts["data"]["name"]}
+    if config["features"].endswith(".onnx"):
+        config["features"] = Path(config["features"]).name
+    return config
+
+
 def record(
     *,
     zoo: Zoo,
@@ -54,13 +65,11 @@ def record(
     """Assemble the record of a finished run.
 
     Args:
-        metrics: the last report; rates, and what is not a finite number, are left out.
+        metrics: the last report; times, and what is not a finite number, are left out.
         parents: digests of the versions that it started from.
         extra: what plugins add, by plugin.
     """
-    config = {**run.config.to_dict(), "data": run.facts["data"]["name"]}
-    if config["features"].endswith(".onnx"):
-        config["features"] = Path(config["features"]).name
+    config = shown_config(run)
     specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if run.config.data in (spec.name, zoo.qualified(spec)))]
     return {
         "format": FORMAT,
@@ -75,10 +84,8 @@ def record(
             "class_names": run.facts["data"]["class_names"] if recipe.architecture.conditional else [],
         },
         "data": run.facts["data"],
-        "training": {"steps": run.config.steps, "images": images_shown},
-        "metrics": {
-            name: value for name, value in metrics.items() if name != "images_per_second" and math.isfinite(value)
-        },
+        "training": {"steps": run.config.steps, "images": images_shown, "events": run.events()},
+        "metrics": {name: value for name, value in metrics.items() if name not in CLOCKED and math.isfinite(value)},
         "plugins": _plugins(zoo, specs),
         "environment": run.facts["environment"],
         "parents": list(parents),

@@ -13,6 +13,7 @@ _DISTRIBUTIONS = {
     "safetensors": "safetensors",
     "sklearn": "scikit-learn",
     "starlette": "starlette",
+    "tensorboard": "tensorboard",
     "tomli_w": "tomli-w",
     "torch": "torch",
     "uvicorn": "uvicorn[standard]",

@@ -1,5 +1,6 @@
 """From names and settings to the specs and the configuration that a run is made of."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
@@ -60,7 +61,7 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
         PluginError: a plugin's own defaults have an unknown key.
     """
     model = zoo.get(Model, model_name)
-    given = merge({}, *settings)
+    given = _with_one_length(settings)
     check_keys(given, RunConfig)
     home = zoo.owner(model).distribution
     architecture = _spec(zoo, Architecture, given.get("architecture"), model.architecture, home)
@@ -80,7 +81,10 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
     values["penalties"] = _penalties(zoo, own, [layer.get("penalties", {}) for layer in layers], home)
     options, values["options"] = _options(architecture, values, "options")
     augment_options, values["augment_options"] = _options(augmentation, values, "augment_options")
-    config: RunConfig = convert(values, RunConfig)
+    config: RunConfig = _counted_in_steps(convert(values, RunConfig))
+    if config.patience and not config.eval_every:
+        raise UsageError("patience counts evaluations, and there are none", hint="--eval-every 500, say")
+    config = replace(config, observers=list(map(zoo.observer, config.observers)))
     check_name(config.name)
     if config.size:
         check_size(architecture, config.size, config.size)
@@ -94,6 +98,29 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
         augmentation=augmentation,
         augment_options=augment_options,
     )
+
+
+def _with_one_length(settings: Sequence[Settings]) -> dict[str, Any]:
+    """All settings, where a length in kimg takes the place of one in steps below it, and the other way round.
+
+    Raises:
+        UsageError: one of them says both.
+    """
+    given: dict[str, Any] = {}
+    for layer in settings:
+        if layer.get("kimg") and "steps" in layer:
+            raise UsageError("steps and kimg exclude each other", hint="say how long to train in one of them")
+        if "steps" in layer:
+            given.pop("kimg", None)
+        given = merge(given, layer)
+    return given
+
+
+def _counted_in_steps(config: RunConfig) -> RunConfig:
+    """With ``kimg``, if it was given, as the steps that show at least so many images."""
+    if not config.kimg:
+        return config
+    return replace(config, kimg=0.0, steps=math.ceil(config.kimg * 1000 / (config.batch * config.critic_steps)))
 
 
 def check_size(architecture: Architecture, height: int, width: int) -> None:

@@ -1,34 +1,47 @@
 """A whole training: configuration and data -> run -> version in the registry -> ONNX."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ganzoo import assessment, lineage
+from ganzoo.concluding import concluding
 from ganzoo.config import RunConfig, Settings, changes, merge
 from ganzoo.data import ImageSet, Split
 from ganzoo.data import load as load_data
 from ganzoo.data.load import named
-from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
-from ganzoo.evaluation.judgement import Judgement
-from ganzoo.evaluation.record import Evaluation
-from ganzoo.exporting.registered import export_version
-from ganzoo.files import write_atomic
+from ganzoo.errors import IntegrityError, NotFoundError, UsageError
 from ganzoo.hooks import WithHooks
+from ganzoo.plan import Plan, TrainResult
 from ganzoo.recipe import Recipe, resolve
-from ganzoo.training import checkpoint, environment, judging, setup
-from ganzoo.training.judging import Judge
-from ganzoo.training.loop import Observer, preview, run_to_end
+from ganzoo.registering import register_run
+from ganzoo.training import checkpoint, environment, setup
+from ganzoo.training.loop import Observer, run_to_end
+from ganzoo.training.memory import explained
 from ganzoo.training.precision import running_on
+from ganzoo.training.ranks import ALONE, Ranks
 from ganzoo.training.run import Run
+from ganzoo.training.stopping import Ending
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
-from ganzoo_registry import Registry, RegistryError, Version
+from ganzoo_registry import Registry, Version
 
-CHANGEABLE = {"steps", "report_every", "preview_every", "checkpoint_every", "eval_every", "features", "data"}
+CHANGEABLE = {
+    "steps",
+    "max_time",
+    "patience",
+    "report_every",
+    "preview_every",
+    "checkpoint_every",
+    "eval_every",
+    "features",
+    "on_collapse",
+    "observers",
+    "data",
+}
 """What a resumed run may change: the data's path, too, as long as its digest is the same."""
 
 SKIPPED_SHOWN = 10
@@ -38,47 +51,6 @@ INHERITED = ("model", "architecture", "loss", "penalties", "options", "size", "h
 """What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """What a finished training left.
-
-    Args:
-        run: its directory.
-        version: in the registry.
-        grid: PNG of 64 images.
-        onnx: the exported file, or None if that was not wanted.
-        gates: what each gate found.
-        metrics: the last report.
-        best: the version of the step that evaluated best, which may be ``version``; None without evaluations.
-        evaluations: of ``best`` and of ``version``, by reference.
-    """
-
-    run: Path
-    version: Version
-    grid: Path
-    onnx: Path | None
-    gates: Mapping[str, str]
-    metrics: Mapping[str, float]
-    best: Version | None = None
-    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A run before its next step: everything is resolved, loaded and built; nothing is written.
-
-    Args:
-        judgement, judge: what to evaluate with, and who does; None where ``eval_every`` is 0.
-    """
-
-    recipe: Recipe
-    data: Split
-    trainer: Trainer
-    judgement: Judgement | None = None
-    judge: Judge | None = None
-    parents: tuple[Mapping[str, str], ...] = ()
-
-
 class Session:
     """Trains into one registry and one runs directory.
 
@@ -86,14 +58,24 @@ class Session:
         store: the registry.
         runs: where runs' directories go.
         strict: refuse a data folder with unreadable images.
-        observer: is told how it goes.
+        observer: is told how it goes, by rank 0.
+        ranks: the processes that train together; rank 0 alone writes and speaks.
     """
 
-    def __init__(self, store: Registry, runs: Path, *, strict: bool = False, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        store: Registry,
+        runs: Path,
+        *,
+        strict: bool = False,
+        observer: Observer | None = None,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self._store = store
         self._runs = runs
         self._strict = strict
-        self._observer = WithHooks(observer or Observer())
+        self._ranks = ranks
+        self._observer = WithHooks(observer or Observer(), silent=not ranks.chief)
 
     def plan(self, model: str | None, settings: Settings, init_from: str | None = None) -> Plan:
         """Resolve the configuration, read the data and build the networks."""
@@ -111,21 +93,30 @@ class Session:
         elif "loss" in settings:  # and another loss has penalties of its own
             inherited.pop("penalties", None)
         recipe, data = self._with_data(name, inherited, settings)
-        recipe, trainer = setup.assemble(recipe, data.training)
+        recipe, trainer = setup.assemble(recipe, data.training, self._ranks)
         parents = () if parent is None else (self._load_weights(trainer, parent),)
         return self._planned(recipe, data, trainer, parents)
 
     def start(self, model: str | None, settings: Settings, init_from: str | None = None) -> tuple[Run, Plan]:
-        """Plan a new run, make sure that its result can be registered, and make its directory."""
+        """Plan a new run, make sure that its result can be registered, and make its directory.
+
+        What torchrun has started again after a rank was lost goes on with the run that it had made.
+        """
+        if under_way := self._ranks.share(_under_way(self._runs)):
+            return self.resume(under_way, model, {})
         planned = self.plan(model, settings, init_from)
-        self._store.prepare()
         source = planned.recipe.config.data
         facts = {
             "data": lineage.data_facts(source, named(source, zoo()), planned.data),
-            "environment": environment.describe(),
+            "environment": environment.describe(self._ranks.count),
             "parents": list(planned.parents),
+            "launch": environment.launch(),
         }
-        return Run.create(self._runs, planned.recipe.config, facts), planned
+        if self._ranks.chief:
+            self._store.prepare()
+            run = Run.create(self._runs, planned.recipe.config, facts)
+        directory = self._ranks.share(str(run.directory) if self._ranks.chief else "")
+        return Run(Path(directory), planned.recipe.config, facts), planned
 
     def resume(self, reference: str, model: str | None, settings: Settings) -> tuple[Run, Plan]:
         """Bring a run back to its newest whole checkpoint.
@@ -133,103 +124,74 @@ class Session:
         Raises:
             UsageError: ``settings`` or the data would change what it computes.
         """
-        run = Run.find(reference, self._runs)
+        run = Run.find(self._ranks.share(str(Run.find(reference, self._runs).directory)), self._runs)
         asked = merge(settings, {"model": model} if model else {})
         recipe, data = self._with_data(asked.get("model") or run.config.model, run.config.to_dict(), asked)
         _refuse_changes(run, recipe.config, data.training)
-        recipe, trainer = setup.assemble(recipe, data.training)
+        recipe, trainer = setup.assemble(recipe, data.training, self._ranks)
         self._restore(trainer, run)
         if trainer.steps_done > recipe.config.steps:
             done = trainer.steps_done
             raise UsageError(f"{run.directory} has {done} steps already", hint=f"--steps must be at least {done}")
-        self._store.prepare()
+        if self._ranks.chief:
+            self._store.prepare()
         run.config = recipe.config
-        run.facts = {**run.facts, "environment": environment.describe()}
+        run.facts = {
+            **run.facts,
+            "environment": environment.describe(self._ranks.count),
+            "launch": environment.launch(),
+        }
         return run, self._planned(recipe, data, trainer)
 
     def finish(self, started: tuple[Run, Plan], *, export: bool = True) -> TrainResult:
-        """Train to the last step, register the result, and export it; alone in the run's directory."""
+        """Train to the last step, register the result, and export it; alone in the run's directory.
+
+        Returns:
+            The same on all ranks, but for the evaluations, which rank 0 has.
+        """
         run, planned = started
+        if not self._ranks.chief:
+            self._train(run, planned)
+            return _received(self._ranks.share(None))
         with run.locked():
             run.write_config()
             run.rewind(planned.trainer.steps_done)
-            return self._finish(run, planned, export)
+            self._introduce(run, planned)
+            with concluding(run, planned.trainer, self._observer) as conclusion:
+                conclusion.reason = self._train(run, planned).reason
+                result = register_run(self._store, run, planned, self._observer, export=export)
+                conclusion.result = result
+            self._ranks.share(_sent(result))
+            return result
 
-    def _finish(self, run: Run, planned: Plan, export: bool) -> TrainResult:
+    def _train(self, run: Run, planned: Plan) -> Ending:
+        """What all ranks do together."""
+        trainer, config = planned.trainer, run.config
+        self._ranks.check_same(
+            [tensor for module in trainer.modules().values() for tensor in module.state_dict().values()],
+            "the weights that they start from",
+        )
+        with (
+            torch.random.fork_rng(),
+            running_on(config.threads, tf32=config.tf32, deterministic=config.deterministic),
+            explained(trainer),
+        ):
+            trainer.prepare(self._observer.noted)
+            return run_to_end(trainer, run, self._observer, planned.judge)
+
+    def _introduce(self, run: Run, planned: Plan) -> None:
+        """Say what a person should know before the first step."""
         if skipped := planned.data.training.skipped:
             held_out = planned.data.held_out
             total = len(planned.data.training) + (len(held_out) if held_out else 0) + len(skipped)
             first = "; ".join(skipped[:SKIPPED_SHOWN])
             self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
-        self._observer.started(run, planned.trainer.steps_done)
-        result = None
-        try:
-            with torch.random.fork_rng(), running_on(run.config.threads):
-                run_to_end(planned.trainer, run, self._observer, planned.judge)
-            best = self._register_best(planned, run)
-            grid = run.directory / "samples.png"
-            write_atomic(grid, preview(planned.trainer))
-            version = self._register(planned, run, grid.read_bytes())
-            onnx, gates = self._export(version, run) if export else (None, {})
-            result = TrainResult(
-                run=run.directory,
-                version=version,
-                grid=grid,
-                onnx=onnx,
-                gates=gates,
-                metrics=run.last_report(),
-                best=best or (version if self._ended_best(planned, run) else None),
-                evaluations=assessment.judge_versions(planned.judgement, self._store, best, version) if export else {},
+        if setup.depends_on_shares(planned.recipe, planned.trainer, self._ranks):
+            self._observer.noted(
+                "samples of a batch meet in these networks, or they draw random numbers: several ranks or parts do not "
+                "train what one does"
             )
-        finally:
-            self._observer.notify("ganzoo_run_ended", run=run, result=result)
-        return result
-
-    def _register_best(self, planned: Plan, run: Run) -> Version | None:
-        """Register the weights that evaluated best, unless they are the last ones, which follow."""
-        trainer = planned.trainer
-        best = judging.best_step(run, planned.judge.protocol) if planned.judge else None
-        if best is None or best == trainer.steps_done:
-            return None
-        try:
-            checkpoint.read(trainer, run.best_path(best))
-        except IntegrityError as error:
-            self._observer.noted(f"the weights of step {best}, which evaluated best, are lost: {error}")
-            return None
-        stopped_there = Run(run.directory, replace(run.config, steps=trainer.steps_done), run.facts)
-        version = self._register(planned, stopped_there, preview(trainer))
-        checkpoint.read(trainer, run.checkpoints()[-1])
-        return version
-
-    def _ended_best(self, planned: Plan, run: Run) -> bool:
-        return planned.judge is not None and judging.best_step(run, planned.judge.protocol) == run.config.steps
-
-    def _register(self, planned: Plan, run: Run, preview: bytes) -> Version:
-        trainer, recipe = planned.trainer, planned.recipe
-        weights = {kind: checkpoint.network_bytes(module) for kind, module in trainer.modules().items()}
-        record = lineage.record(
-            zoo=zoo(),
-            recipe=recipe,
-            run=run,
-            shape=setup.network_shape(recipe, planned.data.training),
-            latent_dim=trainer.latent_dim,
-            images_shown=trainer.images_shown,
-            metrics=run.last_report(trainer.steps_done),
-            parents=run.facts["parents"],
-            extra=self._observer.gather("ganzoo_lineage", run=run),
-        )
-        try:
-            return self._store.register(run.config.name, {**weights, "preview": preview}, record)
-        except RegistryError as error:
-            hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {run.directory}"
-            raise type(error)(str(error), hint=hint) from error
-
-    def _export(self, version: Version, run: Run) -> tuple[Path, Mapping[str, str]]:
-        path = run.directory / "generator.onnx"
-        try:
-            return path, export_version(self._store, version, path).report
-        except GanzooError as error:
-            raise type(error)(f"{error} (the weights are registered as {version})", hint=error.hint) from error
+        self._observer.started(run, planned.trainer.steps_done)
 
     def _load_weights(self, trainer: Trainer, parent: Version) -> Mapping[str, str]:
         for kind, module in trainer.modules().items():
@@ -264,7 +226,7 @@ class Session:
         """
         asked = resolve(zoo(), model, *settings).config
         data = self._load(asked, asked.size)
-        recipe = setup.settle(resolve(zoo(), model, *settings, native=data.training.shape))
+        recipe = setup.settle(resolve(zoo(), model, *settings, native=data.training.shape), self._ranks)
         shape, size = data.training.shape, recipe.config.size
         return recipe, data if (shape.height, shape.width) == (size, size) else self._load(asked, size)
 
@@ -285,12 +247,50 @@ class Session:
         return Plan(recipe=recipe, data=data, trainer=trainer, judgement=judgement, judge=judge, parents=parents)
 
 
+def _under_way(runs: Path) -> str | None:
+    """The run that this very launch of torchrun made before it was started again."""
+    if not environment.restarted():
+        return None
+    found = Run.launched(environment.launch(), runs)
+    return str(found.directory) if found else None
+
+
+def _sent(result: TrainResult) -> dict[str, Any]:
+    """A result as JSON, for the other ranks."""
+    return {
+        "run": str(result.run),
+        "version": asdict(result.version),
+        "grid": str(result.grid),
+        "onnx": str(result.onnx) if result.onnx else None,
+        "gates": dict(result.gates),
+        "metrics": dict(result.metrics),
+        "best": asdict(result.best) if result.best else None,
+    }
+
+
+def _received(sent: Mapping[str, Any]) -> TrainResult:
+    return TrainResult(
+        run=Path(sent["run"]),
+        version=Version(**sent["version"]),
+        grid=Path(sent["grid"]),
+        onnx=Path(sent["onnx"]) if sent["onnx"] else None,
+        gates=sent["gates"],
+        metrics=sent["metrics"],
+        best=Version(**sent["best"]) if sent["best"] else None,
+    )
+
+
 def _refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
     refused = [change for change in changes(run.config, config) if change.split(":")[0] not in CHANGEABLE]
     if refused:
         raise UsageError(
             f"a resumed run keeps its configuration; this would change {'; '.join(refused)}",
             hint="--resume may change steps, reporting and paths; for anything else start a run with --init-from",
+        )
+    if run.config.steps != config.steps and config.schedule != "constant":
+        raise UsageError(
+            f"another number of steps would change the {config.schedule} schedule of the {run.config.steps} before",
+            hint="start a run with --init-from, which has a schedule of its own",
         )
     was = run.facts["data"]["digest"]
     if images.digest != was:

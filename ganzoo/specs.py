@@ -49,6 +49,8 @@ class Architecture(Spec):
         options: a dataclass type with a default for each field; the fields are what ``--set options.KEY=VALUE`` sets.
         resolutions: the image heights (= widths) that it can be built for.
         conditional: whether it takes class labels; it then refuses unlabelled data.
+        batch_coupled: whether samples of a batch meet in a network otherwise than in ``torch.nn.BatchNorm``, or a
+            network draws random numbers. Such a one trains differently on several ranks, or in several parts.
     """
 
     kind: ClassVar[str] = "architecture"
@@ -57,6 +59,7 @@ class Architecture(Spec):
     options: type[Any]
     resolutions: tuple[int, ...]
     conditional: bool = False
+    batch_coupled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 from ganzoo.discovery import BUILTIN, Manager, Plugin, State, normalise, resolve
 from ganzoo.errors import NotFoundError, PluginError, did_you_mean
 from ganzoo.packages import missing_package
-from ganzoo.specs import Loss, Spec
+from ganzoo.specs import Loss, Metric, Spec
 
 SpecT = TypeVar("SpecT", bound=Spec)
+
+RUN_HOOKS = ("ganzoo_run_started", "ganzoo_report", "ganzoo_evaluated", "ganzoo_run_ended")
 
 _UNUSABLE = (State.BROKEN, State.DISABLED, State.INCOMPATIBLE)
 
@@ -85,6 +87,22 @@ class Zoo:
         """What people type: the bare name where it means this spec, else the qualified one."""
         named = [other for other in self.all(Spec) if (other.kind, other.name) == (spec.kind, spec.name)]
         return spec.name if len(named) == 1 or self.owner(spec).builtin else self.qualified(spec)
+
+    def figures(self) -> dict[str, str]:
+        """Every figure that a metric may give -> ``lower``, ``higher`` or nothing: which is better."""
+        return {name: better for metric in self.all(Metric) for name, better in metric.figures.items()}
+
+    def observer(self, name: str) -> str:
+        """The name by which a plugin that watches runs knows itself, from what was asked for.
+
+        Raises:
+            NotFoundError: no active plugin of that name watches runs.
+        """
+        known = {plugin.name: plugin for hook in RUN_HOOKS for plugin in self.manager.watching(hook)}
+        for plugin in known.values():
+            if name in (plugin.name, plugin.qualified):
+                return plugin.name
+        raise NotFoundError(f"unknown observer {name!r}", hint=did_you_mean(name, known))
 
     def _unknown(self, kind: type[Spec], name: str) -> NotFoundError | PluginError:
         """What is wrong with a name that nothing has: its plugin, as far as one can guess, or the name."""

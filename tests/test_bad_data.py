@@ -155,19 +155,26 @@ def test_sizes_that_do_not_divide_are_named_with_those_that_work(
     error, hint = capsys.readouterr().err.splitlines()
     assert error == "Error: architecture 'dcgan' makes no 30x30 images"
     assert hint == "Hint: choose --size from: 8, 16, 32, 64, 128, 256"
-    assert main(["train", "--model", "dcgan", "--data", "x.npy", "--dry-run"]) == 0
+    assert main(["train", "--model", "dcgan", "--data", "x.npy", "--batch", "16", "--dry-run"]) == 0
     assert "18 images, 32x32" in capsys.readouterr().out
 
 
-def test_one_image_can_be_trained_on(
+def test_few_images_can_be_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """As many as a batch has; where they are all alike, none can be held out."""
     monkeypatch.chdir(tmp_path)
-    np.save("x.npy", np.ones((1, 8, 8), np.uint8))
-    assert main(["train", "--model", "vanilla", "--data", "x.npy", "--steps", "2", "--no-export"]) == 0
-    assert (
-        main(["train", "--model", "vanilla", "--data", "x.npy", "--eval-every", "1", "--set", "features=digits"]) == 2
-    )
+    train = ["train", "--model", "vanilla", "--data", "x.npy"]
+    for count, hint in ((1, "more images"), (5, "--batch 4")):
+        np.save("x.npy", np.ones((count, 8, 8), np.uint8))
+        assert main(train) == 2
+        noun = "image" if count == 1 else "images"
+        assert capsys.readouterr().err.splitlines() == [
+            f"Error: a batch of 64 is larger than the data set: {count} {noun}",
+            f"Hint: {hint}",
+        ]
+    assert main([*train, "--batch", "4", "--steps", "2", "--no-export"]) == 0
+    assert main([*train, "--batch", "4", "--eval-every", "1", "--set", "features=digits"]) == 2
     error, hint = capsys.readouterr().err.splitlines()[-2:]
     assert error == "Error: x.npy has no held-out images to judge by"
     assert hint.startswith("Hint: ")

@@ -89,7 +89,7 @@ def test_a_plugin_is_known_by_being_installed(install: Install) -> None:
 def test_every_built_in_is_active() -> None:
     builtins = [plugin for plugin in Manager(environ={}).plugins if plugin.builtin]
     assert {plugin.state for plugin in builtins} == {State.ACTIVE}
-    assert all(plugin.specs for plugin in builtins)
+    assert [plugin.name for plugin in builtins if not plugin.specs] == ["tensorboard"]  # an observer
 
 
 def test_discovery_imports_no_plugin(install: Install) -> None:

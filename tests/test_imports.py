@@ -12,7 +12,15 @@ import pytest
 
 HEAVY = {"torch", "numpy", "onnx", "onnxruntime", "onnxscript", "PIL", "sklearn", "starlette", "uvicorn"}
 
-TORCH_LIVES_IN = ("ganzoo.training", "ganzoo.exporting", "ganzoo.session", "ganzoo.testing")
+TORCH_LIVES_IN = (
+    "ganzoo.training",
+    "ganzoo.exporting",
+    "ganzoo.session",
+    "ganzoo.plan",
+    "ganzoo.concluding",
+    "ganzoo.registering",
+    "ganzoo.testing",
+)
 
 TORCH_IS_ASKED_BY = {"ganzoo.cli.doctor"}
 """Light modules that look, inside a function, at the torch that is installed."""
@@ -29,7 +37,11 @@ RANK = {
     "runtime": 2,
     "evaluation": 3,
     "exporting": 3,
+    "reporting": 4,
     "session": 4,
+    "plan": 4,
+    "concluding": 4,
+    "registering": 4,
     "assessment": 4,
     "hooks": 4,
     "serving": 3,

@@ -266,7 +266,7 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
     ("settings", "kind", "message", "hint"),
     [
         ({"bacth": 1}, UsageError, "unknown configuration key 'bacth'", "did you mean 'batch'?"),
-        ({"xyzzy": 1}, UsageError, "unknown configuration key 'xyzzy'", "choose one of: architecture, augment, "),
+        ({"xyzzy": 1}, UsageError, "unknown configuration key 'xyzzy'", "choose one of: accumulate, architecture, "),
         ({"options": {"widht": 1}}, UsageError, "unknown configuration key 'options.widht'", "did you mean 'width'?"),
         ({"generator": {"beta": 1}}, UsageError, "unknown configuration key 'generator.beta'", "did you mean 'betas'?"),
         ({"penalties": {"r1": {"wait": 1}}}, UsageError, "unknown configuration key 'penalties.r1.wait'", "did you"),
@@ -322,3 +322,32 @@ def test_devices_and_precisions_that_do_not_exist(key: str, value: str) -> None:
 
 def test_a_resolved_configuration_is_of_the_declared_type() -> None:
     assert isinstance(resolve(zoo(), "dcgan").config, RunConfig)
+
+
+def test_observers_are_plugins_that_watch_runs() -> None:
+    config = resolve(zoo(), "dcgan", {"observers": ["tensorboard", "ganzoo/tensorboard"]}).config
+    assert config.observers == ["tensorboard", "tensorboard"]
+    for name in ("tensorbored", "losses"):  # the latter only has specs
+        with pytest.raises(NotFoundError) as caught:
+            resolve(zoo(), "dcgan", {"observers": [name]})
+        assert str(caught.value) == f"unknown observer {name!r}"
+    with pytest.raises(NotFoundError) as caught:
+        resolve(zoo(), "dcgan", {"observers": ["tensorbord"]})
+    assert "tensorboard" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(("kimg", "steps"), [(6.4, 100), (6.401, 101), (0.001, 1)])
+def test_a_length_in_kimg_becomes_steps(kimg: float, steps: int) -> None:
+    """64 images a step; at least so many are shown."""
+    config = resolve(zoo(), "dcgan", {"kimg": kimg}).config
+    assert (config.steps, config.kimg) == (steps, 0)
+    assert resolve(zoo(), "wgan-gp", {"kimg": 32.0, "batch": 64}).config.steps == 100  # five critic steps a step
+
+
+def test_the_last_word_on_length_counts() -> None:
+    first, second = {"steps": 7}, {"kimg": 6.4}
+    assert resolve(zoo(), "dcgan", first, second).config.steps == 100
+    assert resolve(zoo(), "dcgan", second, first).config.steps == 7
+    with pytest.raises(UsageError) as caught:
+        resolve(zoo(), "dcgan", {**first, **second})
+    assert str(caught.value) == "steps and kimg exclude each other"

@@ -22,13 +22,15 @@ from ganzoo.config import RunConfig, convert
 from ganzoo.data import load
 from ganzoo.discovery import State
 from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
-from ganzoo.session import TrainResult
+from ganzoo.plan import TrainResult
 from ganzoo.training import loop
 from ganzoo.training.loop import Observer
 from ganzoo.training.phases import generator_loss
 from ganzoo.training.run import Run
 from ganzoo.zoo import zoo
 from ganzoo_registry import NotWritable, Registry
+
+REPORTED = ["grad_norm_d", "grad_norm_g", "images_per_second", "loss_d", "loss_g", "seconds"]
 
 TINY = {
     "steps": 3,
@@ -181,19 +183,22 @@ def test_what_a_run_leaves_on_disk() -> None:
         "config.toml",
         "lock",
         "metrics.jsonl",
-        "previews/step-00000002.png",
+        "outcome.json",
+        "report.html",
         "run.json",
         "samples.png",
+        "samples.webp",
+        "samples/step-00000002.png",
     ]
     config = convert(tomllib.loads((result.run / "config.toml").read_text("utf-8")), RunConfig)
     assert (config.model, config.name, config.size, config.steps) == ("vanilla", "vanilla", 8, 3)
     reports = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert [report.pop("step") for report in reports] == [2, 3]
     assert reports[-1] == dict(result.metrics)
-    assert sorted(reports[0]) == ["images_per_second", "loss_d", "loss_g"]
+    assert sorted(reports[0]) == REPORTED
     facts = json.loads((result.run / "run.json").read_text("utf-8"))
-    assert sorted(facts) == ["data", "environment", "parents"]
-    for picture in (result.grid, result.run / "previews" / "step-00000002.png"):
+    assert sorted(facts) == ["data", "environment", "launch", "parents"]
+    for picture in (result.grid, result.run / "samples" / "step-00000002.png"):
         with Image.open(picture) as image:
             assert image.size == (64, 64) or min(image.size) > 64
 
@@ -286,7 +291,8 @@ def test_nothing_that_is_registered_names_the_machine_or_its_user(
     photos = tmp_path / "secret place" / "photos"
     for name in ("cat", "dog"):
         (photos / name).mkdir(parents=True)
-        Image.new("L", (8, 8), len(name)).save(photos / name / "1.png")
+        for number in (1, 2, 3):
+            Image.new("L", (8, 8), number + ord(name[0])).save(photos / name / f"{number}.png")
     (photos / "cat" / "0.png").write_bytes(b"damaged")
     result = train("conditional", settings={"data": str(photos), "size": 8}, export=True)
     record = lineage(result)
@@ -370,7 +376,7 @@ def test_a_run_without_a_checkpoint_begins_again(monkeypatch: pytest.MonkeyPatch
         raise GanzooError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.checkpoint, "write", fail)
+        patch.setattr("ganzoo.training.saving._write", fail)
         with pytest.raises(GanzooError, match="no room"):
             train()
     resumed = api.train(resume="last", export=False)
@@ -396,8 +402,8 @@ def test_a_plugin_hears_of_a_run_and_adds_to_its_lineage(install: Callable[..., 
     result = train()
     assert sys.modules["watcher"].HEARD == [
         ("started", "vanilla", "1"),
-        ("report", 2, ["images_per_second", "loss_d", "loss_g"]),
-        ("report", 3, ["images_per_second", "loss_d", "loss_g"]),
+        ("report", 2, REPORTED),
+        ("report", 3, ["images_per_second", "loss_d", "loss_g", "seconds"]),
         ("ended", "vanilla:1"),
     ]
     assert lineage(result)["extra"] == {"ganzoo-watcher/watcher": {"budget": 3, "seed seen": 0}}
@@ -437,7 +443,7 @@ def test_a_diagnostic_that_is_not_finite_costs_no_version(monkeypatch: pytest.Mo
         return real(step, *arguments)
 
     real = generator_loss
-    monkeypatch.setattr("ganzoo.training.trainer.generator_loss", odd)
+    monkeypatch.setattr("ganzoo.training.objective.generator_loss", odd)
     result = train()
     assert set(lineage(result)["metrics"]) == {"loss_d", "loss_g"}
     assert json.loads((result.run / "metrics.jsonl").read_text().splitlines()[-1])["ratio"] is None
@@ -483,12 +489,14 @@ def test_a_failed_gate_leaves_the_weights_registered_and_no_file(
 
 def test_skipped_images_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    for shade in range(3):
+        Image.new("L", (8, 8), shade).save(tmp_path / f"b{shade}.png")
     for number in range(12):
         (tmp_path / f"{number:02}.png").write_bytes(b"")
     notes = Notes()
     train(settings={"data": str(tmp_path), "size": 8}, observer=notes)
     (told,) = notes.told
-    assert told.startswith("12 of 13 images cannot be read and are left out: 00.png: not a PNG, JPEG or WebP")
+    assert told.startswith("12 of 16 images cannot be read and are left out: 00.png: not a PNG, JPEG or WebP")
     assert ("09.png" in told, "10.png" in told) == (True, False)
     assert Run.find("last", Path("runs")).facts["data"]["skipped"] == 12
 

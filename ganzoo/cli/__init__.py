@@ -19,6 +19,7 @@ COMMANDS = {
     "registry": ("ganzoo.cli.registry:command", "Look into the registry of trained versions, and name them."),
     "export": ("ganzoo.cli.export:command", "Export a registered version to ONNX."),
     "eval": ("ganzoo.cli.eval:command", "Judge versions by real images: distance, variety, copies."),
+    "report": ("ganzoo.cli.report:command", "Show runs and versions on one page: curves, samples, configuration."),
     "data": ("ganzoo.cli.data:command", "List data sets, look at images, and pack them into one file."),
     "sample": ("ganzoo.cli.sample:command", "Draw images from a registered version or an ONNX file."),
     "serve": ("ganzoo.cli.serve:command", "Serve images over HTTP."),

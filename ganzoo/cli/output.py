@@ -1,6 +1,7 @@
 """The one sink: data goes to stdout, everything else to stderr."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,14 @@ device_option = click.option(
     show_default=True,
     help="Where to run.",
 )
+
+
+def duration(text: str) -> float:
+    """``90``, ``90s``, ``30m``, ``1.5h`` or ``2d``, as seconds; the type of an option."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
+    if not found or not float(found[1]):
+        raise click.BadParameter(f"{text!r} is not a time, such as 90s, 30m, 8h or 2d")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
 
 
 class ProgressBar:

@@ -53,6 +53,7 @@ class Progress(Observer):
         """Say what is trained on what, and start the bar."""
         config, count = run.config, run.facts["data"]["count"]
         where = f"{config.device} in {config.precision}"
+        where += f" by {config.executor}" if config.executor != "eager" else ""
         note(
             f"{config.model} on {config.data}: {count:,} images, {config.size}x{config.size}; {where}; {run.directory}"
         )

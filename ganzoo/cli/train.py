@@ -6,13 +6,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import emit, json_option, note, registry_option, table
+from ganzoo.cli.output import duration, emit, json_option, note, registry_option, table
 
 if TYPE_CHECKING:
     from ganzoo.config import Settings
-    from ganzoo.session import Session, TrainResult
+    from ganzoo.plan import TrainResult
+    from ganzoo.session import Session
 
-SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "device", "flip", "augment", "eval_every")
+SHORTHANDS = (
+    "data",
+    "size",
+    "steps",
+    "kimg",
+    "max_time",
+    "patience",
+    "batch",
+    "accumulate",
+    "seed",
+    "name",
+    "device",
+    "precision",
+    "executor",
+    "schedule",
+    "flip",
+    "augment",
+    "eval_every",
+    "on_collapse",
+    "observers",
+)
 """Options that say the same as ``--set KEY=VALUE``, because people change them all the time."""
 
 
@@ -30,14 +51,26 @@ SHORTHANDS = ("data", "size", "steps", "batch", "seed", "name", "precision", "de
     help="Image height and width. [default: the data's own; 64 for a folder]",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Generator updates. [default: the model's]")
+@click.option("--kimg", type=click.FloatRange(min=0, min_open=True), help="Length in thousands of real images instead.")
+@click.option("--max-time", type=duration, metavar="TIME", help="End after so long all the same: 90s, 30m, 8h.")
+@click.option("--patience", type=click.IntRange(min=1), help="End after so many evaluations without a better one.")
 @click.option("--batch", type=click.IntRange(min=2), help="Real images per update. [default: the model's]")
+@click.option("--accumulate", type=click.IntRange(min=1), help="Compute each batch in so many parts. [default: 1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Of initialisation and training. [default: 0]")
 @click.option("--name", help="Of the run and of the registered model. [default: the model's]")
 @click.option("--device", help="auto, cpu, cuda or cuda:N. [default: auto]")
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="[default: auto]")
+@click.option("--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32", "fp64"]), help="[default: auto]")
+@click.option("--executor", type=click.Choice(["auto", "eager", "compile", "cudagraph"]), help="[default: auto]")
+@click.option(
+    "--schedule", type=click.Choice(["constant", "linear", "cosine"]), help="Of the rates. [default: constant]"
+)
 @click.option("--flip", is_flag=True, default=None, help="Mirror real images at random.")
 @click.option("--augment", metavar="NAME", help="Of real and generated images: diffaugment, for small data sets.")
 @click.option("--eval-every", type=click.IntRange(min=1), metavar="STEPS", help="Evaluate, and keep the best weights.")
+@click.option("--on-collapse", type=click.Choice(["warn", "stop"]), help="If images become alike. [default: warn]")
+@click.option(
+    "--observer", "observers", metavar="NAME", multiple=True, default=None, help="tensorboard, or a plugin's."
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration in TOML.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, over --config.")
 @click.option("--resume", metavar="RUN", help="Go on with a run: its directory, NAME/N, or last.")
@@ -72,7 +105,7 @@ def command(
     from ganzoo.config import merge, parse_settings, read_file
     from ganzoo.errors import TrainingStopped, UsageError
 
-    given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] is not None}
+    given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] not in (None, ())}
     settings = merge(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
     if resume and init_from:
         raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
@@ -82,6 +115,7 @@ def command(
     from ganzoo import api
     from ganzoo.cli.progress import Progress
     from ganzoo.session import Session
+    from ganzoo.training.ranks import is_chief
 
     if print_config or dry_run:
         session = Session(api.open_registry(registry), runs, strict=strict)
@@ -103,7 +137,8 @@ def command(
             )
     except TrainingStopped as stopped:
         raise TrainingStopped(str(stopped), hint=f"{stopped.hint}{there}") from stopped
-    _show_result(result, there, as_json)
+    if is_chief():
+        _show_result(result, there, as_json)
 
 
 def _show_plan(

@@ -1,5 +1,18 @@
-"""The training engine. What a plugin's networks and losses need of it stands here; torch is imported from here on."""
+"""The training engine. What a plugin's networks and losses need of it stands here.
 
-from ganzoo.training.step import Discriminator, Output, Step, View
+Resolved when first used: ``ganzoo.training.run`` is read where torch is not wanted.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganzoo.training.step import Discriminator, Output, Step, View
 
 __all__ = ["Discriminator", "Output", "Step", "View"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("ganzoo.training.step"), name)
+    raise AttributeError(f"module 'ganzoo.training' has no attribute {name!r}")

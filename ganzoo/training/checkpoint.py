@@ -1,10 +1,12 @@
-"""A trainer's whole state as one safetensors file: no pickle, tensors by parameter name, the counter as metadata.
+"""A trainer's whole state as one safetensors file: no pickle, tensors by parameter name, scalars as metadata.
 
 Because random numbers depend on the step alone (``draws``), no generator state is needed to go on bit for bit.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,18 +21,104 @@ from ganzoo.training.trainer import Trainer
 FORMAT = "1"
 
 
-def write(trainer: Trainer, path: Path) -> None:
-    """Save everything that the next step depends on; the file appears whole or not at all."""
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that the next step depends on, in host memory: training may go on meanwhile.
+
+    Args:
+        tensors: by name, contiguous; they share memory with nothing. Not to be read before ``arrived``.
+        steps_done: finished steps.
+        scalars: see ``Trainer.scalars``.
+        copied: comes after the copies from a CUDA device.
+    """
+
+    tensors: Mapping[str, Tensor]
+    steps_done: int
+    scalars: Mapping[str, float]
+    copied: torch.cuda.Event | None = None
+
+    def arrived(self) -> "Snapshot":
+        """Itself, once all of it is here."""
+        if self.copied is not None:
+            self.copied.synchronize()
+        return self
+
+
+def take(trainer: Trainer) -> Snapshot:
+    """The state between two steps; on a CUDA device nothing waits for it."""
     tensors = _weights(trainer)
     for name, optimizer in trainer.optimizers.items():
-        module = trainer.modules()[name]
-        for parameter_name, parameter in module.named_parameters():
+        for parameter_name, parameter in trainer.modules()[name].named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{name}.{parameter_name}.{key}"] = value
     tensors |= {f"telemetry.{name}": pair for name, pair in trainer.telemetry.state().items()}
-    stored = _storable(tensors)
-    header = {"format": FORMAT, "steps_done": trainer.steps_done, "digest": _digest(stored, trainer.steps_done)}
-    write_atomic(path, save(stored, {"ganzoo": json.dumps(header)}))
+    return Snapshot(_host_copies(tensors), trainer.steps_done, trainer.scalars(), _mark(tensors))
+
+
+def put_back(trainer: Trainer, snapshot: Snapshot, source: object) -> None:
+    """Bring ``trainer`` to the state that was taken; tensors that it has keep their place in memory.
+
+    Args:
+        source: named where the state is another model's.
+
+    Raises:
+        IntegrityError: it is.
+    """
+    tensors = snapshot.arrived().tensors
+    _copy(_weights(trainer), tensors, source)
+    for name, optimizer in trainer.optimizers.items():
+        for parameter_name, parameter in trainer.modules()[name].named_parameters():
+            moments = _below(tensors, f"adam.{name}.{parameter_name}.")
+            if held := optimizer.state.get(parameter):  # perhaps a CUDA graph's: where it is, it must stay
+                for key, value in held.items():
+                    value.copy_(moments.get(key, torch.zeros(())))
+            elif moments:
+                optimizer.state[parameter] = {key: _like(parameter, value) for key, value in moments.items()}
+    trainer.telemetry.load_state(_below(tensors, "telemetry."))
+    trainer.steps_done = snapshot.steps_done
+    trainer.load_scalars(snapshot.scalars)
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """As a file. No torch operation computes here, so any thread may do it: one of its own would get OpenMP threads of
+    its own, which slow the training's down.
+    """
+    arrived = snapshot.arrived()
+    header = {
+        "format": FORMAT,
+        "steps_done": arrived.steps_done,
+        "scalars": dict(arrived.scalars),
+        "digest": _digest(arrived),
+    }
+    return save(dict(arrived.tensors), {"ganzoo": json.dumps(header)})
+
+
+def load(path: Path) -> Snapshot:
+    """What was saved in a file.
+
+    Raises:
+        IntegrityError: it is damaged, or of another format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["ganzoo"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+        if header["format"] != FORMAT:
+            raise IntegrityError(f"checkpoint {path} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
+        snapshot = Snapshot(tensors, int(header["steps_done"]), dict(header["scalars"]))
+        if header["digest"] != _digest(snapshot):
+            raise ValueError("its content is not what was saved")
+        return snapshot
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise IntegrityError(
+            f"checkpoint {path} is damaged: {error}",
+            hint="remove it, and --resume goes on from the one before",
+        ) from error
+
+
+def write(trainer: Trainer, path: Path) -> None:
+    """Save the state; the file appears whole or not at all."""
+    write_atomic(path, encode(take(trainer)))
 
 
 def read(trainer: Trainer, path: Path) -> None:
@@ -39,23 +127,16 @@ def read(trainer: Trainer, path: Path) -> None:
     Raises:
         IntegrityError: the file is damaged, or is another model's.
     """
-    tensors, steps_done = _load(path)
-    _copy(_weights(trainer), tensors, path)
-    for name, optimizer in trainer.optimizers.items():
-        for parameter_name, parameter in trainer.modules()[name].named_parameters():
-            prefix = f"adam.{name}.{parameter_name}."
-            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            if state:
-                optimizer.state[parameter] = {key: _like(parameter, value) for key, value in state.items()}
-    prefix = "telemetry."
-    sums = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-    trainer.telemetry.load_state(sums)
-    trainer.steps_done = steps_done
+    put_back(trainer, load(path), path)
 
 
 def network_bytes(module: nn.Module) -> bytes:
     """A network's weights and buffers as a safetensors file."""
-    return save(_storable(module.state_dict()))
+    weights = module.state_dict()
+    stored, copied = _host_copies(weights), _mark(weights)
+    if copied is not None:
+        copied.synchronize()
+    return save(stored)
 
 
 def load_network(module: nn.Module, data: bytes, source: str) -> None:
@@ -84,41 +165,45 @@ def _weights(trainer: Trainer) -> dict[str, Tensor]:
     }
 
 
-def _storable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Dense, on the CPU, and sharing no memory: tied weights are stored under each of their names."""
-    return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _digest(tensors: dict[str, Tensor], steps_done: int) -> str:
-    """SHA-256 of the counter and of every tensor's name, type, shape and bytes."""
-    digest = hashlib.sha256(str(steps_done).encode())
-    for key in sorted(tensors):
-        tensor = tensors[key]
+def _host_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Dense, and sharing no memory: tied weights are stored under each of their names.
+
+    From a CUDA device into pinned memory, in the stream that the training uses: its next update comes after the copies
+    by itself, and the host waits for neither. A stream aside would need a copy on the device, too.
+    """
+    return {
+        key: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda).copy_(
+            tensor.detach(), non_blocking=tensor.is_cuda
+        )
+        for key, tensor in tensors.items()
+    }
+
+
+def _mark(tensors: Mapping[str, Tensor]) -> torch.cuda.Event | None:
+    """An event after all that the device was asked for so far; None where nothing is on one."""
+    if not any(tensor.is_cuda for tensor in tensors.values()):
+        return None
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record()
+    return event
+
+
+def _digest(snapshot: Snapshot) -> str:
+    """SHA-256 of the scalars and of every tensor's name, type, shape and bytes."""
+    scalars = [snapshot.steps_done, sorted(snapshot.scalars.items())]
+    digest = hashlib.sha256(json.dumps(scalars).encode())
+    for key, tensor in sorted(snapshot.tensors.items()):
         digest.update(f"/{key} {tensor.dtype} {list(tensor.shape)}/".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
-def _load(path: Path) -> tuple[dict[str, Tensor], int]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["ganzoo"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        if header["format"] != FORMAT:
-            raise IntegrityError(f"checkpoint {path} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
-        steps_done = int(header["steps_done"])
-        if header["digest"] != _digest(tensors, steps_done):
-            raise ValueError("its content is not what was saved")
-        return tensors, steps_done
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise IntegrityError(
-            f"checkpoint {path} is damaged: {error}",
-            hint="remove it, and --resume goes on from the one before",
-        ) from error
-
-
 @torch.no_grad()
-def _copy(targets: dict[str, Tensor], tensors: dict[str, Tensor], source: object) -> None:
+def _copy(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: object) -> None:
     for key, target in targets.items():
         found = tensors.get(key)
         if found is None or found.shape != target.shape:
@@ -130,5 +215,5 @@ def _copy(targets: dict[str, Tensor], tensors: dict[str, Tensor], source: object
 def _like(parameter: Tensor, value: Tensor) -> Tensor:
     """Adam's state in its parameter's memory format, so that a resumed update is the same to the bit."""
     if value.shape != parameter.shape:
-        return value.to(parameter.device)
+        return value.to(parameter.device, copy=True)
     return torch.empty_like(parameter).copy_(value)

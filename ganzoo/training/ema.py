@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class EMA:
@@ -18,24 +18,25 @@ class EMA:
     def __init__(self, generator: nn.Module, kimg: float) -> None:
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
         self._half_life = kimg * 1000
-        self._live = generator
+        # Each tensor once, tied or not. Buffers by their place: a network may put another tensor there.
+        self._averaged: list[Tensor] = list(self.generator.parameters())
+        self._followed: list[Tensor] = list(generator.parameters())
+        places = [name.rpartition(".") for name, _ in generator.named_buffers()]
+        self._buffers = [
+            (self.generator.get_submodule(module), generator.get_submodule(module), name) for module, _, name in places
+        ]
 
     @torch.no_grad()
     def update(self, images_shown: int, batch: int) -> None:
         """Follow the generator after a step of ``batch`` images, ``images_shown`` in all."""
         half_life = max(min(self._half_life, images_shown * self.RAMP), 1e-8)
         weight = 1 - 0.5 ** (batch / half_life)
-        live = _tensors(self._live)  # looked up anew: a network may put another tensor in a buffer's place
-        averaged, sources = [], []
-        for name, target in _tensors(self.generator).items():
+        averaged, followed = self._averaged.copy(), self._followed.copy()
+        for mine, theirs, name in self._buffers:
+            target, source = getattr(mine, name), getattr(theirs, name)
             if target.is_floating_point():
                 averaged.append(target)
-                sources.append(live[name])
+                followed.append(source)
             else:  # a counter
-                target.copy_(live[name])
-        torch._foreach_lerp_(averaged, sources, weight)
-
-
-def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and buffers by name, each tensor once, tied or not."""
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+                target.copy_(source)
+        torch._foreach_lerp_(averaged, followed, weight)

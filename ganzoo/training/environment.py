@@ -1,5 +1,6 @@
 """What results depend on besides configuration and data: versions and hardware."""
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -9,8 +10,12 @@ import torch
 LIBRARIES = ("ganzoo", "torch", "numpy", "onnx", "onnxscript", "pillow", "safetensors", "scikit-learn")
 
 
-def describe() -> dict[str, Any]:
-    """As JSON, without anything that names the machine."""
+def describe(ranks: int = 1) -> dict[str, Any]:
+    """As JSON, without anything that names the machine.
+
+    Args:
+        ranks: processes that share each batch.
+    """
     hardware: dict[str, str | None] = {"cpu": torch.backends.cpu.get_cpu_capability()}
     if torch.cuda.is_available():
         hardware |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
@@ -19,7 +24,19 @@ def describe() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
         "hardware": hardware,
+        "ranks": ranks,
     }
+
+
+def launch() -> str:
+    """What tells one launch of torchrun from others, on all its ranks and when it starts them again; else empty."""
+    name = os.environ.get("TORCHELASTIC_RUN_ID", "")
+    return f"{name}/{os.getppid()}" if name == "none" else name  # "none" unless torchrun was given an id
+
+
+def restarted() -> bool:
+    """Whether torchrun has started its processes again, because one of them failed."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 def _version(distribution: str) -> str | None:

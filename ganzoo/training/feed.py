@@ -19,6 +19,7 @@ from ganzoo.config import RunConfig
 from ganzoo.data import ImageSet
 from ganzoo.training.draws import Order
 from ganzoo.training.precision import Precision
+from ganzoo.training.ranks import ALONE, Ranks
 
 RESIDENT_SHARE = 0.4
 """Of a CUDA device's free memory: what the images may take; the rest is for the networks."""
@@ -131,9 +132,9 @@ class Streamed(Feed):
         return partial(_read, self._pixels, self._order.rows(step, phase), pinned)
 
 
-def open_feed(images: ImageSet, precision: Precision, config: RunConfig) -> Feed:
-    """The whole set on the device if it fits, else batch by batch."""
-    order = Order(config.seed, len(images), config.batch)
+def open_feed(images: ImageSet, precision: Precision, config: RunConfig, ranks: Ranks = ALONE) -> Feed:
+    """The whole set on the device if it fits, else batch by batch; of each batch, this rank's share."""
+    order = Order(config.seed, len(images), config.batch, (ranks.rank, ranks.count))
     if _fits(images.pixels, precision.device):
         return Resident(images, precision, order)
     return Streamed(images, precision, order, config.critic_steps)

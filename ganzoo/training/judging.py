@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,8 @@ import torch
 from ganzoo.images import to_uint8
 from ganzoo.latents import draw
 from ganzoo.quality import rank
-from ganzoo.training import checkpoint
 from ganzoo.training.run import Run
+from ganzoo.training.saving import Saver
 from ganzoo.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ SEED = 0
 def sampler(trainer: Trainer, seed: int = SEED) -> "Sampler":
     """Images of the averaged generator, as the exported file will make them."""
     generator = trainer.ema.generator
-    device = next(generator.parameters()).device
+    weight = next(generator.parameters())  # of the device, and of the type that z is to have
 
     @torch.no_grad()
     def sample(start: int, count: int) -> "tuple[NDArray[np.uint8], NDArray[np.int64] | None]":
         z, labels = draw(seed, start, count, trainer.latent_dim, trainer.classes)
-        y = None if labels is None else torch.from_numpy(labels).to(device)
-        images = generator(torch.from_numpy(z).to(device), y).float().cpu().contiguous().numpy()
+        y = None if labels is None else torch.from_numpy(labels).to(weight.device)
+        images = generator(torch.from_numpy(z).to(weight), y).float().cpu().contiguous().numpy()
         return np.ascontiguousarray(to_uint8(images, start=start).transpose(0, 3, 1, 2)), labels
 
     return sample
@@ -60,18 +61,21 @@ def due(run: Run, step: int) -> bool:
     return bool(config.eval_every) and step > 0 and (step == config.steps or step % config.eval_every == 0)
 
 
-def evaluate(trainer: Trainer, run: Run, judge: Judge) -> dict[str, float]:
+def evaluate(trainer: Trainer, run: Run, judge: Judge, saver: Saver) -> dict[str, float]:
     """Judge the weights as they are, and keep them if no step before was better."""
     step = trainer.steps_done
     figures = dict(judge.figures(sampler(trainer)))
     before = run.evaluations(judge.protocol)
     if rank(figures) < min(map(rank, before.values()), default=math.inf):
-        checkpoint.write(trainer, run.best_path(step))
-        for other, path in run.best_checkpoints().items():
-            if other != step:
-                path.unlink(missing_ok=True)
+        saver.write(run.best_path(step), then=partial(_keep_only, run, step))
     run.record_evaluation(step, judge.protocol, figures)
     return figures
+
+
+def _keep_only(run: Run, step: int) -> None:
+    for other, path in run.best_checkpoints().items():
+        if other != step:
+            path.unlink(missing_ok=True)
 
 
 def best_step(run: Run, protocol: str) -> int | None:

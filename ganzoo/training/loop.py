@@ -1,24 +1,24 @@
-"""From step to step: reports, previews, checkpoints, and stopping when asked."""
+"""From step to step: reports, previews, checkpoints, going back from what went wrong, and ending."""
 
-import contextlib
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import torch
 
 from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.files import write_atomic
 from ganzoo.images import encode_png, grid
 from ganzoo.training import checkpoint, judging
 from ganzoo.training.run import Run
+from ganzoo.training.saving import Saver
+from ganzoo.training.stopping import Clock, Ending, StopRequest, without_progress
+from ganzoo.training.telemetry import NORMS, READ_EVERY
 from ganzoo.training.trainer import Trainer
+from ganzoo.training.watchdog import LOOK_EVERY, Collapse, Look, bad_number
 
 if TYPE_CHECKING:
     from ganzoo.training.judging import Judge
+
+AGREE_EVERY = 16
+"""Steps after which several ranks agree on whether to stop: each time they wait for one another."""
 
 PREVIEW_IMAGES = 64
 
@@ -45,103 +45,25 @@ class Observer:
         """Something that a person should know, in a line."""
 
 
-class StopRequest:
-    """Set by the first SIGINT or SIGTERM; the second one interrupts at once."""
+def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None" = None) -> Ending:
+    """Step until ``config.steps``, or until ``max_time`` or ``patience`` end it as if that had been its last step.
 
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Handle the signals meanwhile; outside the main thread, where Python allows no handlers, do nothing."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        previous = {number: signal.signal(number, self._received) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _received(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = signal.Signals(number)
-
-
-def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None" = None) -> dict[str, float]:
-    """Step until ``config.steps``; returns the last report.
+    A number that is not finite takes the run back to its last checkpoint (or to where it began) and halves the
+    learning rates, once. Of several ranks only the first one reports, evaluates and writes.
 
     Args:
         judge: evaluates every ``config.eval_every`` steps, and at the end; None: no evaluation.
 
     Raises:
         TrainingStopped: a signal came; the finished steps are saved.
-        GanzooError: a loss was not finite; nothing after it is saved.
+        GanzooError: a number was not finite for the second time, and nothing after that is saved; or images became all
+            alike and ``on_collapse`` is ``stop``, or the last checkpoint cannot be written.
     """
-    config = run.config
-    stop = StopRequest()
-    metrics = run.last_report()  # all that a run which is done already has to say
-    clock = _Clock(trainer)
-    with stop.listening():
-        _evaluate(trainer, run, observer, judge)
-        while trainer.steps_done < config.steps:
-            trainer.step()
-            step = trainer.steps_done
-            observer.stepped(step)
-            if not stop.signal or step == config.steps:  # who is asked to stop evaluates when the run goes on
-                with clock.paused():
-                    _evaluate(trainer, run, observer, judge)
-            # Read once: a signal that comes while this step is recorded ends the run after the next one, with its
-            # own checkpoint.
-            signalled = stop.signal
-            last = step == config.steps or signalled is not None
-            metrics = _record(trainer, run, observer, clock, save=last) or metrics
-            if signalled is not None and step < config.steps:
-                raise TrainingStopped(
-                    f"training stopped by {signalled.name} after step {step} of {config.steps}; everything is saved",
-                    hint=f"go on with: ganzoo train --resume {run.directory}",
-                )
-    return metrics
-
-
-def _evaluate(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None") -> None:
-    """Evaluate what is due and has not been."""
-    step = trainer.steps_done
-    if judge and judging.due(run, step) and step not in run.evaluations(judge.protocol):
-        _refuse_divergence(trainer, run)
-        observer.judged(run, step, judging.evaluate(trainer, run, judge))
-
-
-def _record(trainer: Trainer, run: Run, observer: Observer, clock: "_Clock", save: bool) -> dict[str, float]:
-    """Report, preview and save what is due after a step; returns the report, empty if none was due.
-
-    Reports cover the steps since a multiple of ``report_every``, so that they do not tell where a run was resumed.
-    """
-    config, step = run.config, trainer.steps_done
-    aligned = step % config.report_every == 0
-    report = aligned or step == config.steps
-    show = step % config.preview_every == 0
-    save = save or step % config.checkpoint_every == 0
-    metrics: dict[str, float] = {}
-    if report or show or save or trainer.telemetry.readable_for_free:
-        _refuse_divergence(trainer, run)
-    if save:
-        _refuse_bad_weights(trainer, run)
-    if report:
-        metrics = {**trainer.telemetry.means(), "images_per_second": clock.rate()}
-        run.report(step, metrics)
-        observer.reported(run, step, metrics)
-    if aligned:
-        trainer.telemetry.reset()
-    if show:
-        write_atomic(run.previews / f"step-{step:08d}.png", preview(trainer))
-    if save:
-        checkpoint.write(trainer, run.checkpoint_path(step))
-        run.prune_checkpoints()
-    return metrics
+    observer = observer if trainer.ranks.chief else Observer()
+    with Saver(trainer, observer.noted) as saver:
+        ending = _Loop(trainer, run, observer, judge, saver).to_end()
+        saver.finish()
+    return ending
 
 
 def preview(trainer: Trainer) -> bytes:
@@ -150,43 +72,182 @@ def preview(trainer: Trainer) -> bytes:
     return encode_png(grid(pixels.transpose(0, 2, 3, 1)))
 
 
-class _Clock:
-    """Real images per second since it was last asked, without pauses."""
-
-    def __init__(self, trainer: Trainer) -> None:
+class _Loop:
+    def __init__(self, trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None", saver: Saver) -> None:
         self._trainer = trainer
-        self._mark = (trainer.images_shown, time.perf_counter())
+        self._run = run
+        self._observer = observer
+        self._judge = judge if trainer.ranks.chief else None
+        self._saver = saver
+        self._stop = StopRequest()
+        self._metrics = run.last_report(trainer.steps_done)  # all that a run which is done already has to say
+        self._clock = Clock(trainer, self._metrics.get("seconds", 0.0))
+        self._look = Look(trainer)
+        self._collapse = self._history()
 
-    def rate(self) -> float:
-        images, then = self._mark
-        self._mark = (self._trainer.images_shown, time.perf_counter())
-        return (self._mark[0] - images) / max(self._mark[1] - then, 1e-9)
+    @property
+    def _step(self) -> int:
+        return self._trainer.steps_done
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        images, then = self._mark
-        begin = time.perf_counter()
-        yield
-        self._mark = (images, then + time.perf_counter() - begin)
+    def to_end(self) -> Ending:
+        """Until a step is the last one."""
+        with self._stop.listening():
+            self._evaluate(last=False)
+            reason = self._over()
+            if reason is None:
+                reason = self._impatient()
+            while reason is None:
+                reason = self._advance()
+        return Ending(self._step, reason, self._metrics)
 
+    def _advance(self) -> str | None:
+        """Take a step and do what is due after it; returns why it was the last one, if it was."""
+        self._trainer.step()
+        self._observer.stepped(self._step)
+        # Read once: a signal that comes while this step is recorded ends the run after the next one, with its own
+        # checkpoint.
+        signalled = self._agreed(self._stop.signal is not None)
+        reason = self._over()
+        bad = self._bad_number(leaving=signalled or reason is not None)
+        if bad is not None:
+            self._recover(bad)
+            return None
+        if self._step % LOOK_EVERY == 0:
+            for name, figure in self._look.figures().items():
+                self._trainer.telemetry.log(name, figure)
+        if reason is not None or not signalled:  # who is asked to stop evaluates when the run goes on
+            self._evaluate(last=reason is not None)
+            reason = self._impatient() if reason is None else reason
+        collapsed = self._report(last=reason is not None) and self._run.config.on_collapse == "stop"
+        self._save(last=reason is not None or signalled or collapsed)
+        if reason is None and (signalled or collapsed):
+            self._saver.finish()
+            raise self._stopped() if signalled else self._collapsed()
+        return reason
 
-def _refuse_divergence(trainer: Trainer, run: Run) -> None:
-    step = trainer.telemetry.bad_step()
-    if step is not None:
-        raise _diverged(run, f"the loss of step {step + 1} is not a finite number")
+    def _over(self) -> str | None:
+        """Whether the run has come to its end, and if that is not its last step, why; None: it has not."""
+        limit = self._run.config.max_time
+        if self._step >= self._run.config.steps:
+            return ""
+        if limit and self._agreed(self._trainer.ranks.chief and self._clock.seconds() >= limit):
+            return f"its {limit:g} seconds are over"
+        return None
 
+    def _impatient(self) -> str | None:
+        """Whether evaluations have got no better for too long, in words."""
+        patience = self._run.config.patience
+        if not (patience and judging.due(self._run, self._step)):
+            return None
+        enough = self._judge is not None and without_progress(self._run, self._judge) >= patience
+        return f"{patience} evaluations found nothing better" if self._trainer.ranks.any(enough) else None
 
-def _refuse_bad_weights(trainer: Trainer, run: Run) -> None:
-    """A finite loss can have a gradient that is not; its weights must not become the newest checkpoint."""
-    for name, module in trainer.modules().items():
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in module.state_dict().values()):
-            raise _diverged(run, f"after step {trainer.steps_done} the {name}'s weights are not finite numbers")
+    def _agreed(self, flag: bool) -> bool:
+        """Whether it is true on any rank; several ranks find out in each ``AGREE_EVERY``-th step only."""
+        ranks = self._trainer.ranks
+        return flag if ranks.count == 1 else self._step % AGREE_EVERY == 0 and ranks.any(flag)
 
+    def _bad_number(self, leaving: bool) -> str | None:
+        """What is not a finite number, if anything, on any rank.
 
-def _diverged(run: Run, reason: str) -> GanzooError:
-    config = run.config
-    return GanzooError(
-        f"training of {config.model} diverged: {reason}; nothing was registered",
-        hint=f"try --set generator.lr={config.generator.lr / 2:g} --set discriminator.lr="
-        f"{config.discriminator.lr / 2:g}, or --set precision=fp32; the last good checkpoint is in {run.directory}",
-    )
+        Looked for before anything is told or kept of a step, and in each step where it costs no waiting.
+        """
+        config, step, trainer = self._run.config, self._step, self._trainer
+        intervals = (READ_EVERY, LOOK_EVERY, config.report_every, config.preview_every, config.checkpoint_every)
+        told = leaving or any(step % every == 0 for every in intervals) or judging.due(self._run, step)
+        free = trainer.ranks.count == 1 and trainer.objective.precision.device.type == "cpu"
+        if not told and not free:
+            return None
+        bad = bad_number(trainer, weights=told)
+        return (bad or "a number of another rank is not finite") if trainer.ranks.any(bad is not None) else None
+
+    def _recover(self, bad: str) -> None:
+        """Go back to the last state that was kept, and on with half the learning rates; but only once."""
+        trainer, run = self._trainer, self._run
+        if trainer.lr_factor < 1:
+            raise self._diverged(bad)
+        self._saver.settle()
+        checkpoint.put_back(trainer, self._saver.last, "the state in memory")
+        trainer.lr_factor /= 2
+        said = f"{bad}: back to step {self._step}, and on with half the learning rates"
+        if trainer.ranks.chief:
+            run.rewind(self._step)
+            # With the step from which on it counts: a run that is resumed from before comes here again.
+            run.record_event(self._step + 1, "recovered", said)
+        self._observer.noted(said)
+        self._collapse = self._history()
+
+    def _evaluate(self, last: bool) -> None:
+        """Evaluate what is due and has not been."""
+        run, step, judge = self._run, self._step, self._judge
+        if judge and (judging.due(run, step) or last) and step not in run.evaluations(judge.protocol):
+            with self._clock.paused():
+                self._observer.judged(run, step, judging.evaluate(self._trainer, run, judge, self._saver))
+
+    def _report(self, last: bool) -> bool:
+        """Report the means since a multiple of ``report_every``, so that they do not tell where a run was resumed.
+
+        Returns:
+            Whether there is a report, and it shows a collapse.
+        """
+        step, telemetry = self._step, self._trainer.telemetry
+        aligned = step % self._run.config.report_every == 0
+        if not aligned and not last:
+            return False
+        telemetry.average(self._trainer.ranks)
+        times = {"images_per_second": self._clock.rate(), "seconds": self._clock.seconds()}
+        self._metrics = {**telemetry.means(), **times}
+        self._chiefly(lambda: self._run.report(step, self._metrics))
+        self._observer.reported(self._run, step, self._metrics)
+        if said := self._collapse.see(step, self._metrics):
+            self._chiefly(lambda: self._run.record_event(step, "collapse", said))
+            self._observer.noted(said)
+        if aligned:
+            telemetry.reset()
+        return self._collapse.since is not None
+
+    def _save(self, last: bool) -> None:
+        """Write what is due: a preview, a checkpoint."""
+        run, config, step = self._run, self._run.config, self._step
+        if step % config.preview_every == 0:
+            self._chiefly(lambda: write_atomic(run.sample_path(step), preview(self._trainer)))
+        if last or step % config.checkpoint_every == 0:
+            self._trainer.telemetry.average(self._trainer.ranks)
+            self._saver.keep(run.checkpoint_path(step), then=run.prune_checkpoints)
+        self._saver.look()
+
+    def _chiefly(self, write: Callable[[], object]) -> None:
+        """Of several ranks only the first one writes; what it cannot write is missing, and training goes on."""
+        try:
+            if self._trainer.ranks.chief:
+                write()
+        except GanzooError as error:
+            self._observer.noted(f"{error}; training goes on without it")
+
+    def _history(self) -> Collapse:
+        return Collapse(report for report in self._run.reports() if report["step"] <= self._step)
+
+    def _stopped(self) -> GanzooError:
+        by = self._stop.signal.name if self._stop.signal else "a signal to another rank"
+        return TrainingStopped(
+            f"training stopped by {by} after step {self._step} of {self._run.config.steps}; everything is saved",
+            hint=f"go on with: ganzoo train --resume {self._run.directory}",
+        )
+
+    def _collapsed(self) -> GanzooError:
+        return GanzooError(
+            f"training stopped after step {self._step}: since step {self._collapse.since} the generator's images are "
+            "all alike; everything is saved, and nothing was registered",
+            hint=f"go on all the same with: ganzoo train --resume {self._run.directory} --on-collapse warn",
+        )
+
+    def _diverged(self, bad: str) -> GanzooError:
+        run, config = self._run, self._run.config
+        norms = [f"{name} {run.last_report()[name]:.3g}" for name in NORMS.values() if name in run.last_report()]
+        before = f" (gradients before: {', '.join(norms)})" if norms else ""
+        return GanzooError(
+            f"training of {config.model} diverged a second time: {bad}{before}; half the learning rates did not help, "
+            "and nothing was registered",
+            hint=f"try --set generator.lr={config.generator.lr / 4:g} --set discriminator.lr="
+            f"{config.discriminator.lr / 4:g}, or --set precision=fp32; the last good checkpoint is in {run.directory}",
+        )

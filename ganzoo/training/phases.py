@@ -20,26 +20,34 @@ class GANLoss(Protocol):
         """The generator's loss, a scalar, to be minimised."""
 
 
-def critic_loss(step: Step, loss: GANLoss, penalties: Sequence[Penalty], number: int) -> Tensor:
-    """The critic's whole loss in step ``number``: the loss proper and the penalties that are due.
+def due_penalties(penalties: Sequence[Penalty], number: int) -> tuple[int, ...]:
+    """Places of the penalties that act in step ``number``: each ``every``-th step (lazy regularisation)."""
+    return tuple(place for place, penalty in enumerate(penalties) if number % penalty.every == 0)
 
-    A penalty with ``every`` = k acts on each k-th step with k times its weight (lazy regularisation).
+
+def critic_loss(step: Step, loss: GANLoss, due: Sequence[Penalty], inner_scale: float = 1.0) -> Tensor:
+    """The critic's whole loss: the loss proper and the penalties that are due.
+
+    A penalty that acts on each k-th step only has k times its weight there (StyleGAN2, appendix B).
+
+    Args:
+        inner_scale: see ``Precision.inner_scale``.
     """
-    due = [penalty for penalty in penalties if number % penalty.every == 0]
     points = [penalty.points(step) for penalty in due]
-    for x in points:  # before any logits are read: a penalty at the real or fake images shares their forward pass
-        if x is step.real.images or x is step.fake.images:
-            x.requires_grad_(True)
+    for view in (step.real, step.fake):  # before any logits are read: a penalty at these images shares their pass
+        if any(x is view.images for x in points):
+            images, leaf = view.images, view.track()
+            points = [leaf if x is images else x for x in points]
     total = loss.discriminator(step)
     step.log("loss_d", total)
     for penalty, x in zip(due, points, strict=True):
-        value = penalty.value(squared_gradient_norm(step, x)).mean()
+        value = penalty.value(squared_gradient_norm(step, x, inner_scale)).mean()
         step.log(penalty.name, value)
         total = total + (penalty.weight * penalty.every) * value
     return total
 
 
-def squared_gradient_norm(step: Step, points: Tensor) -> Tensor:
+def squared_gradient_norm(step: Step, points: Tensor, inner_scale: float = 1.0) -> Tensor:
     """q_i = |d D(x_i) / d x_i|^2 for each sample [B], differentiable with respect to the critic.
 
     The gradient of the summed logits is each sample's own only while samples do not meet in the critic, which is why
@@ -52,8 +60,9 @@ def squared_gradient_norm(step: Step, points: Tensor) -> Tensor:
     else:
         points = points.detach().requires_grad_(True)
         logits = step.score(points).logits
-    (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
-    return gradient.flatten(1).square().sum(1)
+    total = logits.sum() if inner_scale == 1 else logits.sum() * inner_scale
+    (gradient,) = torch.autograd.grad(total, points, create_graph=True)
+    return (gradient if inner_scale == 1 else gradient / inner_scale).flatten(1).square().sum(1)
 
 
 def generator_loss(step: Step, loss: GANLoss) -> Tensor:

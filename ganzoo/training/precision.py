@@ -1,16 +1,20 @@
 """What number format the networks run in, on what device, and on how many threads."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import torch
+from torch import Tensor
 
 from ganzoo.errors import UsageError
 
-Dtype = Literal["fp32", "bf16"]
+Dtype = Literal["fp32", "bf16", "fp16", "fp64"]
+
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 SMALL_BATCH_FLOPS = 500_000_000
 
@@ -40,15 +44,20 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> Dtype:
-    """``fp32``, ``bf16``, or ``auto``: bf16 where the hardware multiplies it natively.
+    """``fp32``, ``bf16``, ``fp16``, ``fp64``, or ``auto``: bf16 where the hardware multiplies it natively, else fp32.
 
-    bf16 has fp32's range, so it needs no loss scaling, and a penalty's double backward stays finite.
+    bf16 has fp32's range, so it needs no loss scaling, and a penalty's double backward stays finite. fp16 is for older
+    GPUs; fp64 for checking mathematics.
+
+    Raises:
+        UsageError: the name is none of these.
     """
     if name == "auto":
         return "bf16" if fast_bf16(device) else "fp32"
-    if name not in ("fp32", "bf16"):
-        raise UsageError(f"unknown precision {name!r}", hint="choose one of: auto, bf16, fp32")
-    return "bf16" if name == "bf16" else "fp32"
+    for dtype in get_args(Dtype):
+        if name == dtype:
+            return cast(Dtype, dtype)
+    raise UsageError(f"unknown precision {name!r}", hint=f"choose one of: auto, {', '.join(sorted(get_args(Dtype)))}")
 
 
 def fast_bf16(device: torch.device) -> bool:
@@ -68,34 +77,79 @@ def choose_threads(flops: int) -> int:
 
 
 @contextmanager
-def running_on(threads: int) -> Iterator[None]:
-    """Let torch use ``threads`` CPU threads meanwhile; results depend on it to the bit."""
-    before = torch.get_num_threads()
+def running_on(threads: int, *, tf32: bool = False, deterministic: bool = False) -> Iterator[None]:
+    """Set torch's process-wide switches meanwhile; results depend on each of them to the bit.
+
+    Args:
+        threads: of the CPU.
+        tf32: whether CUDA may multiply fp32 matrices and convolve fp32 images in TF32. torch's own default is yes for
+            the one and no for the other.
+        deterministic: on CUDA, only algorithms that repeat their results to the bit; else the fastest for the shapes.
+    """
+    matmul, convolution = torch.backends.cuda.matmul, cast(Any, torch.backends.cudnn).conv
+    before = (torch.get_num_threads(), matmul.fp32_precision, convolution.fp32_precision)
+    switches = (torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
     torch.set_num_threads(threads)
+    matmul.fp32_precision = convolution.fp32_precision = "tf32" if tf32 else "ieee"
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.use_deterministic_algorithms(deterministic or switches[1])
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        matmul.fp32_precision, convolution.fp32_precision = before[1:]
+        torch.backends.cudnn.benchmark = switches[0]
+        torch.use_deterministic_algorithms(switches[1])
 
 
 @dataclass(frozen=True)
 class Precision:
-    """The policy for one run: weights, logits, losses, penalties and optimizer in fp32, networks in ``dtype``.
+    """The policy for one run: networks compute in ``dtype``; weights, logits, losses, penalties and optimizer are fp32.
 
-    channels_last is what the fast convolution kernels of CPUs (oneDNN) and of bf16 tensor cores work in.
+    With fp64 all of it is in fp64. channels_last is what the fast convolution kernels of CPUs (oneDNN) and of half
+    precision tensor cores work in.
     """
 
     dtype: Dtype
     device: torch.device
 
+    @property
+    def master(self) -> torch.dtype:
+        """Of weights, latents and images."""
+        return torch.float64 if self.dtype == "fp64" else torch.float32
+
+    @property
+    def scaled(self) -> bool:
+        """Whether gradients would underflow if losses were not scaled: fp16's smallest number is 6e-8."""
+        return self.dtype == "fp16"
+
+    @property
+    def inner_scale(self) -> float:
+        """What logits are multiplied by before a penalty's inner gradient, which is divided by it in fp32.
+
+        In fp16, 41 % of a small critic's input gradient is zero without, and 2^16, the usual first scale of a loss,
+        is infinite itself (fp16 ends at 65,504); 2^8 leaves room on both sides.
+        """
+        return 2.0**8 if self.scaled else 1.0
+
+    def widened(self, x: Tensor) -> Tensor:
+        """Latents or images in the type of the weights."""
+        return x.to(self.master)
+
     def autocast(self) -> AbstractContextManager[Any]:
         """The context that a network's forward pass runs in."""
-        if self.dtype == "fp32":
+        if self.dtype not in _HALF:
             return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return torch.autocast(self.device.type, _HALF[self.dtype])
 
     @property
     def memory_format(self) -> torch.memory_format:
         """For the networks' weights and images."""
-        fast = self.dtype == "bf16" or self.device.type == "cpu"
+        fast = self.dtype in _HALF or self.device.type == "cpu"
         return torch.channels_last if fast else torch.contiguous_format
+
+    def wider(self) -> "Precision":
+        """The next more exact one, to measure this one's rounding against."""
+        return Precision("fp32" if self.dtype in _HALF else "fp64", self.device)

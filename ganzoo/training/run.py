@@ -5,27 +5,51 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 lock             held by the process that trains it
                 metrics.jsonl    a line a report
                 evaluations.jsonl   a line an evaluation, if there are any
-                previews/        grids from fixed latents
+                events.jsonl     a line a recovery from numbers that were not finite, or a collapse, if there are any
+                samples/         grids from fixed latents, as training goes on
                 checkpoints/     the newest three, and the best if there are evaluations
                 samples.png      the final grid, and what was exported
+                outcome.json     how it ended
+                samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
 """
 
+import contextlib
 import fcntl
 import json
 import math
+import os
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from ganzoo.config import RunConfig, convert
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError
-from ganzoo.files import write_atomic
+from ganzoo.files import cannot_write, write_atomic
 
 KEPT_CHECKPOINTS = 3
 LAST = "last"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended, until it goes on.
+
+    Args:
+        state: ``finished``, ``stopped`` (by a signal) or ``failed``.
+        step: how many it had done.
+        reason: why it ended before its last step, in a line.
+        versions: what was registered: ``last`` and, if it is another one, ``best`` -> reference.
+    """
+
+    state: Literal["finished", "stopped", "failed"]
+    step: int
+    reason: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Run:
@@ -86,6 +110,13 @@ class Run:
         raise NotFoundError(f"no run {reference!r}", hint=f"give a run's directory, or --resume {LAST}")
 
     @classmethod
+    def launched(cls, launch: str, runs: Path) -> "Run | None":
+        """The newest run below ``runs`` that ``launch`` (``environment.launch``) made or went on with."""
+        found = [cls._open(path.parent) for path in runs.glob("*/*/run.json")]
+        of_launch = [run for run in found if run.facts.get("launch") == launch]
+        return max(of_launch, key=lambda run: _last_touched(run.directory), default=None)
+
+    @classmethod
     def _open(cls, directory: Path) -> "Run":
         try:
             values = tomllib.loads((directory / "config.toml").read_text("utf-8"))
@@ -99,7 +130,7 @@ class Run:
         write_atomic(self.directory / "config.toml", self.config.to_toml().encode())
         write_atomic(self.directory / "run.json", (json.dumps(self.facts, indent=2, sort_keys=True) + "\n").encode())
 
-    @contextmanager
+    @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from training this run meanwhile; the system lets go when this process ends.
 
@@ -115,10 +146,25 @@ class Run:
                 ) from error
             yield
 
-    @property
-    def previews(self) -> Path:
-        """Where preview grids go."""
-        return self.directory / "previews"
+    def in_use(self) -> bool:
+        """Whether a process is training it."""
+        try:
+            with (self.directory / "lock").open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # nobody ever trained it, or nobody can say
+            return False
+        return False
+
+    def sample_path(self, step: int) -> Path:
+        """Where the grid after ``step`` steps goes."""
+        return self.directory / "samples" / f"step-{step:08d}.png"
+
+    def samples(self) -> dict[int, Path]:
+        """Step -> grid, ascending."""
+        found = [(path.stem.removeprefix("step-"), path) for path in self.directory.glob("samples/step-*.png")]
+        return dict(sorted((int(step), path) for step, path in found if step.isdecimal()))
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint after ``step`` steps goes."""
@@ -140,7 +186,7 @@ class Run:
     def best_checkpoints(self) -> dict[int, Path]:
         """Step -> file; more than one only between two system calls."""
         found = (self.directory / "checkpoints").glob("best-*.safetensors")
-        return {int(path.stem.removeprefix("best-")): path for path in found}
+        return dict(map(_with_step, found))
 
     @property
     def report_log(self) -> Path:
@@ -152,6 +198,11 @@ class Run:
         """A line an evaluation: figures."""
         return self.directory / "evaluations.jsonl"
 
+    @property
+    def event_log(self) -> Path:
+        """A line an event: what went wrong, and what was done."""
+        return self.directory / "events.jsonl"
+
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
         """Append a line to ``metrics.jsonl``; what is not a finite number is null there."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
@@ -161,30 +212,78 @@ class Run:
         """Append a line to ``evaluations.jsonl``."""
         _append(self.evaluation_log, {"step": step, "protocol": protocol, "figures": dict(figures)})
 
+    def record_event(self, step: int, kind: Literal["recovered", "collapse"], message: str) -> None:
+        """Append a line to ``events.jsonl``."""
+        _append(self.event_log, {"step": step, "kind": kind, "message": message})
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event, oldest first: ``step``, ``kind`` and ``message``."""
+        return _entries(self.event_log)
+
     def last_report(self, up_to: float = math.inf) -> dict[str, float]:
         """The newest report, at most at step ``up_to``, without what was not a number; empty if there is none."""
-        reports = [entry for entry in _entries(self.report_log) if entry["step"] <= up_to]
+        reports = [entry for entry in self.reports() if entry["step"] <= up_to]
         newest = max(reports, key=lambda entry: entry["step"], default={})
         return {name: value for name, value in newest.items() if name != "step" and value is not None}
 
+    def reports(self) -> list[dict[str, Any]]:
+        """Every report, oldest first: ``step``, and numbers by name; None for what was not finite."""
+        return _entries(self.report_log)
+
+    def all_evaluations(self) -> list[dict[str, Any]]:
+        """Every evaluation, oldest first: ``step``, ``protocol`` and ``figures`` by name."""
+        return _entries(self.evaluation_log)
+
     def evaluations(self, protocol: str) -> dict[int, dict[str, float]]:
         """Step -> figures, of those by one protocol."""
-        entries = _entries(self.evaluation_log)
-        return {entry["step"]: entry["figures"] for entry in entries if entry["protocol"] == protocol}
+        return {entry["step"]: entry["figures"] for entry in self.all_evaluations() if entry["protocol"] == protocol}
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Record how it ended.
+
+        Raises:
+            GanzooError: it could not be written.
+        """
+        write_atomic(self.directory / "outcome.json", (json.dumps(asdict(outcome), indent=2) + "\n").encode())
+
+    def outcome(self) -> Outcome | None:
+        """How it ended; None while it goes on, and where it ended without a word.
+
+        Raises:
+            IntegrityError: the record cannot be read.
+        """
+        path = self.directory / "outcome.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.exists() else None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise IntegrityError(f"{path} cannot be read: {error}", hint="remove it; all else is in order") from error
 
     def rewind(self, step: int) -> None:
-        """Drop what was reported after ``step``: a resumed run reports it again."""
-        for path in filter(Path.exists, (self.report_log, self.evaluation_log)):
+        """Drop what came after ``step``, and how the run ended: a resumed run comes there again."""
+        for path in filter(Path.exists, (self.report_log, self.evaluation_log, self.event_log)):
             kept = [line for line in path.read_text("utf-8").splitlines() if _step(line) <= step]
             write_atomic(path, "".join(f"{line}\n" for line in kept).encode())
-        for best, path in self.best_checkpoints().items():
-            if best > step:
-                path.unlink(missing_ok=True)
+        by_step = [*self.best_checkpoints().items(), *self.samples().items(), *map(_with_step, self.checkpoints())]
+        later = [path for at, path in by_step if at > step]  # a checkpoint that is there is one that cannot be read
+        halves = self.directory.glob("checkpoints/.*.partial")  # of a process that was killed while it wrote
+        for path in [*later, *halves, self.directory / "outcome.json"]:
+            path.unlink(missing_ok=True)
 
 
 def _append(log: Path, entry: Mapping[str, Any]) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
+    """One line more, or, if it cannot be written, none.
+
+    Raises:
+        GanzooError: it cannot be.
+    """
+    size = log.stat().st_size if log.exists() else 0
+    try:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.truncate(log, size)
+        raise cannot_write(log, error) from error
 
 
 def _entries(log: Path) -> list[dict[str, Any]]:
@@ -193,13 +292,17 @@ def _entries(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if math.isfinite(_step(line))]
 
 
+def _with_step(path: Path) -> tuple[int, Path]:
+    return int(path.stem.partition("-")[2]), path
+
+
 def _claim(directory: Path) -> bool:
     """Make ``directory`` with its parts; False if somebody else has."""
     try:
         directory.mkdir()
     except FileExistsError:
         return False
-    (directory / "previews").mkdir()
+    (directory / "samples").mkdir()
     (directory / "checkpoints").mkdir()
     return True
 

@@ -3,23 +3,40 @@
 from dataclasses import replace
 
 import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import PluginError
+from ganzoo.errors import PluginError, UsageError
 from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape
+from ganzoo.training import rehearsal
+from ganzoo.training.batch import Augment, Batch, Batches
+from ganzoo.training.batchnorm import synchronise
+from ganzoo.training.executors import choose_executor
 from ganzoo.training.feed import open_feed
-from ganzoo.training.networks import build
+from ganzoo.training.masked import mask_activations
+from ganzoo.training.networks import Networks, build, check_penalties
+from ganzoo.training.objective import Objective
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads
-from ganzoo.training.trainer import Augment, Trainer
+from ganzoo.training.ranks import ALONE, Ranks, local_device
+from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import load_target
 
 
-def settle(recipe: Recipe) -> Recipe:
-    """Fill in what waits for the hardware: device and precision."""
-    device = choose_device(recipe.config.device)
-    precision = choose_precision(recipe.config.precision, device)
-    return replace(recipe, config=replace(recipe.config, device=str(device), precision=precision))
+def settle(recipe: Recipe, ranks: Ranks = ALONE) -> Recipe:
+    """Fill in what waits for the hardware: device, precision and executor."""
+    config = recipe.config
+    device = choose_device(local_device(config.device))
+    return replace(
+        recipe,
+        config=replace(
+            config,
+            device=device.type if ranks.count > 1 else str(device),  # each rank has one of its own
+            precision=choose_precision(config.precision, device),
+            executor=choose_executor(config.executor, device, ranks.count, config.accumulate),
+        ),
+    )
 
 
 def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:
@@ -28,7 +45,7 @@ def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:
     return shape if recipe.architecture.conditional else replace(shape, classes=0)
 
 
-def assemble(recipe: Recipe, images: ImageSet) -> tuple[Recipe, Trainer]:
+def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Recipe, Trainer]:
     """Build the networks for ``images``, which have the configuration's size already, and put all on the device.
 
     Returns:
@@ -36,23 +53,92 @@ def assemble(recipe: Recipe, images: ImageSet) -> tuple[Recipe, Trainer]:
 
     Raises:
         UsageError: the parts do not go together.
-        PluginError: a network or the augmentation breaks its contract.
+        PluginError: a network, the loss or the augmentation breaks its contract.
     """
     config = recipe.config
     networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, config.seed)
-    config = replace(config, threads=config.threads or choose_threads(networks.flops * config.batch))
-    precision = Precision("bf16" if config.precision == "bf16" else "fp32", choose_device(config.device))
+    _check_batch(recipe, images, ranks)
+    check_penalties(networks.discriminator, recipe.penalties)
+    config = replace(config, threads=config.threads or choose_threads(networks.flops * config.batch // ranks.count))
+    device = choose_device(config.device)
+    precision = Precision(choose_precision(config.precision, device), device)
+    objective = _objective(recipe, networks, precision, images.shape, ranks)
+    feed = open_feed(images, precision, config, ranks)
+    conditional = recipe.architecture.conditional
+    batches = Batches(config, feed, networks.latent_dim, objective.augment, precision, ranks, conditional)
+    with torch.random.fork_rng():
+        reads = rehearsal.rehearse(recipe.loss.name, objective, _trial(batches, images.shape, precision))
     trainer = Trainer(
         config,
-        networks,
-        open_feed(images, precision, config),
+        objective,
+        batches,
+        reads,
+        networks.latent_dim,
+        feed.shape.classes if conditional else 0,
+        ranks,
+    )
+    return replace(recipe, config=config), trainer
+
+
+def depends_on_shares(recipe: Recipe, trainer: Trainer, ranks: Ranks) -> bool:
+    """Whether the run is another one than a single process's with the batch in one part."""
+    parts = recipe.config.accumulate
+    if recipe.architecture.batch_coupled:
+        return parts > 1 or ranks.count > 1
+    # BatchNorm sees one part at a time, on all ranks.
+    networks = (trainer.generator, trainer.discriminator)
+    return parts > 1 and any(isinstance(layer, _BatchNorm) for network in networks for layer in network.modules())
+
+
+def _check_batch(recipe: Recipe, images: ImageSet, ranks: Ranks) -> None:
+    config = recipe.config
+    if config.batch > len(images):
+        noun = "image" if len(images) == 1 else "images"
+        raise UsageError(
+            f"a batch of {config.batch} is larger than the data set: {len(images):,} {noun}",
+            hint=f"--batch {1 << (len(images).bit_length() - 1)}" if len(images) > 1 else "more images",
+        )
+    shares = ranks.count * config.accumulate
+    if config.batch % shares:
+        among = f"{ranks.count} ranks" + (f" of {config.accumulate} parts each" if config.accumulate > 1 else "")
+        if ranks.count == 1:
+            among = f"{config.accumulate} parts"
+        raise UsageError(
+            f"a batch of {config.batch} cannot be divided among {among}",
+            hint=f"--batch {shares * max(1, round(config.batch / shares))}: a multiple of {shares}",
+        )
+
+
+def _objective(recipe: Recipe, networks: Networks, precision: Precision, shape: ImageShape, ranks: Ranks) -> Objective:
+    if recipe.penalties:
+        mask_activations(networks.discriminator)
+    for network in (networks.generator, networks.discriminator):
+        _place(network, precision)
+        if ranks.count > 1:
+            synchronise(network, ranks)
+            ranks.broadcast_(list(network.state_dict().values()))
+    return Objective(
+        networks.generator,
+        networks.discriminator,
         load_target(recipe.loss.target)(),
         recipe.penalties,
         precision,
-        recipe.architecture.conditional,
-        _augment(recipe, images.shape),
+        _augment(recipe, shape),
     )
-    return replace(recipe, config=config), trainer
+
+
+def _place(network: nn.Module, precision: Precision) -> None:
+    network.to(precision.device, precision.master).train()
+    for weight in network.parameters():
+        if weight.dim() == 4:  # a format of images' and of convolutions' weights
+            weight.data = weight.data.to(memory_format=precision.memory_format)
+
+
+def _trial(batches: Batches, shape: ImageShape, precision: Precision) -> Batch:
+    """A batch of a few samples with grey images in the place of real ones, which nobody need read yet."""
+    few = batches.draw(0, 0, real=False).map(lambda tensor: tensor[: rehearsal.IMAGES])
+    grey = torch.zeros(len(few.z), shape.channels, shape.height, shape.width, device=precision.device)
+    return replace(few, real=precision.widened(grey))
 
 
 def _augment(recipe: Recipe, shape: ImageShape) -> Augment | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,20 +32,39 @@ def widen(x: Tensor) -> Tensor:
 
 
 class View:
-    """Images [B, C, H, W], and what the discriminator says of them: computed when first read, and once."""
+    """Images [B, C, H, W], and what the discriminator says of them: computed when first read, and once.
+
+    Not by ``functools.cached_property``, whose lock (Python 3.11) torch.compile cannot trace.
+    """
 
     def __init__(self, images: Callable[[], Tensor], discriminator: Discriminator) -> None:
-        self._images = images
+        self._make = images
         self._discriminator = discriminator
+        self._images: Tensor | None = None
+        self._answer: Output | None = None
 
-    @cached_property
+    @property
     def images(self) -> Tensor:
         """The images, nominally in [-1, 1]."""
-        return self._images()
+        if self._images is None:
+            self._images = self._make()
+        return self._images
 
-    @cached_property
+    @property
+    def was_read(self) -> bool:
+        """Whether anybody has asked for the images."""
+        return self._images is not None
+
+    @property
     def _output(self) -> Output:
-        return self._discriminator(self.images)
+        if self._answer is None:
+            self._answer = self._discriminator(self.images)
+        return self._answer
+
+    def track(self) -> Tensor:
+        """Make the images a leaf of the graph, for the gradient with respect to them; before anything else is read."""
+        self._images = self.images.detach().requires_grad_(True)
+        return self._images
 
     @property
     def logits(self) -> Tensor:
@@ -112,4 +130,5 @@ class Step:
 
     def log(self, name: str, value: Tensor) -> None:
         """Report the mean of ``value`` as ``name``; read at report intervals, so it costs no synchronisation."""
-        self._log(name, value.detach().mean())
+        value = value.detach()
+        self._log(name, value.mean() if value.dim() else value)

@@ -28,6 +28,7 @@ PAGES = (
     "docs/evaluation.md",
     "docs/plugins.md",
     "docs/registry.md",
+    "docs/reports.md",
     "docs/serving.md",
 )
 BY_HAND = {"docs/performance.md", "docs/results.md"}

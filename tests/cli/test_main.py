@@ -181,7 +181,7 @@ def test_what_a_command_returns_is_the_exit_code_if_it_is_a_number(monkeypatch: 
 
 def test_completion_knows_names_and_options() -> None:
     complete = ShellComplete(cli, {}, "ganzoo", "_GANZOO_COMPLETE")
-    assert [item.value for item in complete.get_completions([], "re")] == ["registry"]
+    assert [item.value for item in complete.get_completions([], "re")] == ["registry", "report"]
     assert "--version" in [item.value for item in complete.get_completions([], "--")]
     assert [item.value for item in complete.get_completions(["registry"], "l")] == ["log", "ls"]
 

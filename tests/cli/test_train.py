@@ -79,7 +79,8 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     result = json.loads(capsys.readouterr().out)
     assert sorted(result) == ["best", "evaluations", "gates", "metrics", "onnx", "run", "samples", "version"]
     assert (result["version"], result["run"], result["onnx"]) == ("vanilla:1", "runs/vanilla/1", None)
-    assert sorted(result["metrics"]) == ["images_per_second", "loss_d", "loss_g"]
+    keys = ["grad_norm_d", "grad_norm_g", "images_per_second", "loss_d", "loss_g", "seconds"]
+    assert sorted(result["metrics"]) == keys
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.session import TrainResult
+from ganzoo.plan import TrainResult
 from ganzoo.specs import Architecture, Model
 from ganzoo.zoo import zoo
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ganzoo import api
 from ganzoo.exporting.convert import reference, to_onnx
+from ganzoo.plan import TrainResult
 from ganzoo.runtime.card import GeneratorCard
-from ganzoo.session import TrainResult
 from ganzoo_registry import Registry
 
 NAMES = ("cat", "dog", "été")

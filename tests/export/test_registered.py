@@ -13,9 +13,9 @@ from ganzoo import api
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError
 from ganzoo.exporting import registered
 from ganzoo.latents import draw
+from ganzoo.plan import TrainResult
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator
-from ganzoo.session import TrainResult
 from ganzoo.zoo import zoo
 from ganzoo_registry import Conflict, Corrupt, Registry
 

@@ -11,8 +11,9 @@ import torch
 from ganzoo import api
 from ganzoo.config import merge
 from ganzoo.data import load as load_data
+from ganzoo.plan import TrainResult
 from ganzoo.recipe import resolve
-from ganzoo.session import Session, TrainResult
+from ganzoo.session import Session
 from ganzoo.specs import Model
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo

@@ -12,6 +12,7 @@ from ganzoo.errors import ExitCode, PluginError, UsageError
 from ganzoo.recipe import resolve
 from ganzoo.specs import Augmentation, Loss
 from ganzoo.training import setup
+from ganzoo.training.rehearsal import Reads
 from ganzoo.training.run import Run
 from ganzoo.zoo import zoo
 
@@ -41,8 +42,8 @@ class Watching:
 
 
 def watched(trainer, **arguments):
-    trainer._augment = Watching(**arguments)
-    return trainer._augment
+    augment = trainer.objective.augment = trainer.batches.augment = Watching(**arguments)
+    return augment
 
 
 def seen(trainer, steps=1):
@@ -61,7 +62,8 @@ def seen(trainer, steps=1):
             found.append(step)
             return self.loss.generator(step)
 
-    trainer._loss = Spy(trainer._loss)
+    trainer.objective.loss = Spy(trainer.objective.loss)
+    trainer.reads = Reads(discriminator=True, generator=True)
     for _ in range(steps):
         trainer.step()
     return found
@@ -166,14 +168,14 @@ def test_the_generators_gradient_comes_back_through_it(make_trainer, factor):
     trainer = make_trainer("vanilla", critic_steps=1, **STILL)
     watched(trainer, factor=factor)
     arriving = []
-    loss = trainer._loss.generator
+    loss = trainer.objective.loss.generator
 
     def listening(step):
         value = loss(step)
         arriving.append((step.z, *torch.autograd.grad(value, step.fake.images, retain_graph=True)))
         return value
 
-    trainer._loss.generator = listening
+    trainer.objective.loss.generator = listening
     trainer.step()
     found = gradient(trainer.generator).clone()
     ((z, at_the_critic),) = arriving

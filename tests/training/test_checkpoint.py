@@ -164,3 +164,59 @@ def test_a_network_by_itself(make_trainer):
         checkpoint.load_network(other.discriminator, data, "dcgan:1")
     with pytest.raises(IntegrityError, match="dcgan:1: not a safetensors file"):
         checkpoint.load_network(other.generator, data[:100], "dcgan:1")
+
+
+def test_going_back_moves_no_tensor(make_trainer, weights, same):
+    """Weights and Adam's state keep their place in memory, where a CUDA graph would look for them."""
+    trainer = make_trainer("dcgan", seed=1)
+    beginning = checkpoint.take(trainer)
+    trainer.step()
+    after_one = checkpoint.take(trainer), weights(trainer)
+    moments = [
+        value for each in trainer.optimizers.values() for state in each.state.values() for value in state.values()
+    ]
+    places = [tensor.data_ptr() for tensor in [*trainer.generator.parameters(), *moments]]
+    trainer.step()
+    checkpoint.put_back(trainer, after_one[0], "memory")
+    assert same(weights(trainer), after_one[1])
+    # At the beginning there was no state, which is the same as one of zeros.
+    checkpoint.put_back(trainer, beginning, "memory")
+    assert trainer.steps_done == 0
+    trainer.step()
+    assert same(weights(trainer), after_one[1])
+    assert [tensor.data_ptr() for tensor in [*trainer.generator.parameters(), *moments]] == places
+
+
+def test_scalars_travel_in_the_header(make_trainer, tmp_path):
+    trainer, restored = make_trainer("vanilla"), make_trainer("vanilla")
+    trainer.lr_factor = 0.5
+    checkpoint.write(trainer, tmp_path / "file")
+    assert checkpoint.load(tmp_path / "file").scalars == {"lr_factor": 0.5}
+    checkpoint.read(restored, tmp_path / "file")
+    assert restored.lr_factor == 0.5
+    restored.step()
+    assert {group["lr"] for each in restored.optimizers.values() for group in each.param_groups} == {1e-4}
+
+
+def test_a_snapshot_is_of_its_moment(make_trainer):
+    trainer = make_trainer("dcgan")
+    trainer.step()
+    snapshot = checkpoint.take(trainer)
+    before = checkpoint.encode(snapshot)
+    trainer.step()
+    assert checkpoint.encode(snapshot) == before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_snapshot_from_cuda_is_pinned_and_of_its_moment(make_trainer):
+    trainer = make_trainer("dcgan", device="cuda", executor="eager", deterministic=True)
+    trainer.step()
+    snapshot = checkpoint.take(trainer)
+    trainer.step()
+    assert all(tensor.is_pinned() for tensor in snapshot.tensors.values() if tensor.numel())
+    later = checkpoint.encode(checkpoint.take(trainer))
+    assert checkpoint.encode(snapshot) != later
+    checkpoint.put_back(trainer, snapshot, "memory")
+    trainer.step()
+    assert checkpoint.encode(checkpoint.take(trainer)) == later

@@ -211,8 +211,8 @@ RP = {"loss": "rpgan", "options": {"discriminator_norm": "none"}}
 def test_training_is_the_same_to_the_bit(stored, mapped, tmp_path, weights, same, model, settings):
     """Ten steps from memory are five from the file, a checkpoint, and five more."""
     whole, half, rest = (assembled(images, model, **settings) for images in (stored, mapped, mapped))
-    assert isinstance(whole._feed, Resident)
-    assert isinstance(rest._feed, Streamed)
+    assert isinstance(whole.batches.feed, Resident)
+    assert isinstance(rest.batches.feed, Streamed)
     for _ in range(10):
         whole.step()
     for _ in range(5):
@@ -238,7 +238,7 @@ def test_a_failure_to_read_stops_the_training(mapped, monkeypatch):
     """With the reader's own error, in the step that needed the batch; and the next attempt reads anew."""
     trainer = assembled(mapped, "vanilla")
     read = feed._read
-    lost = trainer._feed._order.rows(2, 0)
+    lost = trainer.batches.feed._order.rows(2, 0)
 
     def fails(pixels, wanted, *layout):
         if torch.equal(wanted, lost):

@@ -44,7 +44,7 @@ def arguments(tmp_path, monkeypatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (64, 8, 8), np.uint8)
     np.save("data.npy", images)
-    settings = ["options.width=8", "checkpoint_every=10", "report_every=10"]
+    settings = ["batch=8", "options.width=8", "checkpoint_every=10", "report_every=10"]
     pairs = [argument for pair in settings for argument in ("--set", pair)]
     return ["train", "--model", "vanilla", "--data", "data.npy", "--steps", str(STEPS), "--no-export", *pairs]
 

@@ -14,8 +14,8 @@ from ganzoo import api
 from ganzoo.errors import TrainingStopped, UsageError
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.record import attached, keys
+from ganzoo.plan import TrainResult
 from ganzoo.quality import rank
-from ganzoo.session import TrainResult
 from ganzoo.training.loop import Observer
 from ganzoo.training.run import Run
 from ganzoo_registry import Registry

@@ -216,7 +216,7 @@ def test_a_penalty_and_another_norm(loss, norm, make_trainer):
     for _ in range(2):
         trainer.step()
     metrics = trainer.telemetry.means()
-    assert {penalty.name for penalty in trainer._penalties} < metrics.keys()
+    assert {penalty.name for penalty in trainer.objective.penalties} < metrics.keys()
     assert trainer.telemetry.bad_step() is None
 
 

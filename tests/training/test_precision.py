@@ -36,7 +36,7 @@ def test_auto_is_bf16_where_the_hardware_multiplies_it(monkeypatch, device, hard
     assert choose_precision("auto", device) == chosen
 
 
-@pytest.mark.parametrize("name", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16", "fp64"])
 def test_what_is_asked_for_is_taken(monkeypatch, name):
     pretend(monkeypatch)
     assert choose_precision(name, CPU) == name
@@ -44,9 +44,9 @@ def test_what_is_asked_for_is_taken(monkeypatch, name):
 
 def test_an_unknown_precision():
     with pytest.raises(UsageError) as caught:
-        choose_precision("fp16", CPU)
-    assert str(caught.value) == "unknown precision 'fp16'"
-    assert caught.value.hint == "choose one of: auto, bf16, fp32"
+        choose_precision("int8", CPU)
+    assert str(caught.value) == "unknown precision 'int8'"
+    assert caught.value.hint == "choose one of: auto, bf16, fp16, fp32, fp64"
     assert caught.value.exit_code == ExitCode.USAGE
 
 

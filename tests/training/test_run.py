@@ -1,8 +1,11 @@
 """What a run leaves in its directory."""
 
+import errno
+import io
 import json
 import os
 import tomllib
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -22,15 +25,19 @@ def test_a_whole_run(train, tmp_path):
         "config.toml",
         "lock",
         "metrics.jsonl",
-        "previews",
+        "outcome.json",
+        "report.html",
         "run.json",
+        "samples",
         "samples.png",
+        "samples.webp",
     ]
     lines = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [10, 20, 30, 40]
-    assert all(line.keys() == {"step", "loss_d", "loss_g", "images_per_second"} for line in lines)
+    keys = {"step", "loss_d", "loss_g", "grad_norm_d", "grad_norm_g", "images_per_second", "seconds"}
+    assert all(line.keys() == keys for line in lines)
     assert result.metrics == {key: value for key, value in lines[-1].items() if key != "step"}
-    assert [path.name for path in sorted((result.run / "previews").iterdir())] == [
+    assert [path.name for path in sorted((result.run / "samples").iterdir())] == [
         "step-00000020.png",
         "step-00000040.png",
     ]
@@ -40,7 +47,7 @@ def test_a_whole_run(train, tmp_path):
         assert grid.format == "PNG"
         assert grid.width >= 8 * 8
     # The last preview and the samples are drawn from the same latents and weights.
-    assert result.grid.read_bytes() == (result.run / "previews" / "step-00000040.png").read_bytes()
+    assert result.grid.read_bytes() == (result.run / "samples" / "step-00000040.png").read_bytes()
     config = tomllib.loads((result.run / "config.toml").read_text())
     assert (config["steps"], config["size"], config["device"]) == (40, 8, "cpu")
 
@@ -114,3 +121,45 @@ def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
     assert sorted(run.best_checkpoints()) == [10, 20]
     lines = (run.directory / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"step": 10, "loss_d": 1.0}, {"step": 20, "loss_d": 2.0}]
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path, monkeypatch):
+    run = Run.create(tmp_path, CONFIG, {})
+    run.report(10, {"loss_d": 1.0})
+    before = run.report_log.read_bytes()
+
+    class Full(io.TextIOWrapper):
+        def write(self, text):
+            super().write(text[: len(text) // 2])
+            self.flush()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda path, *_, **__: Full(io.FileIO(path, "a")))
+        with pytest.raises(GanzooError) as caught:
+            run.report(20, {"loss_d": 2.0})
+    assert str(caught.value) == f"cannot write {run.report_log}: the disk is full"
+    assert run.report_log.read_bytes() == before
+    run.report(30, {"loss_d": 3.0})
+    assert [report["step"] for report in run.reports()] == [10, 30]
+
+
+def test_events_are_rewound_too(tmp_path):
+    run = Run.create(tmp_path, CONFIG, {})
+    for step in (10, 20, 30):
+        run.record_event(step, "collapse", f"at {step}")
+    run.rewind(20)
+    assert [event["message"] for event in run.events()] == ["at 10", "at 20"]
+
+
+def test_what_a_rewound_run_is_past_is_gone(tmp_path):
+    """A later checkpoint is one that could not be read: it must not be taken for one of the newest three."""
+    run = Run.create(tmp_path, CONFIG, {})
+    for step in (10, 20, 30):
+        run.checkpoint_path(step).write_bytes(b"")
+        run.sample_path(step).write_bytes(b"")
+    (run.directory / "checkpoints" / ".00.partial").write_bytes(b"")
+    run.rewind(20)
+    assert run.checkpoints() == [run.checkpoint_path(10), run.checkpoint_path(20)]
+    assert list(run.samples()) == [10, 20]
+    assert not list(run.directory.glob("checkpoints/.*"))

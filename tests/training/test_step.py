@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ganzoo.training.networks import Networks
+from ganzoo.training.ranks import ALONE
+from ganzoo.training.rehearsal import Reads
 from ganzoo.training.trainer import Trainer
 
 STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
@@ -119,9 +120,9 @@ class Spy:
 
 
 def spied(trainer: Trainer, steps: int):
-    spy = Spy(trainer._loss)
-    spy.generator = trainer._loss.generator
-    trainer._loss = spy
+    spy = Spy(trainer.objective.loss)
+    spy.generator = trainer.objective.loss.generator
+    trainer.objective.loss = spy
     for _ in range(steps):
         trainer.step()
     return spy.seen
@@ -191,5 +192,5 @@ def test_weights_of_any_dimension(make_trainer):
 
 def rebuilt(trainer):
     """A trainer of the same networks, as they are now."""
-    networks = Networks(trainer.generator, trainer.discriminator, flops=1)
-    return Trainer(trainer.config, networks, trainer._feed, trainer._loss, (), trainer._precision, False)
+    reads = Reads(discriminator=True, generator=False)
+    return Trainer(trainer.config, trainer.objective, trainer.batches, reads, trainer.latent_dim, 0, ALONE)

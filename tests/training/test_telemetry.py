@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
-from ganzoo.training.telemetry import Telemetry
+from ganzoo.training.telemetry import NORMS_EVERY, READ_EVERY, Telemetry
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -59,3 +60,53 @@ def test_step_zero_counts(telemetry):
     telemetry.watch(torch.tensor(NAN), 0)
     telemetry.watch(torch.tensor(NAN), 1)
     assert telemetry.bad_step() == 0
+
+
+def test_the_step_is_told_when_somebody_asks_in_time(telemetry):
+    """Several losses a step, and a reading in each ``READ_EVERY``-th step only."""
+    for step in range(3 * READ_EVERY):
+        for value in (1.0, NAN if step == 100 else -1.0, 2.0):
+            telemetry.watch(torch.tensor(value), step)
+        if (step + 1) % READ_EVERY == 0:
+            assert telemetry.bad_step() == (100 if step + 1 == 2 * READ_EVERY else None)
+            if step + 1 == 2 * READ_EVERY:
+                telemetry.load_state({})
+
+
+def test_large_losses_are_finite(telemetry):
+    for step in range(1000):
+        telemetry.watch(torch.tensor(torch.finfo(torch.float32).max), step)
+    assert telemetry.bad_step() is None
+
+
+def test_a_value_whose_memory_is_used_again(telemetry):
+    """As a CUDA graph's output is."""
+    value = torch.tensor(1.0)
+    telemetry.log("x", value)
+    telemetry.watch(value, 0)
+    value.fill_(NAN)
+    assert telemetry.means() == {"x": 1.0}
+    assert telemetry.bad_step() is None
+
+
+def test_gradient_norms(telemetry):
+    """Over all parameters with a gradient together, in every ``NORMS_EVERY``-th step."""
+    parameters = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1, 2)), nn.Parameter(torch.zeros(3))]
+    for step in range(2 * NORMS_EVERY):
+        parameters[0].grad = torch.tensor([2.0, 3.0]) * (1 + step)
+        parameters[1].grad = torch.tensor([[6.0, 0.0]]) * (1 + step)
+        telemetry.gradients("discriminator", parameters, step)
+    assert telemetry.means() == {"grad_norm_d": pytest.approx((7 + 7 * (1 + NORMS_EVERY)) / 2)}
+    telemetry.gradients("generator", parameters[2:], 0)
+    assert "grad_norm_g" not in telemetry.means()
+
+
+def test_ranks_report_the_same(telemetry):
+    class Two:
+        def average_(self, tensors):
+            for tensor in tensors:
+                tensor.add_(3.0).div_(2)
+
+    telemetry.log("x", torch.tensor(1.0))
+    telemetry.average(Two())
+    assert telemetry.means() == {"x": 2.0}

@@ -1,0 +1,83 @@
+"""Steps of different programs, measured in turn in one process, so that a slow moment of the machine meets them all."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+WARM_UP = 3
+"""Rounds that are not counted."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A program.
+
+    Args:
+        step: one step of it, which may still be under way on the device when it returns.
+        switches: what it runs in, entered outside the measured time.
+        flops: of a step, if they were counted.
+    """
+
+    name: str
+    step: Callable[[], object]
+    switches: Callable[[], AbstractContextManager[object]] = nullcontext
+    flops: int = 0
+
+
+def in_turn(contestants: Sequence[Contestant], rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds a step of each contestant, by round."""
+    # Waiting for the device after each step would take from a program the time in which it prepares its next one.
+    steps = 1 if device.type == "cpu" else 20
+    seconds: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
+    for number in range(-WARM_UP, rounds):
+        for contestant in contestants:
+            with contestant.switches():
+                wait(device)
+                begin = time.perf_counter()
+                for _ in range(steps):
+                    contestant.step()
+                wait(device)
+                if number >= 0:
+                    seconds[contestant.name].append((time.perf_counter() - begin) / steps)
+    return seconds
+
+
+def ratio(reference: Sequence[float], taken: Sequence[float]) -> float:
+    """How many times as fast as the reference: the median over rounds."""
+    return statistics.median(map(lambda theirs, ours: theirs / ours, reference, taken))
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@contextmanager
+def counting() -> Iterator["Flops"]:
+    """Count what runs inside; compiled code and graphs hide theirs, so count an eager step."""
+    with Flops() as flops:
+        yield flops
+
+
+class Flops(TorchDispatchMode):
+    """Floating-point operations of convolutions and matrix products, a multiplication with its addition as two.
+
+    torch's own counter breaks on a gradient with respect to a leaf that a module was given, as a penalty takes it.
+    """
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation, and count it if it is one that counts."""
+        result = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func._overloadpacket):
+            self.total += count(*args, **(kwargs or {}), out_val=result)
+        return result

@@ -1,0 +1,38 @@
+"""``ganzoo report``: a page to look at, about a run or a version, or about several side by side."""
+
+from pathlib import Path
+
+import click
+
+from ganzoo.cli.output import note, registry_option
+
+
+@click.command()
+@click.argument("references", nargs=-1, required=True, metavar="RUN|REFERENCE…")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The page. [default: report.html, of one run in its directory, else here]",
+)
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
+)
+@registry_option
+def command(references: tuple[str, ...], output: Path | None, runs: Path, registry: Path | None) -> None:
+    """Show runs and versions on one HTML page: curves, samples, figures, configuration.
+
+    RUN is a run's directory, NAME/N, or last. Several are compared.
+    """
+    from ganzoo import api
+
+    click.echo(
+        api.report(
+            references,
+            output=output,
+            runs=runs,
+            registry=registry,
+            noted=lambda message: note(f"Warning: {message}"),
+        )
+    )

@@ -1,0 +1,86 @@
+"""Looking at runs and versions: one page of curves, grids, figures and configuration, and samples in motion.
+
+Nothing here imports torch, so that a report can be made on any machine that holds the files.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ganzoo.errors import GanzooError, UsageError
+from ganzoo.files import write_atomic
+from ganzoo.reporting.animation import animate
+from ganzoo.reporting.page import page
+from ganzoo.reporting.subject import find, of_run, of_version
+from ganzoo.training.run import Outcome, Run
+from ganzoo.zoo import zoo
+from ganzoo_registry import Registry, Version
+
+__all__ = ["conclude", "find", "write"]
+
+REPORT, MOTION = "report.html", "samples.webp"
+
+
+def conclude(run: Run, outcome: Outcome, noted: Callable[[str], None]) -> None:
+    """Record how a run ended, and write its report: whatever goes wrong is a note, because it must not cost the run.
+
+    Args:
+        noted: is given what went wrong, in a line.
+    """
+    try:
+        run.conclude(outcome)
+        _write_run(run, run.directory / REPORT, noted)
+    except Exception as error:
+        noted(f"no report of {run.directory}: {' '.join(str(error).split()) or type(error).__name__}")
+
+
+def write(found: Sequence[Run | Version], store: Registry, output: Path | None, noted: Callable[[str], None]) -> Path:
+    """Write one page about a run or a version, or about several side by side; of one run, ``samples.webp``, too.
+
+    Args:
+        store: where the versions are.
+        output: the page; None: ``report.html``, of one run in its directory, else in the working directory.
+        noted: is given why there is no ``samples.webp``, in a line.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        UsageError: there is nothing to tell of, or one thing twice.
+        GanzooError, RegistryError: something cannot be read, or the page cannot be written.
+    """
+    if len(found) == 1 and isinstance(found[0], Run):
+        output = output or found[0].directory / REPORT
+        _write_run(found[0], output, noted)
+        return output
+    places = [each.directory.resolve() if isinstance(each, Run) else each for each in found]
+    if not found or len(set(places)) < len(places):
+        raise UsageError("a report tells of one or more runs and versions, each once", hint="ganzoo report A B")
+    depth = _telling_apart([place for place in places if isinstance(place, Path)])
+    subjects = [of_run(each, depth) if isinstance(each, Run) else of_version(store, each) for each in found]
+    output = output or Path(REPORT)
+    _write_page(output, page(subjects, better=zoo().figures()))
+    return output
+
+
+def _write_run(run: Run, output: Path, noted: Callable[[str], None]) -> None:
+    subject = of_run(run)
+    motion = b""
+    if len(subject.frames) > 1:
+        try:
+            motion = animate(list(subject.frames.values()))
+            write_atomic(run.directory / MOTION, motion)
+        except GanzooError as error:
+            noted(f"the samples of {run.directory} are not shown in motion: {error}")
+    _write_page(output, page([subject], better=zoo().figures(), motion=motion))
+
+
+def _write_page(output: Path, text: str) -> None:
+    write_atomic(output, text.encode(errors="replace"))  # a name from JSON may hold half of a surrogate pair
+
+
+def _telling_apart(directories: Sequence[Path]) -> int:
+    """How many of the last parts it takes: two, unless runs of two places have one name and number."""
+    depth = 2
+    while len({directory.parts[-depth:] for directory in directories}) < len(directories):
+        depth += 1
+    return depth

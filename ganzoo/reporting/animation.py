@@ -1,0 +1,82 @@
+"""Samples through time, as one animated WebP."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo.errors import GanzooError, IntegrityError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_FRAMES = 60
+MAX_SIDE = 640
+"""Pixels of the longer side; larger grids are made smaller."""
+
+FRAME_MS, LAST_FRAME_MS = 100, 2000
+LOSSLESS_BYTES = 48 * 1024
+"""A frame that is larger than this without loss, as of photographs, is encoded with some."""
+
+QUALITY = 80
+"""Of frames with loss."""
+
+EFFORT = 1
+"""libwebp's ``method``, 0 to 6: grids of small images become no smaller above 1."""
+
+
+def animate(frames: Sequence[Path]) -> bytes:
+    """One animated WebP, which repeats for ever.
+
+    Args:
+        frames: pictures, oldest first, at least one; of more than ``MAX_FRAMES`` the first, the last and others at
+            even distances are taken. All are shown at the size of the last.
+
+    Raises:
+        GanzooError: this Pillow cannot write WebP.
+        IntegrityError: a frame is no picture.
+    """
+    from PIL import Image
+
+    Image.init()
+    if "WEBP" not in Image.SAVE_ALL:
+        raise GanzooError("this Pillow cannot write WebP", hint="pip install --force-reinstall pillow")
+    pictures = [_read(path) for path in evenly(frames)]
+    scale = min(1.0, MAX_SIDE / max(pictures[-1].size))
+    width, height = (max(1, round(side * scale)) for side in pictures[-1].size)
+    images = [each if each.size == (width, height) else each.resize((width, height)) for each in pictures]
+    lossless = len(_encode(images[-1:], lossless=True)) <= LOSSLESS_BYTES
+    return _encode(images, lossless=lossless)
+
+
+def evenly(frames: Sequence[Path]) -> list[Path]:
+    """At most ``MAX_FRAMES`` of ``frames``, the first and the last among them."""
+    if len(frames) <= MAX_FRAMES:
+        return list(frames)
+    return [frames[round(index * (len(frames) - 1) / (MAX_FRAMES - 1))] for index in range(MAX_FRAMES)]
+
+
+def _read(path: Path) -> "Image":
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise IntegrityError(f"{path} cannot be read as a picture", hint="remove it, and ask again") from error
+
+
+def _encode(images: "Sequence[Image]", *, lossless: bool) -> bytes:
+    file = io.BytesIO()
+    images[0].save(
+        file,
+        "WEBP",
+        save_all=True,
+        append_images=images[1:],
+        duration=[*[FRAME_MS] * (len(images) - 1), LAST_FRAME_MS],
+        loop=0,
+        lossless=lossless,
+        quality=0 if lossless else QUALITY,  # without loss it says how hard to try
+        method=EFFORT,
+    )
+    return file.getvalue()

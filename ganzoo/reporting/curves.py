@@ -1,0 +1,140 @@
+"""Curves over steps as SVG, to stand inside a page: told apart by dashes as well as by colours, with gaps for gaps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from ganzoo.evaluation.report import number
+from ganzoo.reporting.scale import Scale, drawable
+
+COLOURS, DASHES = 6, 6
+"""Classes ``c0`` … and ``d0`` … of the style sheet; a line has one of each, in 36 pairs."""
+
+MAX_POINTS = 600
+BUCKET = 5
+"""Points that stand for a bucket of them: the first, the last, the lowest, the highest, and a gap."""
+
+DOTTED_UP_TO = 30
+"""Points of a line; so few are shown, so that nobody takes what lies between them for measured."""
+
+WIDTH, HEIGHT = 420, 230
+TOP, RIGHT, BOTTOM = 10, 16, 26
+CHARACTER = 7.4
+"""Width of one in an axis's labels, in the units of the picture."""
+
+Point = tuple[float, float | None]
+"""(step, value); None: a gap."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart: what the legend calls it, and its points in order of steps."""
+
+    name: str
+    points: Sequence[Point]
+
+
+def curve(name: str, entries: Sequence[Mapping[str, object]], key: str) -> Curve:
+    """What was logged as ``key``: a gap where it is no finite number; entries without it do not count."""
+    found = [(drawable(entry.get("step")), drawable(entry[key])) for entry in entries if key in entry]
+    return Curve(name, sorted(((step, value) for step, value in found if step is not None), key=lambda point: point[0]))
+
+
+def thin(points: Sequence[Point]) -> list[Point]:
+    """At most ``MAX_POINTS`` of them; no peak, no dip and no gap is lost that a curve of that width could show."""
+    if len(points) <= MAX_POINTS:
+        return list(points)
+    kept: list[Point] = []
+    buckets = MAX_POINTS // BUCKET
+    for index in range(buckets):
+        start, end = (at * len(points) // buckets for at in (index, index + 1))
+        values = [(value, at) for at in range(start, end) if (value := points[at][1]) is not None]
+        gap = next((at for at in range(start, end) if points[at][1] is None), start)
+        extremes = {min(values)[1], max(values)[1]} if values else set()
+        kept += [points[at] for at in sorted({start, end - 1, gap, *extremes})]
+    return kept
+
+
+def chart(title: str, curves: Sequence[Curve], note: str = "") -> str:
+    """A figure with a caption, axes and a legend; empty if no curve has a point.
+
+    Args:
+        curves: the n-th looks the same in every chart; one without a point is not named.
+        note: what a reader should know beside the title.
+    """
+    values = [value for each in curves for _, value in each.points if value is not None]
+    if not values:
+        return ""
+    across = Scale.of_steps(step for each in curves for step, _ in each.points)
+    up = Scale.of_values(values)
+    notes = ", ".join(filter(None, [note, "logarithmic" if up.logarithmic else ""]))
+    caption = f"{escape(title)}{f' <small>{escape(notes)}</small>' if notes else ''}"
+    legend = "".join(_key(index, each) for index, each in enumerate(curves) if each.points)
+    return (
+        f'<figure class="chart"><figcaption>{caption}</figcaption>\n'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(_in_words(title, curves))}</title>\n'
+        f'{_drawing(curves, across, up)}</svg>\n<ul class="legend">{legend}</ul></figure>'
+    )
+
+
+def _drawing(curves: Sequence[Curve], across: Scale, up: Scale) -> str:
+    rows, columns = up.ticks(7), across.ticks(5)
+    left = 10 + CHARACTER * max((len(label) for _, label in rows), default=0)
+    left = max(left, 10 + CHARACTER * len("step"))
+    width, height = WIDTH - RIGHT - left, HEIGHT - BOTTOM - TOP
+
+    def x(place: float) -> float:
+        return left + place * width
+
+    def y(place: float) -> float:
+        return TOP + (1 - place) * height
+
+    parts = [f'<path class="grid" d="M{left:.1f} {y(place):.1f}H{WIDTH - RIGHT}"/>' for place, _ in rows]
+    parts += [f'<path class="grid" d="M{x(place):.1f} {TOP}v{height}"/>' for place, _ in columns]
+    parts += [
+        f'<text class="up" x="{left - 6:.1f}" y="{y(place) + 4:.1f}">{escape(label)}</text>' for place, label in rows
+    ]
+    parts += [f'<text x="{x(place):.1f}" y="{HEIGHT - 8}">{escape(label)}</text>' for place, label in columns]
+    parts.append(f'<text class="up" x="{left - 12:.1f}" y="{HEIGHT - 8}">step</text>')
+    for index, each in enumerate(curves):
+        placed = [
+            None if value is None else (x(across.place(step)), y(up.place(value))) for step, value in thin(each.points)
+        ]
+        parts.append(f'<path class="line {_style(index)}" d="{_path(placed)}"/>')
+        if len(each.points) <= DOTTED_UP_TO:
+            dots = (f'<circle class="{_style(index)}" cx="{p[0]:.1f}" cy="{p[1]:.1f}" r="2.6"/>' for p in placed if p)
+            parts += dots
+    return "\n".join(parts)
+
+
+def _path(points: Sequence[tuple[float, float] | None]) -> str:
+    """A pen that is lifted at gaps; ``h0`` makes a dot of a point between two of them."""
+    moves, drawing = [], False
+    for point in points:
+        if point:
+            moves.append(f"L{point[0]:.1f} {point[1]:.1f}" if drawing else f"M{point[0]:.1f} {point[1]:.1f}h0")
+        drawing = point is not None
+    return "".join(moves)
+
+
+def _key(index: int, curve: Curve) -> str:
+    swatch = f'<svg viewBox="0 0 32 8" aria-hidden="true"><path class="line {_style(index)}" d="M2 4h28"/></svg>'
+    last = next((number(value) for _, value in reversed(curve.points) if value is not None), "no value")
+    return f"<li>{swatch}{escape(curve.name)} <b>{last}</b></li>"
+
+
+def _style(index: int) -> str:
+    return f"c{index % COLOURS} d{(index + index // COLOURS) % DASHES}"
+
+
+def _in_words(title: str, curves: Sequence[Curve]) -> str:
+    """What the picture shows, for who does not see it."""
+    sentences = []
+    for each in filter(lambda each: each.points, curves):
+        values = [value for _, value in each.points if value is not None]
+        if values:
+            ends = f"from {number(values[0])} to {number(values[-1])}"
+            sentences.append(f"{each.name} {ends}, between {number(min(values))} and {number(max(values))}")
+        else:
+            sentences.append(f"{each.name} has no value")
+    return f"{title} over steps: {'; '.join(sentences)}."

@@ -1,0 +1,105 @@
+"""What a report shows of a training and of its results: curves, and evaluations by those who were judged alike."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganzoo.evaluation import report
+from ganzoo.quality import rank
+from ganzoo.reporting.curves import chart, curve
+from ganzoo.reporting.markup import paragraph, side_by_side, table
+from ganzoo.reporting.scale import drawable
+from ganzoo.reporting.subject import RATE, SECONDS, Subject
+
+TITLES = {
+    "loss": "Losses",
+    "grad_norm": "Gradient norms",
+    "lr": "Learning rates",
+    "logits": "Logits",
+    RATE: "Images per second",
+    SECONDS: "Seconds of training",
+}
+"""Of the chart of what begins with these words."""
+
+
+def curves(subjects: Sequence[Subject]) -> list[str]:
+    """What was reported: of one run, what belongs together in one chart; of several, a chart for each name."""
+    keys = list(dict.fromkeys(key for each in subjects for entry in each.reports for key in entry if key != "step"))
+    if len(subjects) == 1:
+        groups: dict[str, list[str]] = {}
+        for key in keys:
+            groups.setdefault(_group(key), []).append(key)
+        charts = [
+            chart(TITLES.get(group, group), [curve(key, subjects[0].reports, key) for key in members])
+            for group, members in groups.items()
+        ]
+    else:
+        charts = [
+            chart(TITLES.get(key, key), [curve(each.name, each.reports, key) for each in subjects]) for key in keys
+        ]
+    bare = [each.name for each in subjects if not each.reports]
+    remark = f"Without curves, which belong to a run and not to a registered version: {', '.join(bare)}."
+    return [side_by_side("charts", charts), paragraph(remark) if keys and bare else ""]
+
+
+def _group(key: str) -> str:
+    """``loss_d`` -> ``loss``, ``grad_norm_g`` -> ``grad_norm``: what is told of both networks is read together."""
+    prefix = key.rpartition("_")[0]
+    return prefix if prefix and key not in TITLES else key
+
+
+def history(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[str]:
+    """Evaluations during training, each protocol's for itself: curves of the figures, and a table."""
+    parts = []
+    for protocol in dict.fromkeys(str(entry["protocol"]) for each in subjects for entry in each.history):
+        found = {each.name: entries for each in subjects if (entries := _judged(each, protocol))}
+        figures = list(dict.fromkeys(key for entries in found.values() for entry in entries for key in entry))[1:]
+        if max(map(len, found.values())) > 1:
+            charts = (_progress(figure, found, better, len(subjects) == 1) for figure in figures)
+            parts.append(side_by_side("charts", charts))
+        parts.append(_steps(protocol, found, figures) if len(subjects) == 1 else _bests(protocol, found, figures))
+    return parts
+
+
+Judged = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Subject -> its evaluations by one protocol: ``step``, then figures."""
+
+
+def _judged(subject: Subject, protocol: str) -> list[dict[str, Any]]:
+    return [{"step": each["step"], **each["figures"]} for each in subject.history if each["protocol"] == protocol]
+
+
+def _progress(figure: str, found: Judged, better: Mapping[str, str], alone: bool) -> str:
+    lines = [curve(figure if alone else who, entries, figure) for who, entries in found.items()]
+    return chart(figure, lines, f"{better[figure]} is better" if better.get(figure) else "")
+
+
+def _steps(protocol: str, found: Judged, figures: Sequence[str]) -> str:
+    (entries,) = found.values()
+    best = min(entries, key=rank)
+    rows = [
+        [f"{entry['step']:,}{', the best' if entry is best else ''}", *(_number(entry.get(name)) for name in figures)]
+        for entry in entries
+    ]
+    return table(f"By protocol {protocol}", ["step", *figures], rows)
+
+
+def _bests(protocol: str, found: Judged, figures: Sequence[str]) -> str:
+    best = {who: min(entries, key=rank) for who, entries in found.items()}
+    header = ["figure", *(f"{who}, step {entry['step']:,}" for who, entry in best.items())]
+    rows = [[name, *(_number(entry.get(name)) for entry in best.values())] for name in figures]
+    return table(f"The best of each, by protocol {protocol}", header, rows)
+
+
+def _number(value: object) -> str:
+    return "" if (number := drawable(value)) is None else report.number(number)
+
+
+def evaluations(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[str]:
+    """What is attached to versions, each protocol's for itself."""
+    parts = []
+    for key in dict.fromkeys(key for each in subjects for key in each.evaluations):
+        found = {each.name: each.evaluations[key] for each in subjects if key in each.evaluations}
+        header, rows = report.rows(found, better)
+        parts.append(table(f"By protocol {key}", [name.lower() for name in header], rows))
+        parts += map(paragraph, report.remarks(found))
+    return parts

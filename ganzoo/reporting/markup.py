@@ -1,0 +1,62 @@
+"""The pieces of a page: whatever text comes in is escaped here."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+LONGEST = 400
+"""Characters of a value in a table; what is longer is cut."""
+
+
+def section(title: str, *parts: str) -> str:
+    """A section of parts that are HTML already; empty if all of them are."""
+    content = "\n".join(filter(None, parts))
+    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
+
+
+def paragraph(text: str) -> str:
+    """A remark, in small print."""
+    return f'<p class="dim">{escape(text)}</p>'
+
+
+def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table whose first column names its rows, and which scrolls by itself where it is wider than the page."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "\n".join(
+        f'<tr><th scope="row">{escape(shown(name))}</th>'
+        + "".join(f"<td>{escape(shown(cell))}</td>" for cell in cells)
+        + "</tr>"
+        for name, *cells in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def picture(caption: str, image: bytes, form: str, alt: str, kind: str = "still") -> str:
+    """A figure with the image itself in it.
+
+    Args:
+        form: ``png`` or ``webp``.
+        kind: its class in the style sheet.
+    """
+    source = f"data:image/{form};base64,{b64encode(image).decode()}"
+    return (
+        f'<figure class="{kind}"><figcaption>{escape(caption)}</figcaption>'
+        f'<img src="{source}" alt="{escape(alt)}"></figure>'
+    )
+
+
+def side_by_side(kind: str, figures: Iterable[str]) -> str:
+    """Figures in as many columns as there is room for; empty if there are none."""
+    content = "\n".join(filter(None, figures))
+    return f'<div class="{kind}">\n{content}\n</div>' if content else ""
+
+
+def shown(value: Any) -> str:
+    """A value of a record, as a person reads it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,0 +1,98 @@
+"""A report: one HTML file that asks the network for nothing, runs nothing, and is read on a phone as on paper."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from ganzoo import __version__
+from ganzoo.reporting import findings
+from ganzoo.reporting.markup import paragraph, picture, section, side_by_side, table
+from ganzoo.reporting.style import STYLE
+from ganzoo.reporting.subject import Subject
+
+# No source but the file itself: a name that came through the escaping could still load and run nothing.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+{content}
+</main>
+<footer>ganzoo {version}</footer>
+</body>
+</html>
+"""
+
+
+def page(subjects: Sequence[Subject], *, better: Mapping[str, str], motion: bytes = b"") -> str:
+    """A report of one run or version, or of several side by side.
+
+    Args:
+        subjects: at least one, each of another name.
+        better: figure -> ``lower``, ``higher`` or nothing.
+        motion: an animated WebP of the samples of the only subject; empty: none.
+    """
+    parts = [
+        _heading(subjects),
+        section("Samples", _samples(subjects, motion)),
+        section("Curves", *findings.curves(subjects)),
+        section("Evaluations during training", *findings.history(subjects, better)),
+        section("Evaluations", *findings.evaluations(subjects, better)),
+        section("Records", *_records(subjects)),
+    ]
+    return _PAGE.format(
+        policy=_POLICY,
+        title=escape(f"{', '.join(each.name for each in subjects)} - ganzoo"),
+        style=STYLE,
+        content="\n".join(filter(None, parts)),
+        version=escape(__version__),
+    )
+
+
+def _heading(subjects: Sequence[Subject]) -> str:
+    if len(subjects) == 1:
+        (only,) = subjects
+        facts = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in only.facts.items())
+        return f"<h1>{escape(only.name)}</h1>\n<p>{escape(only.state)}</p>\n<dl>{facts}</dl>"
+    names = dict.fromkeys(name for each in subjects for name in each.facts)
+    rows = [["state", *(each.state for each in subjects)]]
+    rows += [[name, *(each.facts.get(name, "") for each in subjects)] for name in names]
+    header = ["", *(each.name for each in subjects)]
+    return f"<h1>Side by side</h1>\n<section>{table(f'{len(subjects)} runs and versions', header, rows)}</section>"
+
+
+def _samples(subjects: Sequence[Subject], motion: bytes) -> str:
+    figures = []
+    for each in filter(lambda each: each.picture, subjects):
+        caption = ", ".join([each.name, *(f"step {step:,}" for step in list(each.frames)[-1:])])
+        figures.append(picture(caption, each.picture or b"", "png", f"Grid of samples of {each.name}"))
+    if motion:
+        steps = list(subjects[0].frames)
+        caption = f"From step {steps[0]:,} to step {steps[-1]:,}"
+        figures.append(picture(caption, motion, "webp", "The same samples, as training goes on", "motion"))
+    return side_by_side("grids", figures)
+
+
+def _records(subjects: Sequence[Subject]) -> list[str]:
+    """The subjects' tables: all of them for one; for several what differs, because that is what is looked for."""
+    if len(subjects) == 1:
+        (only,) = subjects
+        tables = (table(name, ["entry", "value"], rows.items()) for name, rows in only.tables.items() if rows)
+        return [side_by_side("records", tables)]
+    parts = []
+    for name in subjects[0].tables:
+        keys = dict.fromkeys(key for each in subjects for key in each.tables[name])
+        rows = [[key, *(each.tables[name].get(key, "") for each in subjects)] for key in keys]
+        differing = [row for row in rows if any(cell != row[1] for cell in row[2:])]
+        if differing:
+            parts.append(table(name, ["entry", *(each.name for each in subjects)], differing))
+        if alike := len(rows) - len(differing):
+            parts.append(paragraph(f"{name}: {alike} of {len(rows)} entries are alike and left out."))
+    return parts

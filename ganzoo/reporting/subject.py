@@ -1,0 +1,177 @@
+"""What a report tells of: runs, by their directories, and registered versions, by their records."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganzoo.config import flat
+from ganzoo.errors import NotFoundError
+from ganzoo.evaluation.record import Evaluation, attached, keys
+from ganzoo.evaluation.report import number
+from ganzoo.lineage import shown_config
+from ganzoo.reporting.scale import drawable
+from ganzoo.training.run import LAST, Outcome, Run
+from ganzoo_registry import InvalidName, NotFound, Registry, Version
+
+RATE, SECONDS = "images_per_second", "seconds"
+PREVIEW = "preview"
+"""The kind under which a version holds its grid."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A run or a version.
+
+    Args:
+        name: ``name/number`` of a run, ``name:number`` of a version.
+        state: whether a run goes on, or how it ended; when a version was registered.
+        facts: what to know first, for a headline.
+        tables: what is recorded, by section, the same sections of everybody: dotted key -> value.
+        picture: its newest grid, as PNG; None if there is none.
+        frames: step -> grid of a run, oldest first; none of a version.
+        reports: of its training: ``step``, and numbers by name; none of a version.
+        history: evaluations during its training: ``step``, ``protocol`` and ``figures``; none of a version.
+        evaluations: what is attached to a version, by the key of its protocol.
+    """
+
+    name: str
+    state: str
+    facts: Mapping[str, str]
+    tables: Mapping[str, Mapping[str, Any]]
+    picture: bytes | None
+    frames: Mapping[int, Path] = field(default_factory=dict)
+    reports: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+
+
+def of_run(run: Run, depth: int = 2) -> Subject:
+    """A run as it is now.
+
+    Args:
+        depth: how many of the last parts of its directory it is called by.
+
+    Raises:
+        IntegrityError: the record of its end cannot be read.
+    """
+    outcome = run.outcome()
+    reports = run.reports()
+    frames = run.samples()
+    final = run.directory / "samples.png"
+    if outcome and outcome.state == "finished" and final.is_file():
+        frames[outcome.step] = final
+    last = run.last_report()
+    rates = [rate for entry in reports if (rate := drawable(entry.get(RATE)))]
+    facts = _facts(shown_config(run), run.facts["data"]) | {
+        **({"median speed": f"{statistics.median(rates):,.0f} images/s"} if rates else {}),
+        **({"training time": f"{last[SECONDS]:,.0f} s"} if SECONDS in last else {}),
+        **({f"{which} version": reference for which, reference in outcome.versions.items()} if outcome else {}),
+    }
+    return Subject(
+        name="/".join(run.directory.resolve().parts[-depth:]),
+        state=_state(run, outcome, reports),
+        facts=facts,
+        tables={
+            "Last report": _rounded(last),
+            "Configuration": flat(shown_config(run)),
+            "Data": flat(run.facts["data"]),
+            "Environment": flat(run.facts["environment"]),
+            "Origin": {"parents": _parents(run.facts["parents"])},
+        },
+        picture=frames[max(frames)].read_bytes() if frames else None,
+        frames=frames,
+        reports=reports,
+        history=run.all_evaluations(),
+    )
+
+
+def of_version(store: Registry, version: Version) -> Subject:
+    """A registered version.
+
+    Raises:
+        RegistryError, IntegrityError: something of it is damaged.
+    """
+    lineage = store.lineage(version)
+    found = {key: evaluation for key in keys(store, version) if (evaluation := attached(store, version, key))}
+    steps = f"{lineage['training']['steps']:,}"
+    return Subject(
+        name=str(version),
+        state=f"registered {version.created[:16].replace('T', ' ')} UTC",
+        facts={**_facts(lineage["config"], lineage["data"]), "steps": steps},
+        tables={
+            "Last report": _rounded(lineage["metrics"]),
+            "Configuration": flat(lineage["config"]),
+            "Data": flat(lineage["data"]),
+            "Environment": flat(lineage["environment"]),
+            "Origin": {
+                "digest": version.digest,
+                "images shown": lineage["training"]["images"],
+                "parents": _parents(lineage["parents"]),
+                "plugins": ", ".join(
+                    f"{each['distribution']}/{each['name']} {each['version']}" for each in lineage["plugins"]
+                ),
+                **flat(lineage["extra"]),
+            },
+        },
+        picture=store.read(version, PREVIEW) if PREVIEW in store.kinds(version) else None,
+        evaluations=found,
+    )
+
+
+def find(reference: str, runs: Path, store: Registry) -> Run | Version:
+    """What a person means: a run's directory, ``NAME/N`` below ``runs`` or ``last``; else a version.
+
+    Raises:
+        NotFoundError: it is neither, or both.
+        RegistryError: the registry is damaged.
+    """
+    run = None
+    with suppress(NotFoundError):
+        run = Run.find(reference, runs)
+    try:
+        version = store.resolve(reference)
+    except (NotFound, InvalidName) as error:
+        if run:
+            return run
+        if reference == LAST or "/" in reference:
+            hint = f"give a run's directory, NAME/N below {runs}, or {LAST}"
+            raise NotFoundError(f"no run {reference!r} in {runs}", hint=hint) from error
+        raise NotFoundError(f"{reference!r} is no run in {runs}, and {error}", hint=error.hint) from error
+    if run:
+        hint = f"write {run.directory}, or {version}"
+        raise NotFoundError(f"{reference!r} is the run {run.directory} and the version {version}", hint=hint)
+    return version
+
+
+def _facts(config: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
+    """What the records of runs and of versions have alike."""
+    return {
+        "model": str(config["model"]),
+        "data": f"{data['name']}, {data['count']:,} images",
+        "size": f"{config['size']} × {config['size']} pixels",
+        "steps": f"{config['steps']:,}",
+        "batch": f"{config['batch']:,}",
+        "trained on": f"{config['device']} in {config['precision']}",
+    }
+
+
+def _rounded(metrics: Mapping[str, float]) -> dict[str, str]:
+    return {name: number(value) for name, value in metrics.items()}
+
+
+def _parents(parents: Sequence[Mapping[str, str]]) -> str:
+    return "; ".join(f"{each['relation']} {each['name']}@{each['digest']}" for each in parents) or "none"
+
+
+def _state(run: Run, outcome: Outcome | None, reports: Sequence[Mapping[str, Any]]) -> str:
+    """``finished``, ``running, at step 100 of 600`` …"""
+    total = run.config.steps
+    if outcome is None:
+        step = int(reports[-1]["step"]) if reports else 0
+        return f"{'running, at' if run.in_use() else 'broke off after'} step {step:,} of {total:,}"
+    if outcome.state == "finished" and outcome.step == total:
+        return "finished"
+    return f"{outcome.state} after step {outcome.step:,} of {total:,}{f': {outcome.reason}' if outcome.reason else ''}"

@@ -1,0 +1,158 @@
+"""What one phase is drawn: real images, latents, labels, and the random numbers of penalties and augmentation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ganzoo.config import RunConfig
+from ganzoo.errors import PluginError
+from ganzoo.specs import ImageShape
+from ganzoo.training.draws import Draws
+from ganzoo.training.feed import Feed
+from ganzoo.training.precision import Precision
+from ganzoo.training.ranks import Ranks
+
+
+class Augment(Protocol):
+    """What an ``Augmentation`` spec's target is."""
+
+    def draw(
+        self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
+    ) -> Mapping[str, Tensor]:
+        """Random parameters for ``count`` images of ``shape``, each [count, ...], all from ``generator``."""
+
+    def apply(self, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+        """The images [B, C, H, W] changed as ``drawn`` says: pure, and twice differentiable."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The inputs of one phase, all on the device, the first dimension of each as long as the others'.
+
+    Args:
+        z: [B, L].
+        epsilon: [B, 1, 1, 1], uniform on [0, 1).
+        real: [B, C, H, W] on [-1, 1]; None where the phase does not look at real images.
+        labels: [B] in int64, or None.
+        mirrored: bool [B, 1, 1, 1], which real images are flipped; None: none is.
+        augment_real, augment_fake: what the augmentation drew.
+    """
+
+    z: Tensor
+    epsilon: Tensor
+    real: Tensor | None = None
+    labels: Tensor | None = None
+    mirrored: Tensor | None = None
+    augment_real: Mapping[str, Tensor] = field(default_factory=dict)
+    augment_fake: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch with ``change`` done to each of its tensors."""
+
+        def maybe(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else change(tensor)
+
+        return Batch(
+            z=change(self.z),
+            epsilon=change(self.epsilon),
+            real=maybe(self.real),
+            labels=maybe(self.labels),
+            mirrored=maybe(self.mirrored),
+            augment_real={name: change(drawn) for name, drawn in self.augment_real.items()},
+            augment_fake={name: change(drawn) for name, drawn in self.augment_fake.items()},
+        )
+
+    def tensors(self) -> list[Tensor]:
+        """All of them, always in one order."""
+        optional = [each for each in (self.real, self.labels, self.mirrored) if each is not None]
+        return [self.z, self.epsilon, *optional, *self.augment_real.values(), *self.augment_fake.values()]
+
+    def copy_(self, other: "Batch") -> None:
+        """Take over the values of ``other``, which has the same shapes."""
+        for target, source in zip(self.tensors(), other.tensors(), strict=True):
+            target.copy_(source, non_blocking=True)
+
+    def part(self, number: int, parts: int) -> "Batch":
+        """Part ``number`` of ``parts`` equal ones; a view."""
+        if parts == 1:
+            return self
+        size = len(self.z) // parts
+        return self.map(lambda tensor: tensor[number * size : (number + 1) * size])
+
+
+class Batches:
+    """Draws the batch of any phase: a function of (seed, step, phase), and of nothing that happened before.
+
+    Every rank draws the whole batch and keeps its share, so that results do not depend on how many ranks there are.
+
+    Args:
+        config: resolved.
+        feed: gives this rank's share of the real images.
+        latent_dim: L of z[B, L].
+        augment: what is drawn for, or None.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        feed: Feed,
+        latent_dim: int,
+        augment: Augment | None,
+        precision: Precision,
+        ranks: Ranks,
+        conditional: bool,
+    ) -> None:
+        self._config = config
+        self.feed = feed
+        self._latent_dim = latent_dim
+        self.augment = augment
+        self._precision = precision
+        self._ranks = ranks
+        self._conditional = conditional
+        self._draws = Draws(config.seed, precision.device, ranks.rank)
+
+    def draw(self, step: int, phase: int, *, real: bool) -> Batch:
+        """This rank's share of the batch of one phase, with real images if they are wanted.
+
+        Always in this order, so that it is the same on every executor; what a run may do without comes last, so that
+        switching it on changes nothing before it.
+        """
+        count, device = self._config.batch, self._precision.device
+        generator = self._draws.begin(step, phase)
+        z = torch.randn(count, self._latent_dim, generator=generator, device=device)
+        epsilon = torch.rand(count, 1, 1, 1, generator=generator, device=device)
+        mirrored = None
+        if self._config.flip:
+            mirrored = torch.rand(count, 1, 1, 1, generator=generator, device=device) < 0.5
+        augment_real, augment_fake = self._augmentation(generator), self._augmentation(generator)
+        drawn = Batch(z, epsilon, None, None, mirrored, augment_real, augment_fake)
+        mine = drawn.part(self._ranks.rank, self._ranks.count)
+        return Batch(
+            z=self._precision.widened(mine.z),
+            epsilon=self._precision.widened(mine.epsilon),
+            real=self._precision.widened(self.feed.images(step, phase)) if real else None,
+            labels=self.feed.labels(step, phase) if self._conditional else None,
+            mirrored=mine.mirrored,
+            augment_real=mine.augment_real,
+            augment_fake=mine.augment_fake,
+        )
+
+    def reseed(self, step: int) -> None:
+        """Set torch's own generator as at the beginning of ``step``."""
+        self._draws.begin(step, 0)
+
+    def _augmentation(self, generator: torch.Generator) -> Mapping[str, Tensor]:
+        if self.augment is None:
+            return {}
+        count = self._config.batch
+        drawn = dict(self.augment.draw(count, self.feed.shape, generator, self._precision.device))
+        for name, value in drawn.items():
+            if len(value) != count:
+                raise PluginError(
+                    f"the augmentation drew {name} {list(value.shape)} for {count} images",
+                    hint="draw() returns tensors of one row an image",
+                )
+        return drawn

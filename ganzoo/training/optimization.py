@@ -1,0 +1,93 @@
+"""From gradients to updated weights: one network's Adam, its learning rate and, in fp16, its loss scale."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.config import AdamConfig
+from ganzoo.training.precision import Precision
+from ganzoo.training.ranks import Ranks
+
+FIRST_SCALE = 2.0**16
+
+
+class Optimization:
+    """Updates one network.
+
+    Args:
+        network: only what the plugin left trainable is updated: a layer that it froze stays frozen.
+        capturable: keep all of the optimizer's state on the device, so that a CUDA graph can hold its step.
+    """
+
+    def __init__(self, network: nn.Module, config: AdamConfig, precision: Precision, capturable: bool = False) -> None:
+        self.weights = [weight for weight in network.parameters() if weight.requires_grad]
+        self._rate = config.lr
+        self._capturable = capturable
+        self.adam = torch.optim.Adam(
+            self.weights,
+            lr=torch.tensor(config.lr, device=precision.device) if capturable else config.lr,
+            betas=config.betas,
+            fused=True,
+            capturable=capturable,
+        )
+        # One for each network: with one for both, an overflow in either would stop and rescale the other, too.
+        self._scaler = torch.amp.GradScaler(precision.device.type, FIRST_SCALE) if precision.scaled else None
+        self._one = torch.ones((), device=precision.device)
+        self._factor = 1.0
+
+    @property
+    def in_graph(self) -> bool:
+        """Whether a CUDA graph may hold the step: a loss scale is decided on outside."""
+        return self._capturable and self._scaler is None
+
+    @property
+    def scale(self) -> Tensor | None:
+        """What the loss is multiplied by before its backward pass; None: nothing."""
+        return self._scaler.scale(self._one) if self._scaler else None
+
+    def set_rate(self, factor: float) -> None:
+        """Use ``factor`` times the configured learning rate."""
+        (group,) = self.adam.param_groups
+        if not self._capturable:
+            group["lr"] = self._rate * factor
+        elif factor != self._factor:  # a write to the device, so only when it changes
+            group["lr"].fill_(self._rate * factor)
+        self._factor = factor
+
+    def clear(self) -> None:
+        """Forget the gradients."""
+        self.adam.zero_grad(set_to_none=True)
+
+    def average(self, ranks: Ranks, parts: int) -> None:
+        """Make the gradients, which are sums over ``parts`` of a rank's batch, the mean over all parts of all ranks.
+
+        A weight without a gradient counts as zero, so that all ranks send the same.
+        """
+        if ranks.count > 1:
+            for weight in self.weights:
+                if weight.grad is None:
+                    weight.grad = torch.zeros_like(weight)
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        if parts > 1:
+            torch._foreach_div_(gradients, parts)
+        ranks.average_(gradients)
+
+    def step(self) -> None:
+        """Adam's update; in fp16 left out, and the scale halved, where a gradient overflowed."""
+        if self._scaler is None:
+            self.adam.step()
+            return
+        self._scaler.unscale_(self.adam)
+        self._scaler.step(self.adam)
+        self._scaler.update()
+
+    def state(self) -> dict[str, float]:
+        """Scalars that the next step depends on, beside Adam's moments."""
+        return {name: float(value) for name, value in self._scaler.state_dict().items()} if self._scaler else {}
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        """Go on from what ``state`` gave."""
+        if self._scaler and state:
+            whole = {"growth_interval", "_growth_tracker"}
+            self._scaler.load_state_dict({name: int(v) if name in whole else v for name, v in state.items()})

@@ -1,0 +1,81 @@
+"""Checkpoints written beside the training: it waits while its state is copied, and not for hashing and the disk."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ganzoo.errors import GanzooError
+from ganzoo.files import write_atomic
+from ganzoo.training import checkpoint
+from ganzoo.training.checkpoint import Snapshot
+from ganzoo.training.trainer import Trainer
+
+
+class Saver:
+    """Writes one checkpoint at a time, in a thread of its own; a second one waits for the first.
+
+    The state that it was last given also stays in memory: it is what a run goes back to, whatever the disk does.
+
+    Args:
+        trainer: whose state is kept; as it is now, to begin with.
+        note: is told, in the training's thread, what could not be written.
+    """
+
+    def __init__(self, trainer: Trainer, note: Callable[[str], None]) -> None:
+        self.last = checkpoint.take(trainer)
+        self._trainer = trainer
+        self._note = note
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ganzoo-saver")
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+
+    def keep(self, path: Path, then: Callable[[], object]) -> None:
+        """Write the state as it is now, and go back to it from now on."""
+        self.last = self.write(path, then)
+
+    def write(self, path: Path, then: Callable[[], object]) -> Snapshot:
+        """Write the state as it is now; once the file is there, call ``then`` in the writing thread.
+
+        Of several ranks only the first one writes.
+        """
+        self.settle()  # at most one copy waits to be written
+        snapshot = checkpoint.take(self._trainer)
+        if self._trainer.ranks.chief:
+            self._writing = self._thread.submit(_write, snapshot, path, then)
+        return snapshot
+
+    def settle(self) -> None:
+        """Wait until nothing is being written, and tell of a failure: training goes on, and saves again when due."""
+        try:
+            self.finish()
+        except GanzooError as error:
+            self._note(f"{error}; training goes on, and the last whole checkpoint stays")
+
+    def finish(self) -> None:
+        """Wait until nothing is being written.
+
+        Raises:
+            GanzooError: it could not be.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def look(self) -> None:
+        """Tell of a failure, without waiting."""
+        if self._writing is not None and self._writing.done():
+            self.settle()
+
+
+def _write(snapshot: Snapshot, path: Path, then: Callable[[], object]) -> None:
+    write_atomic(path, checkpoint.encode(snapshot))
+    then()

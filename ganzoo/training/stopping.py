@@ -1,0 +1,94 @@
+"""When a run ends before its last step: signals, time, and evaluations that get no better."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+
+from ganzoo.quality import rank
+from ganzoo.training.judging import Judge
+from ganzoo.training.run import Run
+from ganzoo.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a training ended that was not interrupted.
+
+    Args:
+        steps: finished ones.
+        reason: why there are fewer than were configured, in a line; empty where there are not.
+        metrics: the last report.
+    """
+
+    steps: int
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class StopRequest:
+    """Set by the first SIGINT or SIGTERM; the second one interrupts at once."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Handle the signals meanwhile; outside the main thread, where Python allows no handlers, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.signal(number, self._received) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _received(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+
+
+class Clock:
+    """Seconds of training, and real images per second since it was last asked, both without pauses.
+
+    Args:
+        before: seconds that the run had been trained for.
+    """
+
+    def __init__(self, trainer: Trainer, before: float) -> None:
+        self._trainer = trainer
+        self._start = time.perf_counter() - before
+        self._mark = (trainer.images_shown, time.perf_counter())
+
+    def seconds(self) -> float:
+        """Of training, from the run's first step on, however often it was resumed."""
+        return time.perf_counter() - self._start
+
+    def rate(self) -> float:
+        """Real images per second."""
+        images, then = self._mark
+        self._mark = (self._trainer.images_shown, time.perf_counter())
+        return max(0, self._mark[0] - images) / max(self._mark[1] - then, 1e-9)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done meanwhile is not training."""
+        begin = time.perf_counter()
+        yield
+        pause = time.perf_counter() - begin
+        self._start += pause
+        self._mark = (self._mark[0], self._mark[1] + pause)
+
+
+def without_progress(run: Run, judge: Judge) -> int:
+    """Evaluations since the best one; 0 where none can be ranked."""
+    ranks = [rank(figures) for _, figures in sorted(run.evaluations(judge.protocol).items())]
+    best = min(ranks, default=float("inf"))
+    return len(ranks) - 1 - ranks.index(best) if best < float("inf") else 0

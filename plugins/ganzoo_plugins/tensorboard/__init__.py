@@ -1,0 +1,54 @@
+"""TensorBoard: what a run reports, evaluates and samples, as event files in its directory.
+
+It watches the runs that ask for it, ``ganzoo train --observer tensorboard``, and imports nothing for the others.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ganzoo import hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo.plan import TrainResult
+    from ganzoo.training.run import Run
+    from ganzoo_plugins.tensorboard.events import Events
+
+NAME = "tensorboard"
+
+_watched: "dict[Run, Events]" = {}
+
+
+@hookimpl
+def ganzoo_run_started(run: "Run") -> None:
+    """Open the event file, or say that the package for it is missing."""
+    if NAME in run.config.observers:
+        from ganzoo.packages import missing_package
+
+        try:
+            from ganzoo_plugins.tensorboard.events import Events
+        except ImportError as error:
+            raise missing_package(error) or error from error
+        _watched[run] = Events(run)
+
+
+@hookimpl
+def ganzoo_report(run: "Run", step: int, metrics: Mapping[str, float]) -> None:
+    """Write the means, and the grids that were drawn since the last report."""
+    if events := _watched.get(run):
+        events.scalars("training", step, metrics)
+        events.grids(run)
+
+
+@hookimpl
+def ganzoo_evaluated(run: "Run", step: int, figures: Mapping[str, float]) -> None:
+    """Write the figures."""
+    if events := _watched.get(run):
+        events.scalars("evaluation", step, figures)
+
+
+@hookimpl
+def ganzoo_run_ended(run: "Run", result: "TrainResult | None") -> None:
+    """Write the last grids, and close the file."""
+    if events := _watched.pop(run, None):
+        events.grids(run)
+        events.close()

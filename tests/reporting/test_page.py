@@ -1,0 +1,190 @@
+"""The page itself: complete, safe whatever things are called, and readable without eyes, colours or a network."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ganzoo.evaluation.record import Evaluation, Figure, Protocol
+from ganzoo.reporting.page import page
+from ganzoo.reporting.subject import Subject, of_run
+
+VOID = {"meta", "img", "path", "circle"}
+"""Elements that nothing closes in our pages: HTML's own, and SVG's that end in ``/>``."""
+
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\"'&lt;é\u202e{}%s"
+
+
+class Reader(HTMLParser):
+    """Collects elements with their attributes, and the text; every element must be closed where it should be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def make_subject(name: str = "net/1", text: str = "digits", key: str = "loss_d", value: float = 1.5) -> Subject:
+    return Subject(
+        name=name,
+        state=text,
+        facts={"model": text, "data": text},
+        tables={"Configuration": {key: text, "same": [1, 2]}, "Data": {}},
+        picture=b"\x89PNG",
+        frames={1: Path("1"), 3: Path("3")},
+        reports=[{"step": step, key: value * step} for step in (1, 2, 3)],
+        history=[{"step": step, "protocol": text, "figures": {"fd": value, key: None}} for step in (1, 2)],
+    )
+
+
+def check(text: str) -> Reader:
+    """What holds of every page."""
+    found = Reader(text)
+    assert text.startswith("<!doctype html>\n")
+    assert found.all("html") == [{"lang": "en"}]
+    assert len(found.all("title")) == 1 + len([svg for svg in found.all("svg") if "role" in svg])
+    assert {name for name, _ in found.elements}.isdisjoint({"script", "link", "iframe", "object", "a", "form", "base"})
+    for name, attributes in found.elements:
+        assert not any(key.startswith("on") or key in ("href", "srcset") for key in attributes), name
+        assert (attributes.get("src") or "data:image/").startswith("data:image/")
+    assert all(image["alt"] for image in found.all("img"))
+    assert all(heading["scope"] in ("col", "row") for heading in found.all("th"))
+    assert all(svg.get("role") == "img" or svg.get("aria-hidden") == "true" for svg in found.all("svg"))
+    (style,) = re.findall("<style>(.*?)</style>", text, re.DOTALL)
+    assert "url(" not in style
+    assert "@import" not in style
+    return found
+
+
+def test_a_page_of_one_run() -> None:
+    found = check(page([make_subject()], better={"fd": "lower"}, motion=b"RIFF"))
+    for shown in ("loss", "lower is better", "Configuration", "same", "[1, 2]", "1, the best", "From step 1 to step 3"):
+        assert shown in found.text, shown
+    alternatives = [image["alt"] for image in found.all("img")]
+    assert alternatives == ["Grid of samples of net/1", "The same samples, as training goes on"]
+
+
+def test_a_page_is_readable_in_the_dark_on_a_phone_and_without_motion() -> None:
+    text = page([make_subject()], better={})
+    assert "prefers-color-scheme: dark" in text
+    assert "prefers-reduced-motion: reduce" in text
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in Reader(text).all("meta")
+
+
+def test_a_page_may_load_and_run_nothing() -> None:
+    policies = [
+        each["content"] for each in Reader(page([make_subject()], better={})).all("meta") if "http-equiv" in each
+    ]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_hostile_names_stay_text() -> None:
+    hostile = make_subject(HOSTILE, HOSTILE, HOSTILE)
+    for subjects in ([hostile], [hostile, make_subject()]):
+        found = check(page(subjects, better={HOSTILE: HOSTILE}))
+        assert found.text.count("<script>alert(1)</script>") >= 6
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(min_size=1), st.text(), st.text(min_size=1), st.floats(allow_nan=True, allow_infinity=True))
+def test_any_name_and_number_makes_a_page(name: str, text: str, key: str, value: float) -> None:
+    if key == "step":
+        return
+    subject = make_subject(name, text, key, value)
+    check(page([subject], better={}))
+    check(page([subject, make_subject(f"{name}2")], better={key: text}))
+
+
+def test_what_is_told_of_both_networks_is_in_one_chart() -> None:
+    keys = ["loss_d", "loss_g", "grad_norm_d", "grad_norm_g", "images_per_second", "gradient-penalty", "my_a", "my_b"]
+    reports = [{"step": step, **dict.fromkeys(keys, 1.0)} for step in (1, 2)]
+    subject = Subject(name="a", state="", facts={}, tables={}, picture=None, reports=reports)
+    captions = re.findall("<figcaption>(.*?)</figcaption>", page([subject], better={}))
+    assert captions == ["Losses", "Gradient norms", "Images per second", "gradient-penalty", "my"]
+
+
+def test_runs_side_by_side() -> None:
+    one, other = make_subject("a/1"), make_subject("b/1", text="letters")
+    found = check(page([one, other], better={}))
+    captions = re.findall("<figcaption>(.*?)</figcaption>", page([one, other], better={}))
+    assert captions[:3] == ["a/1, step 3", "b/1, step 3", "loss_d"]
+    assert "Configuration: 1 of 2 entries are alike and left out." in found.text
+    assert "same" not in found.text
+    assert "letters" in found.text
+
+
+def test_figures_of_different_protocols_share_no_chart() -> None:
+    one, other = make_subject("a/1", text="p"), make_subject("b/1", text="q")
+    text = page([one, other], better={})
+    charts = re.findall(r"<figcaption>fd</figcaption>.*?</figure>", text, re.DOTALL)
+    assert [("a/1" in chart, "b/1" in chart) for chart in charts] == [(True, False), (False, True)]
+
+
+def attached(fd: float) -> dict[str, Evaluation]:
+    protocol = Protocol(
+        features="digits",
+        sha256="0" * 64,
+        data="digits",
+        digest="d",
+        other="o",
+        against="held-out",
+        real=359,
+        n=1438,
+        pairs=359,
+        seeds=(0, 1),
+    )
+    figure = Figure(mean=fd, low=fd - 1, high=fd + 1, values=(fd, fd))
+    found = Evaluation(protocol=protocol, figures={"fd": figure}, floor={"fd": 16.0}, floor_n=359, metrics=())
+    return {protocol.key: found}
+
+
+def test_versions_without_curves() -> None:
+    tables = {"Configuration": {"seed": 0}, "Data": {"digest": "sha256:1"}}
+    one, other = (
+        Subject(name=name, state="", facts={}, tables=tables, picture=None, evaluations=attached(fd))
+        for name, fd in (("net:1", 25.0), ("net:2", 31.0))
+    )
+    found = check(page([one, other], better={"fd": "lower"}))
+    assert "Curves" not in found.text
+    for shown in ("25 [24, 26]", "31 [30, 32]", "16", "lower", "Intervals: 95 %, over sample seeds."):
+        assert shown in found.text
+    mixed = check(page([make_subject(), one], better={}))
+    assert "Without curves, which belong to a run and not to a registered version: net:1." in mixed.text
+
+
+def test_thousands_of_reports_make_a_page_of_bounded_size(make_run: Callable[..., object]) -> None:
+    subject = make_subject()
+    reports = [{"step": step, "loss_d": float(step % 97)} for step in range(50_000)]
+    many = Subject(**{**vars(subject), "reports": reports})
+    assert len(page([many], better={})) < len(page([subject], better={})) + 20_000
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_run_that_broke_at_once(make_run: Callable[..., object], value: float | None) -> None:
+    run = make_run(reports=[{"step": 1, "loss_d": value or float("nan")}], samples=[])
+    found = check(page([of_run(run)], better={}))  # type: ignore[arg-type]
+    assert "broke off after step 1 of 30" in found.text
+    assert not found.all("img")

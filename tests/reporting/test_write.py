@@ -1,0 +1,211 @@
+"""Reports as files: of one run in its directory, of several side by side; and a run's end, which they never disturb."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ganzoo import api, reporting
+from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
+from ganzoo.reporting.animation import MAX_FRAMES, MAX_SIDE
+from ganzoo.reporting.curves import MAX_POINTS
+from ganzoo.reporting.subject import find, of_run, of_version
+from ganzoo.training.run import Outcome, Run
+from ganzoo_registry import Registry, Version
+
+MakeRun = Callable[..., Run]
+MakeVersion = Callable[[Run], Version]
+
+
+def silent(message: str) -> None:
+    raise AssertionError(message)
+
+
+FINISHED = Outcome(state="finished", step=30, versions={"last": "net:2", "best": "net:1"})
+
+
+def test_the_end_of_a_run_leaves_its_report_and_its_samples_in_motion(make_run: MakeRun) -> None:
+    run = make_run()
+    reporting.conclude(run, FINISHED, silent)
+    assert run.outcome() == FINISHED
+    text = (run.directory / "report.html").read_text("utf-8")
+    for shown in (
+        "<h1>net/1</h1>",
+        "<p>finished</p>",
+        "2,000 images/s",
+        "1,800 s",
+        "net:2",
+        "best version",
+        "digits, 1,438 images",
+    ):
+        assert shown in text, shown
+    with Image.open(run.directory / "samples.webp") as picture:
+        assert (picture.format, picture.n_frames) == ("WEBP", 3)  # type: ignore[attr-defined]
+    assert not list(run.directory.glob(".*"))
+
+
+def test_the_final_grid_is_the_last_frame(make_run: MakeRun) -> None:
+    run = make_run(samples=[10, 20])
+    (run.directory / "samples.png").write_bytes(run.sample_path(10).read_bytes())
+    assert list(of_run(run).frames) == [10, 20]  # of an earlier end
+    run.conclude(FINISHED)
+    assert of_run(run).frames[30] == run.directory / "samples.png"
+    assert of_run(run).picture == run.sample_path(10).read_bytes()
+
+
+def test_one_grid_does_not_move(make_run: MakeRun) -> None:
+    run = make_run(samples=[10])
+    reporting.conclude(run, FINISHED, silent)
+    assert not (run.directory / "samples.webp").exists()
+
+
+def test_a_damaged_grid_costs_the_motion_and_no_more(make_run: MakeRun) -> None:
+    run = make_run()
+    run.sample_path(20).write_bytes(b"no picture")
+    notes: list[str] = []
+    reporting.conclude(run, FINISHED, notes.append)
+    bad = run.sample_path(20)
+    assert notes == [f"the samples of {run.directory} are not shown in motion: {bad} cannot be read as a picture"]
+    assert "<h1>net/1</h1>" in (run.directory / "report.html").read_text("utf-8")
+
+
+def test_a_run_ends_whatever_becomes_of_its_report(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    notes: list[str] = []
+    (run.directory / "report.html").mkdir()
+    reporting.conclude(run, FINISHED, notes.append)
+    report = run.directory / "report.html"
+    assert notes == [f"no report of {run.directory}: cannot write {report}: it is not a regular file"]
+    monkeypatch.setattr("ganzoo.reporting.of_run", lambda run: 1 / 0)
+    reporting.conclude(run, FINISHED, notes.append)
+    assert notes[1:] == [f"no report of {run.directory}: division by zero"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (None, "broke off after step 30 of 300"),
+        (Outcome(state="finished", step=300), "finished"),
+        (Outcome(state="finished", step=40, reason="max_time"), "finished after step 40 of 300: max_time"),
+        (Outcome(state="stopped", step=31, reason="SIGTERM"), "stopped after step 31 of 300: SIGTERM"),
+        (Outcome(state="failed", step=30), "failed after step 30 of 300"),
+    ],
+)
+def test_states(make_run: MakeRun, outcome: Outcome | None, state: str) -> None:
+    run = make_run(steps=300)
+    if outcome:
+        run.conclude(outcome)
+    assert of_run(run).state == state
+
+
+def test_a_run_that_is_under_way(make_run: MakeRun) -> None:
+    run = make_run(reports=[])
+    with run.locked():
+        assert of_run(run).state == "running, at step 0 of 30"
+
+
+def test_no_path_of_the_machine_is_told(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(data=str(tmp_path / "digits"), features=str(tmp_path / "mine.onnx"))
+    reporting.conclude(run, FINISHED, silent)
+    assert str(tmp_path) not in (run.directory / "report.html").read_text("utf-8")
+
+
+def test_a_version(make_run: MakeRun, make_version: MakeVersion, store: Registry, tmp_path: Path) -> None:
+    version = make_version(make_run())
+    subject = of_version(store, version)
+    assert (subject.name, subject.reports, dict(subject.frames)) == ("net:1", (), {})
+    assert subject.facts["model"] == "vanilla"
+    assert subject.tables["Last report"] == {"loss_d": "0.25"}
+    assert subject.tables["Origin"] == {
+        "digest": version.digest,
+        "images shown": 1920,
+        "parents": "init-from old@sha256:1",
+        "plugins": "ganzoo/vanilla 0.1.0",
+        "ganzoo-notes/notes.mood": "good",
+    }
+    assert reporting.write([version], store, tmp_path / "v.html", silent) == tmp_path / "v.html"
+    assert "<h1>net:1</h1>" in (tmp_path / "v.html").read_text("utf-8")
+
+
+def test_a_run_and_a_version_side_by_side(
+    make_run: MakeRun, make_version: MakeVersion, store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    version, run = make_version(make_run()), make_run(seed=5)
+    assert reporting.write([run, version], store, None, silent) == Path("report.html")
+    text = Path("report.html").read_text("utf-8")
+    for shown in ("net/2", "net:1", "<td>5</td><td>0</td>", "Without curves"):
+        assert shown in text, shown
+
+
+def test_runs_of_one_name_are_told_apart(make_run: MakeRun, store: Registry, tmp_path: Path) -> None:
+    here, there = make_run(runs="here"), make_run(runs="there")
+    reporting.write([here, there], store, tmp_path / "r.html", silent)
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert '<th scope="col">here/net/1</th><th scope="col">there/net/1</th>' in text
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_nothing_and_one_thing_twice_are_refused(make_run: MakeRun, store: Registry, times: int) -> None:
+    with pytest.raises(UsageError, match="each once") as caught:
+        reporting.write([make_run()] * times, store, None, silent)
+    assert caught.value.hint == "ganzoo report A B"
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_what_people_mean(make_run: MakeRun, make_version: MakeVersion, store: Registry, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    run = make_run()
+    version = make_version(run)
+    for reference in ("net/1", "last", str(run.directory)):
+        found = find(reference, runs, store)
+        assert isinstance(found, Run)
+        assert found.directory == run.directory
+    for reference in ("net", "net:1", f"net@{version.digest}"):
+        assert find(reference, runs, store) == version
+
+
+def test_what_is_neither_a_run_nor_a_version(make_run: MakeRun, make_version: MakeVersion, store: Registry) -> None:
+    make_version(make_run())
+    for reference, message, hint in [
+        ("net/7", "no run 'net/7' in r", "give a run's directory, NAME/N below r, or last"),
+        ("last", "no run 'last' in r", "give a run's directory, NAME/N below r, or last"),
+        ("nest", f"'nest' is no run in r, and no model 'nest' in the registry {store.root}", "did you mean 'net'?"),
+        ("net:8", "'net:8' is no run in r, and the version net:8 does not exist", "versions of 'net' that exist: 1"),
+    ]:
+        with pytest.raises(NotFoundError) as caught:
+            find(reference, Path("r"), store)
+        assert (str(caught.value), caught.value.hint) == (message, hint)
+        assert caught.value.exit_code == ExitCode.NOT_FOUND
+
+
+def test_what_is_both_a_run_and_a_version(
+    make_run: MakeRun, make_version: MakeVersion, store: Registry, tmp_path: Path
+) -> None:
+    run = make_run(name="last")
+    version = make_version(run)
+    with pytest.raises(NotFoundError) as caught:
+        find("last", tmp_path / "runs", store)
+    assert str(caught.value) == f"'last' is the run {run.directory} and the version {version}"
+    assert caught.value.hint == f"write {run.directory}, or last:1"
+
+
+def test_a_place_that_cannot_be_written(make_run: MakeRun, store: Registry, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match=r"the directory .* does not exist"):
+        reporting.write([make_run()], store, tmp_path / "no" / "r.html", silent)
+
+
+def test_every_file_that_a_run_leaves_is_documented(tmp_path: Path, own_registry: Path) -> None:
+    settings = {"steps": 4, "batch": 4, "device": "cpu", "preview_every": 2, "eval_every": 4, "options": {"width": 8}}
+    result = api.train(
+        "vanilla", settings={**settings, "observers": ["tensorboard"]}, registry=own_registry, runs=tmp_path / "runs"
+    )
+    reporting.conclude(Run.find(str(result.run), tmp_path), Outcome(state="finished", step=4), silent)
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
+    documented = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    assert sorted(path.name for path in result.run.iterdir()) == sorted(documented)
+    assert f"at most {MAX_FRAMES} grids" in page
+    assert f"{MAX_SIDE} pixels" in page
+    assert f"more than {MAX_POINTS}\npoints" in page

@@ -1,0 +1,93 @@
+"""Out of memory: what would fit is found by trying, and said."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ganzoo.errors import GanzooError
+from ganzoo.training.memory import explained, fitting_batch, is_out_of_memory
+
+CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory: you tried to allocate"
+
+
+@pytest.fixture
+def cramped(make_trainer, monkeypatch):
+    """A trainer on a machine that has memory for ``room`` images at once."""
+
+    def make(room, **settings):
+        trainer = make_trainer("dcgan", **settings)
+        compute = trainer.objective.gradients
+
+        def gradients(phase, batch, scale):
+            if len(batch.z) > room:
+                raise RuntimeError(CPU_MESSAGE)
+            return compute(phase, batch, scale)
+
+        monkeypatch.setattr(trainer.objective, "gradients", gradients)
+        return trainer
+
+    return make
+
+
+@pytest.mark.parametrize(("room", "fits"), [(63, 32), (32, 32), (9, 8), (2, 2)])
+def test_what_fits(cramped, room, fits, weights, same):
+    trainer = cramped(room, batch=64)
+    before = weights(trainer)
+    assert fitting_batch(trainer) == fits
+    assert same(weights(trainer), before)
+
+
+def test_it_is_said(cramped):
+    trainer = cramped(17, batch=64)
+    with pytest.raises(GanzooError) as caught, explained(trainer):
+        trainer.step()
+    assert str(caught.value) == "out of memory on cpu: 64 images at once are too many, and 16 would fit"
+    assert caught.value.hint == "--batch 16, or --accumulate 4 to compute the batch of 64 in parts"
+
+
+def test_what_it_advises_helps(cramped):
+    trainer = cramped(17, batch=64, accumulate=4)
+    with explained(trainer):
+        trainer.step()
+    assert trainer.steps_done == 1
+
+
+def test_nothing_fits(cramped):
+    trainer = cramped(0, batch=64)
+    with pytest.raises(GanzooError, match=r"64 images at once are too many$") as caught, explained(trainer):
+        trainer.step()
+    assert caught.value.hint == "a smaller --size, or fewer or narrower layers (--set options.…)"
+
+
+def test_other_errors_pass(make_trainer):
+    with pytest.raises(RuntimeError, match="something else"), explained(make_trainer("dcgan")):
+        raise RuntimeError("something else")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError(CPU_MESSAGE)]
+)
+def test_its_forms(error):
+    assert is_out_of_memory(error)
+
+
+REAL = """
+import resource, sys
+from ganzoo.cli import main
+import ganzoo.session, ganzoo.exporting.registered  # what is loaded later must not count
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
+settings = ["--set", "threads=1", "--set", "data=stacked-digits", "--set", "options.width=32"]
+sys.exit(main(["train", "--model", "dcgan", "--batch", "16384", "--steps", "1", "--precision", "fp32", *settings]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits of address space")
+def test_really(tmp_path):
+    """With an address space that is too small for 16,384 images at once."""
+    done = subprocess.run([sys.executable, "-c", REAL], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    assert "Error: out of memory on cpu: 16384 images at once are too many" in done.stderr
+    assert "Hint: " in done.stderr

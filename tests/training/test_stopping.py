@@ -1,0 +1,249 @@
+"""Ends before the last step: time, patience; and checkpoints that cannot be written."""
+
+import errno
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganzoo import api
+from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.session import Session
+from ganzoo.training import checkpoint, stopping
+from ganzoo.training.loop import Observer, run_to_end
+from ganzoo.training.ranks import Ranks
+from ganzoo.training.run import Run
+from ganzoo.training.saving import Saver
+from ganzoo_registry import Registry
+
+
+@pytest.fixture
+def time_passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """``time_passes(seconds)``: between any two looks at the clock."""
+    now, pace = 0.0, 0.0
+
+    def perf_counter() -> float:
+        nonlocal now
+        now += pace
+        return now
+
+    def set_pace(seconds: float) -> None:
+        nonlocal pace
+        pace = seconds
+
+    monkeypatch.setattr(stopping.time, "perf_counter", perf_counter)
+    return set_pace
+
+
+def reports(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_time_is_up(train, own_registry, time_passes):
+    """The run ends as with its last step: saved, reported, registered as what a run of so many steps leaves."""
+    time_passes(1.0)
+    result = train("vanilla", steps=50, max_time=10.0, name="short")
+    time_passes(0.0)
+    steps = reports(result.run)[-1]["step"]
+    assert 2 < steps < 10
+    assert [path.stem for path in (result.run / "checkpoints").iterdir()] == [f"step-{steps:08d}"]
+    store = Registry(own_registry)
+    record = store.lineage(result.version)
+    assert (record["training"]["steps"], record["config"]["steps"]) == (steps, steps)
+    same = train("vanilla", steps=steps, name="same").version
+    assert store.kinds(same)["generator"] == store.kinds(result.version)["generator"]
+
+
+def test_time_counts_over_resumes(train, time_passes):
+    time_passes(1.0)
+    result = train("vanilla", steps=200, max_time=10.0, report_every=1)
+    steps = reports(result.run)[-1]["step"]
+    again = train("", resume=str(result.run))
+    assert again.version == result.version
+    assert reports(result.run)[-1]["step"] == steps
+    longer = train("", resume=str(result.run), max_time=20.0)
+    more = reports(longer.run)
+    assert steps < more[-1]["step"] < 3 * steps
+    assert [report["seconds"] for report in more] == sorted(report["seconds"] for report in more)
+    assert more[-1]["seconds"] >= 20
+
+
+@pytest.fixture
+def scores(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], None]:
+    """``scores([3, 1, 2])``: what the evaluations of a run find, one after another."""
+
+    def give(values: list[float]) -> None:
+        left = iter(values)
+        monkeypatch.setattr(Evaluator, "judge", lambda self, source: {"fd": next(left)})
+
+    return give
+
+
+def evaluated(run: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (run / "evaluations.jsonl").read_text().splitlines()]
+
+
+def test_patience(train, own_registry, scores):
+    """Two evaluations without a better one end it; the best version is there, and the last beside it."""
+    scores([3.0, 4.0, 2.0, 2.0, 2.5])
+    result = train("vanilla", steps=40, eval_every=4, patience=2)
+    assert evaluated(result.run) == [4, 8, 12, 16, 20]
+    store = Registry(own_registry)
+    assert result.best
+    assert [store.lineage(version)["training"]["steps"] for version in (result.best, result.version)] == [12, 20]
+
+
+def test_patience_that_lasts(train, scores):
+    scores([3.0, 4.0, 2.0, 2.5, 2.4])
+    result = train("vanilla", steps=20, eval_every=4, patience=3)
+    assert evaluated(result.run) == [4, 8, 12, 16, 20]
+
+
+def test_nothing_that_can_be_ranked_is_not_the_best(train, scores):
+    """Before anything is found, there is nothing to be better than."""
+    scores([float("inf")] * 5)
+    assert evaluated(train("vanilla", steps=20, eval_every=4, patience=1).run) == [4, 8, 12, 16, 20]
+
+
+def test_a_run_out_of_patience_goes_on_with_more(train, scores):
+    scores([1.0, 2.0])
+    result = train("vanilla", steps=20, eval_every=4, patience=1)
+    assert evaluated(result.run) == [4, 8]
+    assert evaluated(train("", resume=str(result.run)).run) == [4, 8]
+    scores([3.0, 0.5, 1.0, 1.0])
+    assert evaluated(train("", resume=str(result.run), patience=2).run) == [4, 8, 12]
+
+
+class Notes(Observer):
+    """Keeps what a person should know."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def noted(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """``full_disk(pattern)``: there is no room for files whose path matches."""
+
+    def fill(pattern: str) -> None:
+        sound = os.replace
+
+        def replace(source: Path, target: Path) -> None:
+            if re.search(pattern, str(target)):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            sound(source, target)
+
+        monkeypatch.setattr(os, "replace", replace)
+
+    return fill
+
+
+@pytest.fixture
+def started(tmp_path, own_registry):
+    """A narrow vanilla of 20 steps, its run, and who is told."""
+    notes = Notes()
+    session = Session(api.open_registry(own_registry), tmp_path / "runs", observer=notes)
+    settings = {"options": {"width": 8}, "batch": 8, "device": "cpu", "steps": 20, "checkpoint_every": 4}
+    run, plan = session.start("vanilla", settings)
+    return run, plan.trainer, notes
+
+
+def test_a_full_disk_does_not_end_training(started, full_disk):
+    """It is told, tried again, and the last good file stays."""
+    run, trainer, notes = started
+    full_disk("step-000000(08|12)")
+    assert run_to_end(trainer, run, notes).steps == 20
+    assert [path.stem for path in run.checkpoints()] == ["step-00000004", "step-00000016", "step-00000020"]
+    said = "the disk is full; training goes on, and the last whole checkpoint stays"
+    assert notes.notes == [f"cannot write {run.checkpoint_path(step)}: {said}" for step in (8, 12)]
+
+
+def test_a_disk_that_is_full_at_the_end_is_an_error(started, full_disk):
+    run, trainer, notes = started
+    full_disk("step-00000020")
+    with pytest.raises(GanzooError) as caught:
+        run_to_end(trainer, run, notes)
+    assert str(caught.value) == f"cannot write {run.checkpoint_path(20)}: the disk is full"
+    assert caught.value.hint == "free some space, or choose a directory on another disk"
+    assert caught.value.exit_code == ExitCode.FAILURE
+    assert [path.stem for path in run.checkpoints()] == ["step-00000008", "step-00000012", "step-00000016"]
+    assert not list(run.directory.glob("checkpoints/.*"))
+
+
+def test_samples_that_cannot_be_written_do_not_end_training(started, full_disk):
+    run, trainer, notes = started
+    run.config = replace(run.config, preview_every=10)
+    full_disk("/samples/")
+    run_to_end(trainer, run, notes)
+    assert notes.notes == [
+        f"cannot write {run.sample_path(step)}: the disk is full; training goes on without it" for step in (10, 20)
+    ]
+
+
+def test_reports_that_cannot_be_written_do_not_end_training(started, monkeypatch):
+    run, trainer, notes = started
+
+    def report(self: Run, step: int, metrics: dict[str, float]) -> None:
+        raise GanzooError("the disk is full")
+
+    monkeypatch.setattr(Run, "report", report)
+    assert run_to_end(trainer, run, notes).steps == 20
+    assert notes.notes == ["the disk is full; training goes on without it"]
+
+
+def test_what_is_written_is_the_state_when_it_was_saved(make_trainer, tmp_path, monkeypatch):
+    """Training goes on while a checkpoint waits to be written, and the file knows nothing of it."""
+    trainer, other = make_trainer("dcgan", seed=1), make_trainer("dcgan", seed=1)
+    for each in (trainer, other):
+        each.step()
+    checkpoint.write(other, tmp_path / "at once.safetensors")
+    may_write = threading.Event()
+    encode = checkpoint.encode
+    monkeypatch.setattr(checkpoint, "encode", lambda snapshot: may_write.wait() and encode(snapshot))
+    with Saver(trainer, pytest.fail) as saver:
+        saver.keep(tmp_path / "later.safetensors", then=lambda: None)
+        trainer.step()
+        assert not (tmp_path / "later.safetensors").exists()
+        may_write.set()
+        saver.finish()
+    assert (tmp_path / "later.safetensors").read_bytes() == (tmp_path / "at once.safetensors").read_bytes()
+
+
+def test_a_second_checkpoint_waits_for_the_first(make_trainer, tmp_path, monkeypatch):
+    trainer, order = make_trainer("vanilla"), []
+    monkeypatch.setattr(checkpoint, "encode", lambda snapshot: order.append(snapshot.steps_done) or b"")
+    with Saver(trainer, pytest.fail) as saver:
+        for step in range(3):
+            saver.keep(tmp_path / "file", then=lambda step=step: order.append(f"after {step}"))
+            assert len(order) >= 2 * step
+            trainer.step()
+    assert order == [0, "after 0", 1, "after 1", 2, "after 2"]
+
+
+def test_only_the_first_rank_writes(make_trainer, tmp_path):
+    """Each of them keeps the state that all go back to."""
+    trainer = make_trainer("vanilla")
+    trainer.ranks = Ranks(1, 2)
+    with Saver(trainer, pytest.fail) as saver:
+        trainer.step()
+        saver.keep(tmp_path / "file", then=pytest.fail)
+        assert saver.last.steps_done == 1
+    assert not (tmp_path / "file").exists()
+
+
+def test_halves_of_checkpoints_are_swept(train):
+    run = train("vanilla", steps=4).run
+    half = run / "checkpoints" / ".0123456789abcdef.partial"
+    half.write_bytes(b"half")
+    train("", resume=str(run))
+    assert not half.exists()
