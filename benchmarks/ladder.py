@@ -142,6 +142,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256_000)
     parser.add_argument("--seeds", type=int, help="of every data set; by default 3, and 10 of dots")
     parser.add_argument("--data", nargs="+", choices=list(SEEDS), default=list(SEEDS))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
@@ -150,7 +151,7 @@ def main() -> None:
         Job(data, model, seed)
         for data in arguments.data
         for seed in range(arguments.seeds or SEEDS[data])
-        for model in MODELS
+        for model in arguments.models
     ]
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(arguments.workers) as pool:

@@ -102,7 +102,9 @@ class Session:
 
         What torchrun has started again after a rank was lost goes on with the run that it had made.
         """
-        if under_way := self._ranks.share(_under_way(self._runs)):
+        # Each host's torchrun counts its own restarts, and rank 0 may be where nobody died.
+        again = self._ranks.any(environment.restarted())
+        if under_way := self._ranks.share(_under_way(self._runs) if again else None):
             return self.resume(under_way, model, {})
         planned = self.plan(model, settings, init_from)
         source = planned.recipe.config.data
@@ -249,8 +251,6 @@ class Session:
 
 def _under_way(runs: Path) -> str | None:
     """The run that this very launch of torchrun made before it was started again."""
-    if not environment.restarted():
-        return None
     found = Run.launched(environment.launch(), runs)
     return str(found.directory) if found else None
 

@@ -16,14 +16,17 @@ TITLES = {
     "lr": "Learning rates",
     "logits": "Logits",
     RATE: "Images per second",
-    SECONDS: "Seconds of training",
+    "variety": "Variety of images (1: real ones)",
+    "spread": "Spread of images (1: real ones)",
+    "critic_accuracy": "Critic's accuracy (1: saturated)",
 }
 """Of the chart of what begins with these words."""
 
 
 def curves(subjects: Sequence[Subject]) -> list[str]:
     """What was reported: of one run, what belongs together in one chart; of several, a chart for each name."""
-    keys = list(dict.fromkeys(key for each in subjects for entry in each.reports for key in entry if key != "step"))
+    keys = list(dict.fromkeys(key for each in subjects for entry in each.reports for key in entry))
+    keys = [key for key in keys if key not in ("step", SECONDS)]  # the one is an axis, the other nearly a straight line
     if len(subjects) == 1:
         groups: dict[str, list[str]] = {}
         for key in keys:

@@ -42,6 +42,7 @@ def page(subjects: Sequence[Subject], *, better: Mapping[str, str], motion: byte
     parts = [
         _heading(subjects),
         section("Samples", _samples(subjects, motion)),
+        section("What went wrong", *_events(subjects)),
         section("Curves", *findings.curves(subjects)),
         section("Evaluations during training", *findings.history(subjects, better)),
         section("Evaluations", *findings.evaluations(subjects, better)),
@@ -78,6 +79,11 @@ def _samples(subjects: Sequence[Subject], motion: bytes) -> str:
         caption = f"From step {steps[0]:,} to step {steps[-1]:,}"
         figures.append(picture(caption, motion, "webp", "The same samples, as training goes on", "motion"))
     return side_by_side("grids", figures)
+
+
+def _events(subjects: Sequence[Subject]) -> list[str]:
+    many = len(subjects) > 1
+    return [paragraph(f"{each.name}: {line}" if many else line) for each in subjects for line in each.events]
 
 
 def _records(subjects: Sequence[Subject]) -> list[str]:

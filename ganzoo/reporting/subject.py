@@ -33,6 +33,7 @@ class Subject:
         picture: its newest grid, as PNG; None if there is none.
         frames: step -> grid of a run, oldest first; none of a version.
         reports: of its training: ``step``, and numbers by name; none of a version.
+        events: what went wrong in its training, and what was done, a line each.
         history: evaluations during its training: ``step``, ``protocol`` and ``figures``; none of a version.
         evaluations: what is attached to a version, by the key of its protocol.
     """
@@ -44,6 +45,7 @@ class Subject:
     picture: bytes | None
     frames: Mapping[int, Path] = field(default_factory=dict)
     reports: Sequence[Mapping[str, Any]] = ()
+    events: Sequence[str] = ()
     history: Sequence[Mapping[str, Any]] = ()
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
 
@@ -84,6 +86,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
         picture=frames[max(frames)].read_bytes() if frames else None,
         frames=frames,
         reports=reports,
+        events=[event["message"] for event in run.events()],
         history=run.all_evaluations(),
     )
 
@@ -117,6 +120,7 @@ def of_version(store: Registry, version: Version) -> Subject:
             },
         },
         picture=store.read(version, PREVIEW) if PREVIEW in store.kinds(version) else None,
+        events=[event["message"] for event in lineage["training"].get("events", [])],
         evaluations=found,
     )
 

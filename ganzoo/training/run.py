@@ -13,14 +13,13 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
 """
 
-import contextlib
 import fcntl
 import json
 import math
-import os
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +28,8 @@ import msgspec
 
 from ganzoo.config import RunConfig, convert
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError
-from ganzoo.files import cannot_write, write_atomic
+from ganzoo.files import write_atomic
+from ganzoo.training import journal
 
 KEPT_CHECKPOINTS = 3
 LAST = "last"
@@ -130,7 +130,7 @@ class Run:
         write_atomic(self.directory / "config.toml", self.config.to_toml().encode())
         write_atomic(self.directory / "run.json", (json.dumps(self.facts, indent=2, sort_keys=True) + "\n").encode())
 
-    @contextlib.contextmanager
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from training this run meanwhile; the system lets go when this process ends.
 
@@ -206,19 +206,19 @@ class Run:
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
         """Append a line to ``metrics.jsonl``; what is not a finite number is null there."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        _append(self.report_log, {"step": step, **finite})
+        journal.append(self.report_log, {"step": step, **finite})
 
     def record_evaluation(self, step: int, protocol: str, figures: Mapping[str, float]) -> None:
         """Append a line to ``evaluations.jsonl``."""
-        _append(self.evaluation_log, {"step": step, "protocol": protocol, "figures": dict(figures)})
+        journal.append(self.evaluation_log, {"step": step, "protocol": protocol, "figures": dict(figures)})
 
     def record_event(self, step: int, kind: Literal["recovered", "collapse"], message: str) -> None:
         """Append a line to ``events.jsonl``."""
-        _append(self.event_log, {"step": step, "kind": kind, "message": message})
+        journal.append(self.event_log, {"step": step, "kind": kind, "message": message})
 
     def events(self) -> list[dict[str, Any]]:
         """Every event, oldest first: ``step``, ``kind`` and ``message``."""
-        return _entries(self.event_log)
+        return journal.entries(self.event_log)
 
     def last_report(self, up_to: float = math.inf) -> dict[str, float]:
         """The newest report, at most at step ``up_to``, without what was not a number; empty if there is none."""
@@ -228,11 +228,11 @@ class Run:
 
     def reports(self) -> list[dict[str, Any]]:
         """Every report, oldest first: ``step``, and numbers by name; None for what was not finite."""
-        return _entries(self.report_log)
+        return journal.entries(self.report_log)
 
     def all_evaluations(self) -> list[dict[str, Any]]:
         """Every evaluation, oldest first: ``step``, ``protocol`` and ``figures`` by name."""
-        return _entries(self.evaluation_log)
+        return journal.entries(self.evaluation_log)
 
     def evaluations(self, protocol: str) -> dict[int, dict[str, float]]:
         """Step -> figures, of those by one protocol."""
@@ -260,36 +260,13 @@ class Run:
 
     def rewind(self, step: int) -> None:
         """Drop what came after ``step``, and how the run ended: a resumed run comes there again."""
-        for path in filter(Path.exists, (self.report_log, self.evaluation_log, self.event_log)):
-            kept = [line for line in path.read_text("utf-8").splitlines() if _step(line) <= step]
-            write_atomic(path, "".join(f"{line}\n" for line in kept).encode())
+        for log in (self.report_log, self.evaluation_log, self.event_log):
+            journal.rewind(log, step)
         by_step = [*self.best_checkpoints().items(), *self.samples().items(), *map(_with_step, self.checkpoints())]
         later = [path for at, path in by_step if at > step]  # a checkpoint that is there is one that cannot be read
         halves = self.directory.glob("checkpoints/.*.partial")  # of a process that was killed while it wrote
         for path in [*later, *halves, self.directory / "outcome.json"]:
             path.unlink(missing_ok=True)
-
-
-def _append(log: Path, entry: Mapping[str, Any]) -> None:
-    """One line more, or, if it cannot be written, none.
-
-    Raises:
-        GanzooError: it cannot be.
-    """
-    size = log.stat().st_size if log.exists() else 0
-    try:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.truncate(log, size)
-        raise cannot_write(log, error) from error
-
-
-def _entries(log: Path) -> list[dict[str, Any]]:
-    """What was reported; a line that a crash cut short does not count."""
-    lines = log.read_text("utf-8").splitlines() if log.exists() else []
-    return [json.loads(line) for line in lines if math.isfinite(_step(line))]
 
 
 def _with_step(path: Path) -> tuple[int, Path]:
@@ -310,11 +287,3 @@ def _claim(directory: Path) -> bool:
 def _last_touched(directory: Path) -> float:
     marks = [directory / "config.toml", directory / "checkpoints"]
     return max(path.stat().st_mtime for path in marks if path.exists())
-
-
-def _step(line: str) -> float:
-    """The step of a line of metrics; infinite for one that a crash cut short."""
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")

@@ -115,7 +115,7 @@ def _objective(recipe: Recipe, networks: Networks, precision: Precision, shape: 
     for network in (networks.generator, networks.discriminator):
         _place(network, precision)
         if ranks.count > 1:
-            synchronise(network, ranks)
+            synchronise(network, ranks, coupled=recipe.architecture.batch_coupled)
             ranks.broadcast_(list(network.state_dict().values()))
     return Objective(
         networks.generator,

@@ -116,10 +116,10 @@ class Trainer:
             reason = mismatch(fast, list(zip(phases, batches, strict=True)), self._ready)
         except Exception as error:  # a compiler can fail in any way; nothing has been trained yet
             reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        if reason is None:
-            self._executor = fast
+        if self.ranks.any(reason is not None):
+            note(f"executor {name} is not used, and eager is: {reason or 'it fails on another rank'}")
         else:
-            note(f"executor {name} is not used, and eager is: {reason}")
+            self._executor = fast
 
     def step(self) -> None:
         """``critic_steps`` updates of the critic, then one of the generator and of its average."""

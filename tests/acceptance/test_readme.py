@@ -30,6 +30,7 @@ PAGES = (
     "docs/registry.md",
     "docs/reports.md",
     "docs/serving.md",
+    "docs/training.md",
 )
 BY_HAND = {"docs/performance.md", "docs/results.md"}
 """These show what benchmarks gave."""

@@ -202,10 +202,22 @@ def test_every_file_that_a_run_leaves_is_documented(tmp_path: Path, own_registry
     result = api.train(
         "vanilla", settings={**settings, "observers": ["tensorboard"]}, registry=own_registry, runs=tmp_path / "runs"
     )
-    reporting.conclude(Run.find(str(result.run), tmp_path), Outcome(state="finished", step=4), silent)
+    run = Run.find(str(result.run), tmp_path)
+    run.record_event(4, "collapse", "something that this run was spared")
+    reporting.conclude(run, Outcome(state="finished", step=4), silent)
     page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
     documented = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
     assert sorted(path.name for path in result.run.iterdir()) == sorted(documented)
     assert f"at most {MAX_FRAMES} grids" in page
     assert f"{MAX_SIDE} pixels" in page
     assert f"more than {MAX_POINTS}\npoints" in page
+
+
+def test_what_went_wrong_is_on_the_page(tmp_path: Path, own_registry: Path) -> None:
+    settings = {"steps": 4, "batch": 4, "device": "cpu", "options": {"width": 8}}
+    result = api.train("vanilla", settings=settings, registry=own_registry, runs=tmp_path / "runs", export=False)
+    page = result.run / "report.html"
+    assert "What went wrong" not in page.read_text("utf-8")
+    Run.find(str(result.run), tmp_path).record_event(3, "recovered", "the loss of step 3 is <odd>")
+    api.report([str(result.run)], registry=own_registry)
+    assert "the loss of step 3 is &lt;odd&gt;" in page.read_text("utf-8").partition("What went wrong")[2]

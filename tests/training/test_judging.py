@@ -16,8 +16,11 @@ from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.record import attached, keys
 from ganzoo.plan import TrainResult
 from ganzoo.quality import rank
-from ganzoo.training.loop import Observer
+from ganzoo.training.judging import Judge
+from ganzoo.training.loop import Observer, run_to_end
 from ganzoo.training.run import Run
+from ganzoo.training.stopping import Ending
+from ganzoo.training.trainer import Trainer
 from ganzoo_registry import Registry
 
 Train = Callable[..., TrainResult]
@@ -177,11 +180,13 @@ def test_lost_best_weights_are_told_and_do_not_hinder(
     noted: list[str] = []
     monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
 
-    def lose(self: Observer, run: Run, step: int, metrics: dict[str, float]) -> None:
+    def losing(trainer: Trainer, run: Run, observer: Observer, judge: Judge) -> Ending:
+        ending = run_to_end(trainer, run, observer, judge)
         for path in run.best_checkpoints().values():
             path.write_bytes(b"damaged")
+        return ending
 
-    monkeypatch.setattr(Observer, "reported", lose)
+    monkeypatch.setattr("ganzoo.session.run_to_end", losing)
     result = train("vanilla", steps=4, eval_every=2)
     assert (str(result.version), result.best) == ("vanilla:1", None)
     assert any("the weights of step 2, which evaluated best, are lost" in message for message in noted)
