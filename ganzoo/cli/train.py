@@ -119,7 +119,8 @@ def command(
 
     if print_config or dry_run:
         session = Session(api.open_registry(registry), runs, strict=strict)
-        _show_plan(session, model, settings, init_from, print_config)
+        if is_chief():
+            _show_plan(session, model, settings, init_from, print_config)
         return
     there = f" --registry {shlex.quote(str(registry))}" if registry else ""
     try:

@@ -32,8 +32,8 @@ PAGES = (
     "docs/serving.md",
     "docs/training.md",
 )
-BY_HAND = {"docs/performance.md", "docs/results.md"}
-"""These show what benchmarks gave."""
+BY_HAND = {"docs/performance.md", "docs/results.md", "docs/scaling.md"}
+"""These show what benchmarks gave, and what takes several hosts."""
 TRAINING = "ganzoo train --model wgan-gp"
 
 PROGRAMS = ("ganzoo", "mkdir", "cp")

@@ -1,0 +1,160 @@
+"""How many ranks share a batch decides how long a step takes, and nothing else."""
+
+import sys
+from collections import defaultdict
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ganzoo import api
+from ganzoo.config import merge
+from ganzoo.errors import UsageError
+from ganzoo.recipe import resolve
+from ganzoo.session import Session
+from ganzoo.specs import Architecture, Model
+from ganzoo.training.ranks import ALONE, Ranks, joined
+from ganzoo.training.trainer import Trainer
+from ganzoo.zoo import zoo
+
+STEPS = 50
+COUNTS = [2, 4]
+STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
+"""A step that moves no weight, so that both networks' gradients are those at the weights they started with."""
+
+
+def declared(model: Model) -> bool:
+    """Whether its architecture says that ranks do change what it computes."""
+    return zoo().get(Architecture, model.architecture, home=zoo().owner(model).distribution).batch_coupled
+
+
+MODELS = [zoo().shortest(spec) for spec in zoo().all(Model) if not declared(spec)]
+
+
+def make(home: Path, ranks: Ranks, model: str, **settings: Any) -> Trainer:
+    """A narrow network's trainer on 8-pixel digits, with all that is drawn for a batch."""
+    recipe = resolve(zoo(), model)
+    small = {
+        "options": {"width": 8} if "width" in {field.name for field in fields(recipe.options)} else {},
+        "batch": 8,
+        "critic_steps": min(recipe.config.critic_steps, 2),
+        "flip": True,
+        "augment": "diffaugment",
+        "device": "cpu",
+        "threads": 1,
+    }
+    session = Session(api.open_registry(home / "registry"), home / "runs", ranks=ranks)
+    return session.plan(model, merge(small, settings)).trainer
+
+
+def gradients(home: Path, ranks: Ranks, model: str) -> dict[str, Tensor]:
+    """Of both networks, in fp32, at the first weights."""
+    trainer = make(home, ranks, model, precision="fp32", **STILL)
+    trainer.step()
+    return {
+        f"gradient.{name}": torch.cat([weight.grad.flatten() for weight in network.parameters()])
+        for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator))
+    }
+
+
+def curve(home: Path, ranks: Ranks, model: str) -> dict[str, Tensor]:
+    """What is logged in each of ``STEPS`` steps in fp64, and all weights and buffers after them."""
+    trainer = make(home, ranks, model, precision="fp64")
+    logged = defaultdict(list)
+    for _ in range(STEPS):
+        trainer.step()
+        trainer.telemetry.average(ranks)
+        for name, mean in trainer.telemetry.means().items():
+            logged[f"logged.{name}"].append(mean)
+        trainer.telemetry.reset()
+    curves = {name: torch.tensor(means, dtype=torch.float64) for name, means in logged.items()}
+    state = {
+        f"state.{name}.{key}": value.contiguous()
+        for name, module in trainer.modules().items()
+        for key, value in module.state_dict().items()
+    }
+    return curves | state
+
+
+def everything(home: Path, ranks: Ranks) -> dict[str, Tensor]:
+    """Both, of every model."""
+    return {
+        f"{model}/{name}": value
+        for model in MODELS
+        for name, value in (gradients(home, ranks, model) | curve(home, ranks, model)).items()
+    }
+
+
+@pytest.fixture(scope="module", params=COUNTS)
+def shared(request, launch):
+    """What each of 2 and of 4 ranks computed, of all models."""
+    return [outcome.tensors for outcome in launch(request.param, __file__)]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What one process computes, of all models."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    found = everything(tmp_path_factory.mktemp("alone"), ALONE)
+    torch.set_num_threads(threads)
+    return found
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_one_step_has_the_gradients_of_one_process(alone, shared, model):
+    for network in ("generator", "discriminator"):
+        name = f"{model}/gradient.{network}"
+        for rank in shared:
+            assert (rank[name] - alone[name]).norm() <= 1e-5 * alone[name].norm(), network
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_first_steps_are_those_of_one_process(alone, shared, model):
+    """In fp64, because rounding is the only difference, and grows with every step."""
+    names = [name for name in alone if name.startswith((f"{model}/logged.", f"{model}/state."))]
+    assert f"{model}/logged.loss_g" in names
+    for name in names:
+        for rank in shared:
+            torch.testing.assert_close(rank[name], alone[name], rtol=1e-9, atol=1e-9)
+
+
+def test_all_ranks_have_the_same_to_the_bit(alone, shared):
+    """So that a checkpoint of one is a checkpoint of all, whatever the rounding."""
+    for rank in shared:
+        assert rank.keys() == alone.keys()
+        assert [name for name in alone if not torch.equal(rank[name], shared[0][name])] == []
+
+
+@pytest.mark.parametrize(
+    ("ranks", "settings", "message", "hint"),
+    [
+        (3, {}, "a batch of 8 cannot be divided among 3 ranks", "--batch 9: a multiple of 3"),
+        (
+            4,
+            {"accumulate": 4},
+            "a batch of 8 cannot be divided among 4 ranks of 4 parts each",
+            "--batch 16: a multiple of 16",
+        ),
+    ],
+)
+def test_a_batch_that_ranks_do_not_divide(tmp_path, ranks, settings, message, hint):
+    with pytest.raises(UsageError) as caught:
+        make(tmp_path, Ranks(0, ranks), "vanilla", **settings)
+    assert str(caught.value) == message
+    assert caught.value.hint == hint
+
+
+def main(home: str) -> None:
+    """What one rank does."""
+    torch.set_num_threads(1)
+    with joined("cpu") as ranks:
+        save_file(everything(Path(home), ranks), Path(home) / f"{ranks.rank}.safetensors")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

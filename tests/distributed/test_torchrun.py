@@ -1,0 +1,130 @@
+"""A whole training on two ranks: who writes, and what happens when torchrun has lost one of them."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch.distributed import TCPStore
+
+from ganzoo import api
+from ganzoo.cli import main
+from ganzoo.training.trainer import Trainer
+
+STEPS = 30
+DEADLY = 17
+SETTINGS = {
+    "batch": 8,
+    "steps": STEPS,
+    "options": {"width": 8},
+    "device": "cpu",
+    "precision": "fp64",
+    "checkpoint_every": 10,
+    "report_every": 10,
+}
+PAIRS = [f"{key}={value}" for key, value in SETTINGS.items() if key != "options"] + ["options.width=8"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A place with 64 images."""
+    place = tmp_path_factory.mktemp("home")
+    np.save(place / "data.npy", np.random.default_rng(0).integers(0, 256, (64, 8, 8), np.uint8))
+    return place
+
+
+@pytest.fixture(scope="module")
+def shared(home, launch):
+    """What each of two ranks says that train together, undisturbed."""
+    return launch(2, __file__, str(home), "shared")
+
+
+def state(home: Path, name: str) -> dict[str, torch.Tensor]:
+    """The tensors of a run's last checkpoint."""
+    with safe_open(home / "runs" / name / "1/checkpoints" / f"step-{STEPS:08d}.safetensors", framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+
+
+def test_rank_0_alone_writes_and_speaks(home, shared):
+    first, second = shared
+    assert first.output.count("registered  shared:1\n") == 1
+    assert second.output == ""
+    assert second.errors == ""  # where it would have said what it wrote
+    assert len((home / "runs/shared/1/metrics.jsonl").read_text().splitlines()) == STEPS // 10
+
+
+def test_two_ranks_leave_what_one_process_does(home, shared):
+    settings = SETTINGS | {"data": str(home / "data.npy"), "name": "alone"}
+    api.train("vanilla", settings=settings, runs=home / "runs", registry=home / "registry", export=False)
+    assert not (home / "runs/shared/2").exists()
+    one, two = state(home, "alone"), state(home, "shared")
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-9, atol=1e-9)
+
+
+def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(home, shared, side_by_side):
+    """On two hosts, as far as torchrun can tell: both ranks are started again, though only one host saw one die.
+
+    What they come to is the undisturbed training, to the bit.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    meeting = ["--rdzv-backend=c10d", "--rdzv-id=killed", f"--rdzv-endpoint=127.0.0.1:{store.port}"]
+    hosts = ["--nnodes=2", "--nproc-per-node=1", *meeting, "--rdzv-conf=is_host=false", "--local-addr=127.0.0.1"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--max-restarts=1", "--monitor-interval=0.1", *hosts]
+    agents = side_by_side([([*torchrun, __file__, "", str(home), "killed"], {})] * 2)
+    output, errors = ("".join(said) for said in zip(*[(agent.stdout, agent.stderr) for agent in agents], strict=True))
+    assert [agent.returncode for agent in agents] == [0, 0], errors
+    assert "exitcode: -9" in errors
+    assert output.count("registered  killed:1\n") == 1
+    assert not (home / "runs/killed/2").exists()
+    killed, whole = state(home, "killed"), state(home, "shared")
+    assert killed.keys() == whole.keys()
+    assert [name for name, value in whole.items() if not torch.equal(killed[name], value)] == []
+
+
+def watcher(home: Path) -> Callable[[str, tuple[object, ...]], None]:
+    """An audit hook that says what below ``home`` is changed."""
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event not in ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.utime"):
+            return
+        path, *_, flags = arguments
+        writing = event != "open" or int(str(flags)) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if writing and isinstance(path, str | Path) and Path(path).absolute().is_relative_to(home):
+            print(f"{event} {path}", file=sys.stderr)
+
+    return watch
+
+
+def dying(step: Callable[[Trainer], None]) -> Callable[[Trainer], None]:
+    """A step that kills its process when it is its turn."""
+
+    def stepped(trainer: Trainer) -> None:
+        if trainer.steps_done == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
+        step(trainer)
+
+    return stepped
+
+
+def run(home: Path, name: str) -> int:
+    """What one rank does: rank 1 is watched, and killed in its first life if that is the run's name."""
+    torch.set_num_threads(1)
+    if os.environ["RANK"] == "1":
+        sys.addaudithook(watcher(home))
+        if name == "killed" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            Trainer.step = dying(Trainer.step)
+    places = ["--data", home / "data.npy", "--runs", home / "runs", "--registry", home / "registry"]
+    settings = [argument for pair in PAIRS for argument in ("--set", pair)]
+    arguments = ["--model", "vanilla", "--name", name, "--no-export"]
+    return main(["train", *arguments, *map(str, places), *settings])
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[2]), sys.argv[3]))
