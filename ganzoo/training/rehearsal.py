@@ -50,15 +50,17 @@ def rehearse(name: str, objective: Objective, batch: Batch) -> Reads:
 
 
 def _reads_real(name: str, objective: Objective, phase: Phase, batch: Batch) -> bool:
-    step = objective.step(phase, batch, {})
+    alone, step = (objective.step(phase, batch, {}) for _ in range(2))
     with _blaming(f"loss {name!r}", phase), _NoReading():  # type: ignore[no-untyped-call]
-        loss: object = objective.evaluate(phase, step)
+        loss: object = getattr(objective.loss, phase.network)(alone)
     if not isinstance(loss, Tensor) or loss.dim():
         what = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
         raise PluginError(
             f"loss {name!r} returns {what} for the {phase.network}, not a scalar tensor",
             hint="end it with .mean(): one number to minimise",
         )
+    with _blaming(f"loss {name!r} with its penalties", phase), _NoReading():  # type: ignore[no-untyped-call]
+        objective.evaluate(phase, step)
     return step.real.was_read
 
 

@@ -1,0 +1,116 @@
+"""A loss is tried before the first step: what is no pure function of the step is refused by name."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from ganzoo.errors import ExitCode, PluginError
+from ganzoo.training.rehearsal import Reads, rehearse
+
+
+class Loss:
+    """One half is replaced in each test."""
+
+    def __init__(self, **halves):
+        self.__dict__.update(halves)
+
+    def discriminator(self, step):
+        return softplus(-step.real.logits).mean() + softplus(step.fake.logits).mean()
+
+    def generator(self, step):
+        return softplus(-step.fake.logits).mean()
+
+
+@pytest.fixture
+def refused(make_trainer):
+    """What is said of a loss."""
+
+    def refuse(loss, model="vanilla"):
+        with pytest.raises(PluginError) as caught:
+            rehearsed(make_trainer(model), loss)
+        assert caught.value.exit_code == ExitCode.PLUGIN
+        return str(caught.value), caught.value.hint
+
+    return refuse
+
+
+def rehearsed(trainer, loss):
+    batch = trainer.batches.draw(0, 0, real=True)
+    return rehearse("mine", replace(trainer.objective, loss=loss), batch.map(lambda tensor: tensor[:2]))
+
+
+def scaled_by_item(step):
+    return step.fake.logits.mean() * step.fake.logits.abs().max().item()
+
+
+def scaled_by_float(step):
+    return step.fake.logits.mean() * float(step.fake.logits.std())
+
+
+def on_a_condition(step):
+    return step.fake.logits.mean() if step.fake.logits.mean() > 0 else -step.fake.logits.mean()
+
+
+@pytest.mark.parametrize("half", [scaled_by_item, scaled_by_float, on_a_condition])
+@pytest.mark.parametrize("network", ["discriminator", "generator"])
+def test_a_value_that_is_read(refused, half, network):
+    error, hint = refused(Loss(**{network: half}))
+    assert error == f"loss 'mine' reads a tensor's value for the {network} (.item(), float() or a condition on it)"
+    assert hint.startswith("that would wait for the device in each step: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (lambda step: softplus(step.fake.logits), "a tensor of shape [2]"),
+        (lambda step: step.fake.logits.sum().reshape(1), "a tensor of shape [1]"),
+        (lambda step: 1.0, "a float"),
+        (lambda step: None, "a NoneType"),
+    ],
+)
+def test_what_is_no_scalar(refused, value, what):
+    error, hint = refused(Loss(generator=value))
+    assert error == f"loss 'mine' returns {what} for the generator, not a scalar tensor"
+    assert hint == "end it with .mean(): one number to minimise"
+
+
+def test_one_that_fails(refused):
+    error, hint = refused(Loss(discriminator=lambda step: step.real.class_logits.sum()))
+    assert error.startswith("loss 'mine' fails for the discriminator: TypeError: the loss reads class_logits")
+    assert hint == "check that it goes with the architecture: ganzoo models lists both"
+
+
+@pytest.mark.parametrize(
+    ("loss", "reads"),
+    [
+        (Loss(), Reads(discriminator=True, generator=False)),
+        (Loss(generator=lambda step: (step.real.logits - step.fake.logits).mean()), Reads(True, True)),
+        (Loss(discriminator=lambda step: step.fake.logits.mean()), Reads(False, False)),
+    ],
+)
+def test_what_looks_at_real_images(make_trainer, loss, reads):
+    assert rehearsed(make_trainer("vanilla"), loss) == reads
+
+
+def test_a_penalty_looks_at_them_too(make_trainer):
+    """Wherever the loss does not."""
+    trainer = make_trainer("wgan-gp")
+    loss = Loss(discriminator=lambda step: step.fake.logits.mean())
+    assert rehearsed(trainer, loss) == Reads(discriminator=True, generator=False)
+
+
+def test_every_registered_loss_passes_and_nothing_moves(model, make_trainer, weights, same):
+    trainer = make_trainer(model)
+    before = weights(trainer)
+    assert rehearsed(trainer, trainer.objective.loss).discriminator
+    assert same(weights(trainer), before)
+    assert all(weight.grad is None for weight in trainer.discriminator.parameters())
+
+
+def test_constants_may_be_read(make_trainer):
+    """What is no result of the networks costs no waiting."""
+    margin = torch.tensor(2.0)
+    loss = Loss(generator=lambda step: -step.fake.logits.mean() * len(step.z) / step.z.shape[1] + 2.0 * margin)
+    assert rehearsed(make_trainer("vanilla"), loss)
