@@ -26,8 +26,10 @@ class Conclusion:
     def outcome(self, error: BaseException | None) -> Outcome:
         """As it is recorded."""
         if error is not None:
-            stopped = isinstance(error, TrainingStopped | KeyboardInterrupt)
-            reason = str(error) or type(error).__name__
+            interrupted = isinstance(error, KeyboardInterrupt)
+            stopped = interrupted or isinstance(error, TrainingStopped)
+            reason = "interrupted" if interrupted else str(error)
+            reason = reason or type(error).__name__
             return Outcome(state="stopped" if stopped else "failed", step=self.step, reason=reason)
         versions = {}
         if self.result:

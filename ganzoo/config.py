@@ -186,6 +186,24 @@ def merge(base: Settings, *over: Settings) -> dict[str, Any]:
     return merged
 
 
+def layered(*layers: Settings) -> dict[str, Any]:
+    """Each of ``layers`` over those before; a length in kimg replaces one in steps below it, and the other way round.
+
+    Raises:
+        UsageError: a layer says both.
+    """
+    settings: dict[str, Any] = {}
+    for layer in layers:
+        if layer.get("kimg") and "steps" in layer:
+            raise UsageError("steps and kimg exclude each other", hint="say how long to train in one of them")
+        if "steps" in layer:
+            settings.pop("kimg", None)
+        elif layer.get("kimg"):
+            settings.pop("steps", None)
+        settings = merge(settings, layer)
+    return settings
+
+
 def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
     """Refuse a key that the dataclass ``to``, or one of the dataclasses in it, has no field for.
 

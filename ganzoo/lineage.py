@@ -69,7 +69,8 @@ def record(
         parents: digests of the versions that it started from.
         extra: what plugins add, by plugin.
     """
-    config = shown_config(run)
+    config, steps = shown_config(run), run.config.steps
+    events = [event for event in run.events() if event["step"] <= steps]  # the best version knows nothing of later ones
     specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if run.config.data in (spec.name, zoo.qualified(spec)))]
     return {
         "format": FORMAT,
@@ -84,7 +85,7 @@ def record(
             "class_names": run.facts["data"]["class_names"] if recipe.architecture.conditional else [],
         },
         "data": run.facts["data"],
-        "training": {"steps": run.config.steps, "images": images_shown, "events": run.events()},
+        "training": {"steps": steps, "images": images_shown, "events": events},
         "metrics": {name: value for name, value in metrics.items() if name not in CLOCKED and math.isfinite(value)},
         "plugins": _plugins(zoo, specs),
         "environment": run.facts["environment"],

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from ganzoo.config import PenaltyConfig, RunConfig, Settings, check_keys, convert, merge
+from ganzoo.config import PenaltyConfig, RunConfig, Settings, check_keys, convert, layered
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.specs import Architecture, Augmentation, ImageShape, Loss, Model, Penalty, Spec
 from ganzoo.zoo import Zoo
@@ -61,20 +61,20 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
         PluginError: a plugin's own defaults have an unknown key.
     """
     model = zoo.get(Model, model_name)
-    given = _with_one_length(settings)
+    given = layered(*settings)
     check_keys(given, RunConfig)
     home = zoo.owner(model).distribution
     architecture = _spec(zoo, Architecture, given.get("architecture"), model.architecture, home)
     loss = _spec(zoo, Loss, given.get("loss"), model.loss, home)
     augmentation = _augmentation(zoo, given)
     size = given.get("size") or (fitting_size(architecture, native) if native else 0)
-    published = merge(_checked(model, model.defaults), _checked(model, _small_image_defaults(model, size)))
+    published = layered(_checked(model, model.defaults), _checked(model, _small_image_defaults(model, size)))
     if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
         published.pop("options", None)  # they are those of the architecture that was replaced
     if loss is not _spec(zoo, Loss, None, model.loss, home):
         published.pop("penalties", None)
     layers = (_checked(loss, loss.defaults), published, given)
-    values = merge(*layers, {"size": size, "name": given.get("name") or model.name})
+    values = layered(*layers, {"size": size, "name": given.get("name") or model.name})
     for spec in (model, architecture, loss, *filter(None, [augmentation])):
         values["augment" if spec is augmentation else spec.kind] = _pinned(zoo, spec)
     own = {_pinned(zoo, penalty): penalty for penalty in loss.penalties}
@@ -98,22 +98,6 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: ImageShape |
         augmentation=augmentation,
         augment_options=augment_options,
     )
-
-
-def _with_one_length(settings: Sequence[Settings]) -> dict[str, Any]:
-    """All settings, where a length in kimg takes the place of one in steps below it, and the other way round.
-
-    Raises:
-        UsageError: one of them says both.
-    """
-    given: dict[str, Any] = {}
-    for layer in settings:
-        if layer.get("kimg") and "steps" in layer:
-            raise UsageError("steps and kimg exclude each other", hint="say how long to train in one of them")
-        if "steps" in layer:
-            given.pop("kimg", None)
-        given = merge(given, layer)
-    return given
 
 
 def _counted_in_steps(config: RunConfig) -> RunConfig:
@@ -167,9 +151,9 @@ def _pinned(zoo: Zoo, spec: Spec) -> str:
 
 
 def _checked(spec: Spec, defaults: Settings) -> Settings:
-    """A spec's own configuration: a misspelt key in it is the plugin's fault, not the person's."""
+    """A spec's own configuration: a misspelt key or two lengths in it are the plugin's fault, not the person's."""
     try:
-        check_keys(defaults, RunConfig)
+        check_keys(layered(defaults), RunConfig)
     except UsageError as error:
         raise PluginError(f"{spec.kind} {spec.name!r} is made wrongly: {error}", hint=error.hint) from error
     return defaults

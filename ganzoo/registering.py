@@ -1,6 +1,8 @@
 """From a finished run to versions in the registry and an ONNX file."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +24,15 @@ def register_run(store: Registry, run: Run, plan: Plan, observer: WithHooks, *, 
 
     Raises:
         RegistryError: the registry does not take them; the run has them still.
-        GanzooError: a gate did not pass; the weights are registered.
+        GanzooError: a gate did not pass, or there is no room in the run's directory; the weights are registered.
     """
     trainer = plan.trainer
     best = _register_best(store, run, plan, observer)
-    grid = run.directory / "samples.png"
-    write_atomic(grid, preview(trainer))
-    version = _register(store, run, plan, observer, grid.read_bytes())
-    onnx, gates = _export(store, version, run) if export else (None, {})
+    grid, made = run.directory / "samples.png", preview(trainer)
+    version = _register(store, run, plan, observer, made)
+    with _registered(version):
+        write_atomic(grid, made)
+        onnx, gates = _export(store, version, run) if export else (None, {})
     ended_best = plan.judge is not None and judging.best_step(run, plan.judge.protocol) == trainer.steps_done
     return TrainResult(
         run=run.directory,
@@ -49,14 +52,16 @@ def _register_best(store: Registry, run: Run, plan: Plan, observer: WithHooks) -
     best = judging.best_step(run, plan.judge.protocol) if plan.judge else None
     if best is None or best == trainer.steps_done:
         return None
+    last = checkpoint.take(trainer)  # not from its file: there may have been no room for that
     try:
         checkpoint.read(trainer, run.best_path(best))
     except IntegrityError as error:
         observer.noted(f"the weights of step {best}, which evaluated best, are lost: {error}")
         return None
-    version = _register(store, run, plan, observer, preview(trainer))
-    checkpoint.read(trainer, run.checkpoints()[-1])
-    return version
+    else:
+        return _register(store, run, plan, observer, preview(trainer))
+    finally:
+        checkpoint.put_back(trainer, last, "the state in memory")
 
 
 def _register(store: Registry, run: Run, plan: Plan, observer: WithHooks, preview: bytes) -> Version:
@@ -77,13 +82,19 @@ def _register(store: Registry, run: Run, plan: Plan, observer: WithHooks, previe
     try:
         return store.register(run.config.name, {**weights, "preview": preview}, record)
     except RegistryError as error:
-        hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {run.directory}"
+        hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {shlex.quote(str(run.directory))}"
         raise type(error)(str(error), hint=hint) from error
 
 
 def _export(store: Registry, version: Version, run: Run) -> tuple[Path, Mapping[str, str]]:
     path = run.directory / "generator.onnx"
+    return path, export_version(store, version, path).report
+
+
+@contextmanager
+def _registered(version: Version) -> Iterator[None]:
+    """Whatever goes wrong now, the weights are safe."""
     try:
-        return path, export_version(store, version, path).report
+        yield
     except GanzooError as error:
         raise type(error)(f"{error} (the weights are registered as {version})", hint=error.hint) from error

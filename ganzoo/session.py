@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from ganzoo import assessment, lineage
+from ganzoo import assessment, lineage, resuming
 from ganzoo.concluding import concluding
-from ganzoo.config import RunConfig, Settings, changes, merge
-from ganzoo.data import ImageSet, Split
+from ganzoo.config import RunConfig, Settings, flat, merge
+from ganzoo.data import Split
 from ganzoo.data import load as load_data
 from ganzoo.data.load import named
 from ganzoo.errors import IntegrityError, NotFoundError, UsageError
@@ -29,23 +29,11 @@ from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
 from ganzoo_registry import Registry, Version
 
-CHANGEABLE = {
-    "steps",
-    "max_time",
-    "patience",
-    "report_every",
-    "preview_every",
-    "checkpoint_every",
-    "eval_every",
-    "features",
-    "on_collapse",
-    "observers",
-    "data",
-}
-"""What a resumed run may change: the data's path, too, as long as its digest is the same."""
-
 SKIPPED_SHOWN = 10
 """Unreadable images that a warning names; it counts all of them."""
+
+OF_ONE_HOST = {"data", "features", "threads"}
+"""What ranks may be told differently: paths, where the images are the same, and what no result depends on."""
 
 INHERITED = ("model", "architecture", "loss", "penalties", "options", "size", "held_out")
 """What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
@@ -102,11 +90,9 @@ class Session:
 
         What torchrun has started again after a rank was lost goes on with the run that it had made.
         """
-        # Each host's torchrun counts its own restarts, and rank 0 may be where nobody died.
-        again = self._ranks.any(environment.restarted())
-        if under_way := self._ranks.share(_under_way(self._runs) if again else None):
-            return self.resume(under_way, model, {})
         planned = self.plan(model, settings, init_from)
+        if under_way := self._under_way(planned):
+            return self._go_on(under_way, planned.recipe.config, planned.trainer), planned
         source = planned.recipe.config.data
         facts = {
             "data": lineage.data_facts(source, named(source, zoo()), planned.data),
@@ -129,21 +115,30 @@ class Session:
         run = Run.find(self._ranks.share(str(Run.find(reference, self._runs).directory)), self._runs)
         asked = merge(settings, {"model": model} if model else {})
         recipe, data = self._with_data(asked.get("model") or run.config.model, run.config.to_dict(), asked)
-        _refuse_changes(run, recipe.config, data.training)
+        resuming.refuse_changes(run, recipe.config, data.training)
         recipe, trainer = setup.assemble(recipe, data.training, self._ranks)
+        return self._go_on(run, recipe.config, trainer), self._planned(recipe, data, trainer)
+
+    def _under_way(self, planned: Plan) -> Run | None:
+        """The run that this launch of torchrun has begun already, as rank 0 finds it."""
+        # Each host's torchrun counts its own restarts, and rank 0 may be where nobody died.
+        restarted = self._ranks.any(environment.restarted())
+        config, images = planned.recipe.config, planned.data.training
+        chief = self._ranks.chief
+        found = resuming.under_way(self._runs, config, images, restarted=restarted) if chief else None
+        directory = self._ranks.share(str(found.directory) if found else None)
+        return Run.find(directory, self._runs) if directory else None
+
+    def _go_on(self, run: Run, config: RunConfig, trainer: Trainer) -> Run:
+        """Bring ``trainer`` to where ``run`` was, which goes on with ``config``."""
         self._restore(trainer, run)
-        if trainer.steps_done > recipe.config.steps:
+        if trainer.steps_done > config.steps:
             done = trainer.steps_done
             raise UsageError(f"{run.directory} has {done} steps already", hint=f"--steps must be at least {done}")
         if self._ranks.chief:
             self._store.prepare()
-        run.config = recipe.config
-        run.facts = {
-            **run.facts,
-            "environment": environment.describe(self._ranks.count),
-            "launch": environment.launch(),
-        }
-        return run, self._planned(recipe, data, trainer)
+        facts = {"environment": environment.describe(self._ranks.count), "launch": environment.launch()}
+        return Run(run.directory, config, {**run.facts, **facts})
 
     def finish(self, started: tuple[Run, Plan], *, export: bool = True) -> TrainResult:
         """Train to the last step, register the result, and export it; alone in the run's directory.
@@ -174,7 +169,7 @@ class Session:
             "the weights that they start from",
         )
         with (
-            torch.random.fork_rng(),
+            torch.random.fork_rng(devices=[config.device] if config.device.startswith("cuda") else []),
             running_on(config.threads, tf32=config.tf32, deterministic=config.deterministic),
             explained(trainer),
         ):
@@ -230,7 +225,11 @@ class Session:
         data = self._load(asked, asked.size)
         recipe = setup.settle(resolve(zoo(), model, *settings, native=data.training.shape), self._ranks)
         shape, size = data.training.shape, recipe.config.size
-        return recipe, data if (shape.height, shape.width) == (size, size) else self._load(asked, size)
+        if (shape.height, shape.width) != (size, size):
+            data = self._load(asked, size)
+        told = {key: value for key, value in flat(recipe.config.to_dict()).items() if key not in OF_ONE_HOST}
+        self._ranks.check_told(told | {"images": data.training.digest})
+        return recipe, data
 
     def _load(self, config: RunConfig, size: int) -> Split:
         return load_data(
@@ -247,12 +246,6 @@ class Session:
     ) -> Plan:
         judgement, judge = assessment.prepare_judge(recipe.config, data)
         return Plan(recipe=recipe, data=data, trainer=trainer, judgement=judgement, judge=judge, parents=parents)
-
-
-def _under_way(runs: Path) -> str | None:
-    """The run that this very launch of torchrun made before it was started again."""
-    found = Run.launched(environment.launch(), runs)
-    return str(found.directory) if found else None
 
 
 def _sent(result: TrainResult) -> dict[str, Any]:
@@ -278,23 +271,3 @@ def _received(sent: Mapping[str, Any]) -> TrainResult:
         metrics=sent["metrics"],
         best=Version(**sent["best"]) if sent["best"] else None,
     )
-
-
-def _refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
-    refused = [change for change in changes(run.config, config) if change.split(":")[0] not in CHANGEABLE]
-    if refused:
-        raise UsageError(
-            f"a resumed run keeps its configuration; this would change {'; '.join(refused)}",
-            hint="--resume may change steps, reporting and paths; for anything else start a run with --init-from",
-        )
-    if run.config.steps != config.steps and config.schedule != "constant":
-        raise UsageError(
-            f"another number of steps would change the {config.schedule} schedule of the {run.config.steps} before",
-            hint="start a run with --init-from, which has a schedule of its own",
-        )
-    was = run.facts["data"]["digest"]
-    if images.digest != was:
-        raise UsageError(
-            f"{config.data} is not what {run.directory} was trained on: {images.digest[:19]} instead of {was[:19]}",
-            hint="start a new run on it, with --init-from to keep the weights",
-        )

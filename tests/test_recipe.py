@@ -351,3 +351,22 @@ def test_the_last_word_on_length_counts() -> None:
     with pytest.raises(UsageError) as caught:
         resolve(zoo(), "dcgan", {**first, **second})
     assert str(caught.value) == "steps and kimg exclude each other"
+    assert resolve(zoo(), "dcgan", {"steps": 7, "kimg": 0.0}, second).config.steps == 100  # over a run's config.toml
+
+
+def test_a_length_takes_the_place_of_a_plugins_in_the_other_unit(make_zoo: Callable[..., Zoo]) -> None:
+    def steps(*settings: dict[str, float], loss: Loss = LOSS, **defaults: float) -> int:
+        model = replace(MODEL, defaults=defaults, defaults_up_to={})
+        return resolve(
+            make_zoo(NET, loss, model, Margin()), "net", {"batch": 64, "critic_steps": 1}, *settings
+        ).config.steps
+
+    assert steps(kimg=64.0) == 1000
+    assert steps({"steps": 5}, kimg=64.0) == 5
+    assert steps({"steps": 5, "kimg": 0.0}, kimg=64.0) == 5
+    assert steps({"kimg": 6.4}, steps=30) == 100
+    assert steps(loss=replace(LOSS, defaults={"kimg": 6.4})) == 100
+    assert steps(loss=replace(LOSS, defaults={"kimg": 6.4}), steps=30) == 30
+    with pytest.raises(PluginError) as caught:
+        steps(kimg=64.0, steps=30)
+    assert str(caught.value) == "model 'net' is made wrongly: steps and kimg exclude each other"

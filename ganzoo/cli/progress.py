@@ -75,6 +75,9 @@ class Progress(Observer):
         """Move the bar, a few times a second."""
         now = time.monotonic()
         if self._bar is not None and (now - self._shown > REDRAW_SECONDS or step == self._steps):
+            if step <= self._done:  # training went back to a checkpoint, and click's bars only go on
+                self._done = self._bar.pos = step - 1
+                self._bar.finished = False
             self._bar.update(step - self._done)
             self._done, self._shown = step, now
 
@@ -91,8 +94,12 @@ class Progress(Observer):
     def judged(self, run: "Run", step: int, figures: Mapping[str, float]) -> None:
         """Show the first figures of an evaluation, above the bar."""
         shown = "  ".join(f"{name} {value:.4g}" for name, value in list(figures.items())[:FIGURES_SHOWN])
-        note(f"{CLEAR_LINE if self._bar is not None else ''}evaluated step {step:,}/{self._steps:,}  {shown}")
+        self._above(f"evaluated step {step:,}/{self._steps:,}  {shown}")
 
     def noted(self, message: str) -> None:
         """Pass a warning on."""
-        note(f"Warning: {message}")
+        self._above(f"Warning: {message}")
+
+    def _above(self, message: str) -> None:
+        """In place of the bar, which is drawn anew below."""
+        note(f"{CLEAR_LINE if self._bar is not None else ''}{message}")

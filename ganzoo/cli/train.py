@@ -102,11 +102,11 @@ def command(
     Configuration: the model's defaults < --config FILE < --set KEY=VALUE and the options below.
     Ctrl-C finishes the step, saves, and says how to go on.
     """
-    from ganzoo.config import merge, parse_settings, read_file
+    from ganzoo.config import layered, parse_settings, read_file
     from ganzoo.errors import TrainingStopped, UsageError
 
     given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] not in (None, ())}
-    settings = merge(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
+    settings = layered(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
     if resume and init_from:
         raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
     if resume and (print_config or dry_run):

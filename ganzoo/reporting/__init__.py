@@ -68,9 +68,13 @@ def _write_run(run: Run, output: Path, noted: Callable[[str], None]) -> None:
     if len(subject.frames) > 1:
         try:
             motion = animate(list(subject.frames.values()))
-            write_atomic(run.directory / MOTION, motion)
         except GanzooError as error:
             noted(f"the samples of {run.directory} are not shown in motion: {error}")
+    if motion:
+        try:
+            write_atomic(run.directory / MOTION, motion)
+        except GanzooError as error:
+            noted(f"no {MOTION}: {error}")
     _write_page(output, page([subject], better=zoo().figures(), motion=motion))
 
 

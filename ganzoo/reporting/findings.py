@@ -13,8 +13,6 @@ from ganzoo.reporting.subject import RATE, SECONDS, Subject
 TITLES = {
     "loss": "Losses",
     "grad_norm": "Gradient norms",
-    "lr": "Learning rates",
-    "logits": "Logits",
     RATE: "Images per second",
     "variety": "Variety of images (1: real ones)",
     "spread": "Spread of images (1: real ones)",

@@ -57,8 +57,9 @@ class Scale:
             low, high = math.log10(low), math.log10(high)
         size = max(abs(low), abs(high))
         if high - low <= FLAT * size or size < 1 / HUGE:
-            pad = 0.05 * size if size > 1 / HUGE else 1.0
-            return cls(low - pad, high + pad)
+            if size <= 1 / HUGE:  # all 0: most likely a share, or something else that is not negative
+                return cls(-MARGIN, 1 + MARGIN)
+            return cls(low - 0.05 * size, high + 0.05 * size)
         pad = MARGIN * (high - low)
         return cls(low - pad, high + pad, logarithmic)
 

@@ -1,5 +1,6 @@
 """What a report tells of: runs, by their directories, and registered versions, by their records."""
 
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,9 @@ from ganzoo.training.run import LAST, Outcome, Run
 from ganzoo_registry import InvalidName, NotFound, Registry, Version
 
 RATE, SECONDS = "images_per_second", "seconds"
+_DIRECTORIES = re.compile(r"(?<![\w:/.])/(?:[^/\s:;,'\"]+/)+")
+"""Of an absolute path, which a page that is sent to somebody does not tell."""
+
 PREVIEW = "preview"
 """The kind under which a version holds its grid."""
 
@@ -68,6 +72,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
     last = run.last_report()
     rates = [rate for entry in reports if (rate := drawable(entry.get(RATE)))]
     facts = _facts(shown_config(run), run.facts["data"]) | {
+        "steps": _steps(run, outcome, reports),
         **({"median speed": f"{statistics.median(rates):,.0f} images/s"} if rates else {}),
         **({"training time": f"{last[SECONDS]:,.0f} s"} if SECONDS in last else {}),
         **({f"{which} version": reference for which, reference in outcome.versions.items()} if outcome else {}),
@@ -172,10 +177,16 @@ def _parents(parents: Sequence[Mapping[str, str]]) -> str:
 
 def _state(run: Run, outcome: Outcome | None, reports: Sequence[Mapping[str, Any]]) -> str:
     """``finished``, ``running, at step 100 of 600`` …"""
-    total = run.config.steps
+    steps = _steps(run, outcome, reports)
     if outcome is None:
-        step = int(reports[-1]["step"]) if reports else 0
-        return f"{'running, at' if run.in_use() else 'broke off after'} step {step:,} of {total:,}"
-    if outcome.state == "finished" and outcome.step == total:
+        return f"{'running, at' if run.in_use() else 'broke off after'} step {steps}"
+    if outcome.state == "finished" and outcome.step == run.config.steps:
         return "finished"
-    return f"{outcome.state} after step {outcome.step:,} of {total:,}{f': {outcome.reason}' if outcome.reason else ''}"
+    reason = f": {_DIRECTORIES.sub('', outcome.reason)}" if outcome.reason else ""
+    return f"{outcome.state} after step {steps}{reason}"
+
+
+def _steps(run: Run, outcome: Outcome | None, reports: Sequence[Mapping[str, Any]]) -> str:
+    """How many were taken, and of how many if there were to be more."""
+    done, total = outcome.step if outcome else int(reports[-1]["step"]) if reports else 0, run.config.steps
+    return f"{total:,}" if done == total else f"{done:,} of {total:,}"

@@ -109,6 +109,8 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, count = ctx.saved_tensors
         scale = torch.ones_like(mean) if weight is None else weight
+        # The three terms of dx may all but cancel, so in bf16 and fp16 nothing is rounded before they are added up.
+        dtype, x, g = x.dtype, x.to(mean.dtype), g.to(mean.dtype)
         # Of the statistics as constants: the first of the three terms, and this rank's sums.
         dx, sum_gx, sum_g = torch.ops.aten.native_batch_norm_backward(
             g, x, scale, mean, var, None, None, False, ctx.eps, [True, True, True]
@@ -119,7 +121,7 @@ class _Normalise(torch.autograd.Function):
             sums *= -scale / (count * (var + ctx.eps).sqrt())
             # The other two terms are affine in xhat, so another normalisation.
             dx += F.batch_norm(x, mean, var, sums[0], sums[1], False, 0.0, ctx.eps)
-        return dx, *(None if weight is None else part for part in (sum_gx, sum_g)), None, None
+        return dx.to(dtype), *(None if weight is None else part for part in (sum_gx, sum_g)), None, None
 
 
 def _statistics(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:

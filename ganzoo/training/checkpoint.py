@@ -97,7 +97,7 @@ def load(path: Path) -> Snapshot:
     """What was saved in a file.
 
     Raises:
-        IntegrityError: it is damaged, or of another format.
+        IntegrityError: it is missing or damaged, of another format, or not of the step that its name ends in.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -108,7 +108,12 @@ def load(path: Path) -> Snapshot:
         snapshot = Snapshot(tensors, int(header["steps_done"]), dict(header["scalars"]))
         if header["digest"] != _digest(snapshot):
             raise ValueError("its content is not what was saved")
+        named = path.stem.rpartition("-")[2]
+        if named.isdecimal() and int(named) != snapshot.steps_done:
+            raise ValueError(f"it holds step {snapshot.steps_done}, as a copy of another file would")
         return snapshot
+    except FileNotFoundError as error:
+        raise IntegrityError(f"checkpoint {path} is missing") from error
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise IntegrityError(
             f"checkpoint {path} is damaged: {error}",

@@ -12,6 +12,7 @@ from ganzoo.training.executors import Executor, Logged
 from ganzoo.training.objective import Network, Objective, Phase
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
+from ganzoo.training.selftest import unmoved
 
 WARM_UPS = 3
 """Runs before a capture, in which cuDNN chooses its algorithms and the optimizer makes its state."""
@@ -57,7 +58,7 @@ class CudaGraph(Executor):
         return [captured.logged]
 
     def gradients(self, phase: Phase, batch: Batch, scale: Tensor | None) -> Logged:
-        """See ``Objective.gradients``; for the self-test, so what the optimizer did is put back."""
+        """See ``Objective.gradients``; for the self-test, so what the optimizer did is put back, and only that."""
         with _unmoved(self.optimizations[phase.network]):
             return self._replay(phase, batch, scale).logged
 
@@ -87,12 +88,14 @@ class CudaGraph(Executor):
 
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
-        with _networks_unmoved(self.objective), _unmoved(optimization):
-            with torch.cuda.stream(aside):
-                for _ in range(WARM_UPS):
-                    optimization.clear()
-                    run()
-            torch.cuda.current_stream().wait_stream(aside)
+        with unmoved(self.objective), _unmoved(optimization):
+            try:
+                with torch.cuda.stream(aside):
+                    for _ in range(WARM_UPS):
+                        optimization.clear()
+                        run()
+            finally:  # putting back must not overtake what still runs aside
+                torch.cuda.current_stream().wait_stream(aside)
             optimization.clear()  # so that the backward pass writes gradients of its own instead of adding to others
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool):
@@ -102,24 +105,20 @@ class CudaGraph(Executor):
 
 
 @contextmanager
-def _networks_unmoved(objective: Objective) -> Iterator[None]:
-    tensors = [*objective.generator.state_dict().values(), *objective.discriminator.state_dict().values()]
-    before = [tensor.clone() for tensor in tensors]
-    yield
-    with torch.no_grad():
-        for tensor, value in zip(tensors, before, strict=True):
-            tensor.copy_(value)
-
-
-@contextmanager
 def _unmoved(optimization: Optimization) -> Iterator[None]:
-    """Put Adam's state back in place, where a graph looks for it; what was made meanwhile becomes zero."""
+    """Put weights and Adam's state back in place, where a graph looks for them; state made meanwhile becomes zero."""
+    weights = [(weight, weight.detach().clone()) for weight in optimization.weights]
     before = {
         (weight, key): value.clone()
         for weight, state in optimization.adam.state.items()
         for key, value in state.items()
     }
-    yield
-    for weight, state in optimization.adam.state.items():
-        for key, value in state.items():
-            value.copy_(before[weight, key]) if (weight, key) in before else value.zero_()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, kept in weights:
+                weight.copy_(kept)
+        for adapted, state in optimization.adam.state.items():
+            for key, value in state.items():
+                value.copy_(before[adapted, key]) if (adapted, key) in before else value.zero_()

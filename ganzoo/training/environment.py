@@ -34,8 +34,16 @@ def launch() -> str:
     return f"{name}/{os.getppid()}" if name == "none" else name  # "none" unless torchrun was given an id
 
 
+def named() -> bool:
+    """Whether the launch has a name of its own, which no later one has unless a person gives it again."""
+    return os.environ.get("TORCHELASTIC_RUN_ID", "none") not in ("", "none")
+
+
 def restarted() -> bool:
-    """Whether torchrun has started its processes again, because one of them failed."""
+    """Whether torchrun has started its processes again because one of them failed.
+
+    It does not count what it starts again because a host came or went.
+    """
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 

@@ -96,12 +96,17 @@ class Compiled(Executor):
     ) -> None:
         super().__init__(objective, optimizations, ranks)
         # A former run's graphs of the same function would count against the limit of recompilations.
-        torch.compiler.reset()
-        torch._dynamo.config.trace_autograd_ops = True
-        torch._inductor.config.fallback_random = True  # networks that draw numbers draw those of the eager run
+        torch._C._dynamo.eval_frame.reset_code(Objective.gradients.__code__)
         compiled = torch.compile(objective.gradients, backend=backend, fullgraph=True, dynamic=False)
         self._compiled = cast(Callable[[Phase, Batch, Tensor | None], Logged], compiled)
 
     def gradients(self, phase: Phase, batch: Batch, scale: Tensor | None) -> Logged:
         """See ``Objective.gradients``."""
-        return self._compiled(phase, batch, scale)
+        # Around each call, which may compile, instead of for good: they are switches of the whole process. 50 us.
+        with (
+            torch._dynamo.config.patch(trace_autograd_ops=True),
+            torch._inductor.config.patch(
+                fallback_random=True
+            ),  # networks that draw numbers draw those of the eager run
+        ):
+            return self._compiled(phase, batch, scale)

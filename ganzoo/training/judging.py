@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,20 +61,12 @@ def due(run: Run, step: int) -> bool:
 
 
 def evaluate(trainer: Trainer, run: Run, judge: Judge, saver: Saver) -> dict[str, float]:
-    """Judge the weights as they are, and keep them if no step before was better."""
-    step = trainer.steps_done
+    """Judge the weights as they are, and keep them if no recorded step before was better."""
     figures = dict(judge.figures(sampler(trainer)))
     before = run.evaluations(judge.protocol)
     if rank(figures) < min(map(rank, before.values()), default=math.inf):
-        saver.write(run.best_path(step), then=partial(_keep_only, run, step))
-    run.record_evaluation(step, judge.protocol, figures)
+        saver.write(run.best_path(trainer.steps_done), then=run.prune_checkpoints)
     return figures
-
-
-def _keep_only(run: Run, step: int) -> None:
-    for other, path in run.best_checkpoints().items():
-        if other != step:
-            path.unlink(missing_ok=True)
 
 
 def best_step(run: Run, protocol: str) -> int | None:

@@ -1,5 +1,6 @@
 """From step to step: reports, previews, checkpoints, going back from what went wrong, and ending."""
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,14 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | N
     Raises:
         TrainingStopped: a signal came; the finished steps are saved.
         GanzooError: a number was not finite for the second time, and nothing after that is saved; or images became all
-            alike and ``on_collapse`` is ``stop``, or the last checkpoint cannot be written.
+            alike and ``on_collapse`` is ``stop``; or a signal came, and the checkpoint cannot be written.
     """
     observer = observer if trainer.ranks.chief else Observer()
     with Saver(trainer, observer.noted) as saver:
         ending = _Loop(trainer, run, observer, judge, saver).to_end()
-        saver.finish()
+        saver.settle("what was trained is registered from memory")
+    if ending.reason:
+        observer.noted(f"training ended after step {ending.steps} of {run.config.steps}: {ending.reason}")
     return ending
 
 
@@ -80,8 +83,7 @@ class _Loop:
         self._judge = judge if trainer.ranks.chief else None
         self._saver = saver
         self._stop = StopRequest()
-        self._metrics = run.last_report(trainer.steps_done)  # all that a run which is done already has to say
-        self._clock = Clock(trainer, self._metrics.get("seconds", 0.0))
+        self._clock = Clock(trainer, run)
         self._look = Look(trainer)
         self._collapse = self._history()
 
@@ -96,9 +98,16 @@ class _Loop:
             reason = self._over()
             if reason is None:
                 reason = self._impatient()
+            if reason is not None and self._trainer.ranks.any(self._unreported()):
+                self._report(last=True)
             while reason is None:
                 reason = self._advance()
-        return Ending(self._step, reason, self._metrics)
+        return Ending(self._step, reason)
+
+    def _unreported(self) -> bool:
+        """Whether the run was stopped in its last step, as it turns out, before there was a report of that."""
+        reported = any(report["step"] == self._step for report in self._run.reports())
+        return self._trainer.ranks.chief and self._step > 0 and not reported
 
     def _advance(self) -> str | None:
         """Take a step and do what is due after it; returns why it was the last one, if it was."""
@@ -131,7 +140,7 @@ class _Loop:
         if self._step >= self._run.config.steps:
             return ""
         if limit and self._agreed(self._trainer.ranks.chief and self._clock.seconds() >= limit):
-            return f"its {limit:g} seconds are over"
+            return f"its {limit:g} seconds are over; --resume with a longer --max-time goes on"
         return None
 
     def _impatient(self) -> str | None:
@@ -140,7 +149,8 @@ class _Loop:
         if not (patience and judging.due(self._run, self._step)):
             return None
         enough = self._judge is not None and without_progress(self._run, self._judge) >= patience
-        return f"{patience} evaluations found nothing better" if self._trainer.ranks.any(enough) else None
+        said = f"{patience} evaluations found nothing better; --resume with a longer --patience goes on"
+        return said if self._trainer.ranks.any(enough) else None
 
     def _agreed(self, flag: bool) -> bool:
         """Whether it is true on any rank; several ranks find out in each ``AGREE_EVERY``-th step only."""
@@ -170,10 +180,9 @@ class _Loop:
         checkpoint.put_back(trainer, self._saver.last, "the state in memory")
         trainer.lr_factor /= 2
         said = f"{bad}: back to step {self._step}, and on with half the learning rates"
-        if trainer.ranks.chief:
-            run.rewind(self._step)
-            # With the step from which on it counts: a run that is resumed from before comes here again.
-            run.record_event(self._step + 1, "recovered", said)
+        self._chiefly(lambda: run.rewind(self._step))
+        # With the step from which on it counts: a run that is resumed from before comes here again.
+        self._chiefly(lambda: run.record_event(self._step + 1, "recovered", said))
         self._observer.noted(said)
         self._collapse = self._history()
 
@@ -182,7 +191,9 @@ class _Loop:
         run, step, judge = self._run, self._step, self._judge
         if judge and (judging.due(run, step) or last) and step not in run.evaluations(judge.protocol):
             with self._clock.paused():
-                self._observer.judged(run, step, judging.evaluate(self._trainer, run, judge, self._saver))
+                figures = judging.evaluate(self._trainer, run, judge, self._saver)
+                self._chiefly(lambda: run.record_evaluation(step, judge.protocol, figures))
+                self._observer.judged(run, step, figures)
 
     def _report(self, last: bool) -> bool:
         """Report the means since a multiple of ``report_every``, so that they do not tell where a run was resumed.
@@ -196,10 +207,10 @@ class _Loop:
             return False
         telemetry.average(self._trainer.ranks)
         times = {"images_per_second": self._clock.rate(), "seconds": self._clock.seconds()}
-        self._metrics = {**telemetry.means(), **times}
-        self._chiefly(lambda: self._run.report(step, self._metrics))
-        self._observer.reported(self._run, step, self._metrics)
-        if said := self._collapse.see(step, self._metrics):
+        metrics = {**telemetry.means(), **times}
+        self._chiefly(lambda: self._run.report(step, metrics))
+        self._observer.reported(self._run, step, metrics)
+        if said := self._collapse.see(step, metrics):
             self._chiefly(lambda: self._run.record_event(step, "collapse", said))
             self._observer.noted(said)
         if aligned:
@@ -214,14 +225,16 @@ class _Loop:
         if last or step % config.checkpoint_every == 0:
             self._trainer.telemetry.average(self._trainer.ranks)
             self._saver.keep(run.checkpoint_path(step), then=run.prune_checkpoints)
-        self._saver.look()
+            self._chiefly(self._clock.keep)
+        if not last:  # then it is waited for, and a failure is not to be told as one that training goes on after
+            self._saver.look()
 
     def _chiefly(self, write: Callable[[], object]) -> None:
         """Of several ranks only the first one writes; what it cannot write is missing, and training goes on."""
         try:
             if self._trainer.ranks.chief:
                 write()
-        except GanzooError as error:
+        except (GanzooError, OSError) as error:
             self._observer.noted(f"{error}; training goes on without it")
 
     def _history(self) -> Collapse:
@@ -231,20 +244,24 @@ class _Loop:
         by = self._stop.signal.name if self._stop.signal else "a signal to another rank"
         return TrainingStopped(
             f"training stopped by {by} after step {self._step} of {self._run.config.steps}; everything is saved",
-            hint=f"go on with: ganzoo train --resume {self._run.directory}",
+            hint=f"go on with: {self._resume()}",
         )
 
     def _collapsed(self) -> GanzooError:
         return GanzooError(
             f"training stopped after step {self._step}: since step {self._collapse.since} the generator's images are "
             "all alike; everything is saved, and nothing was registered",
-            hint=f"go on all the same with: ganzoo train --resume {self._run.directory} --on-collapse warn",
+            hint=f"go on all the same with: {self._resume()} --on-collapse warn",
         )
+
+    def _resume(self) -> str:
+        return f"ganzoo train --resume {shlex.quote(str(self._run.directory))}"
 
     def _diverged(self, bad: str) -> GanzooError:
         run, config = self._run, self._run.config
         norms = [f"{name} {run.last_report()[name]:.3g}" for name in NORMS.values() if name in run.last_report()]
         before = f" (gradients before: {', '.join(norms)})" if norms else ""
+        self._chiefly(lambda: run.record_event(self._step, "diverged", f"{bad}, for the second time"))
         return GanzooError(
             f"training of {config.model} diverged a second time: {bad}{before}; half the learning rates did not help, "
             "and nothing was registered",

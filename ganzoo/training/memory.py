@@ -41,9 +41,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def fitting_batch(trainer: Trainer) -> int | None:
-    """The largest of 1/2, 1/4, … of what was computed at once that both phases can be computed for; None: none can."""
-    config = trainer.config
-    size = config.batch // trainer.ranks.count // config.accumulate // 2
+    """The largest of 1, 1/2, 1/4, … of what was computed at once that both phases can be computed for; None: none can.
+
+    For a process on its own: the trial of one rank would wait for the others in BatchNorm.
+    """
+    size = _at_once(trainer)
     while size >= SMALLEST:
         gc.collect()
         if torch.cuda.is_available():
@@ -54,11 +56,16 @@ def fitting_batch(trainer: Trainer) -> int | None:
     return None
 
 
+def _at_once(trainer: Trainer) -> int:
+    return trainer.config.batch // trainer.ranks.count // trainer.config.accumulate
+
+
 def _fits(trainer: Trainer, size: int) -> bool:
     critic = Phase("discriminator", tuple(range(len(trainer.objective.penalties))))
     try:
         batch: Batch = trainer.batches.draw(trainer.steps_done, 0, real=True).map(lambda tensor: tensor[:size].clone())
         for phase in (critic, Phase("generator")):
+            trainer.ready(phase)
             with unmoved(trainer.objective):
                 trainer.objective.gradients(phase, batch, None)
     except (RuntimeError, MemoryError) as error:
@@ -70,15 +77,20 @@ def _fits(trainer: Trainer, size: int) -> bool:
 
 
 def _too_large(trainer: Trainer) -> GanzooError:
-    config = trainer.config
-    at_once = config.batch // trainer.ranks.count // config.accumulate
-    fits = fitting_batch(trainer)
-    what = f"out of memory on {config.device}: {at_once} images at once are too many"
-    if fits is None:
+    config, ranks, at_once = trainer.config, trainer.ranks.count, _at_once(trainer)
+    what = f"out of memory on {config.device}"
+    fits = fitting_batch(trainer) if ranks == 1 else at_once // 2
+    if fits == at_once:
+        return GanzooError(
+            f"{what}, although {at_once} images at once fit by themselves",
+            hint="other programs may hold the rest, or what is done beside the steps needs more: --batch, --size",
+        )
+    each = f" on each of {ranks} ranks" if ranks > 1 else ""
+    what = f"{what}: {at_once} images at once{each} are too many"
+    if not fits:
         return GanzooError(what, hint="a smaller --size, or fewer or narrower layers (--set options.…)")
-    parts = config.accumulate * -(-at_once // fits)
-    return GanzooError(
-        f"{what}, and {fits} would fit",
-        hint=f"--batch {fits * trainer.ranks.count * config.accumulate}, or --accumulate {parts} to compute the batch "
-        f"of {config.batch} in parts",
-    )
+    smaller = f"--batch {fits * ranks * config.accumulate}"
+    parts = next(parts for parts in range(2, at_once + 1) if at_once % parts == 0 and at_once // parts <= fits)
+    if at_once // parts >= SMALLEST:
+        smaller += f", or --accumulate {parts * config.accumulate} to compute the batch of {config.batch} in parts"
+    return GanzooError(what if ranks > 1 else f"{what}, and {fits} would fit", hint=smaller)

@@ -54,10 +54,10 @@ def build(architecture: Architecture, shape: ImageShape, options: Any, seed: int
             hint="give images in one sub-folder per class, or choose an unconditional model (ganzoo models)",
         )
     check_size(architecture, shape.height, shape.width)
-    with torch.random.fork_rng():
-        torch.manual_seed(derive(seed, "init", 0))
+    with torch.random.fork_rng(devices=[]):  # they are built on the CPU, from its generator alone
+        torch.default_generator.manual_seed(derive(seed, "init", 0))
         generator = _construct(architecture, "generator", shape, options)
-        torch.manual_seed(derive(seed, "init", 1))
+        torch.default_generator.manual_seed(derive(seed, "init", 1))
         discriminator = _construct(architecture, "discriminator", shape, options)
         with FlopCounterMode(display=False) as counter:
             images = _check_contract(architecture, generator, discriminator, shape)

@@ -62,16 +62,25 @@ class Optimization:
     def average(self, ranks: Ranks, parts: int) -> None:
         """Make the gradients, which are sums over ``parts`` of a rank's batch, the mean over all parts of all ranks.
 
-        A weight without a gradient counts as zero, so that all ranks send the same.
+        A weight without a gradient on some ranks counts as zero there; one without on all of them keeps none, because
+        Adam would move it by its momentum.
         """
+        without = [index for index, weight in enumerate(self.weights) if weight.grad is None]
         if ranks.count > 1:
-            for weight in self.weights:
-                if weight.grad is None:
-                    weight.grad = torch.zeros_like(weight)
+            for index in without:
+                self.weights[index].grad = torch.zeros_like(self.weights[index])
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         if parts > 1:
             torch._foreach_div_(gradients, parts)
-        ranks.average_(gradients)
+        if ranks.count == 1 or not gradients:
+            return
+        # All ranks send which they have, because all must send alike; only who misses one waits for the answer.
+        there = torch.ones(len(gradients), dtype=gradients[0].dtype, device=gradients[0].device)
+        there[without] = 0
+        ranks.average_([*gradients, there])
+        if without:
+            for index in set(without).difference(there.nonzero().flatten().tolist()):
+                self.weights[index].grad = None
 
     def step(self) -> None:
         """Adam's update; in fp16 left out, and the scale halved, where a gradient overflowed."""

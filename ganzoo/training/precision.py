@@ -88,20 +88,24 @@ def running_on(threads: int, *, tf32: bool = False, deterministic: bool = False)
     """
     matmul, convolution = torch.backends.cuda.matmul, cast(Any, torch.backends.cudnn).conv
     before = (torch.get_num_threads(), matmul.fp32_precision, convolution.fp32_precision)
-    switches = (torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
+    benchmark = torch.backends.cudnn.benchmark
+    strict, lenient = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
     torch.set_num_threads(threads)
     matmul.fp32_precision = convolution.fp32_precision = "tf32" if tf32 else "ieee"
     torch.backends.cudnn.benchmark = not deterministic
-    torch.use_deterministic_algorithms(deterministic or switches[1])
+    torch.use_deterministic_algorithms(deterministic or strict, warn_only=lenient and not deterministic)
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         matmul.fp32_precision, convolution.fp32_precision = before[1:]
-        torch.backends.cudnn.benchmark = switches[0]
-        torch.use_deterministic_algorithms(switches[1])
+        torch.backends.cudnn.benchmark = benchmark
+        torch.use_deterministic_algorithms(strict, warn_only=lenient)
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,11 @@ class Precision:
     def master(self) -> torch.dtype:
         """Of weights, latents and images."""
         return torch.float64 if self.dtype == "fp64" else torch.float32
+
+    @property
+    def eps(self) -> float:
+        """The relative step between neighbouring numbers that the networks compute in."""
+        return torch.finfo(_HALF.get(self.dtype, self.master)).eps
 
     @property
     def scaled(self) -> bool:

@@ -8,7 +8,7 @@ can know (a signal, a value that is not finite) is agreed upon first (``Ranks.an
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ganzoo.errors import GanzooError, UsageError
+from ganzoo.training.precision import choose_device
 from ganzoo.training.torchrun import Seat, meet, seat
 
 PATIENCE = timedelta(minutes=30)
@@ -91,10 +92,6 @@ class Ranks:
             dist.all_reduce(raised, dist.ReduceOp.MAX)
         return bool(raised)
 
-    def barrier(self) -> None:
-        """Wait until all ranks are here."""
-        self.any(False)
-
     def share(self, value: Any) -> Any:
         """Rank 0's ``value`` on all ranks; it goes through JSON."""
         if self.count == 1:
@@ -106,6 +103,24 @@ class Ranks:
             data = data if self.chief else torch.empty(int(size), dtype=torch.uint8)
             dist.broadcast(data, 0)
         return json.loads(data.numpy().tobytes())
+
+    def check_told(self, settings: Mapping[str, Any]) -> None:
+        """Make sure that all ranks were told the same; it goes through JSON.
+
+        Raises:
+            UsageError: they were not; who was told something else than rank 0 says what.
+        """
+        first = self.share(dict(settings))
+        keys = sorted(first.keys() | settings.keys())
+        pairs = [(key, settings.get(key), first.get(key)) for key in keys]
+        other = [f"{key} is {mine}, not {theirs}" for key, mine, theirs in pairs if mine != theirs]
+        if self.any(bool(other)):
+            raise UsageError(
+                f"rank {self.rank} was told something else than rank 0: {'; '.join(other)}"
+                if other
+                else "not all ranks were told the same",
+                hint="all hosts need the same command, the same data and the same kind of device",
+            )
 
     def check_same(self, tensors: Iterable[Tensor], what: str) -> None:
         """Make sure that all ranks have the same values, lying in memory alike; reads every byte of them.
@@ -155,20 +170,23 @@ def joined(device: str) -> Iterator[Ranks]:
     Hosts talk to each other by gloo; tensors on CUDA devices go by NCCL.
 
     Args:
-        device: ``cpu``, ``cuda`` or ``cuda:N``; see ``local_device``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; see ``local_device``.
 
     Raises:
-        UsageError: the environment is not what torchrun sets, or has more ranks than this host has GPUs.
+        UsageError: the device is none of these; the environment is not what torchrun sets, or has more ranks than this
+            host has GPUs.
         GanzooError: the ranks do not find each other.
     """
     place = seat()
     if place is None:
         yield ALONE
         return
-    on = torch.device(local_device(device))
-    on_cuda = on.type == "cuda"
+    name = local_device(device)
+    on_cuda = name.startswith("cuda")
     if on_cuda:
         _check_gpu(place)
+    on = choose_device(name)
+    if on_cuda:
         torch.cuda.set_device(on)
     try:
         dist.init_process_group(
@@ -197,10 +215,11 @@ def joined(device: str) -> Iterator[Ranks]:
 def local_device(name: str) -> str:
     """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` means for this rank.
 
-    Under torchrun that is the GPU of its local rank, whatever N is: a configuration is that of all ranks.
+    Under torchrun that is the GPU of its local rank, whatever N is: a configuration is that of all ranks. What is no
+    device's name stays as it is, for ``choose_device`` to refuse.
     """
     place = seat()
-    if place is None or name == "cpu":
+    if place is None or not re.fullmatch(r"auto|cuda(:\d+)?", name):
         return name
     if name == "auto" and not torch.cuda.is_available():
         return "cpu"

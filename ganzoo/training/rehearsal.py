@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_leaves
 
 from ganzoo.errors import GanzooError, PluginError
 from ganzoo.training.batch import Batch
 from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.selftest import apart
 
 IMAGES = 2
 """That it is tried on."""
@@ -31,7 +33,7 @@ class Reads:
 
 
 def rehearse(name: str, objective: Objective, batch: Batch) -> Reads:
-    """Evaluate both losses and all penalties on copies of the networks in eval mode.
+    """Evaluate both losses and all penalties on copies of the networks, which may read values: they promise nothing.
 
     Args:
         name: of the loss, for messages.
@@ -42,16 +44,17 @@ def rehearse(name: str, objective: Objective, batch: Batch) -> Reads:
         PluginError: a loss is not a scalar, fails, or reads a value on the host.
     """
     generator, discriminator = (
-        copy.deepcopy(network).eval() for network in (objective.generator, objective.discriminator)
+        _Unwatched(copy.deepcopy(network)) for network in (objective.generator, objective.discriminator)
     )
     trial = replace(objective, generator=generator, discriminator=discriminator)
     critic = Phase("discriminator", tuple(range(len(objective.penalties))))
-    return Reads(_reads_real(name, trial, critic, batch), _reads_real(name, trial, Phase("generator"), batch))
+    with apart(generator, discriminator):
+        return Reads(_reads_real(name, trial, critic, batch), _reads_real(name, trial, Phase("generator"), batch))
 
 
 def _reads_real(name: str, objective: Objective, phase: Phase, batch: Batch) -> bool:
     alone, step = (objective.step(phase, batch, {}) for _ in range(2))
-    with _blaming(f"loss {name!r}", phase), _NoReading():  # type: ignore[no-untyped-call]
+    with _blaming(f"loss {name!r}", phase), _NoReading(batch.labels):
         loss: object = getattr(objective.loss, phase.network)(alone)
     if not isinstance(loss, Tensor) or loss.dim():
         what = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
@@ -59,13 +62,34 @@ def _reads_real(name: str, objective: Objective, phase: Phase, batch: Batch) -> 
             f"loss {name!r} returns {what} for the {phase.network}, not a scalar tensor",
             hint="end it with .mean(): one number to minimise",
         )
-    with _blaming(f"loss {name!r} with its penalties", phase), _NoReading():  # type: ignore[no-untyped-call]
+    with _blaming(f"loss {name!r} with its penalties", phase), _NoReading(batch.labels):
         objective.evaluate(phase, step)
     return step.real.was_read
 
 
+class _Unwatched(nn.Module):
+    """A network, run outside of ``_NoReading``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor | None) -> Any:
+        """What the network says."""
+        with _disable_current_modes():
+            return self.network(*inputs)
+
+
 class _NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses ``.item()``, ``float()``, ``if tensor`` and whatever else fetches a value from the device."""
+    """Refuses ``.item()``, ``float()``, ``if tensor`` and whatever else fetches a value from the device.
+
+    What lies on the CPU and was made there from numbers costs no waiting. Nor do labels there: torch's own ``one_hot``
+    looks at their values, on the CPU alone.
+    """
+
+    def __init__(self, labels: Tensor | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._constants = {} if labels is None else {id(labels): labels}
 
     def __torch_dispatch__(
         self,
@@ -75,9 +99,19 @@ class _NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run each operation, but for the one that reads."""
-        if func is torch.ops.aten._local_scalar_dense.default:
+        given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+        constant = func is torch.ops.aten.lift_fresh.default or all(
+            id(each) in self._constants and each.device.type == "cpu" for each in given
+        )
+        if func is torch.ops.aten._local_scalar_dense.default and not constant:
             raise _ValueReadError
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        for each in tree_leaves(result):
+            if isinstance(each, Tensor):
+                self._constants.pop(id(each), None)  # what changed in place
+                if constant:
+                    self._constants[id(each)] = each
+        return result
 
 
 class _ValueReadError(Exception):

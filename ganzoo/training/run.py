@@ -5,11 +5,11 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 lock             held by the process that trains it
                 metrics.jsonl    a line a report
                 evaluations.jsonl   a line an evaluation, if there are any
-                events.jsonl     a line a recovery from numbers that were not finite, or a collapse, if there are any
+                events.jsonl     a line an event: numbers that were not finite, a collapse; if there are any
                 samples/         grids from fixed latents, as training goes on
                 checkpoints/     the newest three, and the best if there are evaluations
                 samples.png      the final grid, and what was exported
-                outcome.json     how it ended
+                clock.json, outcome.json   seconds of training up to the last checkpoint; how it ended
                 samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
 """
 
@@ -110,11 +110,17 @@ class Run:
         raise NotFoundError(f"no run {reference!r}", hint=f"give a run's directory, or --resume {LAST}")
 
     @classmethod
-    def launched(cls, launch: str, runs: Path) -> "Run | None":
-        """The newest run below ``runs`` that ``launch`` (``environment.launch``) made or went on with."""
-        found = [cls._open(path.parent) for path in runs.glob("*/*/run.json")]
-        of_launch = [run for run in found if run.facts.get("launch") == launch]
-        return max(of_launch, key=lambda run: _last_touched(run.directory), default=None)
+    def launched(cls, launch: str, runs: Path) -> "list[Run]":
+        """The runs below ``runs`` that ``launch`` made or went on with, newest first; none that cannot be read."""
+        found = []
+        for path in runs.glob("*/*/run.json"):
+            try:
+                facts = json.loads(path.read_text("utf-8"))
+                if isinstance(facts, dict) and facts.get("launch") == launch:
+                    found.append(cls._open(path.parent))
+            except (OSError, ValueError, GanzooError):
+                continue
+        return sorted(found, key=lambda run: _last_touched(run.directory), reverse=True)
 
     @classmethod
     def _open(cls, directory: Path) -> "Run":
@@ -175,8 +181,11 @@ class Run:
         return sorted((self.directory / "checkpoints").glob("step-*.safetensors"))
 
     def prune_checkpoints(self) -> None:
-        """Keep the newest three."""
-        for path in self.checkpoints()[:-KEPT_CHECKPOINTS]:
+        """Keep the newest three, the best, and the best of what the run may yet go back to."""
+        written, best = self.checkpoints(), self.best_checkpoints()
+        newest = _with_step(written[-1])[0] if written else 0
+        spared = {max(best, default=0), max((step for step in best if step <= newest), default=0)}
+        for path in [*written[:-KEPT_CHECKPOINTS], *(path for step, path in best.items() if step not in spared)]:
             path.unlink(missing_ok=True)
 
     def best_path(self, step: int) -> Path:
@@ -184,9 +193,8 @@ class Run:
         return self.directory / "checkpoints" / f"best-{step:08d}.safetensors"
 
     def best_checkpoints(self) -> dict[int, Path]:
-        """Step -> file; more than one only between two system calls."""
-        found = (self.directory / "checkpoints").glob("best-*.safetensors")
-        return dict(map(_with_step, found))
+        """Step -> file; the later, the better."""
+        return dict(map(_with_step, self.directory.glob("checkpoints/best-*.safetensors")))
 
     @property
     def report_log(self) -> Path:
@@ -212,7 +220,7 @@ class Run:
         """Append a line to ``evaluations.jsonl``."""
         journal.append(self.evaluation_log, {"step": step, "protocol": protocol, "figures": dict(figures)})
 
-    def record_event(self, step: int, kind: Literal["recovered", "collapse"], message: str) -> None:
+    def record_event(self, step: int, kind: Literal["recovered", "diverged", "collapse"], message: str) -> None:
         """Append a line to ``events.jsonl``."""
         journal.append(self.event_log, {"step": step, "kind": kind, "message": message})
 
@@ -260,13 +268,13 @@ class Run:
 
     def rewind(self, step: int) -> None:
         """Drop what came after ``step``, and how the run ended: a resumed run comes there again."""
-        for log in (self.report_log, self.evaluation_log, self.event_log):
-            journal.rewind(log, step)
         by_step = [*self.best_checkpoints().items(), *self.samples().items(), *map(_with_step, self.checkpoints())]
         later = [path for at, path in by_step if at > step]  # a checkpoint that is there is one that cannot be read
         halves = self.directory.glob("checkpoints/.*.partial")  # of a process that was killed while it wrote
         for path in [*later, *halves, self.directory / "outcome.json"]:
             path.unlink(missing_ok=True)
+        for log in (self.report_log, self.evaluation_log, self.event_log):  # last: on a full disk there is now room
+            journal.rewind(log, step)
 
 
 def _with_step(path: Path) -> tuple[int, Path]:

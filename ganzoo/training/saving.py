@@ -28,7 +28,7 @@ class Saver:
         self._trainer = trainer
         self._note = note
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ganzoo-saver")
-        self._writing: Future[None] | None = None
+        self._writing: Future[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -53,22 +53,26 @@ class Saver:
             self._writing = self._thread.submit(_write, snapshot, path, then)
         return snapshot
 
-    def settle(self) -> None:
-        """Wait until nothing is being written, and tell of a failure: training goes on, and saves again when due."""
+    def settle(self, meanwhile: str = "training goes on") -> None:
+        """Wait until nothing is being written, and tell of a failure.
+
+        Args:
+            meanwhile: what happens all the same.
+        """
         try:
             self.finish()
         except GanzooError as error:
-            self._note(f"{error}; training goes on, and the last whole checkpoint stays")
+            self._note(f"{error}; {meanwhile}, and the last whole checkpoint stays")
 
     def finish(self) -> None:
-        """Wait until nothing is being written.
+        """Wait until nothing is being written, and tell of what could not be removed.
 
         Raises:
             GanzooError: it could not be.
         """
         writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        if writing is not None and (left := writing.result()):
+            self._note(left)
 
     def look(self) -> None:
         """Tell of a failure, without waiting."""
@@ -76,6 +80,11 @@ class Saver:
             self.settle()
 
 
-def _write(snapshot: Snapshot, path: Path, then: Callable[[], object]) -> None:
+def _write(snapshot: Snapshot, path: Path, then: Callable[[], object]) -> str:
+    """Returns why ``then`` failed, in a line, if it did: the file is there all the same."""
     write_atomic(path, checkpoint.encode(snapshot))
-    then()
+    try:
+        then()
+    except OSError as error:
+        return f"older checkpoints than {path} stay: {error.strerror}"
+    return ""

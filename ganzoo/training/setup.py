@@ -66,7 +66,7 @@ def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Re
     feed = open_feed(images, precision, config, ranks)
     conditional = recipe.architecture.conditional
     batches = Batches(config, feed, networks.latent_dim, objective.augment, precision, ranks, conditional)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         reads = rehearsal.rehearse(recipe.loss.name, objective, _trial(batches, images.shape, precision))
     trainer = Trainer(
         config,

@@ -1,13 +1,15 @@
 """When a run ends before its last step: signals, time, and evaluations that get no better."""
 
 import contextlib
+import json
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 
+from ganzoo.files import write_atomic
 from ganzoo.quality import rank
 from ganzoo.training.judging import Judge
 from ganzoo.training.run import Run
@@ -21,12 +23,10 @@ class Ending:
     Args:
         steps: finished ones.
         reason: why there are fewer than were configured, in a line; empty where there are not.
-        metrics: the last report.
     """
 
     steps: int
     reason: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
 
 
 class StopRequest:
@@ -58,18 +58,35 @@ class StopRequest:
 class Clock:
     """Seconds of training, and real images per second since it was last asked, both without pauses.
 
-    Args:
-        before: seconds that the run had been trained for.
+    It goes on from what the run's last report said or, if that was later, from what was kept.
     """
 
-    def __init__(self, trainer: Trainer, before: float) -> None:
+    def __init__(self, trainer: Trainer, run: Run) -> None:
         self._trainer = trainer
+        self._kept = run.directory / "clock.json"
+        before = max(run.last_report(trainer.steps_done).get("seconds", 0.0), self._before())
         self._start = time.perf_counter() - before
         self._mark = (trainer.images_shown, time.perf_counter())
 
     def seconds(self) -> float:
         """Of training, from the run's first step on, however often it was resumed."""
         return time.perf_counter() - self._start
+
+    def keep(self) -> None:
+        """Write the seconds down: whoever is stopped between two reports has used them all the same.
+
+        Raises:
+            GanzooError: they cannot be written.
+        """
+        kept = {"step": self._trainer.steps_done, "seconds": self.seconds()}
+        write_atomic(self._kept, f"{json.dumps(kept)}\n".encode())
+
+    def _before(self) -> float:
+        try:
+            kept = json.loads(self._kept.read_bytes())
+            return float(kept["seconds"]) if kept["step"] <= self._trainer.steps_done else 0.0
+        except (OSError, ValueError, KeyError, TypeError):  # none, or nothing that could be used
+            return 0.0
 
     def rate(self) -> float:
         """Real images per second."""

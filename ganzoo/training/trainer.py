@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import combinations
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from ganzoo.training.optimization import Optimization
 from ganzoo.training.phases import due_penalties
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.rehearsal import Reads
-from ganzoo.training.selftest import mismatch
+from ganzoo.training.selftest import apart, mismatch
 from ganzoo.training.telemetry import Telemetry
 
 EXECUTORS: Mapping[str, type[Executor]] = {"eager": Executor, "compile": Compiled, "cudagraph": CudaGraph}
@@ -108,18 +109,29 @@ class Trainer:
         name = self.config.executor
         if name in ("auto", "eager"):
             return
+        reason = None
+        if self.ranks.count > 1:  # a rank that fails alone would leave the others waiting in BatchNorm
+            with apart(self.generator, self.discriminator):
+                _, reason = self._tried(name)
+        if not (failed := self.ranks.any(reason is not None)):
+            fast, reason = self._tried(name)
+            failed = self.ranks.any(reason is not None)
+        if failed:
+            note(f"executor {name} is not used, and eager is: {reason or 'it fails on another rank'}")
+        else:
+            self._executor = fast
+
+    def _tried(self, name: str) -> tuple[Executor, str | None]:
+        """The executor (the present one where it cannot be had), and why it is not to be used."""
+        fast = self._executor
         try:
             fast = EXECUTORS[name](self.objective, self._optimizations, self.ranks)
             critic = {Phase("discriminator", due): 0 for due in self._dues()}
             phases = [*critic, Phase("generator")]
             batches = [self._draw(phase, 0 if phase in critic else self.config.critic_steps)[0] for phase in phases]
-            reason = mismatch(fast, list(zip(phases, batches, strict=True)), self._ready)
+            return fast, mismatch(fast, list(zip(phases, batches, strict=True)), self.ready)
         except Exception as error:  # a compiler can fail in any way; nothing has been trained yet
-            reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        if self.ranks.any(reason is not None):
-            note(f"executor {name} is not used, and eager is: {reason or 'it fails on another rank'}")
-        else:
-            self._executor = fast
+            return fast, f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
     def step(self) -> None:
         """``critic_steps`` updates of the critic, then one of the generator and of its average."""
@@ -162,13 +174,14 @@ class Trainer:
         for weight in self._optimizations["discriminator"].weights:
             weight.requires_grad_(thawed)
 
-    def _ready(self, phase: Phase) -> None:
-        """Before each trial of a phase: as in the step proper."""
+    def ready(self, phase: Phase) -> None:
+        """Before each trial of a phase: freeze, thaw and seed as in the step proper."""
         self._thaw_critic(phase.network == "discriminator")
         self.batches.reseed(self.steps_done)
 
     def _dues(self) -> list[tuple[int, ...]]:
-        """Each set of penalties that acts together in some step."""
+        """Each set of penalties that acts together in some step, and with it in the least common multiple of theirs."""
         penalties = self.objective.penalties
-        period = math.lcm(*(penalty.every for penalty in penalties))
-        return sorted({due_penalties(penalties, number) for number in range(period)}, reverse=True)
+        every = [penalty.every for penalty in penalties]
+        numbers = {math.lcm(*chosen) for size in range(len(every) + 1) for chosen in combinations(every, size)}
+        return sorted({due_penalties(penalties, number) for number in numbers}, reverse=True)

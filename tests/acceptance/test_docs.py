@@ -19,8 +19,9 @@ from ganzoo.cli import cli
 from ganzoo.config import RunConfig
 from ganzoo.discovery import State
 from ganzoo.errors import ExitCode
+from ganzoo.resuming import CHANGEABLE
 from ganzoo.serving import app, pool, query, server
-from ganzoo.session import CHANGEABLE, INHERITED
+from ganzoo.session import INHERITED
 from ganzoo_registry import Registry
 
 ROOT = Path(__file__).parents[2]

@@ -120,6 +120,19 @@ def test_options_lie_over_set_over_the_file(capsys: pytest.CaptureFixture[str]) 
     assert (config.generator.lr, config.generator.betas) == (0.5, (0.0, 0.5))
 
 
+@pytest.mark.parametrize("length", [["--kimg", "0.02"], ["--set", "kimg=0.02"]])
+def test_a_length_lies_over_the_files(length: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever of the two the file says; a run's own says ``kimg = 0.0`` besides."""
+    Path("run.toml").write_text('model = "vanilla"\nbatch = 4\nsteps = 9\nkimg = 0.0\n', "utf-8")
+    assert main(["train", "--config", "run.toml", *length, "--print-config"]) == 0
+    assert tomllib.loads(capsys.readouterr().out)["steps"] == 5
+    Path("run.toml").write_text('model = "vanilla"\nbatch = 4\nkimg = 1.0\n', "utf-8")
+    assert main(["train", "--config", "run.toml", "--steps", "7", "--print-config"]) == 0
+    assert tomllib.loads(capsys.readouterr().out)["steps"] == 7
+    assert train("--steps", "7", "--kimg", "1", "--print-config") == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("Error: steps and kimg exclude each other\n")
+
+
 def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     calls: list[Any] = []
 

@@ -136,6 +136,24 @@ def test_ranks_compute_what_one_process_does(outcomes, name):
         assert (part - whole).abs().max().item() <= case.tolerance * largest, key
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("mean", [0, 10, 100])
+def test_the_gradient_is_rounded_once(dtype, mean):
+    """Of what comes back, the mean over the batch drops out: rounded before that, it would leave its rounding."""
+    generator = torch.Generator().manual_seed(0)
+    x, upstream = (torch.randn(16, 6, 5, 4, generator=generator) for _ in range(2))
+    x, upstream = x.to(dtype), (upstream + mean).to(dtype)
+    found = []
+    for layer, kind in ((nn.BatchNorm2d(6), dtype), (nn.BatchNorm2d(6).double(), torch.float64)):
+        if kind is dtype:
+            layer.__class__, layer.ranks = GlobalBatchNorm, ALONE
+        given = x.to(kind, copy=True).requires_grad_()
+        layer(given).backward(upstream.to(kind))
+        found.append(given.grad)
+    assert found[0].dtype is dtype
+    assert (found[0] - found[1]).norm() <= torch.finfo(dtype).eps * found[1].norm()
+
+
 def lose(ranks: Ranks) -> None:
     """Rank 1 is killed between a forward pass and its backward pass."""
     layer = build(CASES["fp32"])

@@ -14,8 +14,11 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 
 from ganzoo.cli.failures import report
+from ganzoo.config import AdamConfig
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.training import ranks as module
+from ganzoo.training.optimization import Optimization
+from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import ALONE, Ranks, is_chief, joined, local_device
 from ganzoo.training.torchrun import Seat, meet
 
@@ -75,9 +78,25 @@ def agree(ranks: Ranks) -> dict[str, torch.Tensor]:
     assert [ranks.any(ranks.rank == lifted) for lifted in (0, ranks.count - 1, -1)] == [True, True, False]
     story = {"path": "runs/größe/1", "steps": 7, "none": None} if ranks.chief else None
     assert ranks.share(story) == {"path": "runs/größe/1", "steps": 7, "none": None}
-    ranks.barrier()
+    check_told(ranks)
     check_differences(ranks)
+    check_missing_gradients(ranks)
     return {name: tensor.contiguous() for name, tensor in found.items()}
+
+
+def check_told(ranks: Ranks) -> None:
+    """Who was told something else says what, and nobody goes on."""
+    told = {"seed": 0, "generator.lr": 2e-4, "generator.betas": [0.5, 0.999]}
+    ranks.check_told(told)
+    differs = ranks.rank == ranks.count - 1
+    with pytest.raises(UsageError) as caught:
+        ranks.check_told(told | ({"seed": 1, "options.width": 8} if differs else {}))
+    assert str(caught.value) == (
+        f"rank {ranks.rank} was told something else than rank 0: options.width is 8, not None; seed is 1, not 0"
+        if differs
+        else "not all ranks were told the same"
+    )
+    assert str(caught.value.hint).startswith("all hosts need the same command")
 
 
 def check_differences(ranks: Ranks) -> None:
@@ -92,6 +111,30 @@ def check_differences(ranks: Ranks) -> None:
         with pytest.raises(GanzooError, match=r"^the ranks differ in their weights$") as caught:
             ranks.check_same(weights, "their weights")
         assert caught.value.hint.startswith("all hosts need the same versions of ganzoo, torch")
+
+
+def check_missing_gradients(ranks: Ranks) -> None:
+    """A weight that no rank has a gradient of stays where it is, as on one; one that some have is averaged."""
+    network = torch.nn.ParameterList(torch.zeros(2) for _ in range(3))
+    everybodys, the_lasts, nobodys = network
+    optimization = Optimization(network, AdamConfig(), Precision("fp32", torch.device("cpu")))
+    for weight in network:
+        weight.grad = torch.ones(2)
+    optimization.average(ranks, 1)
+    optimization.step()
+    moved = nobodys.detach().clone()
+    assert moved.all()
+    optimization.clear()
+    everybodys.grad = torch.ones(2)
+    if ranks.rank == ranks.count - 1:
+        the_lasts.grad = torch.ones(2)
+    optimization.average(ranks, 1)
+    torch.testing.assert_close(everybodys.grad, torch.ones(2))
+    torch.testing.assert_close(the_lasts.grad, torch.full([2], 1 / ranks.count))
+    assert nobodys.grad is None
+    optimization.step()
+    assert torch.equal(nobodys, moved)  # momentum would have moved it
+    assert not torch.equal(everybodys, moved)
 
 
 def same(one, other):
@@ -165,7 +208,7 @@ def test_alone_nothing_is_sent():
     ALONE.average_([value])
     ALONE.broadcast_([value])
     ALONE.check_same([value], "anything")
-    ALONE.barrier()
+    ALONE.check_told({"seed": 0})
     assert torch.equal(value, torch.ones(2))
     assert ALONE.share(other) is other
     assert (ALONE.any(True), ALONE.any(False), ALONE.chief) == (True, False, True)
@@ -220,7 +263,7 @@ def test_each_rank_has_the_gpu_of_its_local_rank(torchrun, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     torchrun(RANK="5", WORLD_SIZE="8", LOCAL_RANK="1")
     assert [local_device(name) for name in ("auto", "cuda", "cuda:0")] == ["cuda:1"] * 3
-    assert local_device("cpu") == "cpu"
+    assert [local_device(name) for name in ("cpu", "gpu", "cuda:x")] == ["cpu", "gpu", "cuda:x"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert local_device("auto") == "cpu"
 
@@ -231,6 +274,13 @@ def test_one_of_several_speaks(torchrun):
     assert is_chief()
     torchrun(WORLD_SIZE="1")
     assert is_chief()
+
+
+def test_a_device_that_does_not_exist(torchrun):
+    with pytest.raises(UsageError) as caught, joined("gpu"):
+        pass
+    assert str(caught.value) == "unknown device 'gpu'"
+    assert caught.value.hint == "choose one of: auto, cpu, cuda, cuda:N"
 
 
 def test_more_ranks_than_gpus(torchrun, monkeypatch):

@@ -14,6 +14,7 @@ from torch.distributed import TCPStore
 
 from ganzoo import api
 from ganzoo.cli import main
+from ganzoo.errors import ExitCode
 from ganzoo.training.trainer import Trainer
 
 STEPS = 30
@@ -66,6 +67,15 @@ def test_two_ranks_leave_what_one_process_does(home, shared):
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-9, atol=1e-9)
+
+
+def test_ranks_that_are_told_different_things_do_not_begin(home, launch):
+    """Weights alone would not tell: they are the same whatever the learning rate is."""
+    first, second = launch(2, __file__, str(home), "torn", codes=(ExitCode.USAGE,) * 2)
+    assert first.errors.startswith("Error: not all ranks were told the same\nHint: all hosts need the same command")
+    told = "Error: rank 1 was told something else than rank 0: generator.lr is 0.5, not 0.0002; steps is 31, not 30\n"
+    assert second.errors.startswith(told)
+    assert not (home / "runs/torn").exists()
 
 
 def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(home, shared, side_by_side):
@@ -121,7 +131,8 @@ def run(home: Path, name: str) -> int:
         if name == "killed" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
             Trainer.step = dying(Trainer.step)
     places = ["--data", home / "data.npy", "--runs", home / "runs", "--registry", home / "registry"]
-    settings = [argument for pair in PAIRS for argument in ("--set", pair)]
+    told = ["steps=31", "generator.lr=0.5", "threads=2"] if name == "torn" and os.environ["RANK"] == "1" else []
+    settings = [argument for pair in [*PAIRS, *told] for argument in ("--set", pair)]
     arguments = ["--model", "vanilla", "--name", name, "--no-export"]
     return main(["train", *arguments, *map(str, places), *settings])
 

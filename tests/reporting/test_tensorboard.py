@@ -80,6 +80,24 @@ def test_a_resumed_run_shows_every_step_once(make_run: MakeRun) -> None:
     assert [step for tag, step, *_ in found if tag == "samples"] == [40]
 
 
+def test_a_run_that_went_back_shows_every_step_once(make_run: MakeRun) -> None:
+    run = make_run(observers=("tensorboard",), reports=[], samples=[])
+    grid = make_run(samples=[7]).sample_path(7).read_bytes()
+    notify("ganzoo_run_started", run=run)
+    for step in (8, 16):
+        run.sample_path(step).write_bytes(grid)
+        notify("ganzoo_report", run=run, step=step, metrics={"loss_d": 1.0})
+    run.record_event(13, "recovered", "back to step 12")
+    for step in (16, 24):
+        notify("ganzoo_report", run=run, step=step, metrics={"loss_d": 2.0})
+    notify("ganzoo_run_ended", run=run, result=None)
+    found = written(run.directory)
+    assert [step for tag, step, *_ in found if tag == "from"].count(13) == 1
+    after = found[found.index(("from", 13)) :]
+    assert [step for tag, step, *_ in after if tag == "training/loss_d"] == [16, 24]
+    assert [step for tag, step, *_ in after if tag == "samples"] == [16]
+
+
 def test_without_being_asked_nothing_is_written_or_imported(make_run: MakeRun) -> None:
     run = make_run()
     code = (

@@ -71,6 +71,18 @@ def test_a_damaged_grid_costs_the_motion_and_no_more(make_run: MakeRun) -> None:
     assert "<h1>net/1</h1>" in (run.directory / "report.html").read_text("utf-8")
 
 
+def test_a_page_elsewhere_moves_although_the_runs_directory_cannot_be_written(
+    make_run: MakeRun, store: Registry, tmp_path: Path
+) -> None:
+    run = make_run()
+    motion = run.directory / "samples.webp"
+    motion.mkdir()
+    notes: list[str] = []
+    page = reporting.write([run], store, tmp_path / "x.html", notes.append)
+    assert "data:image/webp" in page.read_text("utf-8")
+    assert notes == [f"no samples.webp: cannot write {motion}: it is not a regular file"]
+
+
 def test_a_run_ends_whatever_becomes_of_its_report(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
     notes: list[str] = []
@@ -91,6 +103,10 @@ def test_a_run_ends_whatever_becomes_of_its_report(make_run: MakeRun, monkeypatc
         (Outcome(state="finished", step=40, reason="max_time"), "finished after step 40 of 300: max_time"),
         (Outcome(state="stopped", step=31, reason="SIGTERM"), "stopped after step 31 of 300: SIGTERM"),
         (Outcome(state="failed", step=30), "failed after step 30 of 300"),
+        (
+            Outcome(state="failed", step=30, reason="cannot write /home/me/runs/a/1/step-30: no room; see http://x/y"),
+            "failed after step 30 of 300: cannot write step-30: no room; see http://x/y",
+        ),
     ],
 )
 def test_states(make_run: MakeRun, outcome: Outcome | None, state: str) -> None:
@@ -98,6 +114,15 @@ def test_states(make_run: MakeRun, outcome: Outcome | None, state: str) -> None:
     if outcome:
         run.conclude(outcome)
     assert of_run(run).state == state
+
+
+def test_how_many_steps_were_taken(make_run: MakeRun) -> None:
+    run = make_run(steps=100_000)
+    assert of_run(run).facts["steps"] == "30 of 100,000"
+    run.conclude(Outcome(state="finished", step=1252, reason="max_time"))
+    assert of_run(run).facts["steps"] == "1,252 of 100,000"
+    run.conclude(Outcome(state="finished", step=100_000))
+    assert of_run(run).facts["steps"] == "100,000"
 
 
 def test_a_run_that_is_under_way(make_run: MakeRun) -> None:
@@ -204,6 +229,7 @@ def test_every_file_that_a_run_leaves_is_documented(tmp_path: Path, own_registry
     )
     run = Run.find(str(result.run), tmp_path)
     run.record_event(4, "collapse", "something that this run was spared")
+    (run.directory / "clock.json").write_text("{}")  # of a run that was stopped between two reports
     reporting.conclude(run, Outcome(state="finished", step=4), silent)
     page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
     documented = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)

@@ -98,7 +98,15 @@ def test_truncated(trained, part):
 def test_gone(trained):
     trainer, path = trained
     path.unlink()
-    assert str(refused(trainer, path)).startswith(f"checkpoint {path} is damaged: ")
+    assert str(refused(trainer, path)) == f"checkpoint {path} is missing"
+
+
+def test_of_another_step_than_its_name_says(trained):
+    trainer, path = trained
+    other = path.with_name(f"step-{trainer.steps_done + 1:08d}.safetensors")
+    path.rename(other)
+    holds = f"it holds step {trainer.steps_done}, as a copy of another file would"
+    assert str(refused(trainer, other)) == f"checkpoint {other} is damaged: {holds}"
 
 
 def test_without_our_metadata(trained):

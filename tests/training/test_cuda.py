@@ -62,7 +62,7 @@ def test_graphs_compute_what_eager_does(model, precision, make_trainer):
 def compared(trainer, phase):
     objective = trainer.objective
     batch = trainer.batches.draw(0, 0, real=True)
-    trainer._ready(phase)
+    trainer.ready(phase)
     with unmoved(objective):
         objective.gradients(phase, batch, None)
         eager = gradient(objective.network(phase))

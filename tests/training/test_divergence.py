@@ -10,7 +10,8 @@ import torch
 from safetensors import safe_open
 
 from ganzoo.cli import main
-from ganzoo.errors import ExitCode
+from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.training.run import Run
 from ganzoo.training.trainer import Trainer
 from ganzoo_plugins.losses.losses import NonSaturating
 from ganzoo_registry import Registry
@@ -154,6 +155,7 @@ def test_the_second_time_it_ends(train, second):
         "Hint: try --set generator.lr=5e-05 --set discriminator.lr=5e-05, or --set precision=fp32; the last good"
     )
     assert saved_steps() == [step for step in (4, 8, 12, 16) if step < second][-3:]
+    assert [(event["step"], event["kind"]) for event in events()] == [(5, "recovered"), (second, "diverged")]
     assert not registered()
 
 
@@ -237,3 +239,16 @@ def test_what_was_told_of_forgotten_steps_is_forgotten(train):
     steps = [json.loads(line)["step"] for line in Path("runs/vanilla/1/metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(2, 21, 2))
     assert events()[0]["step"] == 11
+
+
+@pytest.mark.parametrize("writes", ["rewind", "record_event"])
+def test_a_recovery_that_cannot_be_recorded_goes_on(train, monkeypatch, writes):
+    def full(self, *_):
+        if (self.directory / "metrics.jsonl").exists():
+            raise GanzooError("the disk is full")
+
+    monkeypatch.setattr(Run, writes, full)
+    code, errors, _ = train({7: [("generator", times(NAN))]}, "--set", "report_every=2")
+    assert code == 0
+    assert "Warning: the disk is full; training goes on without it\n" in errors
+    assert "back to step 0, and on with half the learning rates\n" in errors

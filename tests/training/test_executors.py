@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.training import executors, selftest, trainer
+from ganzoo.training import cudagraph, executors, selftest, trainer
 from ganzoo.training.executors import Compiled, Executor, choose_executor
 from ganzoo.training.objective import Phase
 from ganzoo.training.selftest import gradient, mismatch, relative, unmoved
@@ -158,7 +158,7 @@ def test_eager_passes_its_own_self_test(model, make_trainer):
     made = make_trainer(model, precision="bf16")
     batch = made.batches.draw(0, 0, real=True)
     phases = [(Phase("discriminator", made._dues()[0]), batch), (Phase("generator"), batch)]
-    assert mismatch(made._executor, phases, made._ready) is None
+    assert mismatch(made._executor, phases, made.ready) is None
     assert selftest.SLACK == 2
 
 
@@ -195,3 +195,102 @@ def test_compile_on_a_torch_that_drops_the_penalty(monkeypatch):
 
 def test_the_relative_error_of_other_shapes_is_infinite():
     assert relative(torch.ones(2), torch.ones(3)) == math.inf
+
+
+def test_sets_of_penalties_are_found_without_walking_through_the_steps(make_trainer):
+    lazy = {name: {"weight": 1.0, "every": every} for name, every in (("r1", 1_000_003), ("r2", 999_983))}
+    assert make_trainer("vanilla", penalties=lazy)._dues() == [(1,), (0, 1), (0,), ()]
+
+
+def test_compiling_leaves_no_switch_behind(using):
+    before = torch._dynamo.config.trace_autograd_ops, torch._inductor.config.fallback_random
+    made, notes = using(AotEager, "vanilla")
+    made.step()
+    assert notes == []
+    assert (torch._dynamo.config.trace_autograd_ops, torch._inductor.config.fallback_random) == before == (False, False)
+
+
+def test_compiling_leaves_others_compiled_functions(using):
+    traced = []
+
+    def count(graph, _):
+        traced.append(graph)
+        return graph
+
+    others = torch.compile(lambda x: x + 1, backend=count)
+    others(torch.ones(2))
+    using(AotEager, "vanilla")
+    others(torch.ones(2))
+    assert len(traced) == 1
+
+
+def test_unmoved_knows_buffers_that_no_checkpoint_has(make_trainer):
+    made = make_trainer("vanilla")
+    made.generator.register_buffer("seen", seen := torch.zeros(()), persistent=False)
+    made.generator.register_buffer("replaced", replaced := torch.zeros(()))
+    with unmoved(made.objective):
+        made.generator.seen += 1
+        made.generator.replaced = torch.ones(())
+    assert made.generator.seen is seen
+    assert made.generator.replaced is replaced
+    assert not seen
+
+
+def drawing(network):
+    """Noise of the size of the activations, as many generators add it."""
+    network.register_forward_hook(lambda _network, _inputs, images: images + torch.randn_like(images))
+
+
+def remembering(network):
+    """Each run depends on how many there were, and the count is another tensor each time."""
+    network.register_buffer("runs", torch.ones(()))
+
+    def count(network, inputs, images):
+        network.runs = network.runs + 1
+        return images * network.runs
+
+    network.register_forward_hook(count)
+
+
+class Stale(Executor):
+    """As a CUDA graph reads the tensor that was there when it was captured."""
+
+    def gradients(self, phase, batch, scale):
+        before = self.objective.generator.runs
+        try:
+            return super().gradients(phase, batch, scale)
+        finally:
+            self.objective.generator.runs = before
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "fails"),
+    [(drawing, Executor, False), (drawing, Wrong, True), (remembering, Executor, False), (remembering, Stale, True)],
+)
+def test_networks_with_a_life_of_their_own(change, kind, fails, make_trainer):
+    made = make_trainer("vanilla")
+    change(made.generator)
+    fast = kind(made.objective, made._optimizations, made.ranks)
+    phases = [(Phase("generator"), made.batches.draw(0, 0, real=False))]
+    assert (mismatch(fast, phases, made.ready) is not None) is fails
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_what_a_failed_capture_moved_is_put_back(make_trainer, weights, same, steps):
+    made = make_trainer("dcgan")
+    for _ in range(steps):
+        made.step()
+    before = weights(made)
+    optimization = made._optimizations["discriminator"]
+
+    def capture():
+        made.ready(Phase("discriminator"))
+        made.objective.gradients(Phase("discriminator"), made.batches.draw(0, 0, real=True), None)
+        optimization.step()
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    with pytest.raises(RuntimeError, match="capturing"), unmoved(made.objective), cudagraph._unmoved(optimization):
+        capture()
+    after = weights(made)
+    assert same({key: after[key] for key in before}, before)
+    assert not any(after[key].any() for key in after.keys() - before.keys())

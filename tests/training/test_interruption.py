@@ -1,6 +1,7 @@
 """Signals and crashes: the step is finished and saved, or the checkpoint before it is still there."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -148,6 +149,12 @@ def test_the_hint_names_the_registry_that_was_given(arguments, monkeypatch, caps
     assert capsys.readouterr().err.endswith("--resume runs/vanilla/1 --registry 'my registry'\n")
 
 
+def test_the_hint_can_be_pasted(arguments, monkeypatch, capsys):
+    send(monkeypatch, 12, signal.SIGINT)
+    assert main([*arguments, "--runs", "my runs"]) == ExitCode.STOPPED
+    assert capsys.readouterr().err.endswith("ganzoo train --resume 'my runs/vanilla/1'\n")
+
+
 def test_a_signal_while_a_step_is_reported(arguments, monkeypatch, capsys):
     """Too late for step 20 to be the last: the next one is, with a checkpoint that is there when it says so."""
     send(monkeypatch, 20, signal.SIGTERM, method="reported")
@@ -167,6 +174,7 @@ def test_the_second_signal_interrupts_at_once(arguments, monkeypatch, capsys, se
     send(monkeypatch, 12, signal.SIGTERM, second)
     assert main(arguments) == ExitCode.INTERRUPTED
     assert "Error: interrupted\n" in capsys.readouterr().err
+    assert json.loads(Path("runs/vanilla/1/outcome.json").read_text())["reason"] == "interrupted"
     assert [path.stem for path in Path("runs/vanilla/1/checkpoints").iterdir()] == ["step-00000010"]
     assert not Registry(Path(os.environ["GANZOO_REGISTRY"])).names()
 

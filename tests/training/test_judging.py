@@ -11,17 +11,18 @@ import torch
 from safetensors.torch import load as load_tensors
 
 from ganzoo import api
-from ganzoo.errors import TrainingStopped, UsageError
+from ganzoo.errors import GanzooError, TrainingStopped, UsageError
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.record import attached, keys
 from ganzoo.plan import TrainResult
 from ganzoo.quality import rank
+from ganzoo.training import loop
 from ganzoo.training.judging import Judge
 from ganzoo.training.loop import Observer, run_to_end
 from ganzoo.training.run import Run
 from ganzoo.training.stopping import Ending
 from ganzoo.training.trainer import Trainer
-from ganzoo_registry import Registry
+from ganzoo_registry import Registry, RegistryError
 
 Train = Callable[..., TrainResult]
 
@@ -190,6 +191,73 @@ def test_lost_best_weights_are_told_and_do_not_hinder(
     result = train("vanilla", steps=4, eval_every=2)
     assert (str(result.version), result.best) == ("vanilla:1", None)
     assert any("the weights of step 2, which evaluated best, are lost" in message for message in noted)
+
+
+def test_a_recovery_does_not_cost_the_best_before_it(
+    train: Train, own_registry: Path, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step 8 is better than step 4 until step 10 goes wrong and the run goes back to 6: then 4 is the best again."""
+    scores([3.0, 1.0, 4.0, 5.0])
+    bad = iter([10])
+    look = loop.bad_number
+    at = next(bad)
+
+    def once(trainer: Trainer, *, weights: bool) -> str | None:
+        nonlocal at
+        if trainer.steps_done == at:
+            at = next(bad, -1)
+            return "something is not a finite number"
+        return look(trainer, weights=weights)
+
+    monkeypatch.setattr(loop, "bad_number", once)
+    result = train("vanilla", steps=12, eval_every=4, checkpoint_every=6)
+    store = Registry(own_registry)
+    assert result.best
+    record, last = store.lineage(result.best), store.lineage(result.version)
+    assert record["training"]["steps"] == 4
+    assert record["training"]["events"] == []
+    assert [event["step"] for event in last["training"]["events"]] == [7]
+
+
+def test_what_ends_while_the_best_is_registered_ended_at_the_last_step(
+    train: Train, tmp_path: Path, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores([1.0, 2.0])
+
+    def full(*_: Any) -> None:
+        raise RegistryError("the disk is full")
+
+    monkeypatch.setattr(Registry, "register", full)
+    with pytest.raises(RegistryError):
+        train("vanilla", steps=4, eval_every=2)
+    assert json.loads((tmp_path / "runs/vanilla/1/outcome.json").read_text())["step"] == 4
+
+
+def test_missing_best_weights_are_called_missing(
+    train: Train, tmp_path: Path, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores([1.0, 2.0])
+    result = train("vanilla", steps=4, eval_every=2)
+    Run.find(str(result.run), tmp_path).best_path(2).unlink()
+    noted: list[str] = []
+    monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
+    train("vanilla", resume="last")
+    assert [message.endswith("best-00000002.safetensors is missing") for message in noted] == [True]
+
+
+def test_an_evaluation_that_cannot_be_recorded_does_not_end_training(
+    train: Train, scores: Callable[[list[float]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores([1.0, 2.0])
+    noted: list[str] = []
+
+    def full(*_: Any) -> None:
+        raise GanzooError("the disk is full")
+
+    monkeypatch.setattr(Run, "record_evaluation", full)
+    monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
+    assert train("vanilla", steps=4, eval_every=2).best is None
+    assert noted == ["the disk is full; training goes on without it"] * 2
 
 
 def test_evaluations_of_two_protocols_are_not_ranked_together(

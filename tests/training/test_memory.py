@@ -8,6 +8,7 @@ import torch
 
 from ganzoo.errors import GanzooError
 from ganzoo.training.memory import explained, fitting_batch, is_out_of_memory
+from ganzoo.training.ranks import Ranks
 
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory: you tried to allocate"
 
@@ -16,12 +17,12 @@ CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't 
 def cramped(make_trainer, monkeypatch):
     """A trainer on a machine that has memory for ``room`` images at once."""
 
-    def make(room, **settings):
+    def make(room, network="", **settings):
         trainer = make_trainer("dcgan", **settings)
         compute = trainer.objective.gradients
 
         def gradients(phase, batch, scale):
-            if len(batch.z) > room:
+            if len(batch.z) > room and phase.network.startswith(network):
                 raise RuntimeError(CPU_MESSAGE)
             return compute(phase, batch, scale)
 
@@ -45,6 +46,49 @@ def test_it_is_said(cramped):
         trainer.step()
     assert str(caught.value) == "out of memory on cpu: 64 images at once are too many, and 16 would fit"
     assert caught.value.hint == "--batch 16, or --accumulate 4 to compute the batch of 64 in parts"
+
+
+@pytest.mark.parametrize("network", ["discriminator", "generator"])
+def test_in_either_phase(cramped, network):
+    trainer = cramped(17, network, batch=64)
+    with pytest.raises(GanzooError, match="64 images at once are too many, and 16 would fit"), explained(trainer):
+        trainer.step()
+
+
+@pytest.mark.parametrize(
+    ("batch", "room", "hint"),
+    [
+        (100, 12, "--batch 12, or --accumulate 10 to compute the batch of 100 in parts"),
+        (50, 24, "--batch 12, or --accumulate 5 to compute the batch of 50 in parts"),
+        (37, 24, "--batch 18"),
+    ],
+)
+def test_parts_divide_the_batch(cramped, batch, room, hint):
+    trainer = cramped(room, batch=batch)
+    with pytest.raises(GanzooError) as caught, explained(trainer):
+        trainer.step()
+    assert caught.value.hint == hint
+
+
+def test_beside_the_steps(make_trainer):
+    """As in a preview, after the generator's phase, whose critic is frozen: the batch is not to blame."""
+    trainer = make_trainer("dcgan")
+    trainer.step()
+    with pytest.raises(GanzooError) as caught, explained(trainer):
+        raise MemoryError
+    assert str(caught.value) == "out of memory on cpu, although 8 images at once fit by themselves"
+    assert caught.value.hint.endswith("--batch, --size")
+
+
+def test_a_rank_tries_nothing(make_trainer, monkeypatch):
+    """The others would have to be there in BatchNorm."""
+    trainer = make_trainer("dcgan", batch=64)
+    trainer.ranks = Ranks(1, 2)
+    monkeypatch.setattr(trainer.objective, "gradients", None)
+    with pytest.raises(GanzooError) as caught, explained(trainer):
+        raise MemoryError
+    assert str(caught.value) == "out of memory on cpu: 32 images at once on each of 2 ranks are too many"
+    assert caught.value.hint == "--batch 32, or --accumulate 2 to compute the batch of 64 in parts"
 
 
 def test_what_it_advises_helps(cramped):

@@ -223,7 +223,7 @@ def test_a_penalty_and_another_norm(loss, norm, make_trainer):
 def test_a_penalty_of_weight_zero_is_none(make_trainer):
     trainer = make_trainer("dcgan", loss="wgan-gp", penalties={"gradient-penalty": {"weight": 0}})
     trainer.step()
-    assert trainer.telemetry.means().keys() == {"loss_d", "loss_g"}
+    assert trainer.telemetry.means().keys() == {"loss_d", "loss_g", "grad_norm_d", "grad_norm_g"}
 
 
 def test_every_model_is_made_of_registered_parts():
@@ -269,3 +269,13 @@ def test_a_network_that_fails_is_named(width, message, monkeypatch):
     with pytest.raises(PluginError) as caught:
         build(architecture, ImageShape(channels=1, height=8, width=8), options, 0)
     assert str(caught.value) == message
+
+
+def test_building_leaves_cuda_devices_alone(monkeypatch, make_trainer):
+    """Each one that is looked at costs memory and time, and torch warns where there are several."""
+    asked = []
+    real = torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=None: asked.append(devices) or real(devices or []))
+    make_trainer("vanilla")
+    assert asked
+    assert all(devices == [] for devices in asked)

@@ -135,3 +135,14 @@ def test_small_networks_get_one_thread(size, threads, monkeypatch, capsys):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert main(["train", "--model", "dcgan", "--size", str(size), "--print-config"]) == 0
     assert f"threads = {threads}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_callers_leniency_is_kept(deterministic):
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with running_on(1, deterministic=deterministic):
+            assert torch.is_deterministic_algorithms_warn_only_enabled() is not deterministic
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)

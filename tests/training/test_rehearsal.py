@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn.functional import softplus
+from torch.nn.functional import one_hot, softplus
 
 from ganzoo.errors import ExitCode, PluginError
 from ganzoo.training.rehearsal import Reads, rehearse
@@ -114,3 +114,46 @@ def test_constants_may_be_read(make_trainer):
     margin = torch.tensor(2.0)
     loss = Loss(generator=lambda step: -step.fake.logits.mean() * len(step.z) / step.z.shape[1] + 2.0 * margin)
     assert rehearsed(make_trainer("vanilla"), loss)
+
+
+def read(step):
+    return step.fake.logits.mean() * float(torch.tensor(0.9))
+
+
+def one_hot_read(step):
+    return step.fake.logits.mean() + 0 * one_hot(step.labels, 10).sum()
+
+
+@pytest.mark.parametrize("half", [read, one_hot_read])
+def test_values_that_are_there_already_may_be_read(make_trainer, half):
+    assert rehearsed(make_trainer("conditional"), Loss(generator=half))
+
+
+def test_a_constant_that_became_a_result(refused):
+    def filled(step):
+        return step.fake.logits.mean() * float(torch.tensor(0.0).add_(step.fake.logits.detach().mean()))
+
+    assert "reads a tensor's value for the generator" in refused(Loss(generator=filled))[0]
+
+
+def test_networks_may_read_values(make_trainer):
+    """Only losses and penalties promise not to."""
+    trainer = make_trainer("conditional")
+
+    def condition(critic, inputs):
+        assert one_hot(inputs[1], 10).shape == (2, 10)
+        assert torch.arange(2)[torch.tensor(1)].item() == 1
+
+    trainer.discriminator.register_forward_pre_hook(condition)
+    assert rehearsed(trainer, Loss())
+
+
+def test_networks_train_meanwhile(make_trainer):
+    """Some answer with more heads then."""
+    trainer = make_trainer("dcgan")
+    modes = []
+    for network in (trainer.generator, trainer.discriminator):
+        network.register_forward_pre_hook(lambda network, _: modes.append(network.training))
+    rehearsed(trainer, Loss())
+    assert modes
+    assert all(modes)

@@ -2,15 +2,20 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ganzoo.cli import main
-from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.data import load
+from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.lineage import CLOCKED
-from ganzoo.training.run import Run
+from ganzoo.resuming import refuse_changes
+from ganzoo.training import environment
+from ganzoo.training.run import Outcome, Run
+from ganzoo.zoo import zoo
 
 EVERY_10 = {"report_every": 10, "checkpoint_every": 10}
 
@@ -211,3 +216,71 @@ def test_a_run_is_trained_by_one_process_at_a_time(train):
     with Run.find(str(run), run.parents[1]).locked(), pytest.raises(GanzooError, match="another process is training"):
         train("vanilla", resume=str(run), steps=5)
     assert train("vanilla", resume=str(run), steps=5).version.number == 2
+
+
+def test_another_gpu_or_executor_is_no_other_training(run):
+    """As on several GPUs instead of one; but another kind of device is."""
+    on_gpu = Run.find(str(run), run.parents[1])
+    on_gpu.config = replace(on_gpu.config, device="cuda:0", executor="cudagraph")
+    images = load(on_gpu.config.data, zoo(), size=on_gpu.config.size, held_out=on_gpu.config.held_out).training
+    refuse_changes(on_gpu, replace(on_gpu.config, device="cuda", executor="eager"), images)
+    refuse_changes(on_gpu, replace(on_gpu.config, device="cuda:1"), images)
+    with pytest.raises(UsageError, match=r"this would change device: cuda:0 -> cpu$"):
+        refuse_changes(on_gpu, replace(on_gpu.config, device="cpu"), images)
+
+
+@pytest.fixture
+def launched(train, monkeypatch):
+    """``launched("name", restarts=1, **settings)``: what torchrun starts under that name; which run it trained."""
+
+    def start(name: str, restarts: int = 0, **settings: object) -> str:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", name)
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(restarts))
+        return train("vanilla", **{"steps": 2, **settings}).run.name
+
+    return start
+
+
+def leave_unfinished(runs: Path, number: str) -> None:
+    Run.find(f"vanilla/{number}", runs).conclude(Outcome(state="failed", step=2))
+
+
+def test_a_launch_goes_on_with_what_it_began(launched, tmp_path):
+    runs = tmp_path / "runs"
+    assert launched("a") == "1"
+    assert launched("a", restarts=1) == "1"  # which a rank was lost at the very end of
+    assert launched("a") == "2"  # a launch of the same name when that had finished
+    leave_unfinished(runs, "1")
+    assert launched("a") == "1"  # torchrun does not count what it starts again because a host came or went
+    assert launched("b") == "3"
+    leave_unfinished(runs, "3")
+    assert launched("b", restarts=1, seed=5) == "4"  # it died before it made its run: another was of that name
+    assert launched("b", restarts=1, threads=2) == "3"
+
+
+def test_a_launch_without_a_name_is_told_by_its_parent(launched, tmp_path):
+    assert launched("none") == "1"
+    leave_unfinished(tmp_path / "runs", "1")
+    assert launched("none") == "2"
+    leave_unfinished(tmp_path / "runs", "1")
+    assert launched("none", restarts=1) in "12"
+    assert launched("", restarts=1) == "3"
+
+
+def test_a_launch_does_not_mind_what_else_is_in_its_runs(launched, tmp_path):
+    runs = tmp_path / "runs"
+    assert launched("a") == "1"
+    facts = (runs / "vanilla/1/run.json").read_bytes()
+    broken = {"7": (b"{", b""), "8": (b"[]", b""), "9": (facts, b"steps = "), "10": (facts, b"sizes = 7")}
+    for number, (described, config) in broken.items():
+        (runs / "vanilla" / number).mkdir()
+        (runs / "vanilla" / number / "run.json").write_bytes(described)
+        (runs / "vanilla" / number / "config.toml").write_bytes(config)
+    assert [found.directory.name for found in Run.launched("a", runs)] == ["1"]
+    (runs / "vanilla/1/outcome.json").write_text("?")
+    assert launched("a", restarts=1) == "1"
+
+
+def test_a_launch_outside_torchrun_has_no_name(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert (environment.launch(), environment.named()) == ("", False)

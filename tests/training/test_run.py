@@ -12,6 +12,7 @@ from PIL import Image
 
 from ganzoo.config import RunConfig
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError
+from ganzoo.training import journal
 from ganzoo.training.run import Run
 
 CONFIG = RunConfig(model="vanilla", architecture="vanilla", loss="hinge", name="mine")
@@ -22,6 +23,7 @@ def test_a_whole_run(train, tmp_path):
     assert result.run == tmp_path / "runs" / "vanilla" / "1"
     assert sorted(path.name for path in result.run.iterdir()) == [
         "checkpoints",
+        "clock.json",
         "config.toml",
         "lock",
         "metrics.jsonl",
@@ -163,3 +165,30 @@ def test_what_a_rewound_run_is_past_is_gone(tmp_path):
     assert run.checkpoints() == [run.checkpoint_path(10), run.checkpoint_path(20)]
     assert list(run.samples()) == [10, 20]
     assert not list(run.directory.glob("checkpoints/.*"))
+
+
+def test_the_best_that_a_run_may_go_back_to_stays(tmp_path):
+    """Until a checkpoint is as new as what evaluated better, the run may go back behind it."""
+    run = Run.create(tmp_path, CONFIG, {})
+    run.checkpoint_path(6).write_bytes(b"")
+    for step in (2, 4, 8, 10):
+        run.best_path(step).write_bytes(b"")
+    run.prune_checkpoints()
+    assert sorted(run.best_checkpoints()) == [4, 10]
+    run.checkpoint_path(10).write_bytes(b"")
+    run.prune_checkpoints()
+    assert list(run.best_checkpoints()) == [10]
+
+
+def test_going_back_frees_room_before_it_needs_some(tmp_path, monkeypatch):
+    run = Run.create(tmp_path, CONFIG, {})
+    run.best_path(30).write_bytes(b"")
+    run.report(30, {"loss_d": 1.0})
+
+    def full(*_):
+        raise GanzooError("the disk is full")
+
+    monkeypatch.setattr(journal, "write_atomic", full)
+    with pytest.raises(GanzooError):
+        run.rewind(20)
+    assert not run.best_checkpoints()

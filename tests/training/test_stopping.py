@@ -4,8 +4,10 @@ import errno
 import json
 import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from ganzoo import api
-from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.session import Session
 from ganzoo.training import checkpoint, stopping
@@ -73,6 +75,67 @@ def test_time_counts_over_resumes(train, time_passes):
     assert steps < more[-1]["step"] < 3 * steps
     assert [report["seconds"] for report in more] == sorted(report["seconds"] for report in more)
     assert more[-1]["seconds"] >= 20
+
+
+def test_time_between_the_last_report_and_a_stop_counts(train, time_passes, monkeypatch):
+    """However often it is stopped, and however seldom it reports: after its seconds it ends."""
+    time_passes(1.0)
+    monkeypatch.setattr(Observer, "stepped", lambda self, step: signal.raise_signal(signal.SIGTERM))
+    stops = 0
+    settings = {"steps": 200, "max_time": 60.0, "report_every": 500}
+    while stops < 40:
+        try:
+            result = train("vanilla", resume="last") if stops else train("vanilla", **settings)
+            break
+        except TrainingStopped:
+            stops += 1
+    assert 2 < stops < 40
+    assert reports(result.run)[-1]["seconds"] >= 60
+
+
+def test_an_early_end_is_told_each_time(train, time_passes, monkeypatch):
+    notes: list[str] = []
+    monkeypatch.setattr(Observer, "noted", lambda self, message: notes.append(message))
+    time_passes(1.0)
+    result = train("vanilla", steps=50, max_time=10.0)
+    time_passes(0.0)
+    train("", resume=str(result.run))
+    steps = reports(result.run)[-1]["step"]
+    said = "its 10 seconds are over; --resume with a longer --max-time goes on"
+    assert notes == [f"training ended after step {steps} of 50: {said}"] * 2
+    assert json.loads((result.run / "outcome.json").read_text())["reason"] == said
+
+
+def test_a_stop_that_cannot_be_saved_is_an_error(started, full_disk, monkeypatch):
+    """However soon the failure is known: it must not say that everything is saved."""
+    run, trainer, notes = started
+    full_disk("step-00000003")
+    monkeypatch.setattr(notes, "stepped", lambda step: step == 3 and signal.raise_signal(signal.SIGTERM))
+    keep = Saver.keep
+
+    def at_once(saver: Saver, path: Path, then: Callable[[], object]) -> None:
+        keep(saver, path, then)
+        wait([saver._writing] if saver._writing else [])
+
+    monkeypatch.setattr(Saver, "keep", at_once)
+    with pytest.raises(GanzooError) as caught:
+        run_to_end(trainer, run, notes)
+    assert str(caught.value) == f"cannot write {run.checkpoint_path(3)}: the disk is full"
+    assert notes.notes == []
+
+
+def test_seconds_of_steps_that_are_lost_do_not_count(train, time_passes):
+    """Where no checkpoint was written, nothing untrained is registered because time is up."""
+    result = train("vanilla", steps=4)
+    (result.run / "clock.json").write_text('{"step": 5, "seconds": 1000}')
+    train("", resume=str(result.run), steps=6, max_time=100.0)
+    assert reports(result.run)[-1]["step"] == 6
+
+
+def test_a_damaged_clock_begins_anew(train):
+    result = train("vanilla", steps=2)
+    (result.run / "clock.json").write_text("[]")
+    assert train("", resume=str(result.run), steps=3).version
 
 
 @pytest.fixture
@@ -168,16 +231,48 @@ def test_a_full_disk_does_not_end_training(started, full_disk):
     assert notes.notes == [f"cannot write {run.checkpoint_path(step)}: {said}" for step in (8, 12)]
 
 
-def test_a_disk_that_is_full_at_the_end_is_an_error(started, full_disk):
+def test_a_disk_that_is_full_at_the_end_costs_the_checkpoint_alone(started, full_disk):
     run, trainer, notes = started
     full_disk("step-00000020")
-    with pytest.raises(GanzooError) as caught:
-        run_to_end(trainer, run, notes)
-    assert str(caught.value) == f"cannot write {run.checkpoint_path(20)}: the disk is full"
-    assert caught.value.hint == "free some space, or choose a directory on another disk"
-    assert caught.value.exit_code == ExitCode.FAILURE
+    assert run_to_end(trainer, run, notes).steps == 20
+    said = "the disk is full; what was trained is registered from memory, and the last whole checkpoint stays"
+    assert notes.notes == [f"cannot write {run.checkpoint_path(20)}: {said}"]
     assert [path.stem for path in run.checkpoints()] == ["step-00000008", "step-00000012", "step-00000016"]
     assert not list(run.directory.glob("checkpoints/.*"))
+
+
+def test_the_best_and_the_last_are_registered_from_memory(train, own_registry, full_disk, scores):
+    """The last checkpoint is lost on a full disk, and the registry is on another one."""
+    scores([1.0, 2.0])
+    full_disk("step-00000008")
+    result = train("vanilla", steps=8, eval_every=4, name="full")
+    store = Registry(own_registry)
+    whole = train("vanilla", steps=8, name="whole")
+    assert store.kinds(result.version)["generator"] == store.kinds(whole.version)["generator"]
+    assert store.lineage(result.best)["training"]["steps"] == 4
+
+
+def test_samples_that_find_no_room_at_the_end_cost_no_version(train, own_registry, full_disk):
+    full_disk("samples.png")
+    with pytest.raises(GanzooError) as caught:
+        train("vanilla", steps=2)
+    assert str(caught.value).endswith(": the disk is full (the weights are registered as vanilla:1)")
+    assert Registry(own_registry).names() == ["vanilla"]
+
+
+def test_a_checkpoint_that_cannot_be_removed_does_not_end_training(started, monkeypatch):
+    run, trainer, notes = started
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith("step-"):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        os.unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert run_to_end(trainer, run, notes).steps == 20
+    assert notes.notes == [
+        f"older checkpoints than {run.checkpoint_path(step)} stay: Operation not permitted" for step in (16, 20)
+    ]
 
 
 def test_samples_that_cannot_be_written_do_not_end_training(started, full_disk):

@@ -1,119 +1,17 @@
-"""What is called a collapse and what is not: on made figures, on injected collapses, and on a whole run."""
+"""What is called a collapse and what is not: on made figures, and on a whole run."""
 
 import itertools
 import json
 
-import numpy as np
 import pytest
 import torch
 
 from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.training import loop, watchdog
-from ganzoo.training.watchdog import FALLS, GRACE, PREVIEWS, Collapse, Look, bad_number
+from ganzoo.training.watchdog import GRACE, Collapse, Look, bad_number
 from ganzoo_registry import Registry
 
 NAN = float("nan")
-
-
-def figures(look: Look) -> dict[str, float]:
-    return {name: float(value) for name, value in look.figures().items()}
-
-
-def real(trainer, count=PREVIEWS, label=None):
-    """Real images other than those that a look compares with, all of one class or of any."""
-    batches = [trainer.batches.draw(step, 0, real=True) for step in range(1000, 1400)]
-    images = torch.cat([batch.real for batch in batches])
-    labels = torch.cat([batch.labels for batch in batches]) if batches[0].labels is not None else None
-    return images[:count] if label is None else images[labels == label][:count]
-
-
-def test_real_images_are_as_varied_as_real_images(make_trainer):
-    for data in ("digits", "dots"):
-        trainer = make_trainer("vanilla", data=data)
-        look = Look(trainer)
-        look._generator = lambda z, labels, trainer=trainer: real(trainer)
-        found = figures(look)
-        assert 0.2 < found.pop("critic_accuracy") < 0.8  # of 32 pairs of real images; it knows nothing yet
-        assert found == {"spread": pytest.approx(1, abs=0.15), "variety": pytest.approx(1, abs=0.3)}
-
-
-class Ink(torch.nn.Module):
-    """A critic that likes ink."""
-
-    def forward(self, images, labels):
-        return images.flatten(1).sum(1)
-
-
-@pytest.mark.parametrize(("made", "share"), [(-1.0, 1.0), (1.0, 0.0)])
-def test_how_often_the_critic_is_right(make_trainer, made, share):
-    """Digits have more ink than blank paper, and less than a full sheet."""
-    trainer = make_trainer("vanilla")
-    trainer.objective.discriminator = Ink()
-    look = Look(trainer)
-    look._generator = lambda z, labels: torch.full((len(z), 1, 8, 8), made)
-    assert figures(look)["critic_accuracy"] == share
-    assert trainer.objective.discriminator.training
-
-
-@pytest.mark.parametrize("model", ["vanilla", "conditional"])
-def test_one_image_for_all_latents(make_trainer, model):
-    """Of a conditional model: for all latents of a class, however much classes differ."""
-    trainer = make_trainer(model)
-    look, generator = Look(trainer), trainer.ema.generator
-    look._generator = lambda z, labels: generator(z[:1].expand_as(z), labels)
-    assert figures(look)["spread"] == pytest.approx(0, abs=1e-5)
-
-
-def test_one_class_of_a_conditional_model_is_enough(make_trainer):
-    look = Look(make_trainer("conditional"))
-    mix = torch.randn(look._z.shape[1], 64, generator=torch.Generator().manual_seed(0))
-
-    def images(z, labels):
-        return (z @ mix).tanh().view(-1, 1, 8, 8)
-
-    def collapsed(z, labels):
-        return torch.where((labels == labels[0]).view(-1, 1, 1, 1), images(z[:1], labels), images(z, labels))
-
-    look._generator = images
-    assert figures(look)["spread"] > 1
-    look._generator = collapsed
-    assert figures(look)["spread"] == pytest.approx(0, abs=1e-5)
-
-
-@pytest.mark.parametrize("label", range(10))
-def test_one_class_alone_has_little_variety(make_trainer, label):
-    """What pixels' variance does not show: the class of ones has 0.8 of that of all digits."""
-    labelled = make_trainer("conditional")
-    images = real(labelled, label=label)
-    look = Look(make_trainer("vanilla"))
-    look._generator = lambda z, labels: images[torch.arange(PREVIEWS) % len(images)]
-    limit, _ = FALLS["variety"]
-    assert figures(look)["variety"] < limit
-
-
-def test_it_costs_training_nothing(make_trainer, weights, same):
-    """Neither weights nor random numbers nor buffers change."""
-    looked, other = (make_trainer("dcgan", seed=1) for _ in range(2))
-    look = Look(looked)
-    for _ in range(3):
-        look.figures()
-        looked.step()
-        other.step()
-    assert same(weights(looked), weights(other))
-
-
-def test_identical_real_images_say_nothing_of_spread(make_trainer, tmp_path):
-    np.save(tmp_path / "same.npy", np.full((64, 8, 8), 7, np.uint8))
-    look = Look(make_trainer("vanilla", data=str(tmp_path / "same.npy"), held_out=0.0))
-    assert figures(look).keys() == {"variety", "critic_accuracy"}
-
-
-def test_few_classes_of_many_images(make_trainer):
-    """25 classes of dots leave 5 images for each: classes of fewer than 4 do not count."""
-    look = Look(make_trainer("conditional", data="dots"))
-    assert look._groups.shape[1] == PREVIEWS
-    assert (look._groups.sum(1) >= 4).all()
-    assert 5 <= len(look._groups) <= 25
 
 
 class Told:
@@ -130,7 +28,7 @@ def test_a_fall_is_told_once_and_so_is_its_end():
     first = GRACE + 50
     assert [place for place, said in enumerate(told) if said] == [2, 6]
     assert told[2] == (
-        f"at step {first + 100} the generator's images are all alike: variety 0.2, and was 0.9 (1: as real images)"
+        f"at step {first + 100} the generator's images are all alike: variety 0.2, and at best 0.9 (1: as real images)"
     )
     assert (
         told[6]
@@ -143,12 +41,12 @@ def test_a_fall_is_told_once_and_so_is_its_end():
     [
         ("variety", [0.9, 0.2, 0.9, 0.2, 0.9]),  # one report is not enough
         ("variety", [0.9, 0.41, 0.5, 0.41, 0.41]),  # not below 0.45 of it
-        ("variety", [0.02, 0.02, 0.02]),  # has not learnt anything yet
+        ("variety", [0.05, 0.05, 0.05]),  # has not learnt much yet
         ("variety", [3.0, 0.5, 0.5]),  # more than real images have is not asked for
         ("variety", [None, None]),
         ("variety", [0.9, NAN, NAN]),
-        ("spread", [2.0, 0.02, 0.02]),  # a class of dots
-        ("spread", [0.02, 0.01, 0.01]),
+        ("spread", [2.0, 0.0019, 0.0019]),  # a class of dots without its jitter
+        ("spread", [0.02, 0.001, 0.001]),
     ],
 )
 def test_what_is_no_collapse(name, values):
@@ -161,7 +59,11 @@ def test_the_first_steps_do_not_count():
 
 
 def test_a_generator_that_never_looked_at_its_latents():
-    assert any(Told("spread", [0.0, 0.0]).said)
+    assert Told("spread", [0.0, 0.0]).said[1] == (
+        f"at step {GRACE + 100} the generator's images, or those of one class, are all alike: spread 0, and at best 0 "
+        "(1: as real images)"
+    )
+    assert any(Told("variety", [0.0134, 0.0134]).said)  # one image, of digits
 
 
 def test_a_resumed_run_knows_what_was_told():
@@ -182,6 +84,20 @@ def test_weights_that_are_not_finite(make_trainer, name, value):
     tensors = [tensor for tensor in trainer.modules()[name].state_dict().values() if tensor.is_floating_point()]
     tensors[-1][(0,) * tensors[-1].dim()] = value
     assert bad_number(trainer, weights=True) == f"after step 1 the {name}'s weights are not finite numbers"
+    assert bad_number(trainer, weights=False) is None
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_a_gradient_whose_square_is_infinite(make_trainer, name):
+    """Adam then divides by infinity for ever; weights and losses show nothing. Large numbers alone are no reason."""
+    trainer = make_trainer("vanilla")
+    trainer.step()
+    optimizer = trainer.optimizers[name]
+    for gradient, found in [(1e10, None), (1e25, f"after step 1 Adam's moments of the {name} are not finite numbers")]:
+        for weight in trainer.modules()[name].parameters():
+            weight.grad = torch.full_like(weight, gradient)
+        optimizer.step()
+        assert bad_number(trainer, weights=True) == found
     assert bad_number(trainer, weights=False) is None
 
 
@@ -208,7 +124,8 @@ def test_a_collapse_is_told_while_it_happens(train, collapsing):
         {
             "step": 48,
             "kind": "collapse",
-            "message": "at step 48 the generator's images are all alike: variety 0.05, and was 0.9 (1: as real images)",
+            "message": "at step 48 the generator's images are all alike: variety 0.05, and at best 0.9 "
+            "(1: as real images)",
         },
         {
             "step": 64,

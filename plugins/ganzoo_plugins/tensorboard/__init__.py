@@ -36,7 +36,7 @@ def ganzoo_report(run: "Run", step: int, metrics: Mapping[str, float]) -> None:
     """Write the means, and the grids that were drawn since the last report."""
     if events := _watched.get(run):
         events.scalars("training", step, metrics)
-        events.grids(run)
+        events.grids()
 
 
 @hookimpl
@@ -50,5 +50,5 @@ def ganzoo_evaluated(run: "Run", step: int, figures: Mapping[str, float]) -> Non
 def ganzoo_run_ended(run: "Run", result: "TrainResult | None") -> None:
     """Write the last grids, and close the file."""
     if events := _watched.pop(run, None):
-        events.grids(run)
+        events.grids()
         events.close()

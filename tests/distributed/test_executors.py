@@ -1,0 +1,46 @@
+"""A compiler that fails on one host: no rank waits for it, and all go on with the eager executor."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from ganzoo import api
+from ganzoo.session import Session
+from ganzoo.training import trainer
+from ganzoo.training.executors import Executor
+from ganzoo.training.ranks import joined
+
+
+class Failing(Executor):
+    """On rank 1; an eager one that is right elsewhere."""
+
+    def gradients(self, phase, batch, scale):
+        if self.ranks.rank == 1:
+            raise RuntimeError("no compiler on this host")
+        return super().gradients(phase, batch, scale)
+
+
+def test_all_ranks_go_on(launch):
+    """Of a network whose BatchNorm, in every trial of a phase, waits for the other rank."""
+    one, other = launch(2, __file__)
+    unused = "executor compile is not used, and eager is: "
+    assert one.output.splitlines() == [f"{unused}it fails on another rank", "Executor 1"]
+    assert other.output.splitlines() == [f"{unused}RuntimeError: no compiler on this host", "Executor 1"]
+
+
+def main(home: str) -> None:
+    """What each rank does."""
+    torch.set_num_threads(1)
+    trainer.EXECUTORS = {"compile": Failing}
+    small = {"options": {"width": 8}, "batch": 8, "device": "cpu", "precision": "fp32", "executor": "compile"}
+    with joined("cpu") as ranks:
+        session = Session(api.open_registry(Path(home) / "registry"), Path(home) / "runs", ranks=ranks)
+        made = session.plan("dcgan", small).trainer
+        made.prepare(print)
+        made.step()
+        print(type(made._executor).__name__, made.steps_done)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
