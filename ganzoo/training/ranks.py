@@ -202,8 +202,10 @@ def joined(device: str) -> Iterator[Ranks]:
             f"rank {place.rank} of {place.count} does not find the others at {place.address}: {_reason(error)}",
             hint="every host must reach MASTER_ADDR at MASTER_PORT; torchrun sets both",
         ) from error
+    ranks = Ranks(place.rank, place.count)
     try:
-        yield Ranks(place.rank, place.count)
+        yield ranks
+        ranks.any(False)  # none closes its connections while another may still read what it sent
     except BaseException:
         # NCCL's orderly end waits for all ranks, and one that failed must not wait for those that did not.
         if not on_cuda:
