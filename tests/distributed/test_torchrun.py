@@ -138,4 +138,7 @@ def run(home: Path, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Path(sys.argv[2]), sys.argv[3]))
+    code = run(Path(sys.argv[2]), sys.argv[3])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # as ``python -m ganzoo`` does
