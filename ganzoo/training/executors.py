@@ -103,10 +103,9 @@ class Compiled(Executor):
     def gradients(self, phase: Phase, batch: Batch, scale: Tensor | None) -> Logged:
         """See ``Objective.gradients``."""
         # Around each call, which may compile, instead of for good: they are switches of the whole process. 50 us.
+        # Networks that draw random numbers draw those of the eager run.
         with (
             torch._dynamo.config.patch(trace_autograd_ops=True),
-            torch._inductor.config.patch(
-                fallback_random=True
-            ),  # networks that draw numbers draw those of the eager run
+            torch._inductor.config.patch(fallback_random=True),
         ):
             return self._compiled(phase, batch, scale)

@@ -21,7 +21,6 @@ SLACK = 2.0
 FLOOR = 1e-5
 """Of the relative error of a whole network's gradient, where eager happens to be more exact than that."""
 
-
 TRUSTED = 32
 """Of the number format's ``eps`` (1e-3 at least): an error of eager's own that rounding explains."""
 

@@ -17,6 +17,7 @@ from ganzoo.cli.failures import report
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.training.batchnorm import GlobalBatchNorm, synchronise
 from ganzoo.training.ranks import ALONE, Ranks, joined
+from ganzoo.training.torchrun import leave
 
 BATCH = 8
 STEPS = 3
@@ -242,5 +243,6 @@ def main(home: str, task: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
+        leave(0)
     except GanzooError as error:
-        sys.exit(report(error))
+        leave(report(error))

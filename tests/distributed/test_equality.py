@@ -18,6 +18,7 @@ from ganzoo.recipe import resolve
 from ganzoo.session import Session
 from ganzoo.specs import Architecture, Model
 from ganzoo.training.ranks import ALONE, Ranks, joined
+from ganzoo.training.torchrun import leave
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
 
@@ -159,3 +160,4 @@ def main(home: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    leave(0)

@@ -20,7 +20,7 @@ from ganzoo.training import ranks as module
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import ALONE, Ranks, is_chief, joined, local_device
-from ganzoo.training.torchrun import Seat, meet
+from ganzoo.training.torchrun import Seat, leave, meet
 
 TORCHRUN = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29400"}
 LOST = "torchrun --max-restarts N starts all ranks again, and they go on from the newest checkpoint"
@@ -337,5 +337,6 @@ def main(home: str, task: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
+        leave(0)
     except GanzooError as error:
-        sys.exit(report(error))
+        leave(report(error))

@@ -15,6 +15,7 @@ from torch.distributed import TCPStore
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode
+from ganzoo.training.torchrun import leave
 from ganzoo.training.trainer import Trainer
 
 STEPS = 30
@@ -138,7 +139,4 @@ def run(home: Path, name: str) -> int:
 
 
 if __name__ == "__main__":
-    code = run(Path(sys.argv[2]), sys.argv[3])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # as ``python -m ganzoo`` does
+    leave(run(Path(sys.argv[2]), sys.argv[3]))  # as ``python -m ganzoo`` does

@@ -104,7 +104,9 @@ def test_a_run_ends_whatever_becomes_of_its_report(make_run: MakeRun, monkeypatc
         (Outcome(state="stopped", step=31, reason="SIGTERM"), "stopped after step 31 of 300: SIGTERM"),
         (Outcome(state="failed", step=30), "failed after step 30 of 300"),
         (
-            Outcome(state="failed", step=30, reason="cannot write /elsewhere/runs/a/1/step-30: no room; see http://x/y"),
+            Outcome(
+                state="failed", step=30, reason="cannot write /elsewhere/runs/a/1/step-30: no room; see http://x/y"
+            ),
             "failed after step 30 of 300: cannot write step-30: no room; see http://x/y",
         ),
     ],
