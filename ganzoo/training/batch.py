@@ -35,7 +35,7 @@ class Batch:
     Args:
         z: [B, L].
         epsilon: [B, 1, 1, 1], uniform on [0, 1).
-        real: [B, C, H, W] on [-1, 1]; None where the phase does not look at real images.
+        real: [B, C, H, W] on [-1, 1].
         labels: [B] in int64, or None.
         mirrored: bool [B, 1, 1, 1], which real images are flipped; None: none is.
         augment_real, augment_fake: what the augmentation drew.
@@ -43,7 +43,7 @@ class Batch:
 
     z: Tensor
     epsilon: Tensor
-    real: Tensor | None = None
+    real: Tensor
     labels: Tensor | None = None
     mirrored: Tensor | None = None
     augment_real: Mapping[str, Tensor] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Batch:
         return Batch(
             z=change(self.z),
             epsilon=change(self.epsilon),
-            real=maybe(self.real),
+            real=change(self.real),
             labels=maybe(self.labels),
             mirrored=maybe(self.mirrored),
             augment_real={name: change(drawn) for name, drawn in self.augment_real.items()},
@@ -67,8 +67,8 @@ class Batch:
 
     def tensors(self) -> list[Tensor]:
         """All of them, always in one order."""
-        optional = [each for each in (self.real, self.labels, self.mirrored) if each is not None]
-        return [self.z, self.epsilon, *optional, *self.augment_real.values(), *self.augment_fake.values()]
+        optional = [each for each in (self.labels, self.mirrored) if each is not None]
+        return [self.z, self.epsilon, self.real, *optional, *self.augment_real.values(), *self.augment_fake.values()]
 
     def copy_(self, other: "Batch") -> None:
         """Take over the values of ``other``, which has the same shapes."""
@@ -84,7 +84,9 @@ class Batch:
 
 
 class Batches:
-    """Draws the batch of any phase: a function of (seed, step, phase), and of nothing that happened before.
+    """Draws the batch of any critic's phase: a function of (seed, step, phase), and of nothing that happened before.
+
+    The generator's phase has the batch of the last critic's phase before it.
 
     Every rank draws the whole batch and keeps its share, so that results do not depend on how many ranks there are.
 
@@ -114,35 +116,33 @@ class Batches:
         self._conditional = conditional
         self._draws = Draws(config.seed, precision.device, ranks.rank)
 
-    def draw(self, step: int, phase: int, *, real: bool) -> Batch:
-        """This rank's share of the batch of one phase, with real images if they are wanted.
+    def draw(self, step: int, phase: int) -> Batch:
+        """This rank's share of the batch of one phase.
 
         Always in this order, so that it is the same on every executor; what a run may do without comes last, so that
         switching it on changes nothing before it.
         """
         count, device = self._config.batch, self._precision.device
         generator = self._draws.begin(step, phase)
-        z = torch.randn(count, self._latent_dim, generator=generator, device=device)
-        epsilon = torch.rand(count, 1, 1, 1, generator=generator, device=device)
+        z = self._mine(torch.randn(count, self._latent_dim, generator=generator, device=device))
+        epsilon = self._mine(torch.rand(count, 1, 1, 1, generator=generator, device=device))
         mirrored = None
         if self._config.flip:
-            mirrored = torch.rand(count, 1, 1, 1, generator=generator, device=device) < 0.5
+            mirrored = self._mine(torch.rand(count, 1, 1, 1, generator=generator, device=device) < 0.5)
         augment_real, augment_fake = self._augmentation(generator), self._augmentation(generator)
-        drawn = Batch(z, epsilon, None, None, mirrored, augment_real, augment_fake)
-        mine = drawn.part(self._ranks.rank, self._ranks.count)
         return Batch(
-            z=self._precision.widened(mine.z),
-            epsilon=self._precision.widened(mine.epsilon),
-            real=self._precision.widened(self.feed.images(step, phase)) if real else None,
+            z=self._precision.widened(z),
+            epsilon=self._precision.widened(epsilon),
+            real=self._precision.widened(self.feed.images(step, phase)),
             labels=self.feed.labels(step, phase) if self._conditional else None,
-            mirrored=mine.mirrored,
-            augment_real=mine.augment_real,
-            augment_fake=mine.augment_fake,
+            mirrored=mirrored,
+            augment_real=augment_real,
+            augment_fake=augment_fake,
         )
 
-    def reseed(self, step: int) -> None:
-        """Set torch's own generator as at the beginning of ``step``."""
-        self._draws.begin(step, 0)
+    def reseed(self, step: int, phase: int) -> None:
+        """Set torch's own generator, from which networks may draw, as at the beginning of a phase."""
+        self._draws.begin(step, phase)
 
     def _augmentation(self, generator: torch.Generator) -> Mapping[str, Tensor]:
         if self.augment is None:
@@ -155,4 +155,8 @@ class Batches:
                     f"the augmentation drew {name} {list(value.shape)} for {count} images",
                     hint="draw() returns tensors of one row an image",
                 )
-        return drawn
+        return {name: self._mine(value) for name, value in drawn.items()}
+
+    def _mine(self, drawn: Tensor) -> Tensor:
+        """This rank's rows of what was drawn for the whole batch."""
+        return drawn if self._ranks.count == 1 else drawn.tensor_split(self._ranks.count)[self._ranks.rank]

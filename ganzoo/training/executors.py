@@ -1,6 +1,8 @@
 """How a phase is run: as it is, compiled, or (``cudagraph``) captured. Each does the same to the networks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -65,26 +67,54 @@ class Executor:
         self.optimizations = optimizations
         self.ranks = ranks
 
-    def gradients(self, phase: Phase, batch: Batch, scale: Tensor | None) -> Logged:
-        """See ``Objective.gradients``."""
-        return self.objective.gradients(phase, batch, scale)
+    def generate(self, batch: Batch, *, graph: bool) -> Tensor:
+        """See ``Objective.generate``; with the graph that the generator learns by, or without."""
+        with torch.set_grad_enabled(graph):
+            return self.objective.generate(batch)
 
-    def update(self, phase: Phase, parts: Sequence[Batch]) -> list[Logged]:
-        """Forward, backward, average over ranks, optimizer."""
+    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Logged:
+        """See ``Objective.gradients``."""
+        return self.objective.gradients(phase, batch, fake, scale)
+
+    def learn(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Logged:
+        """Add the gradient of the phase's loss, times ``scale`` if there is one, to its network's ``.grad``.
+
+        The graph is cut at the images: the critic's phase ends there, and in the generator's what the critic says of
+        them is one backward pass, and what made them another.
+
+        Args:
+            images: of ``generate``, with their graph if the generator learns; None: they are made now.
+        """
+        generates = phase.network == "generator"
+        if images is None:
+            images = self.generate(batch, graph=generates)
+        fake = images.detach().requires_grad_(generates)
+        logged = self.gradients(phase, batch, fake, scale)
+        if generates:
+            images.backward(fake.grad)  # type: ignore[no-untyped-call]
+        return logged
+
+    def update(self, phase: Phase, parts: Sequence[Batch], images: Tensor | None = None) -> list[Logged]:
+        """Forward, backward, average over ranks, optimizer.
+
+        Args:
+            images: of the only part, see ``learn``.
+        """
         optimization = self.optimizations[phase.network]
         optimization.clear()
         scale = optimization.scale
-        logged = [self.gradients(phase, part, scale) for part in parts]
+        logged = [self.learn(phase, part, images, scale) for part in parts]
         optimization.average(self.ranks, len(parts))
         optimization.step()
         return logged
 
 
 class Compiled(Executor):
-    """The phase in one compiled function, its backward passes inside.
+    """What the critic does in a phase in one compiled function, its backward passes inside; and the generator.
 
     Compiled alone, a critic cannot be differentiated twice, so a penalty would have no gradient; traced as a whole, the
-    double backward becomes a plain part of the graph. The optimizer stays outside, where a fused kernel does its work.
+    double backward becomes a plain part of the graph. The generator is differentiated once, which a compiled function
+    can be. The optimizer stays outside, where a fused kernel does its work.
     """
 
     def __init__(
@@ -95,17 +125,29 @@ class Compiled(Executor):
         backend: str = "inductor",
     ) -> None:
         super().__init__(objective, optimizations, ranks)
-        # A former run's graphs of the same function would count against the limit of recompilations.
-        torch._C._dynamo.eval_frame.reset_code(Objective.gradients.__code__)
-        compiled = torch.compile(objective.gradients, backend=backend, fullgraph=True, dynamic=False)
-        self._compiled = cast(Callable[[Phase, Batch, Tensor | None], Logged], compiled)
+        for function in (Objective.generate, Objective.gradients):
+            # A former run's graphs of the same function would count against the limit of recompilations.
+            torch._C._dynamo.eval_frame.reset_code(function.__code__)
+        compiled = partial(torch.compile, backend=backend, fullgraph=True, dynamic=False)
+        self._generate = cast(Callable[[Batch], Tensor], compiled(objective.generate))
+        self._gradients = cast(Callable[[Phase, Batch, Tensor, Tensor | None], Logged], compiled(objective.gradients))
 
-    def gradients(self, phase: Phase, batch: Batch, scale: Tensor | None) -> Logged:
+    def generate(self, batch: Batch, *, graph: bool) -> Tensor:
+        """See ``Executor.generate``."""
+        with torch.set_grad_enabled(graph), _switches():
+            return self._generate(batch)
+
+    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Logged:
         """See ``Objective.gradients``."""
-        # Around each call, which may compile, instead of for good: they are switches of the whole process. 50 us.
-        # Networks that draw random numbers draw those of the eager run.
-        with (
-            torch._dynamo.config.patch(trace_autograd_ops=True),
-            torch._inductor.config.patch(fallback_random=True),
-        ):
-            return self._compiled(phase, batch, scale)
+        with _switches():
+            return self._gradients(phase, batch, fake, scale)
+
+
+@contextmanager
+def _switches() -> Iterator[None]:
+    """Around each call, which may compile, instead of for good: they are switches of the whole process. 50 us.
+
+    Networks that draw random numbers draw those of the eager run.
+    """
+    with torch._dynamo.config.patch(trace_autograd_ops=True), torch._inductor.config.patch(fallback_random=True):
+        yield

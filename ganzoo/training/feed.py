@@ -103,8 +103,7 @@ class Resident(Feed):
 class Streamed(Feed):
     """Images that stay in memory or in a mapped file, and come batch by batch.
 
-    The critic's next ``AHEAD`` batches are read by threads of their own, which end with the feed. The generator's are
-    read when asked for: few losses do.
+    The next ``AHEAD`` batches are read by threads of their own, which end with the feed.
     """
 
     def __init__(self, images: ImageSet, precision: Precision, order: Order, critic_steps: int) -> None:
@@ -115,8 +114,6 @@ class Streamed(Feed):
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ganzoo-feed")
 
     def _bytes(self, step: int, phase: int) -> Tensor:
-        if phase >= self._critic_steps:
-            return self._sent(self._job(step, phase)())
         place = step * self._critic_steps + phase
         wanted = [divmod(each, self._critic_steps) for each in range(place, place + 1 + AHEAD)]
         for stale in self._coming.keys() - set(wanted):  # what a jump passes over

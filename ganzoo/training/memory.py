@@ -9,6 +9,7 @@ import torch
 
 from ganzoo.errors import GanzooError
 from ganzoo.training.batch import Batch
+from ganzoo.training.executors import Executor
 from ganzoo.training.objective import Phase
 from ganzoo.training.selftest import unmoved
 from ganzoo.training.trainer import Trainer
@@ -62,12 +63,14 @@ def _at_once(trainer: Trainer) -> int:
 
 def _fits(trainer: Trainer, size: int) -> bool:
     critic = Phase("discriminator", tuple(range(len(trainer.objective.penalties))))
+    eager = Executor(trainer.objective, {}, trainer.ranks)
     try:
-        batch: Batch = trainer.batches.draw(trainer.steps_done, 0, real=True).map(lambda tensor: tensor[:size].clone())
-        for phase in (critic, Phase("generator")):
-            trainer.ready(phase)
-            with unmoved(trainer.objective):
-                trainer.objective.gradients(phase, batch, None)
+        batch: Batch = trainer.batches.draw(trainer.steps_done, 0).map(lambda tensor: tensor[:size].clone())
+        with unmoved(trainer.objective):
+            images = None if trainer.config.accumulate > 1 else eager.generate(batch, graph=True)
+            for phase in (critic, Phase("generator")):
+                trainer.ready(phase)
+                eager.learn(phase, batch, images, None)
     except (RuntimeError, MemoryError) as error:
         traceback.clear_frames(error.__traceback__)
         if not is_out_of_memory(error):

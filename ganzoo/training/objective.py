@@ -43,14 +43,26 @@ class Objective:
         """The one that the phase updates."""
         return self.generator if phase.network == "generator" else self.discriminator
 
-    def gradients(self, phase: Phase, batch: Batch, scale: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Add the gradient of the phase's loss, times ``scale`` if there is one, to its network's ``.grad``.
+    def generate(self, batch: Batch) -> Tensor:
+        """The generator's images of the batch's latents, [B, C, H, W] in the type of its weights."""
+        with self.precision.autocast():
+            return widen(self.generator(batch.z, batch.labels))
+
+    def gradients(
+        self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Add the gradient of the phase's loss, times ``scale`` if there is one, to the ``.grad`` of who learns.
+
+        In the discriminator's phase these are its weights; in the generator's it is ``fake``, a leaf.
+
+        Args:
+            fake: what ``generate`` made, without its graph.
 
         Returns:
             The loss, and what was logged, as scalars on the device.
         """
         logged: dict[str, Tensor] = {}
-        loss = self.evaluate(phase, self.step(phase, batch, logged))
+        loss = self.evaluate(phase, self.step(batch, fake, logged))
         (loss if scale is None else loss * scale).backward()  # type: ignore[no-untyped-call]
         return loss.detach(), logged
 
@@ -61,7 +73,7 @@ class Objective:
         due = [self.penalties[place] for place in phase.due]
         return critic_loss(step, self.loss, due, self.precision.inner_scale)
 
-    def step(self, phase: Phase, batch: Batch, logged: dict[str, Tensor]) -> Step:
+    def step(self, batch: Batch, fake: Tensor, logged: dict[str, Tensor]) -> Step:
         """The view of the batch that losses and penalties are given.
 
         The step's images are the augmented ones. The critic is a function of what it sees, so its penalties must bound
@@ -70,18 +82,13 @@ class Objective:
         """
 
         def real() -> Tensor:
-            if batch.real is None:
-                raise TypeError("the loss reads real images now, and did not when it was tried")
             images = batch.real
             if batch.mirrored is not None:
                 images = torch.where(batch.mirrored, images.flip(3), images)
             return images if self.augment is None else self.augment.apply(images, batch.augment_real)
 
-        def fake() -> Tensor:
-            # Without a graph in the critic's phase, whose backward pass would else go on through the generator.
-            with torch.set_grad_enabled(phase.network == "generator"), self.precision.autocast():
-                images = widen(self.generator(batch.z, batch.labels))
-            return images if self.augment is None else self.augment.apply(images, batch.augment_fake)
+        def generated() -> Tensor:
+            return fake if self.augment is None else self.augment.apply(fake, batch.augment_fake)
 
         def discriminate(images: Tensor) -> Output:
             with self.precision.autocast():
@@ -89,7 +96,7 @@ class Objective:
 
         return Step(
             real=real,
-            fake=fake,
+            fake=generated,
             z=batch.z,
             labels=batch.labels,
             epsilon=batch.epsilon,

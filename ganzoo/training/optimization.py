@@ -57,7 +57,8 @@ class Optimization:
 
     def clear(self) -> None:
         """Forget the gradients."""
-        self.adam.zero_grad(set_to_none=True)
+        for weight in self.weights:  # Adam.zero_grad records itself for a profiler: 1 % of a small model's step
+            weight.grad = None
 
     def average(self, ranks: Ranks, parts: int) -> None:
         """Make the gradients, which are sums over ``parts`` of a rank's batch, the mean over all parts of all ranks.

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,47 +13,35 @@ from torch.utils._pytree import tree_leaves
 
 from ganzoo.errors import GanzooError, PluginError
 from ganzoo.training.batch import Batch
-from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.objective import Objective, Phase
 from ganzoo.training.selftest import apart
 
 IMAGES = 2
 """That it is tried on."""
 
 
-@dataclass(frozen=True)
-class Reads:
-    """Whether each network's loss looks at real images: most generators' do not, and then none are fetched."""
-
-    discriminator: bool
-    generator: bool
-
-    def real(self, network: Network) -> bool:
-        """For the phase that updates ``network``."""
-        return self.generator if network == "generator" else self.discriminator
-
-
-def rehearse(name: str, objective: Objective, batch: Batch) -> Reads:
+def rehearse(name: str, objective: Objective, batch: Batch) -> None:
     """Evaluate both losses and all penalties on copies of the networks, which may read values: they promise nothing.
 
     Args:
         name: of the loss, for messages.
         objective: its networks are not touched.
-        batch: of a few samples, with real images.
+        batch: of a few samples.
 
     Raises:
         PluginError: a loss is not a scalar, fails, or reads a value on the host.
     """
-    generator, discriminator = (
-        _Unwatched(copy.deepcopy(network)) for network in (objective.generator, objective.discriminator)
-    )
-    trial = replace(objective, generator=generator, discriminator=discriminator)
+    generator, discriminator = copy.deepcopy((objective.generator, objective.discriminator))
+    trial = replace(objective, generator=generator, discriminator=_Unwatched(discriminator))
     critic = Phase("discriminator", tuple(range(len(objective.penalties))))
     with apart(generator, discriminator):
-        return Reads(_reads_real(name, trial, critic, batch), _reads_real(name, trial, Phase("generator"), batch))
+        fake = trial.generate(batch).detach()
+        for phase in (critic, Phase("generator")):
+            _try(name, trial, phase, batch, fake)
 
 
-def _reads_real(name: str, objective: Objective, phase: Phase, batch: Batch) -> bool:
-    alone, step = (objective.step(phase, batch, {}) for _ in range(2))
+def _try(name: str, objective: Objective, phase: Phase, batch: Batch, fake: Tensor) -> None:
+    alone, step = (objective.step(batch, fake, {}) for _ in range(2))
     with _blaming(f"loss {name!r}", phase), _NoReading(batch.labels):
         loss: object = getattr(objective.loss, phase.network)(alone)
     if not isinstance(loss, Tensor) or loss.dim():
@@ -64,7 +52,6 @@ def _reads_real(name: str, objective: Objective, phase: Phase, batch: Batch) -> 
         )
     with _blaming(f"loss {name!r} with its penalties", phase), _NoReading(batch.labels):
         objective.evaluate(phase, step)
-    return step.real.was_read
 
 
 class _Unwatched(nn.Module):

@@ -49,9 +49,9 @@ def _difference(
     executor: Executor, exact: Objective, phase: Phase, batch: Batch, ready: Callable[[], None]
 ) -> str | None:
     objective = executor.objective
-    fast = _second_gradient(executor, objective, phase, batch, ready)
-    eager = _second_gradient(objective, objective, phase, batch, ready)
-    reference = _second_gradient(exact, exact, phase, batch.map(_widest(exact)), ready)
+    fast = _second_gradient(executor, phase, batch, ready)
+    eager = _second_gradient(Executor(objective, {}, executor.ranks), phase, batch, ready)
+    reference = _second_gradient(Executor(exact, {}, executor.ranks), phase, batch.map(_widest(exact)), ready)
     error, own = relative(fast, reference), relative(eager, reference)
     trusted = max(TRUSTED * objective.precision.eps, 1e-3)
     if own > trusted:
@@ -62,16 +62,14 @@ def _difference(
     return f"its gradient of the {phase.network} is {error:.2g} from the exact one, and the eager one's {own:.2g}"
 
 
-def _second_gradient(
-    computes: Executor | Objective, objective: Objective, phase: Phase, batch: Batch, ready: Callable[[], None]
-) -> Tensor:
+def _second_gradient(executor: Executor, phase: Phase, batch: Batch, ready: Callable[[], None]) -> Tensor:
     """Of two runs, so that a graph that does not carry on what the first one did to a buffer is seen."""
-    network = objective.network(phase)
-    with unmoved(objective):
+    network = executor.objective.network(phase)
+    with unmoved(executor.objective):
         for _ in range(2):
             network.zero_grad(set_to_none=True)
             ready()
-            computes.gradients(phase, batch, None)
+            executor.learn(phase, batch, None, None)
         return gradient(network)
 
 

@@ -11,7 +11,7 @@ from ganzoo.errors import PluginError, UsageError
 from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape
 from ganzoo.training import rehearsal
-from ganzoo.training.batch import Augment, Batch, Batches
+from ganzoo.training.batch import Augment, Batches
 from ganzoo.training.batchnorm import synchronise
 from ganzoo.training.executors import choose_executor
 from ganzoo.training.feed import open_feed
@@ -67,12 +67,12 @@ def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Re
     conditional = recipe.architecture.conditional
     batches = Batches(config, feed, networks.latent_dim, objective.augment, precision, ranks, conditional)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        reads = rehearsal.rehearse(recipe.loss.name, objective, _trial(batches, images.shape, precision))
+        few = batches.draw(0, 0).map(lambda tensor: tensor[: rehearsal.IMAGES])
+        rehearsal.rehearse(recipe.loss.name, objective, few)
     trainer = Trainer(
         config,
         objective,
         batches,
-        reads,
         networks.latent_dim,
         feed.shape.classes if conditional else 0,
         ranks,
@@ -132,13 +132,6 @@ def _place(network: nn.Module, precision: Precision) -> None:
     for weight in network.parameters():
         if weight.dim() == 4:  # a format of images' and of convolutions' weights
             weight.data = weight.data.to(memory_format=precision.memory_format)
-
-
-def _trial(batches: Batches, shape: ImageShape, precision: Precision) -> Batch:
-    """A batch of a few samples with grey images in the place of real ones, which nobody need read yet."""
-    few = batches.draw(0, 0, real=False).map(lambda tensor: tensor[: rehearsal.IMAGES])
-    grey = torch.zeros(len(few.z), shape.channels, shape.height, shape.width, device=precision.device)
-    return replace(few, real=precision.widened(grey))
 
 
 def _augment(recipe: Recipe, shape: ImageShape) -> Augment | None:

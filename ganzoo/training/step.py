@@ -51,11 +51,6 @@ class View:
         return self._images
 
     @property
-    def was_read(self) -> bool:
-        """Whether anybody has asked for the images."""
-        return self._images is not None
-
-    @property
     def _output(self) -> Output:
         if self._answer is None:
             self._answer = self._discriminator(self.images)
@@ -101,7 +96,7 @@ class Step:
 
     Args:
         real: the real images, made when first read.
-        fake: the generator's images (without a graph in the critic's phase).
+        fake: the generator's images, made when first read.
         z: [B, L], the fakes' latents.
         labels: [B] in int64, or None.
         epsilon: [B, 1, 1, 1], uniform on [0, 1), one per sample.

@@ -191,10 +191,9 @@ def _real_images(trainer: Trainer, count: int) -> tuple[Tensor, Tensor, Tensor |
     thumbnails: list[Tensor] = []
     labels: list[Tensor] = []
     for step in range(-(-count // share)):
-        batch = trainer.batches.draw(step, 0, real=True)
-        if batch.real is not None:
-            scored += [batch.real] if step * share < SCORED else []
-            thumbnails.append(_thumbnails(batch.real))
+        batch = trainer.batches.draw(step, 0)
+        scored += [batch.real] if step * share < SCORED else []
+        thumbnails.append(_thumbnails(batch.real))
         if batch.labels is not None:
             labels.append(batch.labels)
     # A clone, because a view would keep the memory of all that it was cut from.

@@ -16,10 +16,10 @@ from ganzoo.training.torchrun import leave
 class Failing(Executor):
     """On rank 1; an eager one that is right elsewhere."""
 
-    def gradients(self, phase, batch, scale):
+    def gradients(self, phase, batch, fake, scale):
         if self.ranks.rank == 1:
             raise RuntimeError("no compiler on this host")
-        return super().gradients(phase, batch, scale)
+        return super().gradients(phase, batch, fake, scale)
 
 
 def test_all_ranks_go_on(launch):

@@ -42,9 +42,7 @@ def passes(trainer) -> list[tuple[int, bool]]:
         for layer in network.modules():
             if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                 layer.register_forward_hook(lambda layer, _, y: found.append((layer.num_features, y.requires_grad)))
-    trainer.update_critic(0)  # one of critic_steps that are alike
-    found *= trainer.config.critic_steps
-    trainer.update_generator()
+    trainer.step()
     return found
 
 

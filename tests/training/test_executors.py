@@ -25,8 +25,8 @@ class AotEager(Compiled):
 class Wrong(AotEager):
     """Its gradients are one per cent too long."""
 
-    def gradients(self, phase, batch, scale):
-        logged = super().gradients(phase, batch, scale)
+    def learn(self, phase, batch, images, scale):
+        logged = super().learn(phase, batch, images, scale)
         for weight in self.objective.network(phase).parameters():
             if weight.grad is not None:
                 weight.grad *= 1.01
@@ -34,7 +34,7 @@ class Wrong(AotEager):
 
 
 class Broken(Executor):
-    def gradients(self, phase, batch, scale):
+    def gradients(self, phase, batch, fake, scale):
         raise RuntimeError("no compiler\nand more")
 
 
@@ -111,7 +111,7 @@ def test_a_penalty_that_lost_its_gradient_is_seen(using, monkeypatch):
     """As torch 2.11 compiles one: the value is right, and its gradient is gone."""
 
     class Dropping(Executor):
-        def gradients(self, phase, batch, scale):
+        def gradients(self, phase, batch, fake, scale):
             real = torch.autograd.grad
 
             def without_graph(*arguments, **options):
@@ -119,7 +119,7 @@ def test_a_penalty_that_lost_its_gradient_is_seen(using, monkeypatch):
 
             with monkeypatch.context() as patch:
                 patch.setattr(torch.autograd, "grad", without_graph)
-                return super().gradients(phase, batch, scale)
+                return super().gradients(phase, batch, fake, scale)
 
     made, (note,) = using(Dropping, "wgan-gp")
     assert "its gradient of the discriminator" in note
@@ -146,9 +146,9 @@ def test_bf16_gradients_are_those_of_fp32(model, make_trainer):
 def test_unmoved_puts_everything_back(make_trainer, weights, same):
     made = make_trainer("dcgan")
     before = weights(made)
-    batch = made.batches.draw(0, 0, real=True)
+    batch = made.batches.draw(0, 0)
     with unmoved(made.objective):
-        made.objective.gradients(Phase("discriminator"), batch, None)
+        made._executor.learn(Phase("discriminator"), batch, None, None)
         moved = not same(weights(made), before)
     assert moved  # BatchNorm's statistics
     assert same(weights(made), before)
@@ -156,7 +156,7 @@ def test_unmoved_puts_everything_back(make_trainer, weights, same):
 
 def test_eager_passes_its_own_self_test(model, make_trainer):
     made = make_trainer(model, precision="bf16")
-    batch = made.batches.draw(0, 0, real=True)
+    batch = made.batches.draw(0, 0)
     phases = [(Phase("discriminator", made._dues()[0]), batch), (Phase("generator"), batch)]
     assert mismatch(made._executor, phases, made.ready) is None
     assert selftest.SLACK == 2
@@ -255,10 +255,10 @@ def remembering(network):
 class Stale(Executor):
     """As a CUDA graph reads the tensor that was there when it was captured."""
 
-    def gradients(self, phase, batch, scale):
+    def generate(self, batch, *, graph):
         before = self.objective.generator.runs
         try:
-            return super().gradients(phase, batch, scale)
+            return super().generate(batch, graph=graph)
         finally:
             self.objective.generator.runs = before
 
@@ -271,7 +271,7 @@ def test_networks_with_a_life_of_their_own(change, kind, fails, make_trainer):
     made = make_trainer("vanilla")
     change(made.generator)
     fast = kind(made.objective, made._optimizations, made.ranks)
-    phases = [(Phase("generator"), made.batches.draw(0, 0, real=False))]
+    phases = [(Phase("generator"), made.batches.draw(0, 0))]
     assert (mismatch(fast, phases, made.ready) is not None) is fails
 
 
@@ -285,7 +285,7 @@ def test_what_a_failed_capture_moved_is_put_back(make_trainer, weights, same, st
 
     def capture():
         made.ready(Phase("discriminator"))
-        made.objective.gradients(Phase("discriminator"), made.batches.draw(0, 0, real=True), None)
+        made._executor.learn(Phase("discriminator"), made.batches.draw(0, 0), None, None)
         optimization.step()
         raise RuntimeError("operation not permitted when stream is capturing")
 

@@ -16,7 +16,7 @@ def figures(look: Look) -> dict[str, float]:
 
 def real(trainer, count=PREVIEWS, label=None):
     """Real images other than those that a look compares with, all of one class or of any."""
-    batches = [trainer.batches.draw(step, 0, real=True) for step in range(1000, 1400)]
+    batches = [trainer.batches.draw(step, 0) for step in range(1000, 1400)]
     images = torch.cat([batch.real for batch in batches])
     labels = torch.cat([batch.labels for batch in batches]) if batches[0].labels is not None else None
     return images[:count] if label is None else images[labels == label][:count]

@@ -18,10 +18,10 @@ def cramped(make_trainer, monkeypatch):
         trainer = make_trainer("dcgan", **settings)
         compute = trainer.objective.gradients
 
-        def gradients(phase, batch, scale):
+        def gradients(phase, batch, fake, scale):
             if len(batch.z) > room and phase.network.startswith(network):
                 raise RuntimeError(CPU_MESSAGE)
-            return compute(phase, batch, scale)
+            return compute(phase, batch, fake, scale)
 
         monkeypatch.setattr(trainer.objective, "gradients", gradients)
         return trainer

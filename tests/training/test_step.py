@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from ganzoo.training.ranks import ALONE
-from ganzoo.training.rehearsal import Reads
 from ganzoo.training.trainer import Trainer
 
 STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
@@ -145,6 +144,61 @@ def test_what_a_loss_sees(model, make_trainer):
     assert not torch.equal(first.real.images, second.real.images)
 
 
+class Both(Spy):
+    """Sees the generator's phases, too."""
+
+    def generator(self, step):
+        self.seen.append(step)
+        return self.loss.generator(step)
+
+
+def both(trainer):
+    """The steps of the critic's phases, and the generator's."""
+    spy = trainer.objective.loss = Both(trainer.objective.loss)
+    made = []
+    trainer.generator.register_forward_hook(lambda *_: made.append(torch.is_grad_enabled()))
+    trainer.step()
+    *critics, generator = spy.seen
+    return critics, generator, made
+
+
+@pytest.mark.parametrize("critic_steps", [1, 3])
+def test_the_generator_learns_from_what_the_critic_has_just_seen(model, make_trainer, critic_steps):
+    """From the same images, which are made once; those of earlier updates have no graph."""
+    critics, generator, made = both(make_trainer(model, critic_steps=critic_steps))
+    assert made == [*[False] * (critic_steps - 1), True]
+    for name in ("z", "labels", "epsilon"):
+        assert getattr(critics[-1], name) is getattr(generator, name)
+    assert critics[-1].fake.images.data_ptr() == generator.fake.images.data_ptr()
+    assert critics[-1].real.images is generator.real.images
+    assert generator.fake.images.requires_grad
+    assert not any(critic.fake.images.requires_grad for critic in critics)
+
+
+def test_a_batch_in_parts_keeps_no_graph(model, make_trainer):
+    """Its images are made anew, part by part, from the same latents."""
+    trainer = make_trainer(model, accumulate=2, critic_steps=1)
+    spy = trainer.objective.loss = Both(trainer.objective.loss)
+    made = []
+    trainer.generator.register_forward_hook(lambda *_: made.append(torch.is_grad_enabled()))
+    trainer.step()
+    assert made == [False, False, True, True]
+    one, other, again, another = spy.seen
+    assert torch.equal(one.fake.images, again.fake.images)
+    assert torch.equal(other.fake.images, another.fake.images)
+
+
+def test_the_gradient_is_the_one_through_both_networks(model, make_trainer):
+    """Cut at the images, it is what autograd finds without a cut."""
+    trainer = make_trainer(model, critic_steps=1, **STILL)
+    trainer.step()
+    found = gradient(trainer.generator)
+    trainer.generator.zero_grad()
+    batch = trainer.batches.draw(0, 0)
+    trainer.objective.loss.generator(trainer.objective.step(batch, trainer.objective.generate(batch), {})).backward()
+    torch.testing.assert_close(found, gradient(trainer.generator), rtol=1e-5, atol=1e-7)
+
+
 def test_fakes_have_the_real_images_labels(make_trainer, digits_by_pixels):
     trainer = make_trainer("conditional")
     (step,) = spied(trainer, 1)
@@ -192,5 +246,4 @@ def test_weights_of_any_dimension(make_trainer):
 
 def rebuilt(trainer):
     """A trainer of the same networks, as they are now."""
-    reads = Reads(discriminator=True, generator=False)
-    return Trainer(trainer.config, trainer.objective, trainer.batches, reads, trainer.latent_dim, 0, ALONE)
+    return Trainer(trainer.config, trainer.objective, trainer.batches, trainer.latent_dim, 0, ALONE)

@@ -1,0 +1,198 @@
+"""What CUDA graphs are asked to do, on a CPU: captures are recorded operation by operation, and replays run them again.
+
+Replays also do to memory what a shared pool allows them to: whatever a graph has let go of at its end, those captured
+later may lie in. So a replay makes all that was let go, and all that later graphs have made, unusable.
+"""
+
+from collections import Counter
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from ganzoo.training import cudagraph, setup
+from ganzoo.training.cudagraph import CudaGraph
+from ganzoo.training.executors import Executor
+from ganzoo.training.objective import Phase
+
+STEPS = 4
+CAPTURED = []
+
+
+class Recorded(TorchDispatchMode):
+    """Stands in for ``torch.cuda.CUDAGraph``."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+        self.made = {}
+
+    def __torch_dispatch__(self, function, types, inputs=(), options=None):
+        result = function(*inputs, **(options or {}))
+        known = {memory(each) for each in tree_leaves((inputs, options)) if isinstance(each, torch.Tensor)}
+        fresh = [each for each in tree_leaves(result) if isinstance(each, torch.Tensor) and memory(each) not in known]
+        for each in fresh:
+            self.made[memory(each)] = each.detach()
+        self.operations.append((function, *alias((inputs, options or {})), alias(fresh)))
+        return result
+
+    @torch.no_grad()
+    def replay(self):
+        for graph in CAPTURED[CAPTURED.index(self) + 1 :]:
+            for each in graph.made.values():
+                spoil(each)
+        for each in let_go():
+            spoil(each)
+        for function, inputs, options, fresh in self.operations:
+            result = function(*inputs, **options)
+            known = {memory(each) for each in tree_leaves((inputs, options)) if isinstance(each, torch.Tensor)}
+            tensors = [each for each in tree_leaves(result) if isinstance(each, torch.Tensor)]
+            for mine, value in zip(fresh, [each for each in tensors if memory(each) not in known], strict=True):
+                mine.copy_(value)
+
+
+def memory(tensor):
+    return tensor.untyped_storage()._cdata
+
+
+def let_go():
+    """What graphs have made and nobody but their records holds any more."""
+    records = [(graph.operations, list(graph.made.values())) for graph in CAPTURED]
+    held = Counter(memory(each) for each in tree_leaves(records) if isinstance(each, torch.Tensor))
+    made = [each for graph in CAPTURED for each in graph.made.values()]
+    probe = torch.ones(())
+    asking = torch._C._storage_Use_Count(memory(probe)) - 1  # held by one tensor, and by who asks
+    return [each for each in made if torch._C._storage_Use_Count(memory(each)) <= held[memory(each)] + asking]
+
+
+def alias(tree):
+    """The same memory, without what autograd knows of it."""
+    return tree_map_only(torch.Tensor, torch.Tensor.detach, tree)
+
+
+def spoil(tensor):
+    tensor.fill_(float("nan") if tensor.is_floating_point() else 0)
+
+
+class Stream:
+    def wait_stream(self, other):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _recording(monkeypatch):
+    @contextmanager
+    def graph(recorded, pool):
+        assert pool == "the pool"
+        with recorded:
+            yield
+        CAPTURED.append(recorded)
+
+    @contextmanager
+    def stream(_):
+        yield
+
+    CAPTURED.clear()
+    monkeypatch.setattr(setup, "choose_executor", lambda *_: "cudagraph")
+    for name, stand_in in {
+        "graph_pool_handle": lambda: "the pool",
+        "CUDAGraph": Recorded,
+        "graph": graph,
+        "Stream": Stream,
+        "current_stream": Stream,
+        "stream": stream,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+
+
+@pytest.fixture
+def captured(make_trainer):
+    def make(model, **settings):
+        trainer = make_trainer(model, **settings)
+        notes = []
+        trainer.prepare(notes.append)
+        assert notes == []
+        assert type(trainer._executor) is CudaGraph
+        return trainer
+
+    return make
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("critic_steps", [1, 2])
+def test_replayed_is_eager_to_the_bit(model, precision, critic_steps, captured, make_trainer, weights, same):
+    """Weights, buffers and optimizers after some steps, and what was logged."""
+    settings = {"precision": precision, "critic_steps": critic_steps}
+    replayed, eager = captured(model, **settings), make_trainer(model, **settings)
+    assert type(eager._executor) is Executor
+    for _ in range(STEPS):
+        replayed.step()
+        eager.step()
+    assert same(weights(replayed), weights(eager))
+    assert replayed.telemetry.means() == eager.telemetry.means()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "hinge", "penalties": {"r1": {"weight": 0.1, "every": 2}}},
+        {"loss": "rpgan", "augment": "diffaugment", "flip": True},
+        {"loss": "non-saturating", "schedule": "cosine", "steps": 6},
+    ],
+    ids=["r1-lazy", "rpgan-augmented", "schedule"],
+)
+def test_other_recipes_are_too(settings, captured, make_trainer, weights, same):
+    settings = {"critic_steps": 1, "options": {"width": 8}, **settings}
+    replayed, eager = captured("wgan-gp", **settings), make_trainer("wgan-gp", **settings)
+    for _ in range(STEPS):
+        replayed.step()
+        eager.step()
+    assert same(weights(replayed), weights(eager))
+
+
+def test_capturing_moves_nothing(model, captured, make_trainer, weights):
+    fresh = weights(make_trainer(model))
+    for key, value in weights(captured(model)).items():
+        assert torch.equal(value, fresh[key]) if key in fresh else not value.any(), key
+
+
+def test_one_graph_a_phase(captured):
+    """The generator's two first; then images without a graph, the critic with its lazy penalty, and without it."""
+    trainer = captured("wgan-gp", critic_steps=2, penalties={"r1": {"weight": 1.0, "every": 4}}, loss="hinge")
+    for _ in range(STEPS + 1):
+        trainer.step()
+    executor = trainer._executor
+    assert list(executor._captured) == [Phase("generator"), Phase("discriminator", (0,)), Phase("discriminator")]
+    assert [made.graph for made in executor._made.values()] == [CAPTURED[0], CAPTURED[2]]
+    assert len(CAPTURED) == 5
+
+
+def test_the_critic_is_frozen_in_the_generators_graph(make_trainer):
+    """Whichever phase is captured first."""
+    for network in ("discriminator", "generator"):
+        trainer = make_trainer("dcgan")
+        trainer.ready(Phase(network))
+        executor = CudaGraph(trainer.objective, trainer._optimizations, trainer.ranks)
+        executor.generate(trainer.batches.draw(0, 0), graph=True)
+    first, second = (len(CAPTURED[place].operations) for place in (1, 3))
+    assert first == second
+
+
+def test_a_capture_that_fails_is_not_used(make_trainer, monkeypatch, weights, same):
+    trainer, fresh = make_trainer("dcgan"), make_trainer("dcgan")
+    monkeypatch.setattr(cudagraph, "WARM_UPS", 1)
+
+    def fails(self):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    monkeypatch.setattr(Recorded, "__enter__", fails)
+    notes = []
+    trainer.prepare(notes.append)
+    said = "RuntimeError: operation not permitted when stream is capturing"
+    assert notes == [f"executor cudagraph is not used, and eager is: {said}"]
+    assert type(trainer._executor) is Executor
+    trained, expected = weights(trainer), weights(fresh)
+    assert same({key: trained[key] for key in expected}, expected)
+    assert all(weight.requires_grad for weight in trainer.discriminator.parameters())
