@@ -59,9 +59,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job gave: seconds of training with registration and export, and figures of it and of real images."""
+    """What a job gave.
+
+    Args:
+        seconds: of training with registration and export.
+        events: what the watchdog said.
+    """
 
     seconds: float
+    events: list[str]
     figures: dict[str, float]
     floor: dict[str, float]
     protocol: str
@@ -73,12 +79,14 @@ def run(job: Job, images: int, place: Path) -> Outcome:
     name = f"{job.data}-{job.model}-{job.seed}"
     train = [*shlex.split(job.command(images))[1:], "--name", name, "--runs", str(place / "runs")]
     begin = time.perf_counter()
-    version = json.loads(ganzoo([*train, *there, "--json"]))["version"]
+    trained = json.loads(ganzoo([*train, *there, "--json"]))
+    version, log = trained["version"], Path(trained["run"], "events.jsonl")
     seconds = time.perf_counter() - begin
+    events = [json.loads(line)["message"] for line in log.read_text("utf-8").splitlines()] if log.exists() else []
     found = json.loads(ganzoo(["eval", version, "--seeds", "1", *there, "--json"]))
-    print(f"{job.data}: {job.model}, seed {job.seed}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    print("; ".join([f"{name}: {seconds:.0f} s", *events]), file=sys.stderr, flush=True)
     figures = {name: figure["mean"] for name, figure in found["figures"].items()}
-    return Outcome(seconds, figures, found["floor"], found["key"])
+    return Outcome(seconds, events, figures, found["floor"], found["key"])
 
 
 def ganzoo(arguments: Sequence[str]) -> str:
@@ -165,7 +173,7 @@ def main() -> None:
     if arguments.output:
         arguments.output.write_text(text, "utf-8")
     rows = [
-        {"data": job.data, "model": job.model, "seed": job.seed, "seconds": outcome.seconds, **outcome.figures}
+        {**vars(job), "seconds": outcome.seconds, "events": outcome.events, **outcome.figures}
         for job, outcome in zip(jobs, found, strict=True)
     ]
     print(json.dumps({"benchmark": "ladder", "seconds": seconds, "runs": rows, "machine": machine.describe()}))

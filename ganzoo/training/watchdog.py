@@ -13,7 +13,7 @@ from ganzoo.latents import draw
 from ganzoo.training.networks import as_output
 from ganzoo.training.trainer import Trainer
 
-LOOK_EVERY = 128
+LOOK_EVERY = 64
 """Steps between two looks at the generator's images: one takes 0.04 to 0.32 of a built-in model's step."""
 
 PREVIEWS = 128

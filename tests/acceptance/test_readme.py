@@ -62,7 +62,7 @@ VARIES = {
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC": "# UTC",
     r"(\w) +\d+ +(?=sha256:)": r"\1 # ",  # bytes
     r"[\d,]+ images/s": "# images/s",
-    r"-?\d+\.\d[\w.+-]*": "#",  # versions, losses, differences
+    r"-?\d+(\.\d[\w.+-]*|e-\d+)": "#",  # versions, losses, differences
     r"\b(cpu|cuda(:\d+)?) in (bf16|fp32)\b": "# in #",
     r"[ \t]+": " ",  # columns are as wide as what is in them
 }
