@@ -140,9 +140,9 @@ class Batches:
             augment_fake=augment_fake,
         )
 
-    def reseed(self, step: int, phase: int) -> None:
-        """Set torch's own generator, from which networks may draw, as at the beginning of a phase."""
-        self._draws.begin(step, phase)
+    def reseed(self, step: int) -> None:
+        """Set torch's own generator, from which networks may draw, as at the beginning of ``step``."""
+        self._draws.begin(step, 0)
 
     def _augmentation(self, generator: torch.Generator) -> Mapping[str, Tensor]:
         if self.augment is None:

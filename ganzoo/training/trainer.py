@@ -141,7 +141,6 @@ class Trainer:
         parts = self._draw(last)
         images = self._executor.generate(parts[0], graph=True) if len(parts) == 1 else None
         self._update(self._critic_phase(), parts, images)
-        self.batches.reseed(self.steps_done, self.config.critic_steps)
         self._update(Phase("generator"), parts, images)
         self.steps_done += 1
         self.ema.update(self.images_shown, self.config.batch * self.config.critic_steps)
@@ -180,7 +179,7 @@ class Trainer:
     def ready(self, phase: Phase) -> None:
         """Before each trial of a phase: freeze, thaw and seed as in the step proper."""
         self._thaw_critic(phase.network == "discriminator")
-        self.batches.reseed(self.steps_done, 0)
+        self.batches.reseed(self.steps_done)
 
     def _dues(self) -> list[tuple[int, ...]]:
         """Each set of penalties that acts together in some step, and with it in the least common multiple of theirs."""

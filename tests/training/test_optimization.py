@@ -1,0 +1,71 @@
+"""One network's Adam: what it moves, and by how much."""
+
+import pytest
+import torch
+from torch import nn
+
+from ganzoo.config import AdamConfig
+from ganzoo.training.optimization import Optimization
+from ganzoo.training.precision import Precision
+
+CPU = torch.device("cpu")
+STEPS = 5
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+
+
+def trained(step, module, steps=STEPS, skipped=None):
+    """The weights after some steps, in which one weight has no gradient in step ``skipped``."""
+    for number in range(steps):
+        for weight in module.parameters():
+            weight.grad = torch.sin(weight.detach() + number)
+        if number == skipped:
+            module[1].bias.grad = None
+        step(number)
+    return [weight.detach().clone() for weight in module.parameters()]
+
+
+def rates(number):
+    return 0.1 * (number + 1)
+
+
+@pytest.mark.parametrize("skipped", [None, 0, 3])
+@pytest.mark.parametrize("capturable", [False, True])
+def test_updates_are_adams_to_the_bit(skipped, capturable):
+    """With its changing rate, and where a weight has no gradient, at first or later."""
+    config = AdamConfig(lr=0.01, betas=(0.5, 0.99))
+    mine, theirs = network(), network()
+    optimization = Optimization(mine, config, Precision("fp32", CPU), capturable)
+    rate = torch.tensor(config.lr) if capturable else config.lr
+    adam = torch.optim.Adam(theirs.parameters(), lr=rate, betas=config.betas, fused=True, capturable=capturable)
+
+    def reference(number):
+        if capturable:
+            adam.param_groups[0]["lr"].fill_(config.lr * rates(number))
+        else:
+            adam.param_groups[0]["lr"] = config.lr * rates(number)
+        adam.step()
+
+    def step(number):
+        optimization.set_rate(rates(number))
+        optimization.step()
+
+    found, expected = trained(step, mine, skipped=skipped), trained(reference, theirs, skipped=skipped)
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+    states = [adam.state[weight] for adam in (optimization.adam, adam) for weight in adam.param_groups[0]["params"]]
+    for one, other in zip(states[: len(found)], states[len(found) :], strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_nothing_to_move():
+    """A critic that is all frozen, say."""
+    module = network()
+    optimization = Optimization(module, AdamConfig(lr=0.01, betas=(0.5, 0.99)), Precision("fp32", CPU))
+    before = [weight.detach().clone() for weight in module.parameters()]
+    optimization.clear()
+    optimization.step()
+    assert all(torch.equal(*pair) for pair in zip(module.parameters(), before, strict=True))
