@@ -12,7 +12,7 @@ from ganzoo.training.executors import Executor, Logged
 from ganzoo.training.objective import Network, Objective, Phase
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
-from ganzoo.training.selftest import unmoved
+from ganzoo.training.selftest import buffers, unmoved
 
 WARM_UPS = 3
 """Runs before a capture, in which cuDNN chooses its algorithms and the optimizer makes its state."""
@@ -59,7 +59,7 @@ class Captured:
         """The phase with other inputs."""
         self.batch.copy_(batch)
         if self.fake is not None:
-            self.fake.copy_(images, non_blocking=True)
+            self.fake.copy_(images.detach(), non_blocking=True)  # else each copy would be one more in their tape
         if self.scale is not None:
             self.scale.fill_(1.0 if scale is None else scale)
         self.graph.replay()
@@ -135,12 +135,11 @@ class CudaGraph(Executor):
             return logged
 
         with unmoved(self.objective), _unmoved(optimization), _frozen(self.optimizations["discriminator"]):
-            _warm_up(lambda: learn(self.objective.generate(static)), optimization)
-            first, second = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-            with torch.cuda.graph(first, pool=self._pool):
+            self._warm_up(lambda: learn(self.objective.generate(static)), optimization)
+            with self._capture() as first:
                 images = self.objective.generate(static)
             # No weight may change before this one: the tape of the images would refuse its backward pass.
-            with torch.cuda.graph(second, pool=self._pool):
+            with self._capture() as second:
                 logged = learn(images)
             gradients = [weight.grad for weight in optimization.weights]
         self._made[True] = Made(first, static, images)
@@ -149,9 +148,8 @@ class CudaGraph(Executor):
     def _capture_images(self, batch: Batch) -> Made:
         static = batch.map(torch.clone)
         with torch.no_grad(), unmoved(self.objective):
-            _warm_up(lambda: self.objective.generate(static))
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool):
+            self._warm_up(lambda: self.objective.generate(static))
+            with self._capture() as graph:
                 images = self.objective.generate(static)
         return Made(graph, static, images)
 
@@ -166,9 +164,8 @@ class CudaGraph(Executor):
             return logged
 
         with unmoved(self.objective), _unmoved(optimization):
-            _warm_up(learn, optimization)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool):
+            self._warm_up(learn, optimization)
+            with self._capture() as graph:
                 logged = learn()
             gradients = [weight.grad for weight in optimization.weights]
         return Captured(graph, static, fake, scale, logged, gradients)
@@ -176,24 +173,49 @@ class CudaGraph(Executor):
     def _scale(self) -> Tensor | None:
         return torch.ones((), device=self.objective.precision.device) if self.objective.precision.scaled else None
 
+    def _warm_up(self, run: Callable[[], object], optimization: Optimization | None = None) -> None:
+        """Before a capture, on another stream, as torch asks for it; leaves no gradients.
 
-def _warm_up(run: Callable[[], object], optimization: Optimization | None = None) -> None:
-    """Before a capture, on another stream, as torch asks for it; leaves no gradients.
+        So the backward pass of the capture writes gradients of its own instead of adding to others.
 
-    So the backward pass of the capture writes gradients of its own instead of adding to others.
-    """
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    try:
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_UPS):
-                if optimization:
-                    optimization.clear()
-                run()
-    finally:  # putting back must not overtake what still runs aside
-        torch.cuda.current_stream().wait_stream(aside)
-    if optimization:
-        optimization.clear()
+        Raises:
+            RuntimeError: a network puts another tensor in a buffer's place, where a graph would never look for it.
+        """
+        before = buffers(self.objective)
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        try:
+            with torch.cuda.stream(aside):
+                for _ in range(WARM_UPS):
+                    if optimization:
+                        optimization.clear()
+                    run()
+        finally:  # putting back must not overtake what still runs aside
+            torch.cuda.current_stream().wait_stream(aside)
+        if optimization:
+            optimization.clear()
+        for module, name, buffer in before:
+            if getattr(module, name) is not buffer:
+                raise RuntimeError(f"{type(module).__name__} replaces its buffer {name!r} instead of writing into it")
+
+    @contextmanager
+    def _capture(self) -> Iterator[torch.cuda.CUDAGraph]:
+        """Record what is done meanwhile; what other threads do at the time, reading images ahead, is their own matter.
+
+        After a failure torch ends the capture with an error of its own, and may leave its stream the current one.
+        """
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        first: Exception | None = None
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                try:
+                    yield graph
+                except Exception as error:
+                    first = error
+                    raise
+        except Exception as error:
+            torch.cuda.set_stream(stream)
+            raise first or error from None
 
 
 @contextmanager

@@ -54,6 +54,10 @@ def _torch_version() -> tuple[int, int]:
     return int(major), int(minor)
 
 
+VARIANTS = 64
+"""Of a phase that may be compiled: more are needed for no recipe, and would mean that something else varies."""
+
+
 class Executor:
     """Runs updates eagerly: the reference that the others are tested against.
 
@@ -128,7 +132,8 @@ class Compiled(Executor):
         for function in (Objective.generate, Objective.gradients):
             # A former run's graphs of the same function would count against the limit of recompilations.
             torch._C._dynamo.eval_frame.reset_code(function.__code__)
-        compiled = partial(torch.compile, backend=backend, fullgraph=True, dynamic=False)
+        # A variant for each set of due penalties, and for gradients that are added to others'.
+        compiled = partial(torch.compile, backend=backend, fullgraph=True, dynamic=False, recompile_limit=VARIANTS)
         self._generate = cast(Callable[[Batch], Tensor], compiled(objective.generate))
         self._gradients = cast(Callable[[Phase, Batch, Tensor, Tensor | None], Logged], compiled(objective.gradients))
 

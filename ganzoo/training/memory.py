@@ -46,6 +46,7 @@ def fitting_batch(trainer: Trainer) -> int | None:
 
     For a process on its own: the trial of one rank would wait for the others in BatchNorm.
     """
+    trainer.use_eager()  # graphs hold a whole batch's activations
     size = _at_once(trainer)
     while size >= SMALLEST:
         gc.collect()

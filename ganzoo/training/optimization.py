@@ -32,6 +32,8 @@ class Optimization:
             fused=True,
             capturable=capturable,
         )
+        # Else torch warns of steps outside of a graph: those before a capture, and fp16's, whose scale decides outside.
+        self.adam._warned_capturable_if_run_uncaptured = True
         # One for each network: with one for both, an overflow in either would stop and rescale the other, too.
         self._scaler = torch.amp.GradScaler(precision.device.type, FIRST_SCALE) if precision.scaled else None
         self._one = torch.ones((), device=precision.device)

@@ -60,6 +60,19 @@ def choose_precision(name: str, device: torch.device) -> Dtype:
     raise UsageError(f"unknown precision {name!r}", hint=f"choose one of: auto, {', '.join(sorted(get_args(Dtype)))}")
 
 
+def enter(device: torch.device, *, deterministic: bool) -> None:
+    """Make ``device`` the one that streams, events and graphs belong to; before anything is put there.
+
+    Args:
+        deterministic: torch asks cuBLAS for algorithms that repeat their results only where this variable was set when
+            cuBLAS was first used in the process.
+    """
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 def fast_bf16(device: torch.device) -> bool:
     """Whether the device has bf16 matrix instructions (compute capability 8.0; AVX512-BF16 or AMX)."""
     if device.type == "cuda":
@@ -93,8 +106,6 @@ def running_on(threads: int, *, tf32: bool = False, deterministic: bool = False)
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
     torch.set_num_threads(threads)
     matmul.fp32_precision = convolution.fp32_precision = "tf32" if tf32 else "ieee"
     torch.backends.cudnn.benchmark = not deterministic

@@ -35,14 +35,17 @@ def rehearse(name: str, objective: Objective, batch: Batch) -> None:
     trial = replace(objective, generator=generator, discriminator=_Unwatched(discriminator))
     critic = Phase("discriminator", tuple(range(len(objective.penalties))))
     with apart(generator, discriminator):
-        fake = trial.generate(batch).detach()
+        with _blaming("the generator", "in training mode", _why(batch)):
+            fake = trial.generate(batch).detach()
         for phase in (critic, Phase("generator")):
             _try(name, trial, phase, batch, fake)
 
 
 def _try(name: str, objective: Objective, phase: Phase, batch: Batch, fake: Tensor) -> None:
+    before = (fake._version, batch.real._version)
     alone, step = (objective.step(batch, fake, {}) for _ in range(2))
-    with _blaming(f"loss {name!r}", phase), _NoReading(batch.labels):
+    where = f"for the {phase.network}"
+    with _blaming(f"loss {name!r}", where, _why(batch)), _NoReading(batch.labels):
         loss: object = getattr(objective.loss, phase.network)(alone)
     if not isinstance(loss, Tensor) or loss.dim():
         what = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
@@ -50,8 +53,21 @@ def _try(name: str, objective: Objective, phase: Phase, batch: Batch, fake: Tens
             f"loss {name!r} returns {what} for the {phase.network}, not a scalar tensor",
             hint="end it with .mean(): one number to minimise",
         )
-    with _blaming(f"loss {name!r} with its penalties", phase), _NoReading(batch.labels):
+    with _blaming(f"loss {name!r} with its penalties", where, _why(batch)), _NoReading(batch.labels):
         objective.evaluate(phase, step)
+    if (fake._version, batch.real._version) != before:
+        raise PluginError(
+            f"the discriminator, or loss {name!r}, writes into the images that it is given",
+            hint="the generator learns from the same ones: no in-place operation on them, such as a first activation "
+            "with inplace=True",
+        )
+
+
+def _why(batch: Batch) -> str:
+    """A hint for what fails."""
+    if len(batch.z) == 1:
+        return "one image at a time is too little for BatchNorm: a larger --batch, or a smaller --accumulate"
+    return "check that loss and architecture go together: ganzoo models lists both"
 
 
 class _Unwatched(nn.Module):
@@ -106,13 +122,13 @@ class _ValueReadError(Exception):
 
 
 @contextmanager
-def _blaming(what: str, phase: Phase) -> Iterator[None]:
+def _blaming(what: str, where: str, hint: str) -> Iterator[None]:
     """A plugin's own failure as an error that names it."""
     try:
         yield
     except _ValueReadError as error:
         raise PluginError(
-            f"{what} reads a tensor's value for the {phase.network} (.item(), float() or a condition on it)",
+            f"{what} reads a tensor's value {where} (.item(), float() or a condition on it)",
             hint="that would wait for the device in each step: step.log(name, tensor) reports, torch.where chooses",
         ) from error
     except GanzooError:
@@ -120,6 +136,6 @@ def _blaming(what: str, phase: Phase) -> Iterator[None]:
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "")
         raise PluginError(
-            f"{what} fails for the {phase.network}: {type(error).__name__}: {reason}",
-            hint="check that it goes with the architecture: ganzoo models lists both",
+            f"{what} fails {where}: {type(error).__name__}: {reason}",
+            hint=hint,
         ) from error

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -41,19 +40,23 @@ def mismatch(executor: Executor, phases: Sequence[tuple[Phase, Batch]], ready: C
     objective = executor.objective
     ready(Phase("discriminator"))  # nothing that can be trained is frozen in the copy
     exact = _in_wider_precision(objective)
-    found = [_difference(executor, exact, phase, batch, partial(ready, phase)) for phase, batch in phases]
+    eager, wider = (Executor(each, {}, executor.ranks) for each in (objective, exact))
+    # Eager first: a captured graph keeps autograd's nodes of the weights, which belong to the stream of the capture.
+    known = [
+        (_second_gradient(eager, *each, ready), _second_gradient(wider, each[0], each[1].map(_widest(exact)), ready))
+        for each in phases
+    ]
+    tried = [_second_gradient(executor, *each, ready) for each in phases]
+    found = [
+        _difference(phase, fast, *pair, objective.precision.eps)
+        for (phase, _), fast, pair in zip(phases, tried, known, strict=True)
+    ]
     return next((each for each in found if each), None)
 
 
-def _difference(
-    executor: Executor, exact: Objective, phase: Phase, batch: Batch, ready: Callable[[], None]
-) -> str | None:
-    objective = executor.objective
-    fast = _second_gradient(executor, phase, batch, ready)
-    eager = _second_gradient(Executor(objective, {}, executor.ranks), phase, batch, ready)
-    reference = _second_gradient(Executor(exact, {}, executor.ranks), phase, batch.map(_widest(exact)), ready)
+def _difference(phase: Phase, fast: Tensor, eager: Tensor, reference: Tensor, eps: float) -> str | None:
     error, own = relative(fast, reference), relative(eager, reference)
-    trusted = max(TRUSTED * objective.precision.eps, 1e-3)
+    trusted = max(TRUSTED * eps, 1e-3)
     if own > trusted:
         error = relative(fast, eager)
         return None if error <= trusted else f"its gradient of the {phase.network} is {error:.2g} from the eager one"
@@ -62,13 +65,13 @@ def _difference(
     return f"its gradient of the {phase.network} is {error:.2g} from the exact one, and the eager one's {own:.2g}"
 
 
-def _second_gradient(executor: Executor, phase: Phase, batch: Batch, ready: Callable[[], None]) -> Tensor:
+def _second_gradient(executor: Executor, phase: Phase, batch: Batch, ready: Callable[[Phase], None]) -> Tensor:
     """Of two runs, so that a graph that does not carry on what the first one did to a buffer is seen."""
     network = executor.objective.network(phase)
     with unmoved(executor.objective):
         for _ in range(2):
             network.zero_grad(set_to_none=True)
-            ready()
+            ready(phase)
             executor.learn(phase, batch, None, None)
         return gradient(network)
 
@@ -86,17 +89,22 @@ def relative(found: Tensor, reference: Tensor) -> float:
     return float((found - reference).norm() / reference.norm().clamp_min(1e-30))
 
 
+def buffers(objective: Objective) -> list[tuple[nn.Module, str, Tensor]]:
+    """Of both networks: whose, by what name, and the tensor that is there now."""
+    return [
+        (module, name, buffer)
+        for network in (objective.generator, objective.discriminator)
+        for module in network.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
+
+
 @contextmanager
 def unmoved(objective: Objective) -> Iterator[None]:
     """Put back weights and buffers, saved in checkpoints or not, and leave no gradients."""
     networks = (objective.generator, objective.discriminator)
     weights = [(weight, weight.detach().clone()) for network in networks for weight in network.parameters()]
-    buffers = [
-        (module, name, buffer, buffer.clone())
-        for network in networks
-        for module in network.modules()
-        for name, buffer in module.named_buffers(recurse=False)
-    ]
+    kept = [(module, name, buffer, buffer.clone()) for module, name, buffer in buffers(objective)]
     for network in networks:
         network.zero_grad(set_to_none=True)
     try:
@@ -105,7 +113,7 @@ def unmoved(objective: Objective) -> Iterator[None]:
         with torch.no_grad():
             for weight, value in weights:
                 weight.copy_(value)
-            for module, name, buffer, value in buffers:
+            for module, name, buffer, value in kept:
                 setattr(module, name, buffer.copy_(value))  # a network may have put another tensor there
         for network in networks:
             network.zero_grad(set_to_none=True)

@@ -18,7 +18,7 @@ from ganzoo.training.feed import open_feed
 from ganzoo.training.masked import mask_activations
 from ganzoo.training.networks import Networks, build, check_penalties
 from ganzoo.training.objective import Objective
-from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads
+from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter
 from ganzoo.training.ranks import ALONE, Ranks, local_device
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import load_target
@@ -61,13 +61,14 @@ def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Re
     check_penalties(networks.discriminator, recipe.penalties)
     config = replace(config, threads=config.threads or choose_threads(networks.flops * config.batch // ranks.count))
     device = choose_device(config.device)
+    enter(device, deterministic=config.deterministic)
     precision = Precision(choose_precision(config.precision, device), device)
     objective = _objective(recipe, networks, precision, images.shape, ranks)
     feed = open_feed(images, precision, config, ranks)
     conditional = recipe.architecture.conditional
     batches = Batches(config, feed, networks.latent_dim, objective.augment, precision, ranks, conditional)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        few = batches.draw(0, 0).map(lambda tensor: tensor[: rehearsal.IMAGES])
+        few = batches.draw(0, 0).part(0, config.accumulate).map(lambda tensor: tensor[: rehearsal.IMAGES])
         rehearsal.rehearse(recipe.loss.name, objective, few)
     trainer = Trainer(
         config,

@@ -60,7 +60,7 @@ class Trainer:
             "generator": Optimization(self.generator, config.generator, precision, capturable),
             "discriminator": Optimization(self.discriminator, config.discriminator, precision, capturable),
         }
-        self._executor = Executor(objective, self._optimizations, ranks)
+        self.use_eager()
 
     @property
     def images_shown(self) -> int:
@@ -95,6 +95,12 @@ class Trainer:
         for network, each in self._optimizations.items():
             prefix = f"{network}."
             each.load_state({k.removeprefix(prefix): v for k, v in scalars.items() if k.startswith(prefix)})
+
+    def use_eager(self) -> None:
+        """Compute eagerly, whatever was chosen."""
+        self._executor = Executor(self.objective, self._optimizations, self.ranks)
+        for optimization in self._optimizations.values():
+            optimization.clear()
 
     def prepare(self, note: Callable[[str], None]) -> None:
         """Make the executor ready, before the first step; one that computes otherwise than eager is not used.

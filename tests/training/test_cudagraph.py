@@ -19,6 +19,7 @@ from ganzoo.training.objective import Phase
 
 STEPS = 4
 CAPTURED = []
+STREAMS = []
 
 
 class Recorded(TorchDispatchMode):
@@ -84,10 +85,13 @@ class Stream:
 @pytest.fixture(autouse=True)
 def _recording(monkeypatch):
     @contextmanager
-    def graph(recorded, pool):
-        assert pool == "the pool"
-        with recorded:
-            yield
+    def graph(recorded, pool, capture_error_mode):
+        assert (pool, capture_error_mode) == ("the pool", "thread_local")
+        try:
+            with recorded:
+                yield
+        except Exception as error:
+            raise RuntimeError("operation failed due to a previous error during capture") from error
         CAPTURED.append(recorded)
 
     @contextmanager
@@ -95,6 +99,7 @@ def _recording(monkeypatch):
         yield
 
     CAPTURED.clear()
+    STREAMS.clear()
     monkeypatch.setattr(setup, "choose_executor", lambda *_: "cudagraph")
     for name, stand_in in {
         "graph_pool_handle": lambda: "the pool",
@@ -103,6 +108,7 @@ def _recording(monkeypatch):
         "Stream": Stream,
         "current_stream": Stream,
         "stream": stream,
+        "set_stream": STREAMS.append,
     }.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
 
@@ -180,19 +186,51 @@ def test_the_critic_is_frozen_in_the_generators_graph(make_trainer):
     assert first == second
 
 
+def test_a_step_leaves_nothing_behind(captured):
+    """The critic's copy of the images is not a part of their tape, which would grow with each step."""
+    trainer = captured("vanilla")
+    trainer.step()
+    trainer.step()
+    fakes = [graph.fake for graph in trainer._executor._captured.values() if graph.fake is not None]
+    assert [(fake.requires_grad, fake.grad_fn) for fake in fakes] == [(False, None)]
+
+
+class Replacing(torch.nn.Module):
+    """Another tensor in the place of its buffer in each pass: a graph would write into the first for ever."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.latent_dim = network, network.latent_dim
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, z, labels):
+        self.mean = self.mean.lerp(z.mean(), 0.1)
+        return self.network(z, labels)
+
+
+def test_a_buffer_that_is_replaced_is_told(make_trainer):
+    trainer = make_trainer("vanilla")
+    trainer.objective.generator = Replacing(trainer.generator)
+    notes = []
+    trainer.prepare(notes.append)
+    said = "RuntimeError: Replacing replaces its buffer 'mean' instead of writing into it"
+    assert notes == [f"executor cudagraph is not used, and eager is: {said}"]
+
+
 def test_a_capture_that_fails_is_not_used(make_trainer, monkeypatch, weights, same):
     trainer, fresh = make_trainer("dcgan"), make_trainer("dcgan")
     monkeypatch.setattr(cudagraph, "WARM_UPS", 1)
 
-    def fails(self):
+    def fails(*_):
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
-    monkeypatch.setattr(Recorded, "__enter__", fails)
+    monkeypatch.setattr(Recorded, "__torch_dispatch__", fails)
     notes = []
     trainer.prepare(notes.append)
     said = "RuntimeError: operation not permitted when stream is capturing"
     assert notes == [f"executor cudagraph is not used, and eager is: {said}"]
     assert type(trainer._executor) is Executor
+    assert len(STREAMS) == 1  # the one before is the current one again
     trained, expected = weights(trainer), weights(fresh)
     assert same({key: trained[key] for key in expected}, expected)
     assert all(weight.requires_grad for weight in trainer.discriminator.parameters())

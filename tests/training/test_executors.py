@@ -86,6 +86,19 @@ def test_other_losses_are_too(settings, using, make_trainer, weights, same):
     assert same(weights(traced), weights(eager))
 
 
+def test_every_set_of_penalties_and_every_part_has_its_variant(using, make_trainer, weights, same):
+    """Four sets, each for the first part and for those that add to it: more than torch compiles by default."""
+    lazy = {"r1": {"weight": 0.1, "every": 2}, "r2": {"weight": 0.1, "every": 3}}
+    settings = {"loss": "rpgan", "penalties": lazy, "critic_steps": 1, "accumulate": 2, "options": {"width": 8}}
+    traced, notes = using(AotEager, "wgan-gp", **settings)
+    assert notes == []
+    eager = make_trainer("wgan-gp", **settings)
+    for _ in range(5):
+        traced.step()
+        eager.step()
+    assert same(weights(traced), weights(eager))
+
+
 def test_the_self_test_moves_nothing(model, using, make_trainer, weights, same):
     tried, _ = using(AotEager, model)
     assert same(weights(tried), weights(make_trainer(model)))

@@ -1,12 +1,14 @@
 """On what device and in what number format a run computes."""
 
+import os
+
 import pytest
 import torch
 
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.training import precision
-from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, running_on
+from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter, running_on
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -146,3 +148,16 @@ def test_a_callers_leniency_is_kept(deterministic):
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize(("device", "entered"), [("cpu", []), ("cuda:1", [torch.device("cuda:1")])])
+def test_the_device_is_entered_before_anything_is_put_there(monkeypatch, device, entered):
+    """Streams, events and captures are the current device's, whatever the tensors'."""
+    found = []
+    monkeypatch.setattr(torch.cuda, "set_device", found.append)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    enter(torch.device(device), deterministic=False)
+    assert found == entered
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    enter(torch.device(device), deterministic=True)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"

@@ -79,7 +79,7 @@ def test_what_is_no_scalar(refused, value, what):
 def test_one_that_fails(refused):
     error, hint = refused(Loss(discriminator=lambda step: step.real.class_logits.sum()))
     assert error.startswith("loss 'mine' fails for the discriminator: TypeError: the loss reads class_logits")
-    assert hint == "check that it goes with the architecture: ganzoo models lists both"
+    assert hint == "check that loss and architecture go together: ganzoo models lists both"
 
 
 def test_every_registered_loss_passes_and_nothing_moves(model, make_trainer, weights, same):
@@ -138,3 +138,46 @@ def test_networks_train_meanwhile(make_trainer):
     rehearsed(trainer, Loss())
     assert modes
     assert all(modes)
+
+
+def test_a_critic_that_writes_into_its_images(refused):
+    """The generator learns from the same ones."""
+
+    def noisy(step):
+        step.fake.images.add_(0.1)
+        return step.fake.logits.mean()
+
+    error, hint = refused(Loss(discriminator=noisy))
+    assert error == "the discriminator, or loss 'mine', writes into the images that it is given"
+    assert hint.startswith("the generator learns from the same ones: no in-place operation on them")
+
+
+def test_a_first_activation_in_place(make_trainer):
+    trainer = make_trainer("vanilla")
+    activation = torch.nn.LeakyReLU(0.2, inplace=True)
+    trainer.discriminator.register_forward_pre_hook(lambda _, inputs: (activation(inputs[0]), *inputs[1:]))
+    with pytest.raises(PluginError, match="writes into the images"):
+        rehearsed(trainer, Loss())
+
+
+def test_a_generator_that_fails_in_training(make_trainer):
+    """What the check of shapes, which is in eval mode, cannot know."""
+    trainer = make_trainer("vanilla")
+
+    def fail(network, _):
+        if network.training:
+            raise ValueError("no noise\nand more")
+
+    trainer.generator.register_forward_pre_hook(fail)
+    with pytest.raises(PluginError) as caught:
+        rehearsed(trainer, Loss())
+    assert str(caught.value) == "the generator fails in training mode: ValueError: no noise"
+
+
+def test_one_image_at_a_time_is_too_little_for_batch_norm(make_trainer):
+    with pytest.raises(PluginError) as caught:
+        make_trainer("vanilla", batch=2, accumulate=2)
+    assert str(caught.value).startswith("the generator fails in training mode: ValueError: Expected more than 1 value")
+    assert caught.value.hint == (
+        "one image at a time is too little for BatchNorm: a larger --batch, or a smaller --accumulate"
+    )
