@@ -1,7 +1,7 @@
 """ganzoo's training step against textbook loops and two libraries on the same networks, alternately in one process.
 
     python benchmarks/train_step.py [--case dcgan-64 ...] [--rounds 15] [--threads N] [--executors eager compile]
-        [--device cuda] [--batch-curve 64 256 1024] [--loader-workers N]
+        [--device cuda] [--batch-curve 64 256 1024 4096] [--loader-workers N]
 
 Textbook: see ``textbook.py``. torchgan and torch-mimicry: see ``peers.py`` for how to install them; what is not there
 is left out. ganzoo: the step of ``ganzoo train`` with EMA and telemetry, as ``auto`` resolves it here and in fp32. All
@@ -105,10 +105,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--executors", nargs="+", choices=["eager", "compile", "cudagraph"])
-    parser.add_argument("--batch-curve", nargs="+", type=int, help="images a second by batch, for the first case")
+    parser.add_argument("--batch-curve", nargs="+", type=int, help="of the first case; on CUDA there is one by default")
     parser.add_argument("--loader-workers", type=int, help="also the textbook loop fed by a DataLoader of PNG files")
     arguments = parser.parse_args()
-    arguments.executors = arguments.executors or ["eager", *["cudagraph"] * arguments.device.startswith("cuda")]
+    on_cuda = arguments.device.startswith("cuda")
+    arguments.batch_curve = arguments.batch_curve or ([64, 256, 1024, 4096] if on_cuda else None)
+    arguments.executors = arguments.executors or ["eager", *["cudagraph"] * on_cuda]
     return arguments
 
 

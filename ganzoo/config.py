@@ -1,5 +1,7 @@
 """A run's configuration: its fields, and how values come in over the defaults."""
 
+import hashlib
+import json
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -20,6 +22,26 @@ Whole = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=FINITE)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0, le=FINITE)]
 Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
+CHANGEABLE = {
+    "steps",
+    "max_time",
+    "patience",
+    "report_every",
+    "preview_every",
+    "checkpoint_every",
+    "eval_every",
+    "features",
+    "on_collapse",
+    "observers",
+    "executor",
+    "data",
+}
+"""What a resumed run may change: the data's path, too, as long as its digest is the same."""
+
+OF_THE_HARDWARE = {"executor", "threads"}
+"""What one command comes to differently where torchrun starts it again with another number of ranks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +148,12 @@ class RunConfig:
         import tomli_w
 
         return tomli_w.dumps(self.to_dict())
+
+    def training(self) -> str:
+        """Names what is computed: the same for a run and for what goes on with it, and another for any other."""
+        elsewhere = CHANGEABLE | OF_THE_HARDWARE | {"name", "device"}
+        decides = {key: value for key, value in self.to_dict().items() if key not in elsewhere}
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

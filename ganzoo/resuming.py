@@ -3,30 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ganzoo.config import RunConfig, changes
+from ganzoo.config import CHANGEABLE, OF_THE_HARDWARE, RunConfig, changes
 from ganzoo.data import ImageSet
 from ganzoo.errors import IntegrityError, UsageError
 from ganzoo.training import environment
 from ganzoo.training.run import Run
-
-CHANGEABLE = {
-    "steps",
-    "max_time",
-    "patience",
-    "report_every",
-    "preview_every",
-    "checkpoint_every",
-    "eval_every",
-    "features",
-    "on_collapse",
-    "observers",
-    "executor",
-    "data",
-}
-"""What a resumed run may change: the data's path, too, as long as its digest is the same."""
-
-OF_THE_HARDWARE = {"executor", "threads"}
-"""What one command comes to differently where torchrun starts it again with another number of ranks."""
 
 
 def under_way(runs: Path, config: RunConfig, images: ImageSet, *, restarted: bool) -> Run | None:

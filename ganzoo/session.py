@@ -205,6 +205,8 @@ class Session:
         if not checkpoints:
             if run.config.init_from:
                 self._load_weights(trainer, self._store.resolve(run.config.init_from))
+            if run.reports() and self._ranks.chief:
+                self._observer.noted(f"{run.directory} has no checkpoint, so it begins again")
             return
         for path in reversed(checkpoints):
             try:

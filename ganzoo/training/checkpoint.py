@@ -29,12 +29,14 @@ class Snapshot:
         tensors: by name, contiguous; they share memory with nothing. Not to be read before ``arrived``.
         steps_done: finished steps.
         scalars: see ``Trainer.scalars``.
+        training: see ``RunConfig.training``.
         copied: comes after the copies from a CUDA device.
     """
 
     tensors: Mapping[str, Tensor]
     steps_done: int
     scalars: Mapping[str, float]
+    training: str
     copied: torch.cuda.Event | None = None
 
     def arrived(self) -> "Snapshot":
@@ -52,19 +54,22 @@ def take(trainer: Trainer) -> Snapshot:
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{name}.{parameter_name}.{key}"] = value
     tensors |= {f"telemetry.{name}": pair for name, pair in trainer.telemetry.state().items()}
-    return Snapshot(_host_copies(tensors), trainer.steps_done, trainer.scalars(), _mark(tensors))
+    scalars, training = trainer.scalars(), trainer.config.training()
+    return Snapshot(_host_copies(tensors), trainer.steps_done, scalars, training, _mark(tensors))
 
 
 def put_back(trainer: Trainer, snapshot: Snapshot, source: object) -> None:
     """Bring ``trainer`` to the state that was taken; tensors that it has keep their place in memory.
 
     Args:
-        source: named where the state is another model's.
+        source: named where the state is another training's.
 
     Raises:
         IntegrityError: it is.
     """
     tensors = snapshot.arrived().tensors
+    if snapshot.training != trainer.config.training():
+        raise IntegrityError(f"{source}: is of a training with another configuration")
     _copy(_weights(trainer), tensors, source)
     for name, optimizer in trainer.optimizers.items():
         for parameter_name, parameter in trainer.modules()[name].named_parameters():
@@ -88,6 +93,7 @@ def encode(snapshot: Snapshot) -> bytes:
         "format": FORMAT,
         "steps_done": arrived.steps_done,
         "scalars": dict(arrived.scalars),
+        "training": arrived.training,
         "digest": _digest(arrived),
     }
     return save(dict(arrived.tensors), {"ganzoo": json.dumps(header)})
@@ -105,7 +111,7 @@ def load(path: Path) -> Snapshot:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         if header["format"] != FORMAT:
             raise IntegrityError(f"checkpoint {path} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
-        snapshot = Snapshot(tensors, int(header["steps_done"]), dict(header["scalars"]))
+        snapshot = Snapshot(tensors, int(header["steps_done"]), dict(header["scalars"]), str(header["training"]))
         if header["digest"] != _digest(snapshot):
             raise ValueError("its content is not what was saved")
         named = path.stem.rpartition("-")[2]
@@ -130,7 +136,7 @@ def read(trainer: Trainer, path: Path) -> None:
     """Bring ``trainer`` to the state that was saved.
 
     Raises:
-        IntegrityError: the file is damaged, or is another model's.
+        IntegrityError: the file is damaged, or is another training's.
     """
     put_back(trainer, load(path), path)
 
@@ -199,7 +205,7 @@ def _mark(tensors: Mapping[str, Tensor]) -> torch.cuda.Event | None:
 
 def _digest(snapshot: Snapshot) -> str:
     """SHA-256 of the scalars and of every tensor's name, type, shape and bytes."""
-    scalars = [snapshot.steps_done, sorted(snapshot.scalars.items())]
+    scalars = [snapshot.steps_done, snapshot.training, sorted(snapshot.scalars.items())]
     digest = hashlib.sha256(json.dumps(scalars).encode())
     for key, tensor in sorted(snapshot.tensors.items()):
         digest.update(f"/{key} {tensor.dtype} {list(tensor.shape)}/".encode())

@@ -6,9 +6,29 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
 
 from ganzoo.files import cannot_write, write_atomic
+
+Entry = TypeVar("Entry")
+
+
+class Event(TypedDict):
+    """What went wrong, and what was done."""
+
+    step: int
+    kind: str
+    message: str
+
+
+class Evaluation(TypedDict):
+    """Figures by name, of one protocol."""
+
+    step: int
+    protocol: str
+    figures: dict[str, float]
 
 
 def append(log: Path, entry: Mapping[str, Any]) -> None:
@@ -27,21 +47,28 @@ def append(log: Path, entry: Mapping[str, Any]) -> None:
         raise cannot_write(log, error) from error
 
 
-def entries(log: Path) -> list[dict[str, Any]]:
-    """What was written, oldest first; a line that a crash cut short does not count."""
-    lines = log.read_text("utf-8").splitlines() if log.exists() else []
-    return [json.loads(line) for line in lines if math.isfinite(_step(line))]
+def entries(log: Path, kind: type[Entry]) -> list[Entry]:
+    """What was written, oldest first; a line that a crash cut short, or that is damaged, does not count."""
+    found = []
+    for line in _lines(log):
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            if math.isfinite(_step(line)):
+                found.append(msgspec.json.decode(line, type=kind))
+    return found
 
 
 def rewind(log: Path, step: int) -> None:
     """Drop what was written after ``step``."""
     if log.exists():
-        kept = [line for line in log.read_text("utf-8").splitlines() if _step(line) <= step]
-        write_atomic(log, "".join(f"{line}\n" for line in kept).encode())
+        write_atomic(log, b"".join(line + b"\n" for line in _lines(log) if _step(line) <= step))
 
 
-def _step(line: str) -> float:
-    """The step of a line; infinite for one that a crash cut short."""
+def _lines(log: Path) -> list[bytes]:
+    return log.read_bytes().splitlines() if log.exists() else []
+
+
+def _step(line: bytes) -> float:
+    """The step of a line; infinite for one that is not whole."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -262,9 +262,11 @@ class _Loop:
         norms = [f"{name} {run.last_report()[name]:.3g}" for name in NORMS.values() if name in run.last_report()]
         before = f" (gradients before: {', '.join(norms)})" if norms else ""
         self._chiefly(lambda: run.record_event(self._step, "diverged", f"{bad}, for the second time"))
+        exact = "" if config.precision in ("fp32", "fp64") else ", or --set precision=fp32"
+        kept = f"; the last good checkpoint is in {run.directory}" if run.checkpoints() else ""
         return GanzooError(
             f"training of {config.model} diverged a second time: {bad}{before}; half the learning rates did not help, "
             "and nothing was registered",
             hint=f"try --set generator.lr={config.generator.lr / 4:g} --set discriminator.lr="
-            f"{config.discriminator.lr / 4:g}, or --set precision=fp32; the last good checkpoint is in {run.directory}",
+            f"{config.discriminator.lr / 4:g}{exact}{kept}",
         )

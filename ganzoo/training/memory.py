@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from ganzoo.errors import GanzooError
+from ganzoo.training.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors import Executor
 from ganzoo.training.objective import Phase
@@ -34,11 +35,6 @@ def explained(trainer: Trainer) -> Iterator[None]:
         traceback.clear_frames(error.__traceback__)  # they hold the step's activations
     if full:
         raise _too_large(trainer)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has an exception of its own for it; the CPU's allocator tells in words."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def fitting_batch(trainer: Trainer) -> int | None:

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.recipe import check_size
 from ganzoo.specs import Architecture, ImageShape, Penalty
+from ganzoo.training.allocation import is_out_of_memory
 from ganzoo.training.draws import derive
 from ganzoo.training.step import Output, widen
 from ganzoo.zoo import load_target
@@ -100,6 +101,8 @@ def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        if is_out_of_memory(error):
+            raise
         reason = next(iter(str(error).splitlines()), "")
         raise PluginError(
             f"{what} of architecture {architecture.name!r}: {type(error).__name__}: {reason}",

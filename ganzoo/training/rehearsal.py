@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-from ganzoo.errors import GanzooError, PluginError
+from ganzoo.errors import GanzooError, PluginError, UsageError
+from ganzoo.training.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
 from ganzoo.training.objective import Objective, Phase
 from ganzoo.training.selftest import apart
@@ -35,7 +36,7 @@ def rehearse(name: str, objective: Objective, batch: Batch) -> None:
     trial = replace(objective, generator=generator, discriminator=_Unwatched(discriminator))
     critic = Phase("discriminator", tuple(range(len(objective.penalties))))
     with apart(generator, discriminator):
-        with _blaming("the generator", "in training mode", _why(batch)):
+        with _blaming("the generator", "in training mode", batch):
             fake = trial.generate(batch).detach()
         for phase in (critic, Phase("generator")):
             _try(name, trial, phase, batch, fake)
@@ -45,7 +46,7 @@ def _try(name: str, objective: Objective, phase: Phase, batch: Batch, fake: Tens
     before = (fake._version, batch.real._version)
     alone, step = (objective.step(batch, fake, {}) for _ in range(2))
     where = f"for the {phase.network}"
-    with _blaming(f"loss {name!r}", where, _why(batch)), _NoReading(batch.labels):
+    with _blaming(f"loss {name!r}", where, batch), _NoReading(batch.labels):
         loss: object = getattr(objective.loss, phase.network)(alone)
     if not isinstance(loss, Tensor) or loss.dim():
         what = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
@@ -53,7 +54,7 @@ def _try(name: str, objective: Objective, phase: Phase, batch: Batch, fake: Tens
             f"loss {name!r} returns {what} for the {phase.network}, not a scalar tensor",
             hint="end it with .mean(): one number to minimise",
         )
-    with _blaming(f"loss {name!r} with its penalties", where, _why(batch)), _NoReading(batch.labels):
+    with _blaming(f"loss {name!r} with its penalties", where, batch), _NoReading(batch.labels):
         objective.evaluate(phase, step)
     if (fake._version, batch.real._version) != before:
         raise PluginError(
@@ -61,13 +62,6 @@ def _try(name: str, objective: Objective, phase: Phase, batch: Batch, fake: Tens
             hint="the generator learns from the same ones: no in-place operation on them, such as a first activation "
             "with inplace=True",
         )
-
-
-def _why(batch: Batch) -> str:
-    """A hint for what fails."""
-    if len(batch.z) == 1:
-        return "one image at a time is too little for BatchNorm: a larger --batch, or a smaller --accumulate"
-    return "check that loss and architecture go together: ganzoo models lists both"
 
 
 class _Unwatched(nn.Module):
@@ -122,8 +116,8 @@ class _ValueReadError(Exception):
 
 
 @contextmanager
-def _blaming(what: str, where: str, hint: str) -> Iterator[None]:
-    """A plugin's own failure as an error that names it."""
+def _blaming(what: str, where: str, batch: Batch) -> Iterator[None]:
+    """A plugin's own failure as an error that names it; of one image, the failure is rather that there is no second."""
     try:
         yield
     except _ValueReadError as error:
@@ -134,8 +128,11 @@ def _blaming(what: str, where: str, hint: str) -> Iterator[None]:
     except GanzooError:
         raise
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise PluginError(
-            f"{what} fails {where}: {type(error).__name__}: {reason}",
-            hint=hint,
-        ) from error
+        if is_out_of_memory(error):
+            raise
+        failure = f"{what} fails {where}: {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        if len(batch.z) == 1:
+            hint = "one image at a time is too little for BatchNorm: a larger --batch, or a smaller --accumulate"
+            raise UsageError(failure, hint=hint) from error
+        hint = "check that loss and architecture go together: ganzoo models lists both"
+        raise PluginError(failure, hint=hint) from error

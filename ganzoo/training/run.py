@@ -30,6 +30,7 @@ from ganzoo.config import RunConfig, convert
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError
 from ganzoo.files import write_atomic
 from ganzoo.training import journal
+from ganzoo.training.journal import Evaluation, Event
 
 KEPT_CHECKPOINTS = 3
 LAST = "last"
@@ -224,9 +225,9 @@ class Run:
         """Append a line to ``events.jsonl``."""
         journal.append(self.event_log, {"step": step, "kind": kind, "message": message})
 
-    def events(self) -> list[dict[str, Any]]:
-        """Every event, oldest first: ``step``, ``kind`` and ``message``."""
-        return journal.entries(self.event_log)
+    def events(self) -> list[Event]:
+        """Every event, oldest first."""
+        return journal.entries(self.event_log, Event)
 
     def last_report(self, up_to: float = math.inf) -> dict[str, float]:
         """The newest report, at most at step ``up_to``, without what was not a number; empty if there is none."""
@@ -236,11 +237,11 @@ class Run:
 
     def reports(self) -> list[dict[str, Any]]:
         """Every report, oldest first: ``step``, and numbers by name; None for what was not finite."""
-        return journal.entries(self.report_log)
+        return journal.entries(self.report_log, dict[str, int | float | None])
 
-    def all_evaluations(self) -> list[dict[str, Any]]:
-        """Every evaluation, oldest first: ``step``, ``protocol`` and ``figures`` by name."""
-        return journal.entries(self.evaluation_log)
+    def all_evaluations(self) -> list[Evaluation]:
+        """Every evaluation, oldest first."""
+        return journal.entries(self.evaluation_log, Evaluation)
 
     def evaluations(self, protocol: str) -> dict[int, dict[str, float]]:
         """Step -> figures, of those by one protocol."""

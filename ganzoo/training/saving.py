@@ -29,6 +29,7 @@ class Saver:
         self._note = note
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ganzoo-saver")
         self._writing: Future[str] | None = None
+        self._folder: Path | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -48,6 +49,7 @@ class Saver:
         Of several ranks only the first one writes.
         """
         self.settle()  # at most one copy waits to be written
+        self._folder = path.parent
         snapshot = checkpoint.take(self._trainer)
         if self._trainer.ranks.chief:
             self._writing = self._thread.submit(_write, snapshot, path, then)
@@ -62,7 +64,8 @@ class Saver:
         try:
             self.finish()
         except GanzooError as error:
-            self._note(f"{error}; {meanwhile}, and the last whole checkpoint stays")
+            stays = ", and the last whole checkpoint stays" if self._there() else ""
+            self._note(f"{error}; {meanwhile}{stays}")
 
     def finish(self) -> None:
         """Wait until nothing is being written, and tell of what could not be removed.
@@ -73,6 +76,9 @@ class Saver:
         writing, self._writing = self._writing, None
         if writing is not None and (left := writing.result()):
             self._note(left)
+
+    def _there(self) -> bool:
+        return self._folder is not None and any(self._folder.glob("*.safetensors"))
 
     def look(self) -> None:
         """Tell of a failure, without waiting."""

@@ -11,6 +11,7 @@ from ganzoo.errors import PluginError, UsageError
 from ganzoo.recipe import Recipe
 from ganzoo.specs import ImageShape
 from ganzoo.training import rehearsal
+from ganzoo.training.allocation import assembling
 from ganzoo.training.batch import Augment, Batches
 from ganzoo.training.batchnorm import synchronise
 from ganzoo.training.executors import choose_executor
@@ -54,7 +55,13 @@ def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Re
     Raises:
         UsageError: the parts do not go together.
         PluginError: a network, the loss or the augmentation breaks its contract.
+        GanzooError: it does not fit into memory.
     """
+    with assembling(recipe.config.device):
+        return _assemble(recipe, images, ranks)
+
+
+def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, Trainer]:
     config = recipe.config
     networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, config.seed)
     _check_batch(recipe, images, ranks)

@@ -16,10 +16,9 @@ import pytest
 
 from ganzoo import hookspecs, specs
 from ganzoo.cli import cli
-from ganzoo.config import RunConfig
+from ganzoo.config import CHANGEABLE, RunConfig
 from ganzoo.discovery import State
 from ganzoo.errors import ExitCode
-from ganzoo.resuming import CHANGEABLE
 from ganzoo.serving import app, pool, query, server
 from ganzoo.session import INHERITED
 from ganzoo_registry import Registry

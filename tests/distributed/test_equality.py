@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo import api
 from ganzoo.config import merge
@@ -17,6 +17,7 @@ from ganzoo.errors import UsageError
 from ganzoo.recipe import resolve
 from ganzoo.session import Session
 from ganzoo.specs import Architecture, Model
+from ganzoo.training.batchnorm import GlobalBatchNorm
 from ganzoo.training.ranks import ALONE, Ranks, joined
 from ganzoo.training.torchrun import leave
 from ganzoo.training.trainer import Trainer
@@ -81,9 +82,25 @@ def curve(home: Path, ranks: Ranks, model: str) -> dict[str, Tensor]:
     return curves | state
 
 
-def everything(home: Path, ranks: Ranks) -> dict[str, Tensor]:
-    """Both, of every model."""
+def in_parts(home: Path, ranks: Ranks) -> dict[str, Tensor]:
+    """Gradients in fp64 of batches that each of several ranks computes in two parts, and one process in one.
+
+    Without the statistics of BatchNorm, which sees one part at a time.
+    """
+    trainer = make(home, ranks, "wgan-gp", precision="fp64", accumulate=min(ranks.count, 2), **STILL)
+    for layer in trainer.generator.modules():
+        if isinstance(layer, GlobalBatchNorm | nn.modules.batchnorm._BatchNorm):
+            layer.eval()
+    trainer.step()
     return {
+        f"parts.{name}": torch.cat([weight.grad.flatten() for weight in network.parameters()])
+        for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator))
+    }
+
+
+def everything(home: Path, ranks: Ranks) -> dict[str, Tensor]:
+    """The two, of every model, and the third."""
+    return in_parts(home, ranks) | {
         f"{model}/{name}": value
         for model in MODELS
         for name, value in (gradients(home, ranks, model) | curve(home, ranks, model)).items()
@@ -122,6 +139,14 @@ def test_the_first_steps_are_those_of_one_process(alone, shared, model):
     for name in names:
         for rank in shared:
             torch.testing.assert_close(rank[name], alone[name], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_parts_of_ranks_are_one_batch(alone, shared, network):
+    whole = alone[f"parts.{network}"]
+    assert whole.any()
+    for rank in shared:
+        assert (rank[f"parts.{network}"] - whole).norm() <= 1e-9 * whole.norm()
 
 
 def test_all_ranks_have_the_same_to_the_bit(alone, shared):

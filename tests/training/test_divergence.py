@@ -137,6 +137,14 @@ def test_before_the_first_checkpoint(train):
     assert saved_steps() == [20]
 
 
+@pytest.mark.parametrize(("precision", "hint"), [("bf16", ", or --set precision=fp32"), ("fp32", "")])
+def test_the_advice_fits(train, precision, hint):
+    """In fp32 there is nothing to widen, and before the first checkpoint there is none."""
+    bad = {3: [("generator", times(NAN))], 5: [("generator", times(NAN))]}
+    _, errors, _ = train(bad, "--precision", precision)
+    assert errors.endswith(f"Hint: try --set generator.lr=5e-05 --set discriminator.lr=5e-05{hint}\n")
+
+
 @pytest.mark.parametrize("second", [9, 20])
 def test_the_second_time_it_ends(train, second):
     bad = {7: [("generator", times(NAN))], second: [("generator", times(NAN))]}

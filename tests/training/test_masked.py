@@ -11,7 +11,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ganzoo.recipe import resolve
 from ganzoo.specs import ImageShape
-from ganzoo.training.masked import mask_activations
+from ganzoo.training.masked import MASKED, mask_activations
 from ganzoo.training.networks import build
 from ganzoo.zoo import zoo
 
@@ -279,3 +279,15 @@ def test_a_compiled_step_is_the_eager_one():
     with torch._dynamo.config.patch(trace_autograd_ops=True):
         torch.compile(step, backend="aot_eager", fullgraph=True)(x)
     assert all(torch.equal(a, w.grad) for a, w in zip(expected, masked.parameters(), strict=True))
+
+
+def test_a_critic_under_a_penalty_is_masked(make_trainer):
+    """And an update of it costs at most 1.70 times the same without the penalty, images included."""
+    with_it, without = make_trainer("wgan-gp", size=32, batch=2), make_trainer("wgan-gp", size=32, batch=2)
+    without.objective.penalties = ()
+    kinds = {type(module) for module in with_it.discriminator.modules()}
+    assert kinds & set(MASKED.values())
+    assert not kinds & set(MASKED)
+    assert not {type(module) for module in make_trainer("dcgan").discriminator.modules()} & set(MASKED.values())
+    counts = [flops(lambda trainer=trainer: trainer.update_critic(0)) for trainer in (without, with_it)]
+    assert 1.2 < counts[1] / counts[0] <= 1.70

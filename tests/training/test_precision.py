@@ -7,7 +7,7 @@ import torch
 
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.training import precision
+from ganzoo.training import checkpoint, phases, precision
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter, running_on
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -161,3 +161,64 @@ def test_the_device_is_entered_before_anything_is_put_there(monkeypatch, device,
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
     enter(torch.device(device), deterministic=True)
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_tf32_is_only_asked_for(tf32):
+    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = matmul.fp32_precision, convolution.fp32_precision
+    with running_on(1, tf32=tf32):
+        assert matmul.fp32_precision == convolution.fp32_precision == ("tf32" if tf32 else "ieee")
+    assert (matmul.fp32_precision, convolution.fp32_precision) == before
+
+
+def scales(trainer):
+    return {name: value for name, value in trainer.scalars().items() if name.endswith(".scale")}
+
+
+def test_in_fp16_each_network_has_a_scale_of_its_own(make_trainer, tmp_path):
+    """An overflow in one leaves out that one's update, halves that one's scale, and is in the checkpoint."""
+    trainer = make_trainer("wgan-gp", precision="fp16", critic_steps=1)
+    low = {"generator.scale": 2.0**8, "discriminator.scale": 2.0**8}
+    trainer.load_scalars(trainer.scalars() | low)
+    trainer.step()
+    assert scales(trainer) == low
+    trainer.load_scalars(trainer.scalars() | {"discriminator.scale": 2.0**100})
+    networks = (trainer.generator, trainer.discriminator)
+    before = [[weight.detach().clone() for weight in network.parameters()] for network in networks]
+    trainer.step()
+    moved = [
+        any(not torch.equal(*pair) for pair in zip(network.parameters(), old, strict=True))
+        for network, old in zip(networks, before, strict=True)
+    ]
+    assert moved == [True, False]
+    assert scales(trainer) == {"generator.scale": 2.0**8, "discriminator.scale": 2.0**99}
+    assert trainer.telemetry.bad_step() is None  # losses are not scaled
+    checkpoint.write(trainer, tmp_path / "checkpoint.safetensors")
+    other = make_trainer("wgan-gp", precision="fp16", critic_steps=1)
+    checkpoint.read(other, tmp_path / "checkpoint.safetensors")
+    assert other.scalars() == trainer.scalars()
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("fp16", 2.0**8), ("bf16", 1.0), ("fp32", 1.0)])
+def test_a_penaltys_inner_gradient_is_scaled_in_fp16(make_trainer, monkeypatch, dtype, scale):
+    seen = []
+    sound = phases.squared_gradient_norm
+
+    def norm(step, points, inner_scale):
+        seen.append(inner_scale)
+        return sound(step, points, inner_scale)
+
+    monkeypatch.setattr(phases, "squared_gradient_norm", norm)
+    make_trainer("wgan-gp", precision=dtype, critic_steps=1).step()
+    assert set(seen) == {scale}
+
+
+@pytest.mark.parametrize("name", ["vanilla", "wgan-gp"])
+def test_a_training_in_fp16(make_trainer, name):
+    """Its scales are soon found."""
+    trainer = make_trainer(name, precision="fp16")
+    for _ in range(20):
+        trainer.step()
+    assert all(2.0**8 <= scale <= 2.0**16 for scale in scales(trainer).values())
+    assert trainer.telemetry.bad_step() is None

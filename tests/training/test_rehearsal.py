@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import one_hot, softplus
 
-from ganzoo.errors import ExitCode, PluginError
+from ganzoo.errors import ExitCode, GanzooError, PluginError, UsageError
+from ganzoo.training import networks
+from ganzoo.training.objective import Objective
 from ganzoo.training.rehearsal import rehearse
 
 
@@ -175,9 +177,26 @@ def test_a_generator_that_fails_in_training(make_trainer):
 
 
 def test_one_image_at_a_time_is_too_little_for_batch_norm(make_trainer):
-    with pytest.raises(PluginError) as caught:
+    with pytest.raises(UsageError) as caught:
         make_trainer("vanilla", batch=2, accumulate=2)
     assert str(caught.value).startswith("the generator fails in training mode: ValueError: Expected more than 1 value")
     assert caught.value.hint == (
         "one image at a time is too little for BatchNorm: a larger --batch, or a smaller --accumulate"
     )
+
+
+@pytest.mark.parametrize("where", ["build", "run"])
+def test_out_of_memory_is_nobodys_fault(make_trainer, monkeypatch, where):
+    """While the networks are built, or first run: not the plugin's, and no bug."""
+
+    def full(*_):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory")
+
+    if where == "build":
+        monkeypatch.setattr(networks, "load_target", lambda _: full)
+    else:
+        monkeypatch.setattr(Objective, "generate", full)
+    with pytest.raises(GanzooError) as caught:
+        make_trainer("vanilla")
+    assert str(caught.value) == "out of memory on cpu: the networks or the images do not fit"
+    assert caught.value.exit_code == ExitCode.FAILURE

@@ -284,3 +284,11 @@ def test_a_launch_does_not_mind_what_else_is_in_its_runs(launched, tmp_path):
 def test_a_launch_outside_torchrun_has_no_name(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     assert (environment.launch(), environment.named()) == ("", False)
+
+
+def test_a_run_without_a_checkpoint_begins_again_and_says_so(train, capsys):
+    first = train("vanilla", steps=20, report_every=10)
+    for path in (first.run / "checkpoints").iterdir():
+        path.unlink()
+    assert main(["train", "--resume", str(first.run), "--no-export"]) == 0
+    assert f"Warning: {first.run} has no checkpoint, so it begins again" in capsys.readouterr().err

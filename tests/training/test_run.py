@@ -125,6 +125,27 @@ def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
     assert [json.loads(line) for line in lines] == [{"step": 10, "loss_d": 1.0}, {"step": 20, "loss_d": 2.0}]
 
 
+DAMAGED = [b"\xff\xfe\x00", b"[]", b'{"step": "x"}', b'{"step": NaN}', b'{"step": 15, "loss_d": "abc", "kind": 7}', b""]
+
+
+def test_damaged_lines_do_not_count(tmp_path):
+    """Whatever they are: a run with whole checkpoints goes on, and its report shows what is left."""
+    run = Run.create(tmp_path, CONFIG, {})
+    for step in (10, 20):
+        run.report(step, {"loss_d": 1.0})
+        run.record_evaluation(step, "key", {"fd": 2.0})
+        run.record_event(step, "collapse", "alike")
+        for log in (run.report_log, run.evaluation_log, run.event_log):
+            with log.open("ab") as file:
+                file.write(b"\n".join(DAMAGED) + b"\n")
+    assert run.reports() == [{"step": step, "loss_d": 1.0} for step in (10, 20)]
+    assert run.evaluations("key") == {10: {"fd": 2.0}, 20: {"fd": 2.0}}
+    assert run.events() == [{"step": step, "kind": "collapse", "message": "alike"} for step in (10, 20)]
+    run.rewind(10)
+    assert [report["step"] for report in run.reports()] == [10]
+    assert [event["step"] for event in run.events()] == [10]
+
+
 def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path, monkeypatch):
     run = Run.create(tmp_path, CONFIG, {})
     run.report(10, {"loss_d": 1.0})

@@ -1,10 +1,15 @@
 """One step of every registered model: who learns from what, in what precision, and from which random numbers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from ganzoo.training.ranks import ALONE
+from ganzoo.recipe import resolve
+from ganzoo.training import setup
+from ganzoo.training.ranks import ALONE, Ranks
 from ganzoo.training.trainer import Trainer
+from ganzoo.zoo import zoo
 
 STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
 """Steps that move no weight, so that both networks' gradients are those at the weights they started with."""
@@ -254,3 +259,68 @@ def test_weights_of_any_dimension(make_trainer):
 def rebuilt(trainer):
     """A trainer of the same networks, as they are now."""
     return Trainer(trainer.config, trainer.objective, trainer.batches, trainer.latent_dim, 0, ALONE)
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_parts_are_the_whole(model, make_trainer, network):
+    """In fp64 and without BatchNorm, which sees one part at a time: the same gradient, but for rounding."""
+    settings = {"precision": "fp64", "critic_steps": 1, **STILL}
+    trainers = [make_trainer(model, accumulate=parts, **settings) for parts in (1, 4)]
+    for trainer in trainers:
+        for module in (trainer.generator, trainer.discriminator):
+            module.apply(without_statistics)
+        trainer.step()
+    whole, parts = (gradient(trainer.modules()[network]) for trainer in trainers)
+    assert whole.any()
+    torch.testing.assert_close(parts, whole, rtol=1e-9, atol=1e-12)
+
+
+def without_statistics(module):
+    """BatchNorm of the running statistics, which do not depend on the batch."""
+    if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+        module.eval()
+
+
+def test_each_network_has_its_optimizer(make_trainer):
+    trainer = make_trainer(
+        "vanilla", generator={"lr": 1e-3, "betas": [0.1, 0.2]}, discriminator={"lr": 2e-3, "betas": [0.3, 0.4]}
+    )
+    trainer.step()
+    found = {name: adam.param_groups[0] for name, adam in trainer.optimizers.items()}
+    assert {name: (group["lr"], tuple(group["betas"])) for name, group in found.items()} == {
+        "generator": (1e-3, (0.1, 0.2)),
+        "discriminator": (2e-3, (0.3, 0.4)),
+    }
+
+
+@pytest.mark.parametrize("executor", ["eager", "cudagraph"])
+def test_rates_follow_the_schedule(make_trainer, monkeypatch, executor):
+    """Two steps of warm-up, then linearly to 0 in step 6; a tensor where a CUDA graph reads it."""
+    monkeypatch.setattr(setup, "choose_executor", lambda *_: executor)
+    trainer = make_trainer("vanilla", steps=6, schedule="linear", warmup=2, generator={"lr": 3.0})
+    seen = []
+    for _ in range(6):
+        trainer.step()
+        seen.append(float(trainer.optimizers["generator"].param_groups[0]["lr"]))
+    assert seen == pytest.approx([1.0, 2.0, 3.0, 2.25, 1.5, 0.75])
+    trainer.lr_factor = 0.5
+    trainer.steps_done = 2
+    trainer.step()
+    assert float(trainer.optimizers["generator"].param_groups[0]["lr"]) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("model", "coupled", "accumulate", "ranks", "told"),
+    [
+        ("dcgan", False, 1, 1, False),
+        ("wgan-gp", True, 1, 1, False),
+        ("wgan-gp", True, 2, 1, True),
+        ("wgan-gp", True, 1, 2, True),
+        ("dcgan", False, 1, 2, False),  # BatchNorm sees all ranks' images
+        ("dcgan", False, 2, 1, True),  # and one part at a time
+    ],
+)
+def test_what_shares_of_a_batch_change_is_told(make_trainer, model, coupled, accumulate, ranks, told):
+    recipe = resolve(zoo(), model, {"accumulate": accumulate})
+    recipe = replace(recipe, architecture=replace(recipe.architecture, batch_coupled=coupled))
+    assert setup.depends_on_shares(recipe, make_trainer(model), Ranks(0, ranks)) is told

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
@@ -231,6 +232,15 @@ def test_a_full_disk_does_not_end_training(started, full_disk):
     assert notes.notes == [f"cannot write {run.checkpoint_path(step)}: {said}" for step in (8, 12)]
 
 
+def test_a_disk_that_was_always_full(started, full_disk):
+    """Then there is no last good file to speak of."""
+    run, trainer, notes = started
+    full_disk("step-000000..")
+    assert run_to_end(trainer, run, notes).steps == 20
+    assert run.checkpoints() == []
+    assert notes.notes[0] == f"cannot write {run.checkpoint_path(4)}: the disk is full; training goes on"
+
+
 def test_a_disk_that_is_full_at_the_end_costs_the_checkpoint_alone(started, full_disk):
     run, trainer, notes = started
     full_disk("step-00000020")
@@ -342,3 +352,57 @@ def test_halves_of_checkpoints_are_swept(train):
     half.write_bytes(b"half")
     train("", resume=str(run))
     assert not half.exists()
+
+
+class Others(Ranks):
+    """Another rank, which says yes to one of the questions that all ranks are asked."""
+
+    yes_to = ""
+
+    def any(self, flag):
+        asking = sys._getframe(1)
+        return flag or self.yes_to in (asking.f_code.co_name, f"{asking.f_back.f_code.co_name} {asking.f_code.co_name}")
+
+    def average_(self, tensors):
+        pass
+
+
+@pytest.fixture
+def beside(started, monkeypatch):
+    """As ``started``, beside another rank that says yes to ``question``."""
+    run, trainer, notes = started
+    trainer.ranks = Others(0, 2)
+
+    def ask(question, **settings):
+        monkeypatch.setattr(Others, "yes_to", question)
+        trainer.config = run.config = replace(run.config, **settings)
+        return run, trainer, notes
+
+    return ask
+
+
+def test_a_signal_to_another_rank_stops_all(beside):
+    run, trainer, notes = beside("_advance _agreed")
+    with pytest.raises(TrainingStopped, match="stopped by a signal to another rank after step 16 of 20"):
+        run_to_end(trainer, run, notes)
+
+
+def test_time_that_is_over_for_the_first_rank_is_over_for_all(beside):
+    run, trainer, notes = beside("_over _agreed", max_time=1e6)
+    ending = run_to_end(trainer, run, notes)
+    assert (ending.steps, ending.reason) == (0, "its 1e+06 seconds are over; --resume with a longer --max-time goes on")
+
+
+def test_another_ranks_bad_number_takes_all_back(beside):
+    run, trainer, notes = beside("_bad_number")
+    with pytest.raises(GanzooError, match="diverged a second time: a number of another rank is not finite"):
+        run_to_end(trainer, run, notes)
+    assert (
+        notes.notes[0] == "a number of another rank is not finite: back to step 0, and on with half the learning rates"
+    )
+
+
+def test_patience_that_the_first_rank_has_lost_ends_all(beside):
+    run, trainer, notes = beside("_impatient", patience=1, eval_every=4)
+    ending = run_to_end(trainer, run, notes)
+    assert (ending.steps, ending.reason.partition(";")[0]) == (4, "1 evaluations found nothing better")
