@@ -73,3 +73,14 @@ def test_conditional_samples_are_what_was_asked_for(
     share = float(np.mean(hits))
     tell(f"conditional: {share:.1%} of 500 are the label asked for (classifier: {accuracy:.1%} on held-out digits)")
     assert share >= 0.90
+
+
+def test_conditional_is_accurate_and_near(
+    train: Callable[[str], str], trained_registry: Path, tell: Callable[[str], None]
+) -> None:
+    """Its default training: nearly every image is of its class, and the distance is within three of real images'."""
+    (judged,) = ganzoo.evaluate([train("conditional")], registry=trained_registry, device="cpu").values()
+    accuracy, distance, floor = judged.figures["accuracy"].mean, judged.figures["fd"].mean, judged.floor["fd"]
+    tell(f"conditional: accuracy {accuracy:.3f}, FD {distance:.1f} (real images {floor:.1f})")
+    assert accuracy >= 0.99
+    assert distance <= 3 * floor
