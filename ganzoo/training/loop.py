@@ -249,8 +249,8 @@ class _Loop:
 
     def _collapsed(self) -> GanzooError:
         return GanzooError(
-            f"training stopped after step {self._step}: since step {self._collapse.since} the generator's images are "
-            "all alike; everything is saved, and nothing was registered",
+            f"training stopped after step {self._step}: since step {self._collapse.since} the generator's images have "
+            "collapsed; everything is saved, and nothing was registered",
             hint=f"go on all the same with: {self._resume()} --on-collapse warn",
         )
 

@@ -35,10 +35,12 @@ FALLS: Mapping[str, tuple[float, float]] = {"spread": (0.0002, 1.0), "variety": 
 """Figure -> what part of its highest value so far is a collapse, and what that value is taken to be at least.
 
 Highest values count up to 1, what real images have. Measured after ``GRACE`` steps in runs of the built-in models on
-digits and on dots: in sound ones variety stayed above 0.28, and above 0.57 of its highest value. Spread went down to
-0.0019 in classes of dots that lost their jitter while every kind was there, so that only what hardly differs at all
-is called alike. One image for all latents has a spread of 0 and, of digits, a variety of 0.013; real digits of one
-class have a variety of 0.04 to 0.37. The least highest values are for a generator that never looked at its latents.
+digits and on dots: in sound ones variety stayed above 0.28, and above 0.57 of its highest value. Of 64 trainings of 800
+to 4,000 steps only dcgan's on dots fell below the limit, 5 of 10, and they ended with 8 to 17 of the 25 kinds. Spread
+went down to 0.0019 in classes of dots that lost their jitter while every kind was there, so that only what hardly
+differs at all is called alike. One image for all latents has a spread of 0 and, of digits, a variety of 0.013; real
+digits of one class have a variety of 0.04 to 0.37. The least highest values are for a generator that never looked at
+its latents.
 """
 
 
@@ -175,9 +177,9 @@ class Collapse:
                 fallen[name] = f"{name} {value:.2g}, and at best {self._highest[name]:.2g}"
         if fallen and self.since is None:
             self.since = step
-            which = "images" if "variety" in fallen else "images, or those of one class,"
+            which = "images, or those of one class, are all alike" if "spread" in fallen else "images are of few kinds"
             figures = "; ".join(fallen.values())
-            return f"at step {step} the generator's {which} are all alike: {figures} (1: as real images)"
+            return f"at step {step} the generator's {which}: {figures} (1: as real images)"
         if self.since is not None and not any(self._low.values()):
             since, self.since = self.since, None
             return f"at step {step} the generator's images differ again, after the collapse of step {since}"

@@ -28,7 +28,8 @@ def test_a_fall_is_told_once_and_so_is_its_end():
     first = GRACE + 50
     assert [place for place, said in enumerate(told) if said] == [2, 6]
     assert told[2] == (
-        f"at step {first + 100} the generator's images are all alike: variety 0.2, and at best 0.9 (1: as real images)"
+        f"at step {first + 100} the generator's images are of few kinds: variety 0.2, and at best 0.9 "
+        "(1: as real images)"
     )
     assert (
         told[6]
@@ -124,7 +125,7 @@ def test_a_collapse_is_told_while_it_happens(train, collapsing):
         {
             "step": 48,
             "kind": "collapse",
-            "message": "at step 48 the generator's images are all alike: variety 0.05, and at best 0.9 "
+            "message": "at step 48 the generator's images are of few kinds: variety 0.05, and at best 0.9 "
             "(1: as real images)",
         },
         {
@@ -141,7 +142,7 @@ def test_or_ends_the_run(train, collapsing, tmp_path, own_registry):
         train("vanilla", steps=80, report_every=8, on_collapse="stop")
     run = tmp_path / "runs" / "vanilla" / "1"
     assert str(caught.value) == (
-        "training stopped after step 48: since step 48 the generator's images are all alike; everything is saved, and "
+        "training stopped after step 48: since step 48 the generator's images have collapsed; everything is saved, and "
         "nothing was registered"
     )
     assert caught.value.hint == f"go on all the same with: ganzoo train --resume {run} --on-collapse warn"
