@@ -1,6 +1,5 @@
 """What tells a training that goes wrong from one that does not: numbers that are not finite, and images all alike."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -67,11 +66,14 @@ def bad_number(trainer: Trainer, weights: bool) -> str | None:
 
 
 def _finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether all numbers are; by the largest of each tensor, because a sum of squares overflows before they do."""
+    """Whether all numbers are; by the ends of each tensor, because a sum overflows before they do.
+
+    Not by its infinity norm, which takes 20 times as long on a CPU: 2 % of a training with a look every 64 steps.
+    """
     floating = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
     if not floating:
         return True
-    return bool(torch.stack(torch._foreach_norm(floating, math.inf)).isfinite().all())
+    return bool(torch.stack([end for tensor in floating for end in tensor.aminmax()]).isfinite().all())
 
 
 class Look:
