@@ -77,11 +77,11 @@ class Penalty(Spec):
     every: int = 1
 
     def points(self, step: "Step") -> "Tensor":
-        """The images [B, C, H, W] at which the gradient is taken."""
+        """The images [B, C, H, W] at which the gradient is taken; a plugin whose penalty lacks it is not loaded."""
         raise NotImplementedError
 
     def value(self, squared_norm: "Tensor") -> "Tensor":
-        """The penalty per sample [B], from the squared L2 norm [B] of its gradient, in fp32."""
+        """The penalty per sample [B], from the squared L2 norm [B] of its gradient, in fp32; see ``points``."""
         raise NotImplementedError
 
 

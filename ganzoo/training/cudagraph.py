@@ -43,7 +43,8 @@ class Captured:
     """One phase's graph with the memory that it reads and writes.
 
     Args:
-        batch, fake, scale: what is replaced before each replay; no ``fake``: it reads the images where they were made.
+        batch, fake, scale: what is replaced before each replay; no ``fake``: the images are read where they were made,
+            and the batch that they were made from is there already.
         logged: what each replay overwrites; whoever wants to keep it adds it up on the device.
         gradients: by place in ``Optimization.weights``: each graph has its own.
     """
@@ -57,8 +58,8 @@ class Captured:
 
     def replay(self, batch: Batch, images: Tensor, scale: Tensor | None) -> None:
         """The phase with other inputs."""
-        self.batch.copy_(batch)
         if self.fake is not None:
+            self.batch.copy_(batch)
             self.fake.copy_(images.detach(), non_blocking=True)  # else each copy would be one more in their tape
         if self.scale is not None:
             self.scale.fill_(1.0 if scale is None else scale)
@@ -107,7 +108,6 @@ class CudaGraph(Executor):
     def _replay(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Logged:
         if images is None:
             images = self.generate(batch, graph=phase.network == "generator")
-        self._begin(batch)
         if phase not in self._captured:
             self._captured[phase] = self._capture_critic(phase, batch, images)
         captured = self._captured[phase]

@@ -136,9 +136,10 @@ class Trainer:
     def step(self) -> None:
         """``critic_steps`` updates of the critic, then one of the generator and of its average.
 
-        The generator learns from the images that the critic has just learnt from, as in Goodfellow's and DCGAN's own
-        code. So the last of the critic's updates is given them with the graph that they were made by, and they need not
-        be made twice: 8 % of DCGAN's arithmetic. A batch in parts, which is there to save memory, has no graph to keep.
+        The generator learns from the images that the critic has just learnt from, as in PyTorch's DCGAN tutorial (the
+        paper of 2014 draws new ones). So the last of the critic's updates is given them with the graph that they were
+        made by, and they need not be made twice: 8 % of DCGAN's arithmetic. A batch in parts, which is there to save
+        memory, has no graph to keep.
         """
         self._set_rates()
         last = self.config.critic_steps - 1

@@ -228,7 +228,6 @@ def test_a_snapshot_is_of_its_moment(make_trainer):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_snapshot_from_cuda_is_pinned_and_of_its_moment(make_trainer):
     trainer = make_trainer("dcgan", device="cuda", executor="eager", deterministic=True)
     trainer.step()

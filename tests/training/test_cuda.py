@@ -10,10 +10,7 @@ from ganzoo.training.executors import Executor
 from ganzoo.training.objective import Phase
 from ganzoo.training.selftest import gradient, unmoved
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = pytest.mark.gpu
 
 
 def test_data_and_networks_live_on_the_device(model, make_trainer):

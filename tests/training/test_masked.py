@@ -17,8 +17,7 @@ from ganzoo.zoo import zoo
 
 IMAGES = (4, 3, 16, 16)
 BF16 = torch.bfloat16
-ABSENT = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-CUDA = pytest.param("cuda", marks=[pytest.mark.gpu, ABSENT])
+CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
 
 
 class Residual(nn.Module):

@@ -165,19 +165,18 @@ class Both(Spy):
 
 
 def both(trainer):
-    """The steps of the critic's phases, and the generator's."""
+    """The steps that both phases' losses see, in order; and whether the generator was run with a graph, each time."""
     spy = trainer.objective.loss = Both(trainer.objective.loss)
     made = []
     trainer.generator.register_forward_hook(lambda *_: made.append(torch.is_grad_enabled()))
     trainer.step()
-    *critics, generator = spy.seen
-    return critics, generator, made
+    return spy.seen, made
 
 
 @pytest.mark.parametrize("critic_steps", [1, 3])
 def test_the_generator_learns_from_what_the_critic_has_just_seen(model, make_trainer, critic_steps):
     """From the same images, which are made once; those of earlier updates have no graph."""
-    critics, generator, made = both(make_trainer(model, critic_steps=critic_steps))
+    (*critics, generator), made = both(make_trainer(model, critic_steps=critic_steps))
     assert made == [*[False] * (critic_steps - 1), True]
     for name in ("z", "labels", "epsilon"):
         assert getattr(critics[-1], name) is getattr(generator, name)
@@ -189,13 +188,8 @@ def test_the_generator_learns_from_what_the_critic_has_just_seen(model, make_tra
 
 def test_a_batch_in_parts_keeps_no_graph(model, make_trainer):
     """Its images are made anew, part by part, from the same latents."""
-    trainer = make_trainer(model, accumulate=2, critic_steps=1)
-    spy = trainer.objective.loss = Both(trainer.objective.loss)
-    made = []
-    trainer.generator.register_forward_hook(lambda *_: made.append(torch.is_grad_enabled()))
-    trainer.step()
+    (one, other, again, another), made = both(make_trainer(model, accumulate=2, critic_steps=1))
     assert made == [False, False, True, True]
-    one, other, again, another = spy.seen
     assert torch.equal(one.fake.images, again.fake.images)
     assert torch.equal(other.fake.images, another.fake.images)
 

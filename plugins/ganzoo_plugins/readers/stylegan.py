@@ -32,7 +32,7 @@ def read(path: Path) -> EncodedImages:
     """
     try:
         archive = ZipFile(path)
-    except Exception as error:  # BadZipFile, struct.error, NotImplementedError and others, for a damaged archive
+    except Exception as error:  # zipfile's errors for a damaged archive have no common base
         reason = " ".join(str(error).split())[:120]
         raise UsageError(f"{path}: damaged ({reason})", hint="download or copy it again") from error
     members = archive.infolist()
