@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo.training.step import Discriminator, Output, Step, View
+    from ganzoo.training.step import Discriminator, Output, Step, View, in_fp32, widen
 
-__all__ = ["Discriminator", "Output", "Step", "View"]
+__all__ = ["Discriminator", "Output", "Step", "View", "in_fp32", "widen"]
 
 
 def __getattr__(name: str) -> Any:

@@ -31,6 +31,15 @@ def widen(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
+def in_fp32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``layer(x)`` outside of mixed precision (in float64 if ``x`` is): for a discriminator's last layer.
+
+    It costs nothing there, and a logit in bf16 has 8 bits.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(widen(x))
+
+
 class View:
     """Images [B, C, H, W], and what the discriminator says of them: computed when first read, and once.
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import ImageShape
+from ganzoo.training import in_fp32
 from ganzoo_plugins.dcgan import Options
 from ganzoo_plugins.dcgan import networks as dcgan
 
@@ -36,5 +37,5 @@ class Discriminator(nn.Module):
         """Images [B, C, H, W] and labels [B] -> logits [B]."""
         features = self.body.layers(images)
         projection = (features.flatten(1) * self.embedding(labels)).sum(1)
-        logits: Tensor = self.body.head(features).flatten() + projection
+        logits: Tensor = in_fp32(self.body.head, features).flatten() + projection
         return logits

@@ -6,6 +6,7 @@ from math import log2
 from torch import Tensor, nn
 
 from ganzoo import ImageShape
+from ganzoo.training import in_fp32, widen
 from ganzoo_plugins.dcgan import Options
 
 
@@ -53,13 +54,12 @@ class Generator(nn.Module):
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
             ]
         last = nn.ConvTranspose2d(maps[-1], shape.channels, 4, 2, 1, bias=False)
-        self.layers = nn.Sequential(*layers, nn.BatchNorm2d(maps[-1]), nn.ReLU(), last, nn.Tanh())
+        self.layers = nn.Sequential(*layers, nn.BatchNorm2d(maps[-1]), nn.ReLU(), last)
         self.apply(initialise)
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """z [B, L] -> images [B, C, H, W] on (-1, 1)."""
-        images: Tensor = self.layers(z[:, :, None, None])
-        return images
+        return widen(self.layers(z[:, :, None, None])).tanh()
 
 
 class Discriminator(nn.Module):
@@ -80,5 +80,4 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Images [B, C, H, W] -> logits [B]."""
-        logits: Tensor = self.head(self.layers(images))
-        return logits.flatten()
+        return in_fp32(self.head, self.layers(images)).flatten()

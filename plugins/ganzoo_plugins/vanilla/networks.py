@@ -5,6 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganzoo import ImageShape
+from ganzoo.training import in_fp32, widen
 from ganzoo_plugins.vanilla import Options
 
 
@@ -20,12 +21,11 @@ class Generator(nn.Module):
             layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.LeakyReLU(0.2)]
         size = (shape.channels, shape.height, shape.width)
         pixels = shape.channels * shape.height * shape.width
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], pixels), nn.Tanh(), nn.Unflatten(1, size))
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], pixels), nn.Unflatten(1, size))
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """z [B, L] -> images [B, C, H, W] on (-1, 1)."""
-        images: Tensor = self.layers(z)
-        return images
+        return widen(self.layers(z)).tanh()
 
 
 class Discriminator(nn.Module):
@@ -40,10 +40,9 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Linear(options.width * 4, options.width * 2),
             nn.LeakyReLU(0.2),
-            nn.Linear(options.width * 2, 1),
         )
+        self.head = nn.Linear(options.width * 2, 1)
 
     def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Images [B, C, H, W] -> logits [B]."""
-        logits: Tensor = self.layers(images)
-        return logits.flatten()
+        return in_fp32(self.head, self.layers(images)).flatten()

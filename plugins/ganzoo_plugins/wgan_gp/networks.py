@@ -6,6 +6,7 @@ from math import log2
 from torch import Tensor, nn
 
 from ganzoo import ImageShape
+from ganzoo.training import in_fp32, widen
 from ganzoo_plugins.wgan_gp import Options
 
 
@@ -47,13 +48,12 @@ class Generator(nn.Module):
             up = nn.ConvTranspose2d(before, after, 5, 2, 2, output_padding=1, bias=False)
             layers += [nn.BatchNorm2d(before), nn.ReLU(), up]
         last = nn.ConvTranspose2d(maps[-1], shape.channels, 5, 2, 2, output_padding=1)
-        self.layers = nn.Sequential(*layers, nn.BatchNorm2d(maps[-1]), nn.ReLU(), last, nn.Tanh())
+        self.layers = nn.Sequential(*layers, nn.BatchNorm2d(maps[-1]), nn.ReLU(), last)
         self.apply(initialise)
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """z [B, L] -> images [B, C, H, W] on (-1, 1)."""
-        images: Tensor = self.layers(z)
-        return images
+        return widen(self.layers(z)).tanh()
 
 
 class Critic(nn.Module):
@@ -70,10 +70,10 @@ class Critic(nn.Module):
             # One group: LayerNorm over a sample's feature maps, the paper's replacement for BatchNorm.
             norm = nn.GroupNorm(1, after) if options.discriminator_norm == "layer" else nn.Identity()
             layers += [nn.Conv2d(before, after, 5, 2, 2), norm, nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(maps[-1] * base_resolution(shape) ** 2, 1))
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.head = nn.Linear(maps[-1] * base_resolution(shape) ** 2, 1)
         self.apply(initialise)
 
     def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Images [B, C, H, W] -> scores [B]."""
-        scores: Tensor = self.layers(images)
-        return scores.flatten()
+        return in_fp32(self.head, self.layers(images)).flatten()
