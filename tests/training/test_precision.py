@@ -222,3 +222,14 @@ def test_a_training_in_fp16(make_trainer, name):
         trainer.step()
     assert all(2.0**8 <= scale <= 2.0**16 for scale in scales(trainer).values())
     assert trainer.telemetry.bad_step() is None
+
+
+def test_logits_and_images_of_the_built_in_networks_are_fp32s(model, make_trainer):
+    """Not rounded to bf16's 8 bits on their way, as all else is."""
+    trainer = make_trainer(model, precision="bf16")
+    batch = trainer.batches.draw(0, 0)
+    fake = trainer.objective.generate(batch)
+    logits = trainer.objective.step(batch, fake, {}).fake.logits
+    for found in (fake, logits):
+        assert found.dtype == torch.float32
+        assert not torch.equal(found, found.bfloat16().float())
