@@ -241,7 +241,7 @@ def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
     known = {field.name: get_type_hints(to)[field.name] for field in fields(to)}
     for key, value in values.items():
         if key not in known:
-            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=did_you_mean(key, known))
+            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=did_you_mean(key, known, prefix))
         if is_dataclass(known[key]) and isinstance(value, Mapping):
             check_keys(value, known[key], f"{prefix}{key}.")
 

@@ -73,10 +73,12 @@ class TrainingStopped(GanzooError):  # noqa: N818 - an outcome, not a fault
     exit_code = ExitCode.STOPPED
 
 
-def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """A hint for an unknown ``name``: the closest of ``choices``, or all of them."""
+def did_you_mean(name: str, choices: Iterable[str], prefix: str = "") -> str:
+    """A hint for an unknown ``name``: the closest of ``choices``, or all of them, each with its ``prefix``."""
     import difflib  # 4 ms, needed only when something is wrong already
 
     known = sorted(choices)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"choose one of: {', '.join(known) or 'none is available'}"
+    if close:
+        return f"did you mean {prefix + close[0]!r}?"
+    return f"choose one of: {', '.join(prefix + choice for choice in known) or 'none is available'}"

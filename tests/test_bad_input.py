@@ -130,14 +130,14 @@ TABLE = {
         f"{TRAIN} --set generator.beta=3",
         2,
         "unknown configuration key 'generator.beta'",
-        "did you mean 'betas'?",
+        "did you mean 'generator.betas'?",
     ),
     "option": (
         nothing,
         f"{TRAIN} --set options.wdith=3",
         2,
         "unknown configuration key 'options.wdith'",
-        "did you mean 'width'?",
+        "did you mean 'options.width'?",
     ),
     "value": (
         nothing,

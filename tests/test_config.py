@@ -191,8 +191,12 @@ def test_a_wrong_value_names_its_key_and_what_it_should_be(values: dict[str, Any
     ("values", "key", "hint"),
     [
         ({"bach": 3}, "bach", "did you mean 'batch'?"),
-        ({"generator": {"lrr": 3}}, "generator.lrr", "did you mean 'lr'?"),
-        ({"discriminator": {"xyzzy": 3}}, "discriminator.xyzzy", "choose one of: betas, lr"),
+        ({"generator": {"lrr": 3}}, "generator.lrr", "did you mean 'generator.lr'?"),
+        (
+            {"discriminator": {"xyzzy": 3}},
+            "discriminator.xyzzy",
+            "choose one of: discriminator.betas, discriminator.lr",
+        ),
     ],
 )
 def test_an_unknown_key_at_any_depth(values: dict[str, Any], key: str, hint: str) -> None:

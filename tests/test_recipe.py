@@ -267,8 +267,18 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
     [
         ({"bacth": 1}, UsageError, "unknown configuration key 'bacth'", "did you mean 'batch'?"),
         ({"xyzzy": 1}, UsageError, "unknown configuration key 'xyzzy'", "choose one of: accumulate, architecture, "),
-        ({"options": {"widht": 1}}, UsageError, "unknown configuration key 'options.widht'", "did you mean 'width'?"),
-        ({"generator": {"beta": 1}}, UsageError, "unknown configuration key 'generator.beta'", "did you mean 'betas'?"),
+        (
+            {"options": {"widht": 1}},
+            UsageError,
+            "unknown configuration key 'options.widht'",
+            "did you mean 'options.width'?",
+        ),
+        (
+            {"generator": {"beta": 1}},
+            UsageError,
+            "unknown configuration key 'generator.beta'",
+            "did you mean 'generator.betas'?",
+        ),
         ({"penalties": {"r1": {"wait": 1}}}, UsageError, "unknown configuration key 'penalties.r1.wait'", "did you"),
         ({"penalties": {"r3": {}}}, NotFoundError, "unknown penalty 'r3'", "choose one of: "),
         ({"loss": "hing"}, NotFoundError, "unknown loss 'hing'", "did you mean 'hinge'?"),
