@@ -18,7 +18,7 @@ DOTTED_UP_TO = 30
 """Points of a line; so few are shown, so that nobody takes what lies between them for measured."""
 
 WIDTH, HEIGHT = 420, 230
-TOP, RIGHT, BOTTOM = 10, 16, 26
+TOP, BOTTOM = 10, 26
 CHARACTER = 7.4
 """Width of one in an axis's labels, in the units of the picture."""
 
@@ -79,9 +79,9 @@ def chart(title: str, curves: Sequence[Curve], note: str = "") -> str:
 
 def _drawing(curves: Sequence[Curve], across: Scale, up: Scale) -> str:
     rows, columns = up.ticks(7), across.ticks(5)
-    left = 10 + CHARACTER * max((len(label) for _, label in rows), default=0)
-    left = max(left, 10 + CHARACTER * len("step"))
-    width, height = WIDTH - RIGHT - left, HEIGHT - BOTTOM - TOP
+    left = 12 + CHARACTER * max(len(label) for label in ["step", *(label for _, label in rows)])
+    right = WIDTH - max(16, 4 + CHARACTER * len(columns[-1][1]) / 2)  # half of a label stands beyond its tick
+    width, height = right - left, HEIGHT - BOTTOM - TOP
 
     def x(place: float) -> float:
         return left + place * width
@@ -89,7 +89,7 @@ def _drawing(curves: Sequence[Curve], across: Scale, up: Scale) -> str:
     def y(place: float) -> float:
         return TOP + (1 - place) * height
 
-    parts = [f'<path class="grid" d="M{left:.1f} {y(place):.1f}H{WIDTH - RIGHT}"/>' for place, _ in rows]
+    parts = [f'<path class="grid" d="M{left:.1f} {y(place):.1f}H{right:.1f}"/>' for place, _ in rows]
     parts += [f'<path class="grid" d="M{x(place):.1f} {TOP}v{height}"/>' for place, _ in columns]
     parts += [
         f'<text class="up" x="{left - 6:.1f}" y="{y(place) + 4:.1f}">{escape(label)}</text>' for place, label in rows

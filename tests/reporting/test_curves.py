@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganzoo.reporting.curves import MAX_POINTS, Curve, Point, chart, curve, thin
+from ganzoo.reporting.curves import CHARACTER, MAX_POINTS, WIDTH, Curve, Point, chart, curve, thin
 
 VALUES = st.floats(-1e100, 1e100)
 
@@ -72,6 +72,15 @@ def test_higher_is_further_up() -> None:
 
 def figure(title: str, curves: Sequence[Curve]) -> ElementTree.Element:
     return ElementTree.fromstring(chart(title, curves))
+
+
+@given(st.integers(1, 10**9), VALUES, VALUES)
+def test_labels_stay_within_the_picture(steps: int, low: float, high: float) -> None:
+    for label in figure("t", [Curve("a", [(0, low), (steps, high)])]).iter("text"):
+        at, length = float(label.attrib["x"]), CHARACTER * len(label.text or "")
+        left = at - length if label.attrib.get("class") == "up" else at - length / 2
+        assert left >= -0.1
+        assert left + length <= WIDTH + 0.1
 
 
 def test_nothing_to_draw() -> None:
