@@ -39,7 +39,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         loss="non-saturating",
         defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
         defaults_up_to={
-            8: {"steps": 2_000, "generator": FASTER, "discriminator": FASTER},
+            8: {"steps": 2_000, "preview_every": 100, "generator": FASTER, "discriminator": FASTER},
             16: {"steps": 5_000},
         },
     )

@@ -51,5 +51,5 @@ def ganzoo_specs() -> "Iterable[Spec]":
         architecture="vanilla",
         loss="non-saturating",
         defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
-        defaults_up_to={8: {"steps": 4_000}, 16: {"steps": 5_000}},
+        defaults_up_to={8: {"steps": 4_000, "preview_every": 200}, 16: {"steps": 5_000}},
     )

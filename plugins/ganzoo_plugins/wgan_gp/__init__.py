@@ -57,7 +57,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         loss="wgan-gp",
         defaults={"batch": 64, "steps": 100_000, "generator": ADAM, "discriminator": ADAM},
         defaults_up_to={
-            8: {"steps": 1_500, "generator": FASTER, "discriminator": FASTER},
+            8: {"steps": 1_500, "preview_every": 100, "generator": FASTER, "discriminator": FASTER},
             16: {"steps": 3_000, "generator": FASTER, "discriminator": FASTER},
         },
     )
