@@ -65,7 +65,7 @@ def record(
     """Assemble the record of a finished run.
 
     Args:
-        metrics: the last report; times, and what is not a finite number, are left out.
+        metrics: the newest of what training reported; times, and what is not a finite number, are left out.
         parents: digests of the versions that it started from.
         extra: what plugins add, by plugin.
     """

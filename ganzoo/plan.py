@@ -40,7 +40,7 @@ class TrainResult:
         grid: PNG of 64 images.
         onnx: the exported file, or None if that was not wanted.
         gates: what each gate found.
-        metrics: the last report.
+        metrics: the newest of what training reported.
         best: the version of the step that evaluated best, which may be ``version``; None without evaluations.
         evaluations: of ``best`` and of ``version``, by reference.
     """

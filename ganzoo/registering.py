@@ -40,7 +40,7 @@ def register_run(store: Registry, run: Run, plan: Plan, observer: WithHooks, *, 
         grid=grid,
         onnx=onnx,
         gates=gates,
-        metrics=run.last_report(),
+        metrics=run.latest_figures(),
         best=best or (version if ended_best else None),
         evaluations=assessment.judge_versions(plan.judgement, store, best, version) if export else {},
     )
@@ -75,7 +75,7 @@ def _register(store: Registry, run: Run, plan: Plan, observer: WithHooks, previe
         shape=setup.network_shape(plan.recipe, plan.data.training),
         latent_dim=trainer.latent_dim,
         images_shown=trainer.images_shown,
-        metrics=run.last_report(trainer.steps_done),
+        metrics=run.latest_figures(trainer.steps_done),
         parents=run.facts["parents"],
         extra=observer.gather("ganzoo_lineage", run=run),
     )

@@ -69,7 +69,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
     final = run.directory / "samples.png"
     if outcome and outcome.state == "finished" and final.is_file():
         frames[outcome.step] = final
-    last = run.last_report()
+    last = run.latest_figures()
     rates = [rate for entry in reports if (rate := drawable(entry.get(RATE)))]
     facts = _facts(shown_config(run), run.facts["data"]) | {
         "steps": _steps(run, outcome, reports),
@@ -82,7 +82,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
         state=_state(run, outcome, reports),
         facts=facts,
         tables={
-            "Last report": _rounded(last),
+            "Latest figures": _rounded(last),
             "Configuration": flat(shown_config(run)),
             "Data": flat(run.facts["data"]),
             "Environment": flat(run.facts["environment"]),
@@ -110,7 +110,7 @@ def of_version(store: Registry, version: Version) -> Subject:
         state=f"registered {version.created[:16].replace('T', ' ')} UTC",
         facts={**_facts(lineage["config"], lineage["data"]), "steps": steps},
         tables={
-            "Last report": _rounded(lineage["metrics"]),
+            "Latest figures": _rounded(lineage["metrics"]),
             "Configuration": flat(lineage["config"]),
             "Data": flat(lineage["data"]),
             "Environment": flat(lineage["environment"]),

@@ -259,7 +259,7 @@ class _Loop:
 
     def _diverged(self, bad: str) -> GanzooError:
         run, config = self._run, self._run.config
-        norms = [f"{name} {run.last_report()[name]:.3g}" for name in NORMS.values() if name in run.last_report()]
+        norms = [f"{name} {run.latest_figures()[name]:.3g}" for name in NORMS.values() if name in run.latest_figures()]
         before = f" (gradients before: {', '.join(norms)})" if norms else ""
         self._chiefly(lambda: run.record_event(self._step, "diverged", f"{bad}, for the second time"))
         exact = "" if config.precision in ("fp32", "fp64") else ", or --set precision=fp32"

@@ -229,11 +229,16 @@ class Run:
         """Every event, oldest first."""
         return journal.entries(self.event_log, Event)
 
-    def last_report(self, up_to: float = math.inf) -> dict[str, float]:
-        """The newest report, at most at step ``up_to``, without what was not a number; empty if there is none."""
-        reports = [entry for entry in self.reports() if entry["step"] <= up_to]
-        newest = max(reports, key=lambda entry: entry["step"], default={})
-        return {name: value for name, value in newest.items() if name != "step" and value is not None}
+    def latest_figures(self, up_to: float = math.inf) -> dict[str, float]:
+        """Of each figure the newest value, at most of step ``up_to``, if it is a number.
+
+        A report does not have every figure: the watchdog may not have looked at images since the one before.
+        """
+        latest: dict[str, Any] = {}
+        for entry in sorted(self.reports(), key=lambda entry: entry["step"]):
+            if entry["step"] <= up_to:
+                latest |= entry
+        return {name: value for name, value in latest.items() if name != "step" and value is not None}
 
     def reports(self) -> list[dict[str, Any]]:
         """Every report, oldest first: ``step``, and numbers by name; None for what was not finite."""

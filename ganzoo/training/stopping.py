@@ -64,7 +64,7 @@ class Clock:
     def __init__(self, trainer: Trainer, run: Run) -> None:
         self._trainer = trainer
         self._kept = run.directory / "clock.json"
-        before = max(run.last_report(trainer.steps_done).get("seconds", 0.0), self._before())
+        before = max(run.latest_figures(trainer.steps_done).get("seconds", 0.0), self._before())
         self._start = time.perf_counter() - before
         self._mark = (trainer.images_shown, time.perf_counter())
 

@@ -144,7 +144,7 @@ def test_a_version(make_run: MakeRun, make_version: MakeVersion, store: Registry
     subject = of_version(store, version)
     assert (subject.name, subject.reports, dict(subject.frames)) == ("net:1", (), {})
     assert subject.facts["model"] == "vanilla"
-    assert subject.tables["Last report"] == {"loss_d": "0.25"}
+    assert subject.tables["Latest figures"] == {"loss_d": "0.25"}
     assert subject.tables["Origin"] == {
         "digest": version.digest,
         "images shown": 1920,

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -107,6 +108,17 @@ def test_the_last_run_is_found_without_its_checkpoints(tmp_path):
     assert Run.find("last", tmp_path).directory == newer.directory
 
 
+def test_the_latest_figures_are_the_newest_of_each(tmp_path):
+    run = Run.create(tmp_path, CONFIG, {})
+    assert run.latest_figures() == {}
+    run.report(10, {"loss_d": 1.0, "variety": 0.5})
+    run.report(20, {"loss_d": 2.0})
+    assert run.latest_figures() == {"loss_d": 2.0, "variety": 0.5}
+    assert run.latest_figures(15) == {"loss_d": 1.0, "variety": 0.5}
+    run.report(30, {"loss_d": math.nan})
+    assert run.latest_figures() == {"variety": 0.5}, "what is no longer a number is not what it was"
+
+
 def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20, 30):
@@ -116,8 +128,6 @@ def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
         run.best_path(step).write_bytes(b"")
     with (run.directory / "metrics.jsonl").open("a") as file:
         file.write('{"step": 40')
-    assert run.last_report() == {"loss_d": 3.0}
-    assert run.last_report(25) == {"loss_d": 2.0}
     run.rewind(20)
     assert run.evaluations("key") == {10: {"fd": 10}, 20: {"fd": 20}}
     assert sorted(run.best_checkpoints()) == [10, 20]
