@@ -63,13 +63,15 @@ def choose_precision(name: str, device: torch.device) -> Dtype:
 def enter(device: torch.device, *, deterministic: bool) -> None:
     """Make ``device`` the one that streams, events and graphs belong to; before anything is put there.
 
+    Without a number it is that one already.
+
     Args:
         deterministic: torch asks cuBLAS for algorithms that repeat their results only where this variable was set when
             cuBLAS was first used in the process.
     """
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if device.type == "cuda":
+    if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
 
 

@@ -150,11 +150,11 @@ def test_a_callers_leniency_is_kept(deterministic):
         torch.use_deterministic_algorithms(False)
 
 
-@pytest.mark.parametrize(("device", "entered"), [("cpu", []), ("cuda:1", [torch.device("cuda:1")])])
+@pytest.mark.parametrize(("device", "entered"), [("cpu", []), ("cuda", []), ("cuda:0", [0]), ("cuda:1", [1])])
 def test_the_device_is_entered_before_anything_is_put_there(monkeypatch, device, entered):
     """Streams, events and captures are the current device's, whatever the tensors'."""
     found = []
-    monkeypatch.setattr(torch.cuda, "set_device", found.append)
+    monkeypatch.setattr(torch._C, "_cuda_setDevice", found.append, raising=False)  # torch's checks are its own
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     enter(torch.device(device), deterministic=False)
     assert found == entered
