@@ -1,5 +1,6 @@
 """Whole updates as CUDA graphs: hundreds of kernels launched by one call, with no Python between them."""
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ class CudaGraph(Executor):
     def __init__(self, objective: Objective, optimizations: Mapping[Network, Optimization], ranks: Ranks) -> None:
         super().__init__(objective, optimizations, ranks)
         self._pool = torch.cuda.graph_pool_handle()
+        # One each, because cuBLAS keeps a workspace for every stream that it ever worked on.
+        self._aside, self._capturing = torch.cuda.Stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._made: dict[bool, Made] = {}
         self._captured: dict[Phase, Captured] = {}
 
@@ -182,16 +185,16 @@ class CudaGraph(Executor):
             RuntimeError: a network puts another tensor in a buffer's place, where a graph would never look for it.
         """
         before = buffers(self.objective)
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
+        gc.collect()  # a tape of another stream, in a cycle of a network's own, would spoil the capture
+        self._aside.wait_stream(torch.cuda.current_stream())
         try:
-            with torch.cuda.stream(aside):
+            with torch.cuda.stream(self._aside):
                 for _ in range(WARM_UPS):
                     if optimization:
                         optimization.clear()
                     run()
         finally:  # putting back must not overtake what still runs aside
-            torch.cuda.current_stream().wait_stream(aside)
+            torch.cuda.current_stream().wait_stream(self._aside)
         if optimization:
             optimization.clear()
         for module, name, buffer in before:
@@ -202,12 +205,13 @@ class CudaGraph(Executor):
     def _capture(self) -> Iterator[torch.cuda.CUDAGraph]:
         """Record what is done meanwhile; what other threads do at the time, reading images ahead, is their own matter.
 
-        After a failure torch ends the capture with an error of its own, and may leave its stream the current one.
+        After a failure torch ends the capture with an error of its own, and may leave its stream the current one; and
+        its random generator, which dropout draws from, believes in the capture until another one ends well.
         """
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         first: Exception | None = None
         try:
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, self._pool, self._capturing, "thread_local"):
                 try:
                     yield graph
                 except Exception as error:
@@ -215,6 +219,8 @@ class CudaGraph(Executor):
                     raise
         except Exception as error:
             torch.cuda.set_stream(stream)
+            with torch.cuda.graph(torch.cuda.CUDAGraph(), None, self._capturing, "thread_local"):
+                torch.zeros(1, device=self.objective.precision.device)
             raise first or error from None
 
 

@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 from ganzoo.errors import ExitCode, IntegrityError
 from ganzoo.training import checkpoint
+from ganzoo.training.precision import running_on
 
 
 @pytest.fixture
@@ -230,12 +231,13 @@ def test_a_snapshot_is_of_its_moment(make_trainer):
 @pytest.mark.gpu
 def test_a_snapshot_from_cuda_is_pinned_and_of_its_moment(make_trainer):
     trainer = make_trainer("dcgan", device="cuda", executor="eager", deterministic=True)
-    trainer.step()
-    snapshot = checkpoint.take(trainer)
-    trainer.step()
-    assert all(tensor.is_pinned() for tensor in snapshot.tensors.values() if tensor.numel())
-    later = checkpoint.encode(checkpoint.take(trainer))
-    assert checkpoint.encode(snapshot) != later
-    checkpoint.put_back(trainer, snapshot, "memory")
-    trainer.step()
-    assert checkpoint.encode(checkpoint.take(trainer)) == later
+    with running_on(torch.get_num_threads(), deterministic=True):
+        trainer.step()
+        snapshot = checkpoint.take(trainer)
+        trainer.step()
+        assert all(tensor.is_pinned() for tensor in snapshot.tensors.values() if tensor.numel())
+        later = checkpoint.encode(checkpoint.take(trainer))
+        assert checkpoint.encode(snapshot) != later
+        checkpoint.put_back(trainer, snapshot, "memory")
+        trainer.step()
+        assert checkpoint.encode(checkpoint.take(trainer)) == later

@@ -19,6 +19,9 @@ from ganzoo.training.objective import Phase
 
 STEPS = 4
 CAPTURED = []
+"""Into the pool that graphs share."""
+
+APART = []
 STREAMS = []
 
 
@@ -85,21 +88,22 @@ class Stream:
 @pytest.fixture(autouse=True)
 def _recording(monkeypatch):
     @contextmanager
-    def graph(recorded, pool, capture_error_mode):
-        assert (pool, capture_error_mode) == ("the pool", "thread_local")
+    def graph(recorded, pool, stream, capture_error_mode):
+        assert isinstance(stream, Stream)
+        assert capture_error_mode == "thread_local"
         try:
             with recorded:
                 yield
         except Exception as error:
             raise RuntimeError("operation failed due to a previous error during capture") from error
-        CAPTURED.append(recorded)
+        (CAPTURED if pool else APART).append(recorded)
 
     @contextmanager
     def stream(_):
         yield
 
-    CAPTURED.clear()
-    STREAMS.clear()
+    for each in (CAPTURED, APART, STREAMS):
+        each.clear()
     monkeypatch.setattr(setup, "choose_executor", lambda *_: "cudagraph")
     for name, stand_in in {
         "graph_pool_handle": lambda: "the pool",
@@ -221,9 +225,12 @@ def test_a_capture_that_fails_is_not_used(make_trainer, monkeypatch, weights, sa
     trainer, fresh = make_trainer("dcgan"), make_trainer("dcgan")
     monkeypatch.setattr(cudagraph, "WARM_UPS", 1)
 
-    def fails(*_):
+    def fails(recorded, function, *given):
+        if function is torch.ops.aten.zeros.default:
+            return record(recorded, function, *given)
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
+    record = Recorded.__torch_dispatch__
     monkeypatch.setattr(Recorded, "__torch_dispatch__", fails)
     notes = []
     trainer.prepare(notes.append)
@@ -231,6 +238,7 @@ def test_a_capture_that_fails_is_not_used(make_trainer, monkeypatch, weights, sa
     assert notes == [f"executor cudagraph is not used, and eager is: {said}"]
     assert type(trainer._executor) is Executor
     assert len(STREAMS) == 1  # the one before is the current one again
+    assert (CAPTURED, len(APART)) == ([], 1)  # a capture that ends well, so that torch's generator draws again
     trained, expected = weights(trainer), weights(fresh)
     assert same({key: trained[key] for key in expected}, expected)
     assert all(weight.requires_grad for weight in trainer.discriminator.parameters())
