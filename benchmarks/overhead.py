@@ -71,7 +71,8 @@ def make(model: str, size: int, arguments: argparse.Namespace) -> Trainer:
     images = ImageSet(pixels=pixels, labels=generator.integers(0, 10, len(pixels)), class_names=names)
     given = {name: getattr(arguments, name) for name in ("device", "precision", "executor", "threads")}
     trainer = setup.assemble(setup.settle(resolve(zoo(), model, {"size": size, **given})), images)[1]
-    trainer.prepare(print)
+    with switches(trainer):
+        trainer.prepare(print)
     return trainer
 
 

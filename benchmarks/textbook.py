@@ -1,4 +1,7 @@
-"""Training steps as tutorials write them: fp32, contiguous tensors, default Adam, and ``.item()`` on each loss."""
+"""Training steps as tutorials write them: fp32, contiguous tensors, default Adam, and ``.item()`` on each loss.
+
+On CUDA torch's default convolves fp32 images in TF32; ganzoo's fp32 does not unless ``tf32`` asks for it.
+"""
 
 from collections.abc import Callable
 

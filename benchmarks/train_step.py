@@ -234,7 +234,8 @@ def ours(
         for executor in executors:
             trainer, step = trained(recipe(case, batch, device, precision=precision, executor=executor), images)
             refusals: list[str] = []
-            trainer.prepare(refusals.append)
+            with switches(trainer):  # a graph keeps the algorithms of its capture
+                trainer.prepare(refusals.append)
             name = f"ganzoo {precision} {executor}"
             if refusals:
                 print(f"{name}: left out, {refusals[0]}")
