@@ -20,6 +20,7 @@ from ganzoo.training.masked import mask_activations
 from ganzoo.training.networks import Networks, build, check_penalties
 from ganzoo.training.objective import Objective
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter
+from ganzoo.training.products import use_products
 from ganzoo.training.ranks import ALONE, Ranks, local_device
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import load_target
@@ -120,6 +121,10 @@ def _check_batch(recipe: Recipe, images: ImageSet, ranks: Ranks) -> None:
 def _objective(recipe: Recipe, networks: Networks, precision: Precision, shape: ImageShape, ranks: Ranks) -> Objective:
     if recipe.penalties:
         mask_activations(networks.discriminator)
+    if precision.device.type == "cpu":
+        use_products(networks.generator)
+        if not recipe.penalties:  # their second derivatives are less arithmetic as convolutions
+            use_products(networks.discriminator)
     for network in (networks.generator, networks.discriminator):
         _place(network, precision)
         if ranks.count > 1:
