@@ -195,7 +195,7 @@ def test_what_a_run_leaves_on_disk() -> None:
     assert (config.model, config.name, config.size, config.steps) == ("vanilla", "vanilla", 8, 3)
     reports = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert [report.pop("step") for report in reports] == [2, 3]
-    assert reports[-1] == dict(result.metrics)
+    assert {**reports[0], **reports[-1]} == dict(result.metrics)
     assert sorted(reports[0]) == REPORTED
     facts = json.loads((result.run / "run.json").read_text("utf-8"))
     assert sorted(facts) == ["data", "environment", "launch", "parents"]
@@ -265,7 +265,7 @@ def test_the_lineage_has_what_it_takes_to_train_again() -> None:
         "class_names": list("0123456789"),
     }
     assert record["training"] == {"steps": 3, "images": 12, "events": []}
-    assert sorted(record["metrics"]) == ["loss_d", "loss_g"]
+    assert sorted(record["metrics"]) == ["grad_norm_d", "grad_norm_g", "loss_d", "loss_g"]
     assert record["config"]["seed"] == 0
     ours = {"distribution": "ganzoo", "version": importlib.metadata.version("ganzoo"), "api": "v1"}
     assert record["plugins"] == [{"name": name, **ours} for name in ("conditional", "digits", "losses")]
@@ -435,7 +435,7 @@ def test_a_lineage_that_is_not_json_is_left_out(answer: str, install: Callable[.
 
 def test_a_plugin_that_empties_the_report(install: Callable[..., None]) -> None:
     install("ganzoo-odd", odd="import ganzoo\n\n@ganzoo.hookimpl\ndef ganzoo_report(metrics):\n    metrics.clear()\n")
-    assert set(lineage(train())["metrics"]) == {"loss_d", "loss_g"}
+    assert set(lineage(train())["metrics"]) == {"grad_norm_d", "grad_norm_g", "loss_d", "loss_g"}
 
 
 def test_a_diagnostic_that_is_not_finite_costs_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +446,7 @@ def test_a_diagnostic_that_is_not_finite_costs_no_version(monkeypatch: pytest.Mo
     real = generator_loss
     monkeypatch.setattr("ganzoo.training.objective.generator_loss", odd)
     result = train()
-    assert set(lineage(result)["metrics"]) == {"loss_d", "loss_g"}
+    assert set(lineage(result)["metrics"]) == {"grad_norm_d", "grad_norm_g", "loss_d", "loss_g"}
     assert json.loads((result.run / "metrics.jsonl").read_text().splitlines()[-1])["ratio"] is None
 
 
