@@ -8,6 +8,8 @@ a gradient penalty's arithmetic is convolutions of zeros. Computed as ``m.detach
 import torch
 from torch import Tensor, nn
 
+from ganzoo.training.swapping import swap
+
 aten = torch.ops.aten
 
 
@@ -34,18 +36,8 @@ MASKED: dict[type[nn.Module], type[nn.Module]] = {nn.ReLU: MaskedReLU, nn.LeakyR
 
 
 def mask_activations(network: nn.Module) -> int:
-    """Make every ``nn.ReLU`` and ``nn.LeakyReLU`` of ``network`` a masked one; calls of functions stay as they are.
-
-    The modules remain the same objects, so whatever shares, hooks or names them still does. Subclasses of the two are
-    left alone: what they compute is theirs to say.
-
-    Returns:
-        How many modules that were.
-    """
-    swapped = [module for module in network.modules() if type(module) in MASKED]
-    for module in swapped:
-        module.__class__ = MASKED[type(module)]
-    return len(swapped)
+    """``swap`` every ``nn.ReLU`` and ``nn.LeakyReLU`` for a masked one; calls of functions stay as they are."""
+    return swap(network, MASKED)
 
 
 def _signs(x: Tensor, inplace: bool) -> Tensor:

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganzoo.training.swapping import swap
+
 aten = torch.ops.aten
 
 MAX_PIXELS = 16
 """Of the map that is made, or transposed read; from 8x8 on the columns take longer to write than the product gains."""
 
 MIN_WEIGHTS = 100_000
-"""Fewer take less time than the Python around them."""
+"""Fewer gain little, or less than the Python around them costs."""
 
 Sides = tuple[int, ...]
 
@@ -58,17 +60,8 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {nn.Conv2d: Convolution, nn.Con
 
 
 def use_products(network: nn.Module) -> int:
-    """Make every ``nn.Conv2d`` and ``nn.ConvTranspose2d`` of ``network`` one of these; they remain the same objects.
-
-    Subclasses of the two are left alone: what they compute is theirs to say.
-
-    Returns:
-        How many modules that were.
-    """
-    swapped = [module for module in network.modules() if type(module) in FASTER]
-    for module in swapped:
-        module.__class__ = FASTER[type(module)]
-    return len(swapped)
+    """``swap`` every ``nn.Conv2d`` and ``nn.ConvTranspose2d`` for one of these."""
+    return swap(network, FASTER)
 
 
 class Product(torch.autograd.Function):

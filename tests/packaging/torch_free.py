@@ -7,7 +7,6 @@
 import importlib.util
 import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -106,7 +105,6 @@ def test_the_server_sends_the_images_of_the_library(server: tuple[str, int]) -> 
         assert picture.format == "PNG"
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="reads what Linux says of a process")
 def test_what_it_costs(server: tuple[str, int], capsys: pytest.CaptureFixture[str]) -> None:
     """Prints the size of what was installed and the memory of a server that has served; PyTorch is not in it."""
     process = Path(f"/proc/{server[1]}")
