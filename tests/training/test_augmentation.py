@@ -2,18 +2,26 @@
 
 import sys
 import types
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from ganzoo.data import load as load_data
 from ganzoo.errors import ExitCode, PluginError, UsageError
+from ganzoo.plan import TrainResult
 from ganzoo.recipe import resolve
-from ganzoo.specs import Augmentation, Loss
+from ganzoo.specs import Augmentation, ImageShape, Loss
 from ganzoo.training import setup
+from ganzoo.training.phases import GANLoss
 from ganzoo.training.run import Run
+from ganzoo.training.step import Step
+from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
+
+MakeTrainer = Callable[..., Trainer]
 
 AUGMENT = {"augment": "diffaugment"}
 STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
@@ -23,41 +31,44 @@ STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
 class Watching:
     """An augmentation that adds a number of its own to each image, and remembers what it was asked."""
 
-    def __init__(self, factor=1.0, spread=1.0):
+    def __init__(self, factor: float = 1.0, spread: float = 1.0) -> None:
         self.factor, self.spread = factor, spread
-        self.drawn, self.applied = [], []
+        self.drawn: list[torch.Tensor] = []
+        self.applied: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def draw(self, count, shape, generator, device):
+    def draw(
+        self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
+    ) -> dict[str, torch.Tensor]:
         assert (shape.channels, shape.height, shape.width) == (1, 8, 8)
         values = torch.rand(count, 1, 1, 1, generator=generator, device=device) * self.spread
         self.drawn.append(values)
         return {"values": values}
 
-    def apply(self, images, drawn):
+    def apply(self, images: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
         assert images.dtype == torch.float32
         assert not torch.is_autocast_enabled("cpu")
         self.applied.append((images, drawn["values"]))
         return images * self.factor + drawn["values"]
 
 
-def watched(trainer, **arguments):
+def watched(trainer: Trainer, **arguments: float) -> Watching:
     augment = trainer.objective.augment = trainer.batches.augment = Watching(**arguments)
     return augment
 
 
-def seen(trainer, steps=1):
+def seen(trainer: Trainer, steps: int = 1) -> list[Step]:
     """The steps that the loss sees: the critic's phases and the generator's, in order."""
     found = []
 
     class Spy:
-        def __init__(self, loss):
+        def __init__(self, loss: GANLoss) -> None:
             self.loss = loss
 
-        def discriminator(self, step):
+        def discriminator(self, step: Step) -> torch.Tensor:
             found.append(step)
             return self.loss.discriminator(step)
 
-        def generator(self, step):
+        def generator(self, step: Step) -> torch.Tensor:
             found.append(step)
             return self.loss.generator(step)
 
@@ -67,14 +78,14 @@ def seen(trainer, steps=1):
     return found
 
 
-def gradient(network):
-    return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
+def gradient(network: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])  # type: ignore[union-attr]
 
 
 # Flip
 
 
-def test_about_half_of_the_real_images_are_mirrored(make_trainer):
+def test_about_half_of_the_real_images_are_mirrored(make_trainer: MakeTrainer) -> None:
     plain = seen(make_trainer("vanilla", batch=256, **STILL))
     flipped = seen(make_trainer("vanilla", batch=256, flip=True, **STILL))
     for before, after in zip(plain, flipped, strict=True):
@@ -85,8 +96,8 @@ def test_about_half_of_the_real_images_are_mirrored(make_trainer):
         assert torch.equal(after.fake.images, before.fake.images)
 
 
-def test_each_batch_is_flipped_anew_and_a_seed_repeats_it(make_trainer):
-    def bits(seed):
+def test_each_batch_is_flipped_anew_and_a_seed_repeats_it(make_trainer: MakeTrainer) -> None:
+    def bits(seed: int) -> torch.Tensor:
         trainers = [make_trainer("vanilla", batch=32, critic_steps=2, seed=seed, flip=flip) for flip in (False, True)]
         pairs = [(a.real.images, b.real.images) for a, b in zip(*map(seen, trainers), strict=True)]
         return torch.stack([(before == after).flatten(1).all(1) for before, after in pairs])
@@ -100,7 +111,7 @@ def test_each_batch_is_flipped_anew_and_a_seed_repeats_it(make_trainer):
 # Augmentation
 
 
-def test_what_comes_before_it_stays_as_it_was(make_trainer):
+def test_what_comes_before_it_stays_as_it_was(make_trainer: MakeTrainer) -> None:
     """z, epsilon and labels are drawn first, so a run with and one without see the same ones."""
     settings = {"critic_steps": 2, **STILL}
     plain = seen(make_trainer("conditional", **settings), 2)
@@ -111,7 +122,12 @@ def test_what_comes_before_it_stays_as_it_was(make_trainer):
                 assert torch.equal(getattr(before, name), getattr(after, name))
 
 
-def test_one_that_changes_nothing_changes_nothing(model, make_trainer, weights, same):
+def test_one_that_changes_nothing_changes_nothing(
+    model: str,
+    make_trainer: MakeTrainer,
+    weights: Callable[[Trainer], dict[str, torch.Tensor]],
+    same: Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool],
+) -> None:
     """To the bit: the machinery around an augmentation costs the run nothing but the augmentation."""
     with_it, without = make_trainer(model), make_trainer(model)
     watched(with_it, spread=0.0)
@@ -122,7 +138,7 @@ def test_one_that_changes_nothing_changes_nothing(model, make_trainer, weights, 
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_the_loss_sees_the_augmented_images_of_both_kinds(make_trainer, flip):
+def test_the_loss_sees_the_augmented_images_of_both_kinds(make_trainer: MakeTrainer, flip: bool) -> None:
     """In both phases; the flip comes first, so what is augmented are images as they might lie in the set."""
     settings = {"penalties": {"gradient-penalty": {"weight": 1}, "r1": {"weight": 1}}, "critic_steps": 2, "flip": flip}
     plain = seen(make_trainer("vanilla", **settings, **STILL))
@@ -136,8 +152,8 @@ def test_the_loss_sees_the_augmented_images_of_both_kinds(make_trainer, flip):
         torch.testing.assert_close(after.fake.logits, after.score(before.fake.images + fake).logits)
 
 
-def test_real_and_fake_images_get_numbers_of_their_own_in_each_batch(make_trainer):
-    def drawn(seed, steps):
+def test_real_and_fake_images_get_numbers_of_their_own_in_each_batch(make_trainer: MakeTrainer) -> None:
+    def drawn(seed: int, steps: int) -> torch.Tensor:
         trainer = make_trainer("vanilla", batch=16, critic_steps=2, seed=seed)
         augment = watched(trainer)
         for _ in range(steps):
@@ -146,12 +162,12 @@ def test_real_and_fake_images_get_numbers_of_their_own_in_each_batch(make_traine
 
     first = drawn(1, 2)
     assert len(first) == 2 * 2 * 2
-    assert first.unique().numel() == first.numel()
+    assert first.unique().numel() == first.numel()  # type: ignore[no-untyped-call]
     assert torch.equal(drawn(1, 2), first)
     assert not torch.isin(drawn(2, 2), first).any()
 
 
-def test_numbers_do_not_depend_on_the_steps_before(make_trainer):
+def test_numbers_do_not_depend_on_the_steps_before(make_trainer: MakeTrainer) -> None:
     whole, late = make_trainer("vanilla"), make_trainer("vanilla")
     before, after = watched(whole), watched(late)
     for _ in range(3):
@@ -162,19 +178,19 @@ def test_numbers_do_not_depend_on_the_steps_before(make_trainer):
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5])
-def test_the_generators_gradient_comes_back_through_it(make_trainer, factor):
+def test_the_generators_gradient_comes_back_through_it(make_trainer: MakeTrainer, factor: float) -> None:
     """d loss / d G(z) is factor times d loss / d (what the critic sees)."""
     trainer = make_trainer("vanilla", critic_steps=1, **STILL)
     watched(trainer, factor=factor)
     arriving = []
     loss = trainer.objective.loss.generator
 
-    def listening(step):
+    def listening(step: Step) -> torch.Tensor:
         value = loss(step)
         arriving.append((step.z, *torch.autograd.grad(value, step.fake.images, retain_graph=True)))
         return value
 
-    trainer.objective.loss.generator = listening
+    trainer.objective.loss.generator = listening  # type: ignore[method-assign]
     trainer.step()
     found = gradient(trainer.generator).clone()
     ((z, at_the_critic),) = arriving
@@ -185,7 +201,7 @@ def test_the_generators_gradient_comes_back_through_it(make_trainer, factor):
     torch.testing.assert_close(found, gradient(trainer.generator))
 
 
-def test_the_critics_phase_has_no_graph_through_it(make_trainer):
+def test_the_critics_phase_has_no_graph_through_it(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("wgan-gp", critic_steps=1)
     augment = watched(trainer)
     critic, _ = seen(trainer)
@@ -193,20 +209,20 @@ def test_the_critics_phase_has_no_graph_through_it(make_trainer):
     assert [images.requires_grad for images, _ in augment.applied] == [False, False, True]
 
 
-def test_it_works_in_fp32_whatever_the_networks_run_in(make_trainer):
+def test_it_works_in_fp32_whatever_the_networks_run_in(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("dcgan", precision="bf16")
     augment = watched(trainer)
     trainer.step()
     assert len(augment.applied) == 3  # where Watching has looked at type and autocast
 
 
-def losses(trainer, steps):
+def losses(trainer: Trainer, steps: int) -> dict[str, float]:
     for _ in range(steps):
         trainer.step()
     return trainer.telemetry.means()
 
 
-def test_every_model_trains_with_it(model, train, own_registry):
+def test_every_model_trains_with_it(model: str, train: Callable[..., TrainResult], own_registry: Path) -> None:
     """Other losses than without, finite, and resumed to the bit; flipped as well."""
     settings = {"report_every": 2, "checkpoint_every": 2, "flip": True}
     whole = train(model, steps=4, **settings, **AUGMENT)
@@ -222,7 +238,7 @@ def test_every_model_trains_with_it(model, train, own_registry):
 
 
 @pytest.mark.parametrize("name", [zoo().shortest(spec) for spec in zoo().all(Loss)])
-def test_every_loss_and_its_penalties_bear_it(name, make_trainer):
+def test_every_loss_and_its_penalties_bear_it(name: str, make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("dcgan", loss=name, options={"discriminator_norm": "none"}, **AUGMENT)
     assert all(torch.tensor(value).isfinite() for value in losses(trainer, 3).values())
     for network in (trainer.generator, trainer.discriminator):
@@ -230,7 +246,7 @@ def test_every_loss_and_its_penalties_bear_it(name, make_trainer):
         assert gradient(network).any()
 
 
-def test_the_policy_can_be_chosen(make_trainer):
+def test_the_policy_can_be_chosen(make_trainer: MakeTrainer) -> None:
     policies = [{"augment_options": {"policy": [name]}} for name in ("colour", "translation", "cutout")]
     found = [losses(make_trainer("vanilla", **AUGMENT, **policy), 2)["loss_d"] for policy in ({}, *policies)]
     assert len(set(found)) == 4
@@ -249,7 +265,7 @@ def test_the_policy_can_be_chosen(make_trainer):
         (["cutout", "cutout"], "policy names one or more of colour, translation and cutout, each once"),
     ],
 )
-def test_a_policy_that_there_is_none_of(make_trainer, policy, message):
+def test_a_policy_that_there_is_none_of(make_trainer: MakeTrainer, policy: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_trainer("vanilla", **AUGMENT, augment_options={"policy": policy})
     assert message in str(caught.value)
@@ -264,18 +280,22 @@ class NoOptions:
 
 
 class Shrinking:
-    def __init__(self, options):
+    def __init__(self, options: NoOptions) -> None:
         pass
 
-    def draw(self, count, shape, generator, device):
+    def draw(
+        self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
+    ) -> dict[str, torch.Tensor]:
         return {}
 
-    def apply(self, images, drawn):
+    def apply(self, images: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return images[:, :, 1:]
 
 
 class Failing(Shrinking):
-    def draw(self, count, shape, generator, device):
+    def draw(
+        self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
+    ) -> dict[str, torch.Tensor]:
         raise ZeroDivisionError("by zero\nand more")
 
 
@@ -290,10 +310,12 @@ class Failing(Shrinking):
         ),
     ],
 )
-def test_one_that_breaks_its_contract(monkeypatch, target, message, hint):
+def test_one_that_breaks_its_contract(
+    monkeypatch: pytest.MonkeyPatch, target: type[Shrinking], message: str, hint: str | None
+) -> None:
     """Found before the first step, and named."""
     module = types.ModuleType("somebodys_augmentation")
-    module.Mine = target
+    module.Mine = target  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     images = load_data("digits", zoo()).training
     recipe = setup.settle(resolve(zoo(), "vanilla", {"device": "cpu"}, native=images.shape))

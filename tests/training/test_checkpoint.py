@@ -1,6 +1,9 @@
 """Checkpoints: everything that the next step depends on, to the bit, and nothing that is damaged."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +14,15 @@ from safetensors import safe_open
 from ganzoo.errors import ExitCode, IntegrityError
 from ganzoo.training import checkpoint
 from ganzoo.training.precision import running_on
+from ganzoo.training.trainer import Trainer
+
+MakeTrainer = Callable[..., Trainer]
+Weights = Callable[[Trainer], dict[str, torch.Tensor]]
+Same = Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]
 
 
 @pytest.fixture
-def trained(make_trainer, tmp_path):
+def trained(make_trainer: MakeTrainer, tmp_path: Path) -> tuple[Trainer, Path]:
     """A narrow DCGAN after 2 steps, and its checkpoint."""
     trainer = make_trainer("dcgan", seed=1)
     trainer.step()
@@ -24,7 +32,9 @@ def trained(make_trainer, tmp_path):
     return trainer, path
 
 
-def test_the_next_step_is_the_same_to_the_bit(model, make_trainer, weights, same, tmp_path):
+def test_the_next_step_is_the_same_to_the_bit(
+    model: str, make_trainer: MakeTrainer, weights: Weights, same: Same, tmp_path: Path
+) -> None:
     trainer, restored = make_trainer(model, seed=1), make_trainer(model, seed=1)
     for _ in range(2):
         trainer.step()
@@ -38,7 +48,9 @@ def test_the_next_step_is_the_same_to_the_bit(model, make_trainer, weights, same
         restored.step()
 
 
-def test_what_is_read_is_not_the_seeds(trained, make_trainer, weights, same):
+def test_what_is_read_is_not_the_seeds(
+    trained: tuple[Trainer, Path], make_trainer: MakeTrainer, weights: Weights, same: Same
+) -> None:
     """A trainer that is elsewhere has, after reading, nothing of its own left."""
     trainer, path = trained
     other = make_trainer("dcgan", seed=1)
@@ -58,7 +70,14 @@ def test_what_is_read_is_not_the_seeds(trained, make_trainer, weights, same):
         ("dcgan", {"seed": 1, "generator": {"lr": 1e-3}}),
     ],
 )
-def test_one_of_another_training_is_refused(trained, make_trainer, weights, same, model, settings):
+def test_one_of_another_training_is_refused(
+    trained: tuple[Trainer, Path],
+    make_trainer: MakeTrainer,
+    weights: Weights,
+    same: Same,
+    model: str,
+    settings: dict[str, Any],
+) -> None:
     """Whether or not its tensors would fit; and nothing is taken from it."""
     _, path = trained
     other = make_trainer(model, **settings)
@@ -68,12 +87,14 @@ def test_one_of_another_training_is_refused(trained, make_trainer, weights, same
 
 
 @pytest.mark.parametrize("settings", [{"steps": 77}, {"threads": 2}, {"report_every": 3, "name": "other"}])
-def test_what_a_resumed_run_may_change_makes_no_other_training(trained, make_trainer, settings):
+def test_what_a_resumed_run_may_change_makes_no_other_training(
+    trained: tuple[Trainer, Path], make_trainer: MakeTrainer, settings: dict[str, Any]
+) -> None:
     _, path = trained
     checkpoint.read(make_trainer("dcgan", seed=1, **settings), path)
 
 
-def test_adams_state_has_its_parameters_memory_format(trained, make_trainer):
+def test_adams_state_has_its_parameters_memory_format(trained: tuple[Trainer, Path], make_trainer: MakeTrainer) -> None:
     """Fused Adam goes through memory in order: state in another format is another update, or a slow one."""
     _, path = trained
     restored = make_trainer("dcgan", seed=1)
@@ -86,7 +107,7 @@ def test_adams_state_has_its_parameters_memory_format(trained, make_trainer):
         assert state["exp_avg"].stride() == state["exp_avg_sq"].stride() == kernel.stride()
 
 
-def test_any_reader_of_safetensors_can_read_it(trained):
+def test_any_reader_of_safetensors_can_read_it(trained: tuple[Trainer, Path]) -> None:
     """No pickle, and no torch needed: names, shapes and the step are plain."""
     trainer, path = trained
     with safe_open(path, framework="np") as file:
@@ -100,12 +121,12 @@ def test_any_reader_of_safetensors_can_read_it(trained):
             assert f"generator-ema.{name}" in names
 
 
-def test_nothing_is_left_beside_it(trained):
+def test_nothing_is_left_beside_it(trained: tuple[Trainer, Path]) -> None:
     _, path = trained
     assert [entry.name for entry in path.parent.iterdir() if entry.is_file()] == [path.name]
 
 
-def refused(trainer, path):
+def refused(trainer: Trainer, path: Path) -> IntegrityError:
     with pytest.raises(IntegrityError) as caught:
         checkpoint.read(trainer, path)
     assert caught.value.exit_code == ExitCode.INTEGRITY
@@ -113,7 +134,7 @@ def refused(trainer, path):
 
 
 @pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.5, 0.999])
-def test_truncated(trained, part):
+def test_truncated(trained: tuple[Trainer, Path], part: float) -> None:
     trainer, path = trained
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
@@ -122,13 +143,13 @@ def test_truncated(trained, part):
     assert error.hint == "remove it, and --resume goes on from the one before"
 
 
-def test_gone(trained):
+def test_gone(trained: tuple[Trainer, Path]) -> None:
     trainer, path = trained
     path.unlink()
     assert str(refused(trainer, path)) == f"checkpoint {path} is missing"
 
 
-def test_of_another_step_than_its_name_says(trained):
+def test_of_another_step_than_its_name_says(trained: tuple[Trainer, Path]) -> None:
     trainer, path = trained
     other = path.with_name(f"step-{trainer.steps_done + 1:08d}.safetensors")
     path.rename(other)
@@ -136,7 +157,7 @@ def test_of_another_step_than_its_name_says(trained):
     assert str(refused(trainer, other)) == f"checkpoint {other} is damaged: {holds}"
 
 
-def test_without_our_metadata(trained):
+def test_without_our_metadata(trained: tuple[Trainer, Path]) -> None:
     from safetensors.torch import save
 
     trainer, path = trained
@@ -144,7 +165,7 @@ def test_without_our_metadata(trained):
     assert str(refused(trainer, path)).startswith(f"checkpoint {path} is damaged: ")
 
 
-def test_from_the_future(trained):
+def test_from_the_future(trained: tuple[Trainer, Path]) -> None:
     from safetensors.torch import save
 
     trainer, path = trained
@@ -154,7 +175,7 @@ def test_from_the_future(trained):
     assert error.hint == "pip install --upgrade ganzoo"
 
 
-def test_any_flipped_bit_is_refused(trained):
+def test_any_flipped_bit_is_refused(trained: tuple[Trainer, Path]) -> None:
     """Header or content: a resumed run must not go on from what was not saved."""
     trainer, path = trained
     data = path.read_bytes()
@@ -162,7 +183,7 @@ def test_any_flipped_bit_is_refused(trained):
 
     @settings(database=None)
     @given(bit=st.integers(0, header * 8 - 1) | st.integers(header * 8, len(data) * 8 - 1))
-    def flip(bit):
+    def flip(bit: int) -> None:
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
@@ -174,7 +195,7 @@ def test_any_flipped_bit_is_refused(trained):
     flip()
 
 
-def test_a_network_by_itself(make_trainer):
+def test_a_network_by_itself(make_trainer: MakeTrainer) -> None:
     """What the registry holds: the weights of one network, and refused by any other."""
     one, other = make_trainer("dcgan", seed=1), make_trainer("dcgan", seed=2)
     data = checkpoint.network_bytes(one.generator)
@@ -187,7 +208,7 @@ def test_a_network_by_itself(make_trainer):
         checkpoint.load_network(other.generator, data[:100], "dcgan:1")
 
 
-def test_going_back_moves_no_tensor(make_trainer, weights, same):
+def test_going_back_moves_no_tensor(make_trainer: MakeTrainer, weights: Weights, same: Same) -> None:
     """Weights and Adam's state keep their place in memory, where a CUDA graph would look for them."""
     trainer = make_trainer("dcgan", seed=1)
     beginning = checkpoint.take(trainer)
@@ -208,7 +229,7 @@ def test_going_back_moves_no_tensor(make_trainer, weights, same):
     assert [tensor.data_ptr() for tensor in [*trainer.generator.parameters(), *moments]] == places
 
 
-def test_scalars_travel_in_the_header(make_trainer, tmp_path):
+def test_scalars_travel_in_the_header(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     trainer, restored = make_trainer("vanilla"), make_trainer("vanilla")
     trainer.lr_factor = 0.5
     checkpoint.write(trainer, tmp_path / "file")
@@ -219,7 +240,7 @@ def test_scalars_travel_in_the_header(make_trainer, tmp_path):
     assert {group["lr"] for each in restored.optimizers.values() for group in each.param_groups} == {1e-4}
 
 
-def test_a_snapshot_is_of_its_moment(make_trainer):
+def test_a_snapshot_is_of_its_moment(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("dcgan")
     trainer.step()
     snapshot = checkpoint.take(trainer)
@@ -229,7 +250,7 @@ def test_a_snapshot_is_of_its_moment(make_trainer):
 
 
 @pytest.mark.gpu
-def test_a_snapshot_from_cuda_is_pinned_and_of_its_moment(make_trainer):
+def test_a_snapshot_from_cuda_is_pinned_and_of_its_moment(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("dcgan", device="cuda", executor="eager", deterministic=True)
     with running_on(torch.get_num_threads(), deterministic=True):
         trainer.step()

@@ -5,7 +5,9 @@ later may lie in. So a replay makes all that was let go, and all that later grap
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -16,24 +18,31 @@ from ganzoo.training import cudagraph, setup
 from ganzoo.training.cudagraph import CudaGraph
 from ganzoo.training.executors import Executor
 from ganzoo.training.objective import Phase
+from ganzoo.training.trainer import Trainer
+
+MakeTrainer = Callable[..., Trainer]
+Weights = Callable[[Trainer], dict[str, torch.Tensor]]
+Same = Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]
 
 STEPS = 4
-CAPTURED = []
+CAPTURED: list["Recorded"] = []
 """Into the pool that graphs share."""
 
-APART = []
-STREAMS = []
+APART: list["Recorded"] = []
+STREAMS: list["Stream"] = []
 
 
-class Recorded(TorchDispatchMode):
+class Recorded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Stands in for ``torch.cuda.CUDAGraph``."""
 
-    def __init__(self):
-        super().__init__()
-        self.operations = []
-        self.made = {}
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations: list[tuple[Callable[..., Any], Any, Any, Any]] = []
+        self.made: dict[int, torch.Tensor] = {}
 
-    def __torch_dispatch__(self, function, types, inputs=(), options=None):
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], types: Any, inputs: Any = (), options: dict[str, Any] | None = None
+    ) -> Any:
         result = function(*inputs, **(options or {}))
         known = {memory(each) for each in tree_leaves((inputs, options)) if isinstance(each, torch.Tensor)}
         fresh = [each for each in tree_leaves(result) if isinstance(each, torch.Tensor) and memory(each) not in known]
@@ -43,7 +52,7 @@ class Recorded(TorchDispatchMode):
         return result
 
     @torch.no_grad()
-    def replay(self):
+    def replay(self) -> None:
         for graph in CAPTURED[CAPTURED.index(self) + 1 :]:
             for each in graph.made.values():
                 spoil(each)
@@ -57,11 +66,12 @@ class Recorded(TorchDispatchMode):
                 mine.copy_(value)
 
 
-def memory(tensor):
-    return tensor.untyped_storage()._cdata
+def memory(tensor: torch.Tensor) -> int:
+    address: int = tensor.untyped_storage()._cdata
+    return address
 
 
-def let_go():
+def let_go() -> list[torch.Tensor]:
     """What graphs have made and nobody but their records holds any more."""
     records = [(graph.operations, list(graph.made.values())) for graph in CAPTURED]
     held = Counter(memory(each) for each in tree_leaves(records) if isinstance(each, torch.Tensor))
@@ -71,24 +81,24 @@ def let_go():
     return [each for each in made if torch._C._storage_Use_Count(memory(each)) <= held[memory(each)] + asking]
 
 
-def alias(tree):
+def alias(tree: Any) -> Any:
     """The same memory, without what autograd knows of it."""
     return tree_map_only(torch.Tensor, torch.Tensor.detach, tree)
 
 
-def spoil(tensor):
+def spoil(tensor: torch.Tensor) -> None:
     tensor.fill_(float("nan") if tensor.is_floating_point() else 0)
 
 
 class Stream:
-    def wait_stream(self, other):
+    def wait_stream(self, other: "Stream") -> None:
         pass
 
 
 @pytest.fixture(autouse=True)
-def _recording(monkeypatch):
+def _recording(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def graph(recorded, pool, stream, capture_error_mode):
+    def graph(recorded: Recorded, pool: str | None, stream: Stream, capture_error_mode: str) -> Iterator[None]:
         assert isinstance(stream, Stream)
         assert capture_error_mode == "thread_local"
         try:
@@ -99,7 +109,7 @@ def _recording(monkeypatch):
         (CAPTURED if pool else APART).append(recorded)
 
     @contextmanager
-    def stream(_):
+    def stream(_: Stream) -> Iterator[None]:
         yield
 
     for each in (CAPTURED, APART, STREAMS):
@@ -118,10 +128,10 @@ def _recording(monkeypatch):
 
 
 @pytest.fixture
-def captured(make_trainer):
-    def make(model, **settings):
+def captured(make_trainer: MakeTrainer) -> MakeTrainer:
+    def make(model: str, **settings: Any) -> Trainer:
         trainer = make_trainer(model, **settings)
-        notes = []
+        notes: list[str] = []
         trainer.prepare(notes.append)
         assert notes == []
         assert type(trainer._executor) is CudaGraph
@@ -132,7 +142,15 @@ def captured(make_trainer):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("critic_steps", [1, 2])
-def test_replayed_is_eager_to_the_bit(model, precision, critic_steps, captured, make_trainer, weights, same):
+def test_replayed_is_eager_to_the_bit(
+    model: str,
+    precision: str,
+    critic_steps: int,
+    captured: MakeTrainer,
+    make_trainer: MakeTrainer,
+    weights: Weights,
+    same: Same,
+) -> None:
     """Weights, buffers and optimizers after some steps, and what was logged."""
     settings = {"precision": precision, "critic_steps": critic_steps}
     replayed, eager = captured(model, **settings), make_trainer(model, **settings)
@@ -153,7 +171,9 @@ def test_replayed_is_eager_to_the_bit(model, precision, critic_steps, captured, 
     ],
     ids=["r1-lazy", "rpgan-augmented", "schedule"],
 )
-def test_other_recipes_are_too(settings, captured, make_trainer, weights, same):
+def test_other_recipes_are_too(
+    settings: dict[str, Any], captured: MakeTrainer, make_trainer: MakeTrainer, weights: Weights, same: Same
+) -> None:
     settings = {"critic_steps": 1, "options": {"width": 8}, **settings}
     replayed, eager = captured("wgan-gp", **settings), make_trainer("wgan-gp", **settings)
     for _ in range(STEPS):
@@ -162,24 +182,27 @@ def test_other_recipes_are_too(settings, captured, make_trainer, weights, same):
     assert same(weights(replayed), weights(eager))
 
 
-def test_capturing_moves_nothing(model, captured, make_trainer, weights):
+def test_capturing_moves_nothing(
+    model: str, captured: MakeTrainer, make_trainer: MakeTrainer, weights: Weights
+) -> None:
     fresh = weights(make_trainer(model))
     for key, value in weights(captured(model)).items():
         assert torch.equal(value, fresh[key]) if key in fresh else not value.any(), key
 
 
-def test_one_graph_a_phase(captured):
+def test_one_graph_a_phase(captured: MakeTrainer) -> None:
     """The generator's two first; then images without a graph, the critic with its lazy penalty, and without it."""
     trainer = captured("wgan-gp", critic_steps=2, penalties={"r1": {"weight": 1.0, "every": 4}}, loss="hinge")
     for _ in range(STEPS + 1):
         trainer.step()
     executor = trainer._executor
+    assert isinstance(executor, CudaGraph)
     assert list(executor._captured) == [Phase("generator"), Phase("discriminator", (0,)), Phase("discriminator")]
-    assert [made.graph for made in executor._made.values()] == [CAPTURED[0], CAPTURED[2]]
+    assert [made.graph for made in executor._made.values()] == [CAPTURED[0], CAPTURED[2]]  # type: ignore[comparison-overlap]
     assert len(CAPTURED) == 5
 
 
-def test_the_critic_is_frozen_in_the_generators_graph(make_trainer):
+def test_the_critic_is_frozen_in_the_generators_graph(make_trainer: MakeTrainer) -> None:
     """Whichever phase is captured first."""
     for network in ("discriminator", "generator"):
         trainer = make_trainer("dcgan")
@@ -190,49 +213,56 @@ def test_the_critic_is_frozen_in_the_generators_graph(make_trainer):
     assert first == second
 
 
-def test_a_step_leaves_nothing_behind(captured):
+def test_a_step_leaves_nothing_behind(captured: MakeTrainer) -> None:
     """The critic's copy of the images is not a part of their tape, which would grow with each step."""
     trainer = captured("vanilla")
     trainer.step()
     trainer.step()
-    fakes = [graph.fake for graph in trainer._executor._captured.values() if graph.fake is not None]
+    executor = trainer._executor
+    assert isinstance(executor, CudaGraph)
+    fakes = [graph.fake for graph in executor._captured.values() if graph.fake is not None]
     assert [(fake.requires_grad, fake.grad_fn) for fake in fakes] == [(False, None)]
 
 
 class Replacing(torch.nn.Module):
     """Another tensor in the place of its buffer in each pass: a graph would write into the first for ever."""
 
-    def __init__(self, network):
+    mean: torch.Tensor
+
+    def __init__(self, network: torch.nn.Module) -> None:
         super().__init__()
         self.network, self.latent_dim = network, network.latent_dim
         self.register_buffer("mean", torch.zeros(()))
 
-    def forward(self, z, labels):
+    def forward(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         self.mean = self.mean.lerp(z.mean(), 0.1)
-        return self.network(z, labels)
+        images: torch.Tensor = self.network(z, labels)
+        return images
 
 
-def test_a_buffer_that_is_replaced_is_told(make_trainer):
+def test_a_buffer_that_is_replaced_is_told(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("vanilla")
     trainer.objective.generator = Replacing(trainer.generator)
-    notes = []
+    notes: list[str] = []
     trainer.prepare(notes.append)
     said = "RuntimeError: Replacing replaces its buffer 'mean' instead of writing into it"
     assert notes == [f"executor cudagraph is not used, and eager is: {said}"]
 
 
-def test_a_capture_that_fails_is_not_used(make_trainer, monkeypatch, weights, same):
+def test_a_capture_that_fails_is_not_used(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch, weights: Weights, same: Same
+) -> None:
     trainer, fresh = make_trainer("dcgan"), make_trainer("dcgan")
     monkeypatch.setattr(cudagraph, "WARM_UPS", 1)
 
-    def fails(recorded, function, *given):
+    def fails(recorded: Recorded, function: Callable[..., Any], *given: Any) -> Any:
         if function is torch.ops.aten.zeros.default:
             return record(recorded, function, *given)
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
     record = Recorded.__torch_dispatch__
     monkeypatch.setattr(Recorded, "__torch_dispatch__", fails)
-    notes = []
+    notes: list[str] = []
     trainer.prepare(notes.append)
     said = "RuntimeError: operation not permitted when stream is capturing"
     assert notes == [f"executor cudagraph is not used, and eager is: {said}"]

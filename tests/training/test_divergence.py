@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,54 +13,62 @@ from safetensors import safe_open
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.training.run import Run
+from ganzoo.training.step import Step
 from ganzoo.training.trainer import Trainer
 from ganzoo_plugins.losses.losses import NonSaturating
 from ganzoo_registry import Registry
 
 NAN, INFINITY = float("nan"), float("inf")
 CHECKPOINTS = Path("runs/vanilla/1/checkpoints")
+Fault = tuple[str, Callable[..., Any]]
 
 
 class Faults:
     """What happens in which steps; each only as often as it is given: ``{7: [fault], 9: [fault, fault]}``."""
 
-    def __init__(self, at):
+    def __init__(self, at: Mapping[int, list[Fault]]) -> None:
         self.left = {step: list(faults) for step, faults in at.items()}
         self.now = 0
-        self.rates = {}
+        self.rates: dict[int, float] = {}
 
-    def next(self, kind):
+    def next(self, kind: str) -> Fault | None:
         """The fault of the step that is taken, if it is of this kind; it is then over."""
         faults = self.left.get(self.now, [])
         return faults.pop(0) if faults and faults[0][0] == kind else None
 
 
+Train = Callable[..., tuple[int, str, Faults]]
+
+
 @pytest.fixture
-def train(tmp_path, monkeypatch, capsys):
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Train:
     """Train a narrow vanilla for 20 steps with faults; returns exit code, stderr and the faults.
 
     A fault is ``(role, loss -> loss)`` or ``("weights", trainer -> None)``; steps are counted as the progress bar does.
     """
     monkeypatch.chdir(tmp_path)
 
-    def run(at, *arguments, model="vanilla", steps=20):
+    def run(
+        at: Mapping[int, list[Fault]], *arguments: str, model: str = "vanilla", steps: int = 20
+    ) -> tuple[int, str, Faults]:
         faults = Faults(at)
         take_step = Trainer.step
 
-        def step(trainer):
+        def step(trainer: Trainer) -> None:
             faults.now = trainer.steps_done + 1
             if fault := faults.next("weights"):
                 fault[1](trainer)
             take_step(trainer)
             faults.rates[faults.now] = trainer.optimizers["generator"].param_groups[0]["lr"]
 
-        def broken(role):
+        def broken(role: str) -> Callable[[NonSaturating, Step], torch.Tensor]:
             sound = getattr(NonSaturating, role)
 
-            def loss(self, step):
+            def loss(self: NonSaturating, step: Step) -> torch.Tensor:
                 value = sound(self, step)
                 fault = faults.next(role)
-                return fault[1](value, step) if fault else value
+                worse: torch.Tensor = fault[1](value, step) if fault else value
+                return worse
 
             return loss
 
@@ -74,16 +83,16 @@ def train(tmp_path, monkeypatch, capsys):
     return run
 
 
-def times(value):
+def times(value: float) -> Callable[[torch.Tensor, Step], torch.Tensor]:
     return lambda loss, step: loss * value
 
 
-def with_a_bad_gradient(loss, step):
+def with_a_bad_gradient(loss: torch.Tensor, step: Step) -> torch.Tensor:
     """Finite itself, but sqrt'(0) = infinity, and infinity times zero is not a number."""
     return loss + (0 * step.fake.logits).sum().sqrt()
 
 
-def with_an_infinite_gradient(loss, step):
+def with_an_infinite_gradient(loss: torch.Tensor, step: Step) -> torch.Tensor:
     return loss + (step.fake.logits - step.fake.logits.detach()).sum().abs().sqrt()
 
 
@@ -97,7 +106,7 @@ def spike(trainer: Trainer) -> None:
         parameter.data.mul_(1e30)
 
 
-def saved_steps():
+def saved_steps() -> list[int]:
     """The steps of the checkpoints, all of which hold finite numbers only."""
     paths = sorted(CHECKPOINTS.iterdir())
     for path in paths:
@@ -106,7 +115,7 @@ def saved_steps():
     return [int(path.stem.removeprefix("step-")) for path in paths]
 
 
-def registered():
+def registered() -> list[str]:
     return Registry(Path(os.environ["GANZOO_REGISTRY"])).names()
 
 
@@ -117,7 +126,7 @@ def events() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("role", ["discriminator", "generator"])
 @pytest.mark.parametrize("value", [NAN, INFINITY])
-def test_one_bad_loss(train, role, value):
+def test_one_bad_loss(train: Train, role: str, value: float) -> None:
     """The step is named, and what was trained from the checkpoint on is forgotten."""
     code, errors, faults = train({7: [(role, times(value))]}, "--set", "checkpoint_every=3")
     assert code == 0
@@ -129,7 +138,7 @@ def test_one_bad_loss(train, role, value):
     assert registered() == ["vanilla"]
 
 
-def test_before_the_first_checkpoint(train):
+def test_before_the_first_checkpoint(train: Train) -> None:
     """The run goes back to where it began, which needs no file."""
     code, errors, _ = train({3: [("generator", times(NAN))]})
     assert code == 0
@@ -138,7 +147,7 @@ def test_before_the_first_checkpoint(train):
 
 
 @pytest.mark.parametrize(("precision", "hint"), [("bf16", ", or --set precision=fp32"), ("fp32", "")])
-def test_the_advice_fits(train, precision, hint):
+def test_the_advice_fits(train: Train, precision: str, hint: str) -> None:
     """In fp32 there is nothing to widen, and before the first checkpoint there is none."""
     bad = {3: [("generator", times(NAN))], 5: [("generator", times(NAN))]}
     _, errors, _ = train(bad, "--precision", precision)
@@ -146,7 +155,7 @@ def test_the_advice_fits(train, precision, hint):
 
 
 @pytest.mark.parametrize("second", [9, 20])
-def test_the_second_time_it_ends(train, second):
+def test_the_second_time_it_ends(train: Train, second: int) -> None:
     bad = {7: [("generator", times(NAN))], second: [("generator", times(NAN))]}
     code, errors, _ = train(bad, "--set", "checkpoint_every=4", "--set", "report_every=2")
     assert code == ExitCode.FAILURE
@@ -167,7 +176,7 @@ def test_the_second_time_it_ends(train, second):
     assert not registered()
 
 
-def test_a_loss_that_is_always_bad(train):
+def test_a_loss_that_is_always_bad(train: Train) -> None:
     code, errors, _ = train({7: [("generator", times(NAN))] * 2})
     assert code == ExitCode.FAILURE
     assert "diverged a second time: the loss of step 7 is not a finite number" in errors
@@ -188,7 +197,9 @@ def test_a_loss_that_is_always_bad(train):
     ],
     ids=["at a checkpoint", "between two", "in the last step"],
 )
-def test_a_finite_loss_with_a_bad_gradient(train, bad, arguments, found):
+def test_a_finite_loss_with_a_bad_gradient(
+    train: Train, bad: Callable[[torch.Tensor, Step], torch.Tensor], arguments: list[str], found: str
+) -> None:
     """Where it costs nothing the next loss shows it; and no checkpoint is written without a look at the weights."""
     code, errors, _ = train({7: [("generator", bad)]}, *arguments)
     assert code == 0
@@ -198,7 +209,7 @@ def test_a_finite_loss_with_a_bad_gradient(train, bad, arguments, found):
 
 
 @pytest.mark.parametrize("fault", [with_bad_weights, spike])
-def test_weights_that_break_between_two_steps(train, fault):
+def test_weights_that_break_between_two_steps(train: Train, fault: Callable[[Trainer], None]) -> None:
     code, errors, _ = train({8: [("weights", fault)]}, "--set", "checkpoint_every=5")
     assert code == 0
     assert "the loss of step 8 is not a finite number: back to step 5" in errors or "after step 8" in errors
@@ -206,7 +217,7 @@ def test_weights_that_break_between_two_steps(train, fault):
     assert max(saved_steps()) == 20
 
 
-def test_a_learning_rate_that_is_too_high(train):
+def test_a_learning_rate_that_is_too_high(train: Train) -> None:
     """Real divergence, which half the rate does not cure: it ends with a report, and with nothing bad kept."""
     rates = ["--set", "generator.lr=1e30", "--set", "discriminator.lr=1e30", "--set", "precision=fp32"]
     code, errors, _ = train({}, *rates)
@@ -220,7 +231,7 @@ def last_checkpoint() -> bytes:
     return sorted(CHECKPOINTS.iterdir())[-1].read_bytes()
 
 
-def test_what_follows_a_recovery_is_resumed_to_the_bit(train):
+def test_what_follows_a_recovery_is_resumed_to_the_bit(train: Train) -> None:
     """The halved rate is in the checkpoint, and so is that there was a recovery."""
     bad = {7: [("generator", times(NAN))]}
     every = ["--set", "checkpoint_every=4", "--set", "report_every=4"]
@@ -232,14 +243,16 @@ def test_what_follows_a_recovery_is_resumed_to_the_bit(train):
     assert events() == told
 
 
-def test_a_run_that_is_resumed_after_a_recovery_has_had_its_chance(train, monkeypatch, capsys):
+def test_a_run_that_is_resumed_after_a_recovery_has_had_its_chance(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert train({7: [("generator", times(NAN))]}, "--set", "checkpoint_every=10")[0] == 0
     monkeypatch.setattr(NonSaturating, "generator", lambda self, step: step.fake.logits.mean() * NAN)
     assert main(["train", "--resume", "last", "--steps", "25", "--no-export"]) == ExitCode.FAILURE
     assert "diverged a second time: the loss of step 21 " in capsys.readouterr().err
 
 
-def test_what_was_told_of_forgotten_steps_is_forgotten(train):
+def test_what_was_told_of_forgotten_steps_is_forgotten(train: Train) -> None:
     """Reports and samples after the step that it goes back to come again, once each."""
     every = ["--set", "report_every=2", "--set", "preview_every=2", "--set", "checkpoint_every=10"]
     code, _, _ = train({17: [("discriminator", times(NAN))]}, *every)
@@ -250,8 +263,8 @@ def test_what_was_told_of_forgotten_steps_is_forgotten(train):
 
 
 @pytest.mark.parametrize("writes", ["rewind", "record_event"])
-def test_a_recovery_that_cannot_be_recorded_goes_on(train, monkeypatch, writes):
-    def full(self, *_):
+def test_a_recovery_that_cannot_be_recorded_goes_on(train: Train, monkeypatch: pytest.MonkeyPatch, writes: str) -> None:
+    def full(self: Run, *_: object) -> None:
         if (self.directory / "metrics.jsonl").exists():
             raise GanzooError("the disk is full")
 

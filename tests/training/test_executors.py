@@ -1,15 +1,26 @@
 """Executors: each computes what the eager one does, for every registered model, or is not used."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import torch
 
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.training import cudagraph, executors, selftest, trainer
-from ganzoo.training.executors import Compiled, Executor, choose_executor
-from ganzoo.training.objective import Phase
+from ganzoo.training import cudagraph, selftest, trainer
+from ganzoo.training.batch import Batch
+from ganzoo.training.executors import Compiled, Executor, Logged, choose_executor
+from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.optimization import Optimization
+from ganzoo.training.ranks import Ranks
 from ganzoo.training.selftest import gradient, mismatch, relative, unmoved
+from ganzoo.training.trainer import Trainer
+
+MakeTrainer = Callable[..., Trainer]
+Using = Callable[..., tuple[Trainer, list[str]]]
+Weights = Callable[[Trainer], dict[str, torch.Tensor]]
+Same = Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 STEPS = 3
@@ -18,14 +29,14 @@ STEPS = 3
 class AotEager(Compiled):
     """Traced like any compiled phase, backward passes and all, and then run operation by operation: no compiler."""
 
-    def __init__(self, objective, optimizations, ranks):
+    def __init__(self, objective: Objective, optimizations: Mapping[Network, Optimization], ranks: Ranks) -> None:
         super().__init__(objective, optimizations, ranks, backend="aot_eager")
 
 
 class Wrong(AotEager):
     """Its gradients are one per cent too long."""
 
-    def learn(self, phase, batch, images, scale):
+    def learn(self, phase: Phase, batch: Batch, images: torch.Tensor | None, scale: torch.Tensor | None) -> Logged:
         logged = super().learn(phase, batch, images, scale)
         for weight in self.objective.network(phase).parameters():
             if weight.grad is not None:
@@ -34,18 +45,18 @@ class Wrong(AotEager):
 
 
 class Broken(Executor):
-    def gradients(self, phase, batch, fake, scale):
+    def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Logged:
         raise RuntimeError("no compiler\nand more")
 
 
 @pytest.fixture
-def using(monkeypatch, make_trainer):
+def using(monkeypatch: pytest.MonkeyPatch, make_trainer: MakeTrainer) -> Using:
     """A trainer whose fast executor is ``kind``, made ready; and what it noted."""
 
-    def make(kind, model, **settings):
+    def make(kind: type[Executor], model: str, **settings: Any) -> tuple[Trainer, list[str]]:
         monkeypatch.setattr(trainer, "EXECUTORS", {"compile": kind})
         made = make_trainer(model, executor="compile", **settings)
-        notes = []
+        notes: list[str] = []
         made.prepare(notes.append)
         return made, notes
 
@@ -53,7 +64,9 @@ def using(monkeypatch, make_trainer):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_traced_is_eager_to_the_bit(model, precision, using, make_trainer, weights, same):
+def test_traced_is_eager_to_the_bit(
+    model: str, precision: str, using: Using, make_trainer: MakeTrainer, weights: Weights, same: Same
+) -> None:
     """Weights, buffers and optimizers after some steps, and what was logged."""
     traced, notes = using(AotEager, model, precision=precision, critic_steps=2)
     assert notes == []
@@ -75,7 +88,9 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("settings", LOSSES.values(), ids=LOSSES)
-def test_other_losses_are_too(settings, using, make_trainer, weights, same):
+def test_other_losses_are_too(
+    settings: dict[str, Any], using: Using, make_trainer: MakeTrainer, weights: Weights, same: Same
+) -> None:
     settings = {"critic_steps": 1, "options": {"width": 8}, **settings}
     traced, notes = using(AotEager, "wgan-gp", **settings)
     assert notes == []
@@ -86,7 +101,9 @@ def test_other_losses_are_too(settings, using, make_trainer, weights, same):
     assert same(weights(traced), weights(eager))
 
 
-def test_every_set_of_penalties_and_every_part_has_its_variant(using, make_trainer, weights, same):
+def test_every_set_of_penalties_and_every_part_has_its_variant(
+    using: Using, make_trainer: MakeTrainer, weights: Weights, same: Same
+) -> None:
     """Four sets, each for the first part and for those that add to it: more than torch compiles by default."""
     lazy = {"r1": {"weight": 0.1, "every": 2}, "r2": {"weight": 0.1, "every": 3}}
     settings = {"loss": "rpgan", "penalties": lazy, "critic_steps": 1, "accumulate": 2, "options": {"width": 8}}
@@ -99,19 +116,21 @@ def test_every_set_of_penalties_and_every_part_has_its_variant(using, make_train
     assert same(weights(traced), weights(eager))
 
 
-def test_the_self_test_moves_nothing(model, using, make_trainer, weights, same):
+def test_the_self_test_moves_nothing(
+    model: str, using: Using, make_trainer: MakeTrainer, weights: Weights, same: Same
+) -> None:
     tried, _ = using(AotEager, model)
     assert same(weights(tried), weights(make_trainer(model)))
     assert all(weight.grad is None for weight in tried.generator.parameters())
 
 
-def test_one_that_computes_otherwise_is_not_used(model, using):
+def test_one_that_computes_otherwise_is_not_used(model: str, using: Using) -> None:
     made, (note,) = using(Wrong, model)
     assert type(made._executor) is Executor
     assert note.startswith("executor compile is not used, and eager is: its gradient of the discriminator is 0.01")
 
 
-def test_one_that_fails_is_not_used(using, make_trainer, weights, same):
+def test_one_that_fails_is_not_used(using: Using, make_trainer: MakeTrainer, weights: Weights, same: Same) -> None:
     made, (note,) = using(Broken, "vanilla")
     assert note == "executor compile is not used, and eager is: RuntimeError: no compiler"
     eager = make_trainer("vanilla")
@@ -120,14 +139,14 @@ def test_one_that_fails_is_not_used(using, make_trainer, weights, same):
     assert same(weights(made), weights(eager))
 
 
-def test_a_penalty_that_lost_its_gradient_is_seen(using, monkeypatch):
+def test_a_penalty_that_lost_its_gradient_is_seen(using: Using, monkeypatch: pytest.MonkeyPatch) -> None:
     """As torch 2.11 compiles one: the value is right, and its gradient is gone."""
 
     class Dropping(Executor):
-        def gradients(self, phase, batch, fake, scale):
+        def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Logged:
             real = torch.autograd.grad
 
-            def without_graph(*arguments, **options):
+            def without_graph(*arguments: Any, **options: Any) -> tuple[torch.Tensor, ...]:
                 return tuple(each.detach() for each in real(*arguments, **options))
 
             with monkeypatch.context() as patch:
@@ -139,12 +158,12 @@ def test_a_penalty_that_lost_its_gradient_is_seen(using, monkeypatch):
     assert type(made._executor) is Executor
 
 
-def test_lazy_penalties_are_tried_with_and_without(make_trainer):
+def test_lazy_penalties_are_tried_with_and_without(make_trainer: MakeTrainer) -> None:
     made = make_trainer("vanilla", penalties={"r1": {"weight": 1.0, "every": 4}, "r2": {"weight": 1.0, "every": 2}})
     assert made._dues() == [(1,), (0, 1), ()] or set(made._dues()) == {(0, 1), (1,), ()}
 
 
-def test_bf16_gradients_are_those_of_fp32(model, make_trainer):
+def test_bf16_gradients_are_those_of_fp32(model: str, make_trainer: MakeTrainer) -> None:
     """Within 20 %, and in the same direction: cosine at least 0.98."""
     found = {}
     for precision in ("fp32", "bf16"):
@@ -156,7 +175,7 @@ def test_bf16_gradients_are_those_of_fp32(model, make_trainer):
         assert torch.dot(rounded, exact) / (rounded.norm() * exact.norm()) > 0.98
 
 
-def test_unmoved_puts_everything_back(make_trainer, weights, same):
+def test_unmoved_puts_everything_back(make_trainer: MakeTrainer, weights: Weights, same: Same) -> None:
     made = make_trainer("dcgan")
     before = weights(made)
     batch = made.batches.draw(0, 0)
@@ -167,7 +186,7 @@ def test_unmoved_puts_everything_back(make_trainer, weights, same):
     assert same(weights(made), before)
 
 
-def test_eager_passes_its_own_self_test(model, make_trainer):
+def test_eager_passes_its_own_self_test(model: str, make_trainer: MakeTrainer) -> None:
     made = make_trainer(model, precision="bf16")
     batch = made.batches.draw(0, 0)
     phases = [(Phase("discriminator", made._dues()[0]), batch), (Phase("generator"), batch)]
@@ -179,18 +198,18 @@ def test_eager_passes_its_own_self_test(model, make_trainer):
     ("name", "device", "chosen"),
     [("auto", CPU, "eager"), ("auto", CUDA, "cudagraph"), ("eager", CUDA, "eager"), ("compile", CPU, "compile")],
 )
-def test_choices(name, device, chosen):
+def test_choices(name: str, device: torch.device, chosen: str) -> None:
     assert choose_executor(name, device) == chosen
 
 
 @pytest.mark.parametrize(("ranks", "accumulate"), [(2, 1), (1, 2)])
-def test_auto_captures_only_whole_updates(ranks, accumulate):
+def test_auto_captures_only_whole_updates(ranks: int, accumulate: int) -> None:
     assert choose_executor("auto", CUDA, ranks, accumulate) == "eager"
     with pytest.raises(UsageError, match="holds a whole update"):
         choose_executor("cudagraph", CUDA, ranks, accumulate)
 
 
-def test_cudagraph_without_cuda():
+def test_cudagraph_without_cuda() -> None:
     with pytest.raises(UsageError) as caught:
         choose_executor("cudagraph", CPU)
     assert str(caught.value) == "executor 'cudagraph' needs a CUDA device, and this run is on cpu"
@@ -198,24 +217,24 @@ def test_cudagraph_without_cuda():
     assert caught.value.exit_code == ExitCode.USAGE
 
 
-def test_compile_on_a_torch_that_drops_the_penalty(monkeypatch):
-    monkeypatch.setattr(executors.torch, "__version__", "2.11.0+cu128")
+def test_compile_on_a_torch_that_drops_the_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", "2.11.0+cu128")
     with pytest.raises(UsageError) as caught:
         choose_executor("compile", CPU)
     assert str(caught.value) == "executor 'compile' needs torch 2.13, and this is 2.11.0+cu128"
     assert choose_executor("eager", CPU) == "eager"
 
 
-def test_the_relative_error_of_other_shapes_is_infinite():
+def test_the_relative_error_of_other_shapes_is_infinite() -> None:
     assert relative(torch.ones(2), torch.ones(3)) == math.inf
 
 
-def test_sets_of_penalties_are_found_without_walking_through_the_steps(make_trainer):
+def test_sets_of_penalties_are_found_without_walking_through_the_steps(make_trainer: MakeTrainer) -> None:
     lazy = {name: {"weight": 1.0, "every": every} for name, every in (("r1", 1_000_003), ("r2", 999_983))}
     assert make_trainer("vanilla", penalties=lazy)._dues() == [(1,), (0, 1), (0,), ()]
 
 
-def test_compiling_leaves_no_switch_behind(using):
+def test_compiling_leaves_no_switch_behind(using: Using) -> None:
     before = torch._dynamo.config.trace_autograd_ops, torch._inductor.config.fallback_random
     made, notes = using(AotEager, "vanilla")
     made.step()
@@ -223,10 +242,10 @@ def test_compiling_leaves_no_switch_behind(using):
     assert (torch._dynamo.config.trace_autograd_ops, torch._inductor.config.fallback_random) == before == (False, False)
 
 
-def test_compiling_leaves_others_compiled_functions(using):
+def test_compiling_leaves_others_compiled_functions(using: Using) -> None:
     traced = []
 
-    def count(graph, _):
+    def count(graph: torch.fx.GraphModule, _: object) -> torch.fx.GraphModule:
         traced.append(graph)
         return graph
 
@@ -237,30 +256,30 @@ def test_compiling_leaves_others_compiled_functions(using):
     assert len(traced) == 1
 
 
-def test_unmoved_knows_buffers_that_no_checkpoint_has(make_trainer):
+def test_unmoved_knows_buffers_that_no_checkpoint_has(make_trainer: MakeTrainer) -> None:
     made = make_trainer("vanilla")
     made.generator.register_buffer("seen", seen := torch.zeros(()), persistent=False)
     made.generator.register_buffer("replaced", replaced := torch.zeros(()))
     with unmoved(made.objective):
-        made.generator.seen += 1
+        made.generator.seen += 1  # type: ignore[assignment, operator]
         made.generator.replaced = torch.ones(())
     assert made.generator.seen is seen
     assert made.generator.replaced is replaced
     assert not seen
 
 
-def drawing(network):
+def drawing(network: torch.nn.Module) -> None:
     """Noise of the size of the activations, as many generators add it."""
     network.register_forward_hook(lambda _network, _inputs, images: images + torch.randn_like(images))
 
 
-def remembering(network):
+def remembering(network: torch.nn.Module) -> None:
     """Each run depends on how many there were, and the count is another tensor each time."""
     network.register_buffer("runs", torch.ones(()))
 
-    def count(network, inputs, images):
-        network.runs = network.runs + 1
-        return images * network.runs
+    def count(network: torch.nn.Module, inputs: object, images: torch.Tensor) -> torch.Tensor:
+        network.runs = network.runs + 1  # type: ignore[assignment, operator]
+        return images * network.runs  # type: ignore[operator]
 
     network.register_forward_hook(count)
 
@@ -268,7 +287,7 @@ def remembering(network):
 class Stale(Executor):
     """As a CUDA graph reads the tensor that was there when it was captured."""
 
-    def generate(self, batch, *, graph):
+    def generate(self, batch: Batch, *, graph: bool) -> torch.Tensor:
         before = self.objective.generator.runs
         try:
             return super().generate(batch, graph=graph)
@@ -280,7 +299,9 @@ class Stale(Executor):
     ("change", "kind", "fails"),
     [(drawing, Executor, False), (drawing, Wrong, True), (remembering, Executor, False), (remembering, Stale, True)],
 )
-def test_networks_with_a_life_of_their_own(change, kind, fails, make_trainer):
+def test_networks_with_a_life_of_their_own(
+    change: Callable[[torch.nn.Module], None], kind: type[Executor], fails: bool, make_trainer: MakeTrainer
+) -> None:
     made = make_trainer("vanilla")
     change(made.generator)
     fast = kind(made.objective, made._optimizations, made.ranks)
@@ -289,14 +310,16 @@ def test_networks_with_a_life_of_their_own(change, kind, fails, make_trainer):
 
 
 @pytest.mark.parametrize("steps", [0, 1])
-def test_what_a_failed_capture_moved_is_put_back(make_trainer, weights, same, steps):
+def test_what_a_failed_capture_moved_is_put_back(
+    make_trainer: MakeTrainer, weights: Weights, same: Same, steps: int
+) -> None:
     made = make_trainer("dcgan")
     for _ in range(steps):
         made.step()
     before = weights(made)
     optimization = made._optimizations["discriminator"]
 
-    def capture():
+    def capture() -> None:
         made.ready(Phase("discriminator"))
         made._executor.learn(Phase("discriminator"), made.batches.draw(0, 0), None, None)
         optimization.step()

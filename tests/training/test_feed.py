@@ -2,10 +2,14 @@
 
 import gc
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ganzoo.config import RunConfig, merge
 from ganzoo.data import ImageSet
@@ -14,46 +18,47 @@ from ganzoo.training import checkpoint, feed, setup
 from ganzoo.training.draws import Order
 from ganzoo.training.feed import AHEAD, RESIDENT_SHARE, Resident, Streamed, open_feed
 from ganzoo.training.precision import Precision
+from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
 
 CPU = torch.device("cpu")
 IN_FP32 = Precision("fp32", CPU)
 
 
-def image_set(pixels, labels=True):
-    given = {"labels": np.arange(len(pixels)) % 4, "class_names": tuple("abcd")} if labels else {}
+def image_set(pixels: NDArray[np.uint8], labels: bool = True) -> ImageSet:
+    given: dict[str, Any] = {"labels": np.arange(len(pixels)) % 4, "class_names": tuple("abcd")} if labels else {}
     return ImageSet(pixels=pixels, **given)
 
 
 @pytest.fixture(params=[1, 3], ids=["grey", "colour"])
-def stored(request):
+def stored(request: pytest.FixtureRequest) -> ImageSet:
     """40 images in memory."""
     return image_set(np.random.default_rng(0).integers(0, 256, (40, request.param, 8, 8), np.uint8))
 
 
 @pytest.fixture
-def mapped(stored, tmp_path):
+def mapped(stored: ImageSet, tmp_path: Path) -> ImageSet:
     """The same, in a file that is mapped into memory."""
     np.save(tmp_path / "images.npy", stored.pixels)
     return image_set(np.load(tmp_path / "images.npy", mmap_mode="r"))
 
 
-def opened(images, batch=6, critic_steps=2, seed=5):
+def opened(images: ImageSet, batch: int = 6, critic_steps: int = 2, seed: int = 5) -> feed.Feed:
     config = RunConfig(model="m", architecture="a", loss="l", seed=seed, batch=batch, critic_steps=critic_steps)
     return open_feed(images, IN_FP32, config)
 
 
-def rows(images, step, phase):
+def rows(images: ImageSet, step: int, phase: int) -> NDArray[np.int64]:
     return Order(5, len(images), 6).rows(step, phase).numpy()
 
 
 @pytest.fixture
-def jobs(monkeypatch):
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The positions that a streaming feed sets out to read, in order."""
     positions = []
     job = Streamed._job
 
-    def recorded(self, step, phase):
+    def recorded(self: Streamed, step: int, phase: int) -> Callable[[], torch.Tensor]:
         positions.append((step, phase))
         return job(self, step, phase)
 
@@ -61,7 +66,7 @@ def jobs(monkeypatch):
     return positions
 
 
-def test_what_is_in_memory_is_resident_and_what_is_mapped_is_streamed(stored, mapped):
+def test_what_is_in_memory_is_resident_and_what_is_mapped_is_streamed(stored: ImageSet, mapped: ImageSet) -> None:
     assert isinstance(opened(stored), Resident)
     assert isinstance(opened(stored.take(slice(7, 30))), Resident)
     assert isinstance(opened(mapped), Streamed)
@@ -73,7 +78,7 @@ def test_what_is_in_memory_is_resident_and_what_is_mapped_is_streamed(stored, ma
 
 
 @pytest.mark.parametrize("free", [10**6, 3 * 10**9])
-def test_a_cuda_device_takes_a_share_of_its_free_memory(monkeypatch, free):
+def test_a_cuda_device_takes_a_share_of_its_free_memory(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
     limit = int(RESIDENT_SHARE * free)
     one = np.zeros((1, 1, 1, 1), np.uint8)
@@ -81,7 +86,7 @@ def test_a_cuda_device_takes_a_share_of_its_free_memory(monkeypatch, free):
         assert feed._fits(np.broadcast_to(one, (count, 1, 1, 1)), torch.device("cuda")) == fits
 
 
-def test_values_are_those_of_the_definition():
+def test_values_are_those_of_the_definition() -> None:
     """u / 127.5 - 1 to the last bit or the one beside it, and exactly -1 and 1 at the ends."""
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
     for images in (image_set(ramp, labels=False), image_set(np.broadcast_to(ramp, (4, 3, 16, 16)), labels=False)):
@@ -90,18 +95,23 @@ def test_values_are_those_of_the_definition():
             assert (shown.min(), shown.max()) == (shown[0, 0], shown[15, 15]) == (-1, 1)
 
 
-def test_batches_are_the_orders_rows(stored, mapped):
+def test_batches_are_the_orders_rows(stored: ImageSet, mapped: ImageSet) -> None:
+    assert stored.labels is not None
     for images in (stored, mapped):
         fed = opened(images)
         for step, phase in ((0, 0), (0, 1), (7, 1)):
             chosen = rows(images, step, phase)
             expected = torch.from_numpy(stored.pixels[chosen]).double() / 127.5 - 1
             torch.testing.assert_close(fed.images(step, phase).double(), expected, rtol=0, atol=1e-7)
-            assert torch.equal(fed.labels(step, phase), torch.from_numpy(stored.labels[chosen]))
+            labels = fed.labels(step, phase)
+            assert labels is not None
+            assert torch.equal(labels, torch.from_numpy(stored.labels[chosen]))
 
 
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
-def test_both_feeds_give_one_layout(stored, mapped, memory_format, monkeypatch):
+def test_both_feeds_give_one_layout(
+    stored: ImageSet, mapped: ImageSet, memory_format: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Strides too: kernels are chosen by them, and kernels differ in the last bit."""
     monkeypatch.setattr(Precision, "memory_format", memory_format)
     one, other = opened(stored).images(1, 0), opened(mapped).images(1, 0)
@@ -111,16 +121,17 @@ def test_both_feeds_give_one_layout(stored, mapped, memory_format, monkeypatch):
     assert one.dtype == other.dtype == torch.float32
 
 
-def test_any_position_in_any_order(stored, mapped):
+def test_any_position_in_any_order(stored: ImageSet, mapped: ImageSet) -> None:
     """Ahead, back, again: a feed has no state that shows."""
     resident, streamed = opened(stored), opened(mapped)
     positions = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 1), (90, 1), (91, 0), (3, 0), (3, 1), (0, 0)]
     for step, phase in positions:
         assert torch.equal(resident.images(step, phase), streamed.images(step, phase)), (step, phase)
+    assert isinstance(streamed, Streamed)
     assert len(streamed._coming) == AHEAD
 
 
-def test_what_comes_next_is_read_ahead_and_no_further(mapped, jobs):
+def test_what_comes_next_is_read_ahead_and_no_further(mapped: ImageSet, jobs: list[tuple[int, int]]) -> None:
     fed = opened(mapped)
     fed.images(4, 1)
     assert jobs == [(4, 1), (5, 0), (5, 1), (6, 0), (6, 1)]
@@ -130,7 +141,7 @@ def test_what_comes_next_is_read_ahead_and_no_further(mapped, jobs):
     assert len(jobs) == 6
 
 
-def test_a_batch_is_the_callers_own(stored, mapped):
+def test_a_batch_is_the_callers_own(stored: ImageSet, mapped: ImageSet) -> None:
     """Writing to one, as nobody should, spoils neither the next nor the set."""
     before = stored.pixels.copy()
     for images in (stored, mapped):
@@ -142,33 +153,35 @@ def test_a_batch_is_the_callers_own(stored, mapped):
 
 
 @pytest.mark.parametrize("images_a_block", [0.5, 7, 40])
-def test_a_read_only_set_goes_to_the_device_in_blocks(mapped, stored, monkeypatch, images_a_block):
+def test_a_read_only_set_goes_to_the_device_in_blocks(
+    mapped: ImageSet, stored: ImageSet, monkeypatch: pytest.MonkeyPatch, images_a_block: float
+) -> None:
     """Whole, it would be copied into memory, which it may be larger than."""
     monkeypatch.setattr(feed, "BLOCK", int(images_a_block * stored.pixels[0].nbytes))
     expected = opened(stored).images(2, 0)
     sizes = []
     centred = feed._centred
-    monkeypatch.setattr(feed, "_centred", lambda array: sizes.append(len(array)) or centred(array))
+    monkeypatch.setattr(feed, "_centred", lambda array: sizes.append(len(array)) or centred(array))  # type: ignore[func-returns-value]
     resident = Resident(image_set(mapped.pixels, labels=False), IN_FP32, Order(5, 40, 6))
     assert torch.equal(resident.images(2, 0), expected)
     assert (sum(sizes), max(sizes)) == (40, max(1, int(images_a_block)))
 
 
-def test_read_only_arrays(stored):
+def test_read_only_arrays(stored: ImageSet) -> None:
     pixels = np.frombuffer(stored.pixels.tobytes(), np.uint8).reshape(stored.pixels.shape)
     assert torch.equal(opened(image_set(pixels)).images(2, 0), opened(stored).images(2, 0))
 
 
-def test_unlabelled(stored, mapped):
+def test_unlabelled(stored: ImageSet, mapped: ImageSet) -> None:
     for images in (stored, mapped):
         assert opened(image_set(images.pixels, labels=False)).labels(0, 0) is None
 
 
-def threads():
+def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("ganzoo-feed")]
 
 
-def test_threads_end_with_the_feed(mapped):
+def test_threads_end_with_the_feed(mapped: ImageSet) -> None:
     before = threads()
     fed = opened(mapped)
     fed.images(0, 0)
@@ -181,13 +194,13 @@ def test_threads_end_with_the_feed(mapped):
         assert not thread.is_alive()
 
 
-def test_an_in_memory_set_needs_no_thread(stored):
+def test_an_in_memory_set_needs_no_thread(stored: ImageSet) -> None:
     before = threads()
     opened(stored).images(0, 0)
     assert threads() == before
 
 
-def assembled(images, model, **settings):
+def assembled(images: ImageSet, model: str, **settings: Any) -> Trainer:
     settings = merge({"batch": 6, "device": "cpu", "precision": "fp32", "options": {"width": 8}}, settings)
     recipe = setup.settle(resolve(zoo(), model, settings, native=images.shape))
     return setup.assemble(recipe, images)[1]
@@ -206,7 +219,15 @@ RP = {"loss": "rpgan", "options": {"discriminator_norm": "none"}}
     ],
     ids=["vanilla-flip", "wgan-gp", "conditional", "dcgan-rpgan-augment-bf16"],
 )
-def test_training_is_the_same_to_the_bit(stored, mapped, tmp_path, weights, same, model, settings):
+def test_training_is_the_same_to_the_bit(
+    stored: ImageSet,
+    mapped: ImageSet,
+    tmp_path: Path,
+    weights: Callable[[Trainer], dict[str, torch.Tensor]],
+    same: Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool],
+    model: str,
+    settings: dict[str, Any],
+) -> None:
     """Ten steps from memory are five from the file, a checkpoint, and five more."""
     whole, half, rest = (assembled(images, model, **settings) for images in (stored, mapped, mapped))
     assert isinstance(whole.batches.feed, Resident)
@@ -224,13 +245,13 @@ def test_training_is_the_same_to_the_bit(stored, mapped, tmp_path, weights, same
     assert rest.telemetry.means() == whole.telemetry.means()
 
 
-def test_a_failure_to_read_stops_the_training(mapped, monkeypatch):
+def test_a_failure_to_read_stops_the_training(mapped: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the reader's own error, in the step that needed the batch; and the next attempt reads anew."""
     trainer = assembled(mapped, "vanilla")
     read = feed._read
     lost = trainer.batches.feed._order.rows(AHEAD + 1, 0)
 
-    def fails(pixels, wanted, *layout):
+    def fails(pixels: NDArray[np.uint8], wanted: torch.Tensor, *layout: Any) -> torch.Tensor:
         if torch.equal(wanted, lost):
             raise OSError(5, "the disk is gone")
         return read(pixels, wanted, *layout)

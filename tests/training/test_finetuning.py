@@ -1,6 +1,7 @@
 """--init-from: a new run that starts with a registered version's weights."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from safetensors.torch import load
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode
+from ganzoo.plan import TrainResult
 from ganzoo.session import Session
 from ganzoo_registry import Registry
+
+Train = Callable[..., TrainResult]
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def registry() -> Registry:
     return Registry(Path(os.environ["GANZOO_REGISTRY"]))
 
 
-def test_the_first_weights_are_the_parents(model, train, registry, tmp_path):
+def test_the_first_weights_are_the_parents(model: str, train: Train, registry: Registry, tmp_path: Path) -> None:
     parent = train(model, steps=3).version
     plan = Session(api.open_registry(registry.root), tmp_path / "runs").plan(None, {"seed": 99}, str(parent))
     assert plan.trainer.steps_done == 0
@@ -31,7 +35,7 @@ def test_the_first_weights_are_the_parents(model, train, registry, tmp_path):
     assert plan.recipe.config.init_from == str(parent)
 
 
-def test_lineage(train, registry):
+def test_lineage(train: Train, registry: Registry) -> None:
     parent = train("vanilla", steps=3).version
     child = train("vanilla", init_from="vanilla", steps=2, name="tuned", seed=5).version
     assert str(child) == "tuned:1"
@@ -41,7 +45,13 @@ def test_lineage(train, registry):
     assert registry.lineage(parent)["parents"] == []
 
 
-def test_the_parents_model_need_not_be_said_again(train, registry, monkeypatch, tmp_path, capsys):
+def test_the_parents_model_need_not_be_said_again(
+    train: Train,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     train("dcgan", steps=1)
     assert main(["train", "--init-from", "dcgan:1", "--steps", "1", "--batch", "4", "--no-export"]) == 0
@@ -58,7 +68,9 @@ def test_the_parents_model_need_not_be_said_again(train, registry, monkeypatch, 
         (["--model", "dcgan", "--set", "architecture=dcgan"], "should be ["),
     ],
 )
-def test_a_mismatch_is_refused(train, tmp_path, capsys, arguments, reason):
+def test_a_mismatch_is_refused(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
     train("vanilla", steps=1)
     runs = ["--runs", str(tmp_path / "new")]
     assert main(["train", "--init-from", "vanilla", *arguments, *runs]) == ExitCode.USAGE
@@ -69,7 +81,7 @@ def test_a_mismatch_is_refused(train, tmp_path, capsys, arguments, reason):
     assert not (tmp_path / "new").exists()
 
 
-def test_weights_that_would_be_left_out(train, capsys):
+def test_weights_that_would_be_left_out(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     """The convolutions fit a discriminator without norms, but what it would compute is not what was trained."""
     train("dcgan", steps=1)
     arguments = ["--init-from", "dcgan", "--set", "options.discriminator_norm=none", "--dry-run"]
@@ -77,12 +89,12 @@ def test_weights_that_would_be_left_out(train, capsys):
     assert "Error: --init-from dcgan:1: is another model's: there is no layers." in capsys.readouterr().err
 
 
-def test_a_version_that_does_not_exist(capsys):
+def test_a_version_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--init-from", "nothing:3"]) == ExitCode.NOT_FOUND
     assert "nothing" in capsys.readouterr().err
 
 
-def test_penalties_go_with_the_loss(train, registry):
+def test_penalties_go_with_the_loss(train: Train, registry: Registry) -> None:
     parent = train("vanilla", steps=2, penalties={"r1": {"weight": 3.0}}).version
     same = train("vanilla", init_from=str(parent), steps=2, name="same").version
     assert registry.lineage(same)["config"]["penalties"]["r1"]["weight"] == 3.0

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from ganzoo.cli import main
 from ganzoo.cli.progress import Progress
 from ganzoo.errors import ExitCode
+from ganzoo.plan import TrainResult
 from ganzoo_registry import Registry
 
 STEPS = 30
@@ -40,7 +42,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.fixture
-def arguments(tmp_path, monkeypatch) -> list[str]:
+def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A narrow vanilla on 64 images, with a checkpoint every 10 steps."""
     monkeypatch.chdir(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (64, 8, 8), np.uint8)
@@ -56,8 +58,10 @@ def start() -> Iterator[Callable[[list[str]], "subprocess.Popen[str]"]]:
     with contextlib.ExitStack() as children:
 
         def start(arguments: list[str]) -> "subprocess.Popen[str]":
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            child = subprocess.Popen([sys.executable, "-c", CHILD, *arguments], env=environment(), text=True, **pipes)
+            pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            child: subprocess.Popen[str] = subprocess.Popen(
+                [sys.executable, "-c", CHILD, *arguments], env=environment(), text=True, **pipes
+            )
             children.enter_context(child)
             children.callback(child.kill)
             return child
@@ -82,7 +86,9 @@ def checkpoint(run: str, step: int = STEPS) -> bytes:
     return Path("runs", run, "checkpoints", f"step-{step:08d}.safetensors").read_bytes()
 
 
-def test_sigterm_and_kill_in_the_middle_then_resume(arguments, start):
+def test_sigterm_and_kill_in_the_middle_then_resume(
+    arguments: list[str], start: Callable[[list[str]], "subprocess.Popen[str]"]
+) -> None:
     """As real processes, end to end; the resumed runs end with the bytes of the one that nobody disturbed."""
     stopped, killed = start([*arguments, "--name", "stopped"]), start([*arguments, "--name", "killed"])
     assert main([*arguments, "--name", "whole"]) == 0
@@ -114,11 +120,11 @@ def test_sigterm_and_kill_in_the_middle_then_resume(arguments, start):
     assert checkpoint("stopped/1") == checkpoint("whole/1")
 
 
-def send(monkeypatch, at, *numbers, method="stepped"):
+def send(monkeypatch: pytest.MonkeyPatch, at: int, *numbers: signal.Signals, method: str = "stepped") -> None:
     """Send this process ``numbers`` when its run is told of step ``at``."""
     original = getattr(Progress, method)
 
-    def told(self, *arguments):
+    def told(self: Progress, *arguments: Any) -> None:
         original(self, *arguments)
         if (arguments[0] if method == "stepped" else arguments[1]) == at:
             for number in numbers:
@@ -127,7 +133,7 @@ def send(monkeypatch, at, *numbers, method="stepped"):
     monkeypatch.setattr(Progress, method, told)
 
 
-def test_ctrl_c(arguments, monkeypatch, capsys):
+def test_ctrl_c(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert main([*arguments, "--name", "whole"]) == 0
     capsys.readouterr()
@@ -143,19 +149,25 @@ def test_ctrl_c(arguments, monkeypatch, capsys):
     assert checkpoint("vanilla/1") == checkpoint("whole/1")
 
 
-def test_the_hint_names_the_registry_that_was_given(arguments, monkeypatch, capsys):
+def test_the_hint_names_the_registry_that_was_given(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     send(monkeypatch, 12, signal.SIGINT)
     assert main([*arguments, "--registry", "my registry"]) == ExitCode.STOPPED
     assert capsys.readouterr().err.endswith("--resume runs/vanilla/1 --registry 'my registry'\n")
 
 
-def test_the_hint_can_be_pasted(arguments, monkeypatch, capsys):
+def test_the_hint_can_be_pasted(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     send(monkeypatch, 12, signal.SIGINT)
     assert main([*arguments, "--runs", "my runs"]) == ExitCode.STOPPED
     assert capsys.readouterr().err.endswith("ganzoo train --resume 'my runs/vanilla/1'\n")
 
 
-def test_a_signal_while_a_step_is_reported(arguments, monkeypatch, capsys):
+def test_a_signal_while_a_step_is_reported(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Too late for step 20 to be the last: the next one is, with a checkpoint that is there when it says so."""
     send(monkeypatch, 20, signal.SIGTERM, method="reported")
     assert main([*arguments, "--set", "checkpoint_every=30"]) == ExitCode.STOPPED
@@ -163,14 +175,18 @@ def test_a_signal_while_a_step_is_reported(arguments, monkeypatch, capsys):
     assert checkpoint("vanilla/1", 21)
 
 
-def test_a_signal_in_the_last_step_comes_too_late(arguments, monkeypatch, capsys):
+def test_a_signal_in_the_last_step_comes_too_late(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     send(monkeypatch, STEPS, signal.SIGTERM)
     assert main(arguments) == 0
     assert "registered  vanilla:1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_the_second_signal_interrupts_at_once(arguments, monkeypatch, capsys, second):
+def test_the_second_signal_interrupts_at_once(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], second: signal.Signals
+) -> None:
     send(monkeypatch, 12, signal.SIGTERM, second)
     assert main(arguments) == ExitCode.INTERRUPTED
     assert "Error: interrupted\n" in capsys.readouterr().err
@@ -179,7 +195,7 @@ def test_the_second_signal_interrupts_at_once(arguments, monkeypatch, capsys, se
     assert not Registry(Path(os.environ["GANZOO_REGISTRY"])).names()
 
 
-def test_outside_the_main_thread_training_leaves_signals_alone(train):
+def test_outside_the_main_thread_training_leaves_signals_alone(train: Callable[..., TrainResult]) -> None:
     results = []
     thread = threading.Thread(target=lambda: results.append(train("vanilla", steps=2)))
     thread.start()

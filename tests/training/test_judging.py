@@ -199,7 +199,7 @@ def test_a_recovery_does_not_cost_the_best_before_it(
     """Step 8 is better than step 4 until step 10 goes wrong and the run goes back to 6: then 4 is the best again."""
     scores([3.0, 1.0, 4.0, 5.0])
     bad = iter([10])
-    look = loop.bad_number
+    look = loop.bad_number  # type: ignore[attr-defined]
     at = next(bad)
 
     def once(trainer: Trainer, *, weights: bool) -> str | None:

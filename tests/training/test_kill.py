@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -51,7 +52,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context((tmp_path / "errors").open("w"))
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
         server = stack.enter_context(
             subprocess.Popen([sys.executable, "-c", SERVER], env=environment, text=True, **pipes)
         )

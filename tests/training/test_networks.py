@@ -2,7 +2,9 @@
 
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -12,27 +14,30 @@ from ganzoo.cli import main
 from ganzoo.errors import ExitCode, PluginError, UsageError
 from ganzoo.recipe import resolve
 from ganzoo.specs import Architecture, ImageShape, Loss, Model
-from ganzoo.training.networks import as_output, build
+from ganzoo.training.networks import Networks, as_output, build
 from ganzoo.training.step import Output
+from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
+
+MakeTrainer = Callable[..., Trainer]
 
 ARCHITECTURES = {zoo().shortest(spec): spec for spec in zoo().all(Architecture)}
 PENALISED = [zoo().shortest(spec) for spec in zoo().all(Loss) if spec.penalties]
 
 
-def made_for(architecture, channels, size, seed=0):
+def made_for(architecture: Architecture, channels: int, size: int, seed: int = 0) -> Networks:
     shape = ImageShape(channels=channels, height=size, width=size, classes=10 if architecture.conditional else 0)
     return build(architecture, shape, architecture.options(), seed)
 
 
-def labels_for(architecture, count):
+def labels_for(architecture: Architecture, count: int) -> torch.Tensor | None:
     return torch.arange(count) % 10 if architecture.conditional else None
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @torch.no_grad()
-def test_shapes(name, channels):
+def test_shapes(name: str, channels: int) -> None:
     """At the two smallest of its resolutions, in training and for sampling, where batches of one are common."""
     architecture = ARCHITECTURES[name]
     for size in sorted(architecture.resolutions)[:2]:
@@ -49,7 +54,7 @@ def test_shapes(name, channels):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @torch.no_grad()
-def test_samples_do_not_depend_on_their_batch(name):
+def test_samples_do_not_depend_on_their_batch(name: str) -> None:
     architecture = ARCHITECTURES[name]
     networks = made_for(architecture, 1, min(architecture.resolutions))
     networks.generator.eval()
@@ -61,7 +66,7 @@ def test_samples_do_not_depend_on_their_batch(name):
 
 @pytest.mark.parametrize("name", [name for name, spec in ARCHITECTURES.items() if spec.conditional])
 @torch.no_grad()
-def test_labels_matter_to_both_networks(name):
+def test_labels_matter_to_both_networks(name: str) -> None:
     architecture = ARCHITECTURES[name]
     networks = made_for(architecture, 1, min(architecture.resolutions))
     networks.generator.eval()
@@ -70,15 +75,15 @@ def test_labels_matter_to_both_networks(name):
     images = networks.generator(z, torch.arange(10))
     assert len(images.flatten(1).unique(dim=0)) == 10
     answers = as_output(networks.discriminator(images[:1].expand(10, -1, -1, -1), torch.arange(10)))
-    assert answers.logits.unique().numel() == 10
+    assert answers.logits.unique().numel() == 10  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_first_weights_depend_on_the_seed_alone(name):
+def test_first_weights_depend_on_the_seed_alone(name: str) -> None:
     """And building leaves torch's own generator where it was."""
     architecture = ARCHITECTURES[name]
 
-    def first_weights(seed):
+    def first_weights(seed: int) -> list[torch.Tensor]:
         networks = made_for(architecture, 1, min(architecture.resolutions), seed)
         return [*networks.generator.parameters(), *networks.discriminator.parameters()]
 
@@ -91,7 +96,7 @@ def test_first_weights_depend_on_the_seed_alone(name):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
-def test_answers_are_widened_to_fp32(dtype):
+def test_answers_are_widened_to_fp32(dtype: torch.dtype) -> None:
     tensor = torch.ones(2, dtype=dtype)
     assert as_output(tensor).logits.dtype == torch.float32
     output = as_output(Output(tensor, tensor, tensor))
@@ -108,44 +113,44 @@ class NoOptions:
 class Fine(nn.Module):
     latent_dim = 3
 
-    def __init__(self, shape, options):
+    def __init__(self, shape: ImageShape, options: object) -> None:
         super().__init__()
 
-    def forward(self, z, labels):
+    def forward(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         return torch.zeros(len(z), 1, 8, 8)
 
 
 class Judge(Fine):
-    def forward(self, images, labels):
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         return images.flatten(1).sum(1)
 
 
 class Unsized(Fine):
-    latent_dim = None
+    latent_dim = None  # type: ignore[assignment]
 
 
 class WrongImages(Fine):
-    def forward(self, z, labels):
+    def forward(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         return torch.zeros(len(z), 3, 8, 8)
 
 
 class ColumnOfLogits(Fine):
-    def forward(self, images, labels):
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         return images.flatten(1).sum(1, keepdim=True)
 
 
-def not_a_module(shape, options):
+def not_a_module(shape: ImageShape, options: object) -> str:
     return "a network"
 
 
 @pytest.fixture
-def architecture(monkeypatch):
+def architecture(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Architecture]:
     """Makes one of the classes above, as a plugin's module that can be imported."""
     module = types.ModuleType("ganzoo_test_networks")
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
-    def make(generator, discriminator, **fields):
-        module.generator, module.discriminator = generator, discriminator
+    def make(generator: Callable[..., object], discriminator: Callable[..., object], **fields: Any) -> Architecture:
+        module.generator, module.discriminator = generator, discriminator  # type: ignore[attr-defined]
         return Architecture(
             name="odd",
             generator="ganzoo_test_networks:generator",
@@ -161,7 +166,7 @@ def architecture(monkeypatch):
 SHAPE = ImageShape(channels=1, height=8, width=8)
 
 
-def test_the_smallest_architecture_that_keeps_the_contract(architecture):
+def test_the_smallest_architecture_that_keeps_the_contract(architecture: Callable[..., Architecture]) -> None:
     assert build(architecture(Fine, Judge), SHAPE, NoOptions(), 0).latent_dim == 3
 
 
@@ -175,14 +180,19 @@ def test_the_smallest_architecture_that_keeps_the_contract(architecture):
         (Fine, not_a_module, "the discriminator of architecture 'odd' is not a torch.nn.Module"),
     ],
 )
-def test_a_broken_contract_is_refused(architecture, generator, discriminator, message):
+def test_a_broken_contract_is_refused(
+    architecture: Callable[..., Architecture],
+    generator: Callable[..., object],
+    discriminator: Callable[..., object],
+    message: str,
+) -> None:
     with pytest.raises(PluginError) as caught:
         build(architecture(generator, discriminator), SHAPE, NoOptions(), 0)
     assert str(caught.value) == message
     assert caught.value.exit_code == ExitCode.PLUGIN
 
 
-def test_a_conditional_architecture_needs_labels(architecture):
+def test_a_conditional_architecture_needs_labels(architecture: Callable[..., Architecture]) -> None:
     with pytest.raises(UsageError) as caught:
         build(architecture(Fine, Judge, conditional=True), SHAPE, NoOptions(), 0)
     assert str(caught.value) == "architecture 'odd' needs labels, and the data has none"
@@ -191,7 +201,7 @@ def test_a_conditional_architecture_needs_labels(architecture):
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 16)])
-def test_a_size_that_it_does_not_make(architecture, height, width):
+def test_a_size_that_it_does_not_make(architecture: Callable[..., Architecture], height: int, width: int) -> None:
     with pytest.raises(UsageError) as caught:
         build(architecture(Fine, Judge), ImageShape(channels=1, height=height, width=width), NoOptions(), 0)
     assert str(caught.value) == f"architecture 'odd' makes no {height}x{width} images"
@@ -199,7 +209,7 @@ def test_a_size_that_it_does_not_make(architecture, height, width):
 
 
 @pytest.mark.parametrize("loss", PENALISED)
-def test_a_penalty_and_batchnorm_in_the_critic(loss, capsys):
+def test_a_penalty_and_batchnorm_in_the_critic(loss: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--model", "dcgan", "--set", f"loss={loss}", "--dry-run"]) == ExitCode.USAGE
     first = resolve(zoo(), "dcgan", {"loss": loss}).penalties[0].name
     error = capsys.readouterr().err
@@ -211,7 +221,7 @@ def test_a_penalty_and_batchnorm_in_the_critic(loss, capsys):
 
 @pytest.mark.parametrize("norm", ["layer", "none"])
 @pytest.mark.parametrize("loss", PENALISED)
-def test_a_penalty_and_another_norm(loss, norm, make_trainer):
+def test_a_penalty_and_another_norm(loss: str, norm: str, make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("dcgan", loss=loss, options={"width": 8, "discriminator_norm": norm})
     for _ in range(2):
         trainer.step()
@@ -220,13 +230,13 @@ def test_a_penalty_and_another_norm(loss, norm, make_trainer):
     assert trainer.telemetry.bad_step() is None
 
 
-def test_a_penalty_of_weight_zero_is_none(make_trainer):
+def test_a_penalty_of_weight_zero_is_none(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("dcgan", loss="wgan-gp", penalties={"gradient-penalty": {"weight": 0}})
     trainer.step()
     assert trainer.telemetry.means().keys() == {"loss_d", "loss_g", "grad_norm_d", "grad_norm_g"}
 
 
-def test_every_model_is_made_of_registered_parts():
+def test_every_model_is_made_of_registered_parts() -> None:
     for spec in zoo().all(Model):
         recipe = resolve(zoo(), zoo().shortest(spec))
         assert recipe.architecture in zoo().all(Architecture)
@@ -234,7 +244,9 @@ def test_every_model_is_made_of_registered_parts():
 
 
 @pytest.mark.parametrize("option", ["width=-4", "width=0", "latent_dim=0"])
-def test_an_option_that_no_network_can_be_built_with(model, option, capsys):
+def test_an_option_that_no_network_can_be_built_with(
+    model: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["train", "--model", model, "--set", f"options.{option}", "--dry-run"]) == ExitCode.USAGE
     error, hint = capsys.readouterr().err.splitlines()
     assert error == "Error: configuration key 'options': latent_dim and width must be at least 1"
@@ -244,12 +256,12 @@ def test_an_option_that_no_network_can_be_built_with(model, option, capsys):
 class Fragile(nn.Module):
     latent_dim = 4
 
-    def __init__(self, shape, options):
+    def __init__(self, shape: ImageShape, options: Any) -> None:
         super().__init__()
         if options.width is None:
             raise ValueError("no width")
 
-    def forward(self, *inputs):
+    def forward(self, *inputs: object) -> None:
         raise RuntimeError("shapes do not match\nand more")
 
 
@@ -260,7 +272,7 @@ class Fragile(nn.Module):
         (8, "cannot run the generator of architecture 'fragile': RuntimeError: shapes do not match"),
     ],
 )
-def test_a_network_that_fails_is_named(width, message, monkeypatch):
+def test_a_network_that_fails_is_named(width: int | None, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganzoo.training.networks.load_target", lambda target: Fragile)
     architecture = Architecture(
         name="fragile", generator="a:F", discriminator="a:F", options=types.SimpleNamespace, resolutions=(8,)
@@ -271,11 +283,11 @@ def test_a_network_that_fails_is_named(width, message, monkeypatch):
     assert str(caught.value) == message
 
 
-def test_building_leaves_cuda_devices_alone(monkeypatch, make_trainer):
+def test_building_leaves_cuda_devices_alone(monkeypatch: pytest.MonkeyPatch, make_trainer: MakeTrainer) -> None:
     """Each one that is looked at costs memory and time, and torch warns where there are several."""
     asked = []
     real = torch.random.fork_rng
-    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=None: asked.append(devices) or real(devices or []))
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=None: asked.append(devices) or real(devices or []))  # type: ignore[func-returns-value]
     make_trainer("vanilla")
     assert asked
     assert all(devices == [] for devices in asked)

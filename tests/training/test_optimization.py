@@ -1,5 +1,7 @@
 """One network's Adam: what it moves, and by how much."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -12,12 +14,14 @@ CPU = torch.device("cpu")
 STEPS = 5
 
 
-def network():
+def network() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
 
 
-def trained(step, module, steps=STEPS, skipped=None):
+def trained(
+    step: Callable[[int], None], module: nn.Sequential, steps: int = STEPS, skipped: int | None = None
+) -> list[torch.Tensor]:
     """The weights after some steps, in which one weight has no gradient in step ``skipped``."""
     for number in range(steps):
         for weight in module.parameters():
@@ -28,13 +32,13 @@ def trained(step, module, steps=STEPS, skipped=None):
     return [weight.detach().clone() for weight in module.parameters()]
 
 
-def rates(number):
+def rates(number: int) -> float:
     return 0.1 * (number + 1)
 
 
 @pytest.mark.parametrize("skipped", [None, 0, 3])
 @pytest.mark.parametrize("capturable", [False, True])
-def test_updates_are_adams_to_the_bit(skipped, capturable):
+def test_updates_are_adams_to_the_bit(skipped: int | None, capturable: bool) -> None:
     """With its changing rate, and where a weight has no gradient, at first or later."""
     config = AdamConfig(lr=0.01, betas=(0.5, 0.99))
     mine, theirs = network(), network()
@@ -42,14 +46,14 @@ def test_updates_are_adams_to_the_bit(skipped, capturable):
     rate = torch.tensor(config.lr) if capturable else config.lr
     adam = torch.optim.Adam(theirs.parameters(), lr=rate, betas=config.betas, fused=True, capturable=capturable)
 
-    def reference(number):
+    def reference(number: int) -> None:
         if capturable:
             adam.param_groups[0]["lr"].fill_(config.lr * rates(number))
         else:
             adam.param_groups[0]["lr"] = config.lr * rates(number)
         adam.step()
 
-    def step(number):
+    def step(number: int) -> None:
         optimization.set_rate(rates(number))
         optimization.step()
 
@@ -61,7 +65,7 @@ def test_updates_are_adams_to_the_bit(skipped, capturable):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_nothing_to_move():
+def test_nothing_to_move() -> None:
     """A critic that is all frozen, say."""
     module = network()
     optimization = Optimization(module, AdamConfig(lr=0.01, betas=(0.5, 0.99)), Precision("fp32", CPU))

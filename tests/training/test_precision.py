@@ -1,6 +1,9 @@
 """On what device and in what number format a run computes."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,12 +11,31 @@ import torch
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.training import checkpoint, phases, precision
-from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter, running_on
+from ganzoo.training.precision import (
+    Dtype,
+    Precision,
+    choose_device,
+    choose_precision,
+    choose_threads,
+    enter,
+    running_on,
+)
+from ganzoo.training.step import Step
+from ganzoo.training.trainer import Trainer
+
+MakeTrainer = Callable[..., Trainer]
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
-def pretend(monkeypatch, *, cuda=False, capability=(9, 0), avx512_bf16=False, amx=False):
+def pretend(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    cuda: bool = False,
+    capability: tuple[int, int] = (9, 0),
+    avx512_bf16: bool = False,
+    amx: bool = False,
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: int(cuda))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
@@ -33,18 +55,20 @@ def pretend(monkeypatch, *, cuda=False, capability=(9, 0), avx512_bf16=False, am
         (CUDA, {"cuda": True, "capability": (9, 0)}, "bf16"),
     ],
 )
-def test_auto_is_bf16_where_the_hardware_multiplies_it(monkeypatch, device, hardware, chosen):
+def test_auto_is_bf16_where_the_hardware_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device, hardware: dict[str, Any], chosen: str
+) -> None:
     pretend(monkeypatch, **hardware)
     assert choose_precision("auto", device) == chosen
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16", "fp64"])
-def test_what_is_asked_for_is_taken(monkeypatch, name):
+def test_what_is_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     pretend(monkeypatch)
     assert choose_precision(name, CPU) == name
 
 
-def test_an_unknown_precision():
+def test_an_unknown_precision() -> None:
     with pytest.raises(UsageError) as caught:
         choose_precision("int8", CPU)
     assert str(caught.value) == "unknown precision 'int8'"
@@ -62,13 +86,13 @@ def test_an_unknown_precision():
         ("cuda:0", True, "cuda:0"),
     ],
 )
-def test_devices(monkeypatch, name, cuda, chosen):
+def test_devices(monkeypatch: pytest.MonkeyPatch, name: str, cuda: bool, chosen: str) -> None:
     pretend(monkeypatch, cuda=cuda)
     assert str(choose_device(name)) == chosen
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
-def test_cuda_that_is_not_there(monkeypatch, name):
+def test_cuda_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Asking for CUDA and silently getting the CPU would cost a day."""
     pretend(monkeypatch)
     with pytest.raises(UsageError) as caught:
@@ -77,7 +101,7 @@ def test_cuda_that_is_not_there(monkeypatch, name):
     assert caught.value.hint == "ganzoo doctor shows what is there; --device cpu trains without one"
 
 
-def test_a_cuda_device_too_many(monkeypatch):
+def test_a_cuda_device_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, cuda=True)
     with pytest.raises(UsageError) as caught:
         choose_device("cuda:1")
@@ -86,7 +110,7 @@ def test_a_cuda_device_too_many(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["gpu", "meta", "cuda:", "cuda:x", "cpu:0:0", ""])
-def test_an_unknown_device(name, capsys):
+def test_an_unknown_device(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--model", "vanilla", "--device", name, "--dry-run"]) == ExitCode.USAGE
     assert capsys.readouterr().err == f"Error: unknown device {name!r}\nHint: choose one of: auto, cpu, cuda, cuda:N\n"
 
@@ -100,17 +124,19 @@ def test_an_unknown_device(name, capsys):
         ("fp32", CUDA, torch.contiguous_format),
     ],
 )
-def test_memory_format(dtype, device, expected):
+def test_memory_format(dtype: Dtype, device: torch.device, expected: torch.memory_format) -> None:
     assert Precision(dtype, device).memory_format == expected
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_autocast(dtype, expected):
+def test_autocast(dtype: Dtype, expected: torch.dtype) -> None:
     with Precision(dtype, CPU).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == expected
 
 
-def test_what_auto_became_stands_in_the_resolved_configuration(monkeypatch, capsys):
+def test_what_auto_became_stands_in_the_resolved_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(precision, "fast_bf16", lambda device: True)
     assert main(["train", "--model", "vanilla", "--device", "cpu", "--print-config"]) == 0
     config = capsys.readouterr().out
@@ -120,12 +146,12 @@ def test_what_auto_became_stands_in_the_resolved_configuration(monkeypatch, caps
 
 
 @pytest.mark.parametrize(("flops", "threads"), [(precision.SMALL_BATCH_FLOPS - 1, 1), (precision.SMALL_BATCH_FLOPS, 5)])
-def test_threads_are_for_steps_that_are_worth_them(flops, threads, monkeypatch):
+def test_threads_are_for_steps_that_are_worth_them(flops: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
     assert choose_threads(flops) == threads
 
 
-def test_threads_are_borrowed():
+def test_threads_are_borrowed() -> None:
     before = torch.get_num_threads()
     with running_on(before + 1):
         assert torch.get_num_threads() == before + 1
@@ -133,14 +159,16 @@ def test_threads_are_borrowed():
 
 
 @pytest.mark.parametrize(("size", "threads"), [(8, 1), (64, 3)])
-def test_small_networks_get_one_thread(size, threads, monkeypatch, capsys):
+def test_small_networks_get_one_thread(
+    size: int, threads: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert main(["train", "--model", "dcgan", "--size", str(size), "--print-config"]) == 0
     assert f"threads = {threads}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_a_callers_leniency_is_kept(deterministic):
+def test_a_callers_leniency_is_kept(deterministic: bool) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with running_on(1, deterministic=deterministic):
@@ -151,9 +179,11 @@ def test_a_callers_leniency_is_kept(deterministic):
 
 
 @pytest.mark.parametrize(("device", "entered"), [("cpu", []), ("cuda", []), ("cuda:0", [0]), ("cuda:1", [1])])
-def test_the_device_is_entered_before_anything_is_put_there(monkeypatch, device, entered):
+def test_the_device_is_entered_before_anything_is_put_there(
+    monkeypatch: pytest.MonkeyPatch, device: str, entered: list[int]
+) -> None:
     """Streams, events and captures are the current device's, whatever the tensors'."""
-    found = []
+    found: list[int] = []
     monkeypatch.setattr(torch._C, "_cuda_setDevice", found.append, raising=False)  # torch's checks are its own
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     enter(torch.device(device), deterministic=False)
@@ -164,19 +194,19 @@ def test_the_device_is_entered_before_anything_is_put_there(monkeypatch, device,
 
 
 @pytest.mark.parametrize("tf32", [False, True])
-def test_tf32_is_only_asked_for(tf32):
-    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+def test_tf32_is_only_asked_for(tf32: bool) -> None:
+    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = matmul.fp32_precision, convolution.fp32_precision
     with running_on(1, tf32=tf32):
         assert matmul.fp32_precision == convolution.fp32_precision == ("tf32" if tf32 else "ieee")
     assert (matmul.fp32_precision, convolution.fp32_precision) == before
 
 
-def scales(trainer):
+def scales(trainer: Trainer) -> dict[str, float]:
     return {name: value for name, value in trainer.scalars().items() if name.endswith(".scale")}
 
 
-def test_in_fp16_each_network_has_a_scale_of_its_own(make_trainer, tmp_path):
+def test_in_fp16_each_network_has_a_scale_of_its_own(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     """An overflow in one leaves out that one's update, halves that one's scale, and is in the checkpoint."""
     trainer = make_trainer("wgan-gp", precision="fp16", critic_steps=1)
     low = {"generator.scale": 2.0**8, "discriminator.scale": 2.0**8}
@@ -201,11 +231,13 @@ def test_in_fp16_each_network_has_a_scale_of_its_own(make_trainer, tmp_path):
 
 
 @pytest.mark.parametrize(("dtype", "scale"), [("fp16", 2.0**8), ("bf16", 1.0), ("fp32", 1.0)])
-def test_a_penaltys_inner_gradient_is_scaled_in_fp16(make_trainer, monkeypatch, dtype, scale):
+def test_a_penaltys_inner_gradient_is_scaled_in_fp16(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch, dtype: str, scale: float
+) -> None:
     seen = []
     sound = phases.squared_gradient_norm
 
-    def norm(step, points, inner_scale):
+    def norm(step: Step, points: torch.Tensor, inner_scale: float) -> torch.Tensor:
         seen.append(inner_scale)
         return sound(step, points, inner_scale)
 
@@ -215,7 +247,7 @@ def test_a_penaltys_inner_gradient_is_scaled_in_fp16(make_trainer, monkeypatch, 
 
 
 @pytest.mark.parametrize("name", ["vanilla", "wgan-gp"])
-def test_a_training_in_fp16(make_trainer, name):
+def test_a_training_in_fp16(make_trainer: MakeTrainer, name: str) -> None:
     """Its scales are soon found."""
     trainer = make_trainer(name, precision="fp16")
     for _ in range(20):
@@ -224,7 +256,7 @@ def test_a_training_in_fp16(make_trainer, name):
     assert trainer.telemetry.bad_step() is None
 
 
-def test_logits_and_images_of_the_built_in_networks_are_fp32s(model, make_trainer):
+def test_logits_and_images_of_the_built_in_networks_are_fp32s(model: str, make_trainer: MakeTrainer) -> None:
     """Not rounded to bf16's 8 bits on their way, as all else is."""
     trainer = make_trainer(model, precision="bf16")
     batch = trainer.batches.draw(0, 0)

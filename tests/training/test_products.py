@@ -2,6 +2,8 @@
 
 import copy
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,31 +12,34 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzoo.training import products
 from ganzoo.training.products import Convolution, Product, TransposedConvolution, use_products
+from ganzoo.training.trainer import Trainer
 
 aten = torch.ops.aten
 
 
-class Counted(TorchDispatchMode):
+class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """How often each operation was called; gradients of convolutions by what was asked for."""
 
-    def __init__(self):
-        super().__init__()
-        self.calls = Counter()
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calls: Counter[Any] = Counter()
 
-    def __torch_dispatch__(self, function, types, inputs=(), options=None):
+    def __torch_dispatch__(
+        self, function: Any, types: Any, inputs: Any = (), options: dict[str, Any] | None = None
+    ) -> Any:
         weights = function is aten.convolution_backward.default and inputs[-1][1]
         self.calls["gradient of weights" if weights else function] += 1
         return function(*inputs, **(options or {}))
 
 
-def pair(layer):
+def pair(layer: nn.Module) -> tuple[nn.Module, nn.Module]:
     """A layer, and its equal that is faster."""
-    faster = copy.deepcopy(layer).to(memory_format=torch.channels_last)
+    faster = copy.deepcopy(layer).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert use_products(faster) == 1
     return layer, faster
 
 
-def passed(layer, x, weights):
+def passed(layer: nn.Module, x: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
     """Output, and gradients of input and parameters, in bf16."""
     x = x.clone().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
@@ -63,7 +68,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize(("layer", "shape"), [*SMALL.values(), *WHOLE.values()], ids=[*SMALL, *WHOLE])
-def test_values_and_gradients_are_torchs_but_for_rounding(layer, shape):
+def test_values_and_gradients_are_torchs_but_for_rounding(layer: nn.Module, shape: tuple[int, ...]) -> None:
     """Neither is further from float64 than bf16's 8 bits explain, and ours is not further than torch's by a fifth."""
     torch.manual_seed(0)
     layer, faster = pair(layer)
@@ -100,18 +105,18 @@ LEFT = {
 
 
 @pytest.mark.parametrize(("layer", "shape"), LEFT.values(), ids=LEFT)
-def test_what_is_left_to_torch(layer, shape):
+def test_what_is_left_to_torch(layer: nn.Module, shape: tuple[int, ...]) -> None:
     layer, faster = pair(layer)
     x = torch.randn(shape)
     weights = torch.randn(layer(x).shape)
     with Counted() as counted:
         ours = passed(faster, x, weights)
     assert counted.calls["gradient of weights"] == 1
-    for mine, theirs in zip(ours, passed(layer.to(memory_format=torch.channels_last), x, weights), strict=True):
+    for mine, theirs in zip(ours, passed(layer.to(memory_format=torch.channels_last), x, weights), strict=True):  # type: ignore[call-overload]
         assert torch.equal(mine, theirs)
 
 
-def test_fp32_and_weights_that_do_not_learn_are_left_to_torch():
+def test_fp32_and_weights_that_do_not_learn_are_left_to_torch() -> None:
     _, faster = pair(nn.Conv2d(64, 128, 4, 2, 1))
     x = torch.randn(2, 64, 8, 8)
     with Counted() as counted:
@@ -122,24 +127,24 @@ def test_fp32_and_weights_that_do_not_learn_are_left_to_torch():
     assert type(frozen.grad_fn).__name__ == "ConvolutionBackward0"
 
 
-def test_an_output_size_is_torchs_matter():
+def test_an_output_size_is_torchs_matter() -> None:
     _, faster = pair(nn.ConvTranspose2d(128, 64, 4, 2, 1))
     with torch.autocast("cpu", torch.bfloat16):
         assert faster(torch.randn(2, 128, 4, 4), output_size=[9, 9]).shape == (2, 64, 9, 9)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_second_derivatives(transposed):
+def test_second_derivatives(transposed: bool) -> None:
     """By finite differences in float64: a penalty's way through the gradient."""
     torch.manual_seed(0)
     x = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(*((3, 2) if transposed else (2, 3)), 3, 2, dtype=torch.float64, requires_grad=True)
     given = (x, weight, (2, 1), (1, 0), transposed)
-    assert torch.autograd.gradcheck(Product.apply, given)
-    assert torch.autograd.gradgradcheck(Product.apply, given)
+    assert torch.autograd.gradcheck(Product.apply, given)  # type: ignore[arg-type]
+    assert torch.autograd.gradgradcheck(Product.apply, given)  # type: ignore[arg-type]
 
 
-def test_the_same_objects_and_no_subclasses():
+def test_the_same_objects_and_no_subclasses() -> None:
     class Own(nn.Conv2d):
         pass
 
@@ -152,7 +157,9 @@ def test_the_same_objects_and_no_subclasses():
 
 
 @pytest.mark.parametrize(("model", "precision"), [("dcgan", "bf16"), ("conditional", "bf16"), ("dcgan", "fp32")])
-def test_a_training_stays_close(model, precision, make_trainer, monkeypatch):
+def test_a_training_stays_close(
+    model: str, precision: str, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first losses of every phase, with products even where they do not pay, and without any."""
     monkeypatch.setattr(products, "MIN_WEIGHTS", 0)
     faster = make_trainer(model, precision=precision)
@@ -168,6 +175,6 @@ def test_a_training_stays_close(model, precision, make_trainer, monkeypatch):
     assert faster.telemetry.means() == pytest.approx(plain.telemetry.means(), rel=tolerance, abs=tolerance)
 
 
-def test_a_critic_under_a_penalty_keeps_its_convolutions(make_trainer):
+def test_a_critic_under_a_penalty_keeps_its_convolutions(make_trainer: Callable[..., Trainer]) -> None:
     trainer = make_trainer("wgan-gp", options={"width": 8})
     assert not any(isinstance(module, Convolution) for module in trainer.discriminator.modules())

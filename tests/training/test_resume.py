@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from ganzoo.cli import main
 from ganzoo.data import load
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.lineage import CLOCKED
+from ganzoo.plan import TrainResult
 from ganzoo.resuming import refuse_changes
 from ganzoo.training import environment
 from ganzoo.training.run import Outcome, Run
 from ganzoo.zoo import zoo
+
+Train = Callable[..., TrainResult]
 
 EVERY_10 = {"report_every": 10, "checkpoint_every": 10}
 
@@ -29,7 +33,7 @@ def metrics(run: Path) -> list[dict[str, float]]:
     return [{key: value for key, value in line.items() if key not in CLOCKED} for line in lines]
 
 
-def test_40_steps_are_20_and_20(model, train):
+def test_40_steps_are_20_and_20(model: str, train: Train) -> None:
     """In the precision that auto chooses: weights, average, Adam's state, reports, and so the version."""
     whole = train(model, steps=40, schedule="constant", **EVERY_10)
     half = train(model, steps=20, schedule="constant", **EVERY_10)
@@ -44,13 +48,13 @@ def test_40_steps_are_20_and_20(model, train):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_in_either_precision(train, precision):
+def test_in_either_precision(train: Train, precision: str) -> None:
     whole = train("dcgan", steps=6, precision=precision)
     half = train("dcgan", steps=3, precision=precision)
     assert checkpoints(train("", resume=str(half.run), steps=6).run).items() >= checkpoints(whole.run).items()
 
 
-def test_a_crash_between_two_checkpoints(train):
+def test_a_crash_between_two_checkpoints(train: Train) -> None:
     """What was reported and saved after the newest whole checkpoint is done again."""
     whole = train("vanilla", steps=30, **EVERY_10)
     crashed = train("vanilla", steps=30, **EVERY_10)
@@ -63,7 +67,7 @@ def test_a_crash_between_two_checkpoints(train):
     assert metrics(resumed.run) == metrics(whole.run)
 
 
-def test_resuming_what_is_finished_changes_nothing(train):
+def test_resuming_what_is_finished_changes_nothing(train: Train) -> None:
     """As after a full disk at registration: the same version, with the same figures."""
     first = train("vanilla", steps=4)
     again = train("", resume=str(first.run))
@@ -72,17 +76,17 @@ def test_resuming_what_is_finished_changes_nothing(train):
 
 
 @pytest.fixture
-def run(train) -> Path:
+def run(train: Train) -> Path:
     """A vanilla run of 20 steps with checkpoints at 10 and 20."""
     directory: Path = train("vanilla", steps=20, **EVERY_10).run
     return directory
 
 
-def resume(run, *arguments):
+def resume(run: Path, *arguments: str) -> int:
     return main(["train", "--resume", str(run), "--runs", str(run.parents[1]), "--no-export", *arguments])
 
 
-def test_by_name_and_number_and_last(run, train):
+def test_by_name_and_number_and_last(run: Path, train: Train) -> None:
     runs = str(run.parents[1])
     assert Run.find("vanilla/1", Path(runs)).directory == run
     assert Run.find("last", Path(runs)).directory == run
@@ -103,7 +107,9 @@ def test_by_name_and_number_and_last(run, train):
         (["--name", "other"], "name: vanilla -> other"),
     ],
 )
-def test_a_change_of_what_it_computes_is_refused(run, capsys, arguments, change):
+def test_a_change_of_what_it_computes_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], change: str
+) -> None:
     before = checkpoints(run)
     assert resume(run, "--steps", "30", *arguments) == ExitCode.USAGE
     assert capsys.readouterr().err == (
@@ -114,12 +120,12 @@ def test_a_change_of_what_it_computes_is_refused(run, capsys, arguments, change)
     assert len(metrics(run)) == 2
 
 
-def test_several_changes_are_all_named(run, capsys):
+def test_several_changes_are_all_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert resume(run, "--batch", "16", "--seed", "5") == ExitCode.USAGE
     assert "would change batch: 8 -> 16; seed: 0 -> 5\n" in capsys.readouterr().err
 
 
-def test_steps_and_reporting_may_change(run):
+def test_steps_and_reporting_may_change(run: Path) -> None:
     reporting = ["--set", "report_every=5", "--set", "preview_every=6", "--set", "checkpoint_every=4"]
     assert resume(run, "--steps", "30", *reporting) == 0
     assert [line["step"] for line in metrics(run)] == [10, 20, 25, 30]
@@ -129,12 +135,12 @@ def test_steps_and_reporting_may_change(run):
     assert (config.steps, config.report_every) == (30, 5)
 
 
-def test_fewer_steps_than_it_has(run, capsys):
+def test_fewer_steps_than_it_has(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert resume(run, "--steps", "15") == ExitCode.USAGE
     assert capsys.readouterr().err == f"Error: {run} has 20 steps already\nHint: --steps must be at least 20\n"
 
 
-def test_a_truncated_checkpoint_is_passed_over_with_a_warning(run, capsys):
+def test_a_truncated_checkpoint_is_passed_over_with_a_warning(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = checkpoints(run)
     newest = run / "checkpoints" / "step-00000020.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1000])
@@ -146,7 +152,7 @@ def test_a_truncated_checkpoint_is_passed_over_with_a_warning(run, capsys):
     assert checkpoints(run) == before
 
 
-def test_no_whole_checkpoint(run, capsys):
+def test_no_whole_checkpoint(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (run / "checkpoints").iterdir():
         path.write_bytes(b"")
     assert resume(run) == ExitCode.NOT_FOUND
@@ -157,14 +163,14 @@ def test_no_whole_checkpoint(run, capsys):
     ]
 
 
-def test_the_hint_works(run, capsys):
+def test_the_hint_works(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The recorded configuration trains the same again."""
     config = ["--config", str(run / "config.toml"), "--runs", str(run.parents[1]), "--no-export"]
     assert main(["train", *config]) == 0
     assert checkpoints(run.parent / "2") == checkpoints(run)
 
 
-def test_a_run_that_does_not_exist(tmp_path, capsys):
+def test_a_run_that_does_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["train", "--runs", str(tmp_path / "none"), "--resume"]
     assert main([*arguments, "vanilla/7"]) == ExitCode.NOT_FOUND
     assert "vanilla/7" in capsys.readouterr().err
@@ -172,7 +178,7 @@ def test_a_run_that_does_not_exist(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"Error: no run in {tmp_path / 'none'}\nHint: start one: ganzoo train")
 
 
-def test_resume_and_init_from_exclude_each_other(run, capsys):
+def test_resume_and_init_from_exclude_each_other(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert resume(run, "--init-from", "vanilla") == ExitCode.USAGE
     assert capsys.readouterr().err.startswith("Error: --resume and --init-from exclude each other\n")
 
@@ -182,7 +188,7 @@ def noise(path: Path, seed: int) -> str:
     return str(path)
 
 
-def test_other_data_of_the_same_shape(train, tmp_path, capsys):
+def test_other_data_of_the_same_shape(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = noise(tmp_path / "data.npy", 1)
     run = train("vanilla", steps=4, data=data).run
     noise(tmp_path / "data.npy", 2)
@@ -193,7 +199,7 @@ def test_other_data_of_the_same_shape(train, tmp_path, capsys):
     assert len(checkpoints(run)) == 1
 
 
-def test_the_same_data_elsewhere(train, tmp_path):
+def test_the_same_data_elsewhere(train: Train, tmp_path: Path) -> None:
     whole = train("vanilla", steps=6, data=noise(tmp_path / "data.npy", 1))
     half = train("vanilla", steps=3, data=str(tmp_path / "data.npy"))
     moved = shutil.move(tmp_path / "data.npy", tmp_path / "moved.npy")
@@ -201,7 +207,7 @@ def test_the_same_data_elsewhere(train, tmp_path):
     assert checkpoints(half.run).items() >= checkpoints(whole.run).items()
 
 
-def test_a_resumed_run_leaves_the_very_version(train):
+def test_a_resumed_run_leaves_the_very_version(train: Train) -> None:
     """Wherever it was cut: metrics too are those of the undisturbed run, so it is the same version."""
     whole = train("vanilla", steps=10, seed=4)
     train("vanilla", steps=3, seed=4)
@@ -211,14 +217,14 @@ def test_a_resumed_run_leaves_the_very_version(train):
     assert metrics == {name: value for name, value in resumed.metrics.items() if name not in CLOCKED}
 
 
-def test_a_run_is_trained_by_one_process_at_a_time(train):
+def test_a_run_is_trained_by_one_process_at_a_time(train: Train) -> None:
     run = train("vanilla", steps=3).run
     with Run.find(str(run), run.parents[1]).locked(), pytest.raises(GanzooError, match="another process is training"):
         train("vanilla", resume=str(run), steps=5)
     assert train("vanilla", resume=str(run), steps=5).version.number == 2
 
 
-def test_another_gpu_or_executor_is_no_other_training(run):
+def test_another_gpu_or_executor_is_no_other_training(run: Path) -> None:
     """As on several GPUs instead of one; but another kind of device is."""
     on_gpu = Run.find(str(run), run.parents[1])
     on_gpu.config = replace(on_gpu.config, device="cuda:0", executor="cudagraph")
@@ -230,7 +236,7 @@ def test_another_gpu_or_executor_is_no_other_training(run):
 
 
 @pytest.fixture
-def launched(train, monkeypatch):
+def launched(train: Train, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """``launched("name", restarts=1, **settings)``: what torchrun starts under that name; which run it trained."""
 
     def start(name: str, restarts: int = 0, **settings: object) -> str:
@@ -245,7 +251,7 @@ def leave_unfinished(runs: Path, number: str) -> None:
     Run.find(f"vanilla/{number}", runs).conclude(Outcome(state="failed", step=2))
 
 
-def test_a_launch_goes_on_with_what_it_began(launched, tmp_path):
+def test_a_launch_goes_on_with_what_it_began(launched: Callable[..., str], tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     assert launched("a") == "1"
     assert launched("a", restarts=1) == "1"  # which a rank was lost at the very end of
@@ -258,7 +264,7 @@ def test_a_launch_goes_on_with_what_it_began(launched, tmp_path):
     assert launched("b", restarts=1, threads=2) == "3"
 
 
-def test_a_launch_without_a_name_is_told_by_its_parent(launched, tmp_path):
+def test_a_launch_without_a_name_is_told_by_its_parent(launched: Callable[..., str], tmp_path: Path) -> None:
     assert launched("none") == "1"
     leave_unfinished(tmp_path / "runs", "1")
     assert launched("none") == "2"
@@ -267,7 +273,7 @@ def test_a_launch_without_a_name_is_told_by_its_parent(launched, tmp_path):
     assert launched("", restarts=1) == "3"
 
 
-def test_a_launch_does_not_mind_what_else_is_in_its_runs(launched, tmp_path):
+def test_a_launch_does_not_mind_what_else_is_in_its_runs(launched: Callable[..., str], tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     assert launched("a") == "1"
     facts = (runs / "vanilla/1/run.json").read_bytes()
@@ -281,12 +287,12 @@ def test_a_launch_does_not_mind_what_else_is_in_its_runs(launched, tmp_path):
     assert launched("a", restarts=1) == "1"
 
 
-def test_a_launch_outside_torchrun_has_no_name(monkeypatch):
+def test_a_launch_outside_torchrun_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     assert (environment.launch(), environment.named()) == ("", False)
 
 
-def test_a_run_without_a_checkpoint_begins_again_and_says_so(train, capsys):
+def test_a_run_without_a_checkpoint_begins_again_and_says_so(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     first = train("vanilla", steps=20, report_every=10)
     for path in (first.run / "checkpoints").iterdir():
         path.unlink()

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from PIL import Image
 
 from ganzoo.config import RunConfig
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError
+from ganzoo.plan import TrainResult
 from ganzoo.training import journal
 from ganzoo.training.run import Run
 
 CONFIG = RunConfig(model="vanilla", architecture="vanilla", loss="hinge", name="mine")
 
 
-def test_a_whole_run(train, tmp_path):
+def test_a_whole_run(train: Callable[..., TrainResult], tmp_path: Path) -> None:
     result = train("vanilla", steps=40, report_every=10, preview_every=20, checkpoint_every=10)
     assert result.run == tmp_path / "runs" / "vanilla" / "1"
     assert sorted(path.name for path in result.run.iterdir()) == [
@@ -55,7 +57,7 @@ def test_a_whole_run(train, tmp_path):
     assert (config["steps"], config["size"], config["device"]) == (40, 8, "cpu")
 
 
-def test_previews_are_drawn_from_fixed_latents_and_draw_nothing(train):
+def test_previews_are_drawn_from_fixed_latents_and_draw_nothing(train: Callable[..., TrainResult]) -> None:
     """Looking does not change what is trained."""
     seen = train("vanilla", steps=6, preview_every=1)
     unseen = train("vanilla", steps=6)
@@ -63,7 +65,7 @@ def test_previews_are_drawn_from_fixed_latents_and_draw_nothing(train):
     assert (seen.run / last).read_bytes() == (unseen.run / last).read_bytes()
 
 
-def test_runs_are_numbered(tmp_path):
+def test_runs_are_numbered(tmp_path: Path) -> None:
     first, second = (Run.create(tmp_path, CONFIG, {}) for _ in range(2))
     assert (first.directory, second.directory) == (tmp_path / "mine" / "1", tmp_path / "mine" / "2")
     (tmp_path / "mine" / "9").mkdir()
@@ -71,13 +73,13 @@ def test_runs_are_numbered(tmp_path):
     assert Run.create(tmp_path, CONFIG, {}).directory == tmp_path / "mine" / "10"
 
 
-def test_what_is_read_back_is_what_was_written(tmp_path):
+def test_what_is_read_back_is_what_was_written(tmp_path: Path) -> None:
     made = Run.create(tmp_path, CONFIG, {"data": {"digest": "sha256:0"}})
     found = Run.find("mine/1", tmp_path)
     assert (found.config, found.facts, found.directory) == (CONFIG, {"data": {"digest": "sha256:0"}}, made.directory)
 
 
-def test_runs_cannot_be_made_in_a_file(tmp_path):
+def test_runs_cannot_be_made_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(GanzooError) as caught:
         Run.create(tmp_path / "runs", CONFIG, {})
@@ -87,7 +89,7 @@ def test_runs_cannot_be_made_in_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["config.toml", "run.json"])
-def test_a_damaged_record(tmp_path, file):
+def test_a_damaged_record(tmp_path: Path, file: str) -> None:
     (Run.create(tmp_path, CONFIG, {}).directory / file).write_text("{[")
     with pytest.raises(IntegrityError) as caught:
         Run.find("mine/1", tmp_path)
@@ -95,12 +97,12 @@ def test_a_damaged_record(tmp_path, file):
     assert caught.value.exit_code == ExitCode.INTEGRITY
 
 
-def test_no_such_run(tmp_path):
+def test_no_such_run(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="mine/3"):
         Run.find("mine/3", tmp_path)
 
 
-def test_the_last_run_is_found_without_its_checkpoints(tmp_path):
+def test_the_last_run_is_found_without_its_checkpoints(tmp_path: Path) -> None:
     older, newer = (Run.create(tmp_path, CONFIG, {}) for _ in range(2))
     for run in (older, newer):
         (run.directory / "checkpoints").rmdir()
@@ -108,7 +110,7 @@ def test_the_last_run_is_found_without_its_checkpoints(tmp_path):
     assert Run.find("last", tmp_path).directory == newer.directory
 
 
-def test_the_latest_figures_are_the_newest_of_each(tmp_path):
+def test_the_latest_figures_are_the_newest_of_each(tmp_path: Path) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     assert run.latest_figures() == {}
     run.report(10, {"loss_d": 1.0, "variety": 0.5})
@@ -119,7 +121,7 @@ def test_the_latest_figures_are_the_newest_of_each(tmp_path):
     assert run.latest_figures() == {"variety": 0.5}, "what is no longer a number is not what it was"
 
 
-def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
+def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path: Path) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20, 30):
         run.report(step, {"loss_d": step / 10})
@@ -138,7 +140,7 @@ def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path):
 DAMAGED = [b"\xff\xfe\x00", b"[]", b'{"step": "x"}', b'{"step": NaN}', b'{"step": 15, "loss_d": "abc", "kind": 7}', b""]
 
 
-def test_damaged_lines_do_not_count(tmp_path):
+def test_damaged_lines_do_not_count(tmp_path: Path) -> None:
     """Whatever they are: a run with whole checkpoints goes on, and its report shows what is left."""
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20):
@@ -156,13 +158,13 @@ def test_damaged_lines_do_not_count(tmp_path):
     assert [event["step"] for event in run.events()] == [10]
 
 
-def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path, monkeypatch):
+def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     run.report(10, {"loss_d": 1.0})
     before = run.report_log.read_bytes()
 
     class Full(io.TextIOWrapper):
-        def write(self, text):
+        def write(self, text: str) -> int:
             super().write(text[: len(text) // 2])
             self.flush()
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -177,7 +179,7 @@ def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path, monkeypatch):
     assert [report["step"] for report in run.reports()] == [10, 30]
 
 
-def test_events_are_rewound_too(tmp_path):
+def test_events_are_rewound_too(tmp_path: Path) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20, 30):
         run.record_event(step, "collapse", f"at {step}")
@@ -185,7 +187,7 @@ def test_events_are_rewound_too(tmp_path):
     assert [event["message"] for event in run.events()] == ["at 10", "at 20"]
 
 
-def test_what_a_rewound_run_is_past_is_gone(tmp_path):
+def test_what_a_rewound_run_is_past_is_gone(tmp_path: Path) -> None:
     """A later checkpoint is one that could not be read: it must not be taken for one of the newest three."""
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20, 30):
@@ -198,7 +200,7 @@ def test_what_a_rewound_run_is_past_is_gone(tmp_path):
     assert not list(run.directory.glob("checkpoints/.*"))
 
 
-def test_the_best_that_a_run_may_go_back_to_stays(tmp_path):
+def test_the_best_that_a_run_may_go_back_to_stays(tmp_path: Path) -> None:
     """Until a checkpoint is as new as what evaluated better, the run may go back behind it."""
     run = Run.create(tmp_path, CONFIG, {})
     run.checkpoint_path(6).write_bytes(b"")
@@ -211,12 +213,12 @@ def test_the_best_that_a_run_may_go_back_to_stays(tmp_path):
     assert list(run.best_checkpoints()) == [10]
 
 
-def test_going_back_frees_room_before_it_needs_some(tmp_path, monkeypatch):
+def test_going_back_frees_room_before_it_needs_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     run.best_path(30).write_bytes(b"")
     run.report(30, {"loss_d": 1.0})
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise GanzooError("the disk is full")
 
     monkeypatch.setattr(journal, "write_atomic", full)

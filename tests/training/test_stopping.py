@@ -7,28 +7,37 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from ganzoo import api
 from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.plan import TrainResult
 from ganzoo.session import Session
-from ganzoo.training import checkpoint, stopping
+from ganzoo.training import checkpoint
 from ganzoo.training.loop import Observer, run_to_end
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.run import Run
 from ganzoo.training.saving import Saver
+from ganzoo.training.trainer import Trainer
 from ganzoo_registry import Registry
+
+MakeTrainer = Callable[..., Trainer]
+Train = Callable[..., TrainResult]
+Started = tuple[Run, Trainer, "Notes"]
 
 
 @pytest.fixture
-def time_passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+def time_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """``time_passes(seconds)``: between any two looks at the clock."""
     now, pace = 0.0, 0.0
 
@@ -41,7 +50,7 @@ def time_passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], N
         nonlocal pace
         pace = seconds
 
-    monkeypatch.setattr(stopping.time, "perf_counter", perf_counter)
+    monkeypatch.setattr(time, "perf_counter", perf_counter)
     return set_pace
 
 
@@ -49,7 +58,7 @@ def reports(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_time_is_up(train, own_registry, time_passes):
+def test_time_is_up(train: Train, own_registry: Path, time_passes: Callable[[float], None]) -> None:
     """The run ends as with its last step: saved, reported, registered as what a run of so many steps leaves."""
     time_passes(1.0)
     result = train("vanilla", steps=50, max_time=10.0, name="short")
@@ -64,7 +73,7 @@ def test_time_is_up(train, own_registry, time_passes):
     assert store.kinds(same)["generator"] == store.kinds(result.version)["generator"]
 
 
-def test_time_counts_over_resumes(train, time_passes):
+def test_time_counts_over_resumes(train: Train, time_passes: Callable[[float], None]) -> None:
     time_passes(1.0)
     result = train("vanilla", steps=200, max_time=10.0, report_every=1)
     steps = reports(result.run)[-1]["step"]
@@ -78,7 +87,9 @@ def test_time_counts_over_resumes(train, time_passes):
     assert more[-1]["seconds"] >= 20
 
 
-def test_time_between_the_last_report_and_a_stop_counts(train, time_passes, monkeypatch):
+def test_time_between_the_last_report_and_a_stop_counts(
+    train: Train, time_passes: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However often it is stopped, and however seldom it reports: after its seconds it ends."""
     time_passes(1.0)
     monkeypatch.setattr(Observer, "stepped", lambda self, step: signal.raise_signal(signal.SIGTERM))
@@ -94,7 +105,9 @@ def test_time_between_the_last_report_and_a_stop_counts(train, time_passes, monk
     assert reports(result.run)[-1]["seconds"] >= 60
 
 
-def test_an_early_end_is_told_each_time(train, time_passes, monkeypatch):
+def test_an_early_end_is_told_each_time(
+    train: Train, time_passes: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     notes: list[str] = []
     monkeypatch.setattr(Observer, "noted", lambda self, message: notes.append(message))
     time_passes(1.0)
@@ -107,11 +120,13 @@ def test_an_early_end_is_told_each_time(train, time_passes, monkeypatch):
     assert json.loads((result.run / "outcome.json").read_text())["reason"] == said
 
 
-def test_a_stop_that_cannot_be_saved_is_an_error(started, full_disk, monkeypatch):
+def test_a_stop_that_cannot_be_saved_is_an_error(
+    started: Started, full_disk: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However soon the failure is known: it must not say that everything is saved."""
     run, trainer, notes = started
     full_disk("step-00000003")
-    monkeypatch.setattr(notes, "stepped", lambda step: step == 3 and signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(notes, "stepped", lambda step: step == 3 and signal.raise_signal(signal.SIGTERM))  # type: ignore[func-returns-value]
     keep = Saver.keep
 
     def at_once(saver: Saver, path: Path, then: Callable[[], object]) -> None:
@@ -125,7 +140,7 @@ def test_a_stop_that_cannot_be_saved_is_an_error(started, full_disk, monkeypatch
     assert notes.notes == []
 
 
-def test_seconds_of_steps_that_are_lost_do_not_count(train, time_passes):
+def test_seconds_of_steps_that_are_lost_do_not_count(train: Train, time_passes: Callable[[float], None]) -> None:
     """Where no checkpoint was written, nothing untrained is registered because time is up."""
     result = train("vanilla", steps=4)
     (result.run / "clock.json").write_text('{"step": 5, "seconds": 1000}')
@@ -133,7 +148,7 @@ def test_seconds_of_steps_that_are_lost_do_not_count(train, time_passes):
     assert reports(result.run)[-1]["step"] == 6
 
 
-def test_a_damaged_clock_begins_anew(train):
+def test_a_damaged_clock_begins_anew(train: Train) -> None:
     result = train("vanilla", steps=2)
     (result.run / "clock.json").write_text("[]")
     assert train("", resume=str(result.run), steps=3).version
@@ -154,7 +169,7 @@ def evaluated(run: Path) -> list[int]:
     return [json.loads(line)["step"] for line in (run / "evaluations.jsonl").read_text().splitlines()]
 
 
-def test_patience(train, own_registry, scores):
+def test_patience(train: Train, own_registry: Path, scores: Callable[[list[float]], None]) -> None:
     """Two evaluations without a better one end it; the best version is there, and the last beside it."""
     scores([3.0, 4.0, 2.0, 2.0, 2.5])
     result = train("vanilla", steps=40, eval_every=4, patience=2)
@@ -164,19 +179,19 @@ def test_patience(train, own_registry, scores):
     assert [store.lineage(version)["training"]["steps"] for version in (result.best, result.version)] == [12, 20]
 
 
-def test_patience_that_lasts(train, scores):
+def test_patience_that_lasts(train: Train, scores: Callable[[list[float]], None]) -> None:
     scores([3.0, 4.0, 2.0, 2.5, 2.4])
     result = train("vanilla", steps=20, eval_every=4, patience=3)
     assert evaluated(result.run) == [4, 8, 12, 16, 20]
 
 
-def test_nothing_that_can_be_ranked_is_not_the_best(train, scores):
+def test_nothing_that_can_be_ranked_is_not_the_best(train: Train, scores: Callable[[list[float]], None]) -> None:
     """Before anything is found, there is nothing to be better than."""
     scores([float("inf")] * 5)
     assert evaluated(train("vanilla", steps=20, eval_every=4, patience=1).run) == [4, 8, 12, 16, 20]
 
 
-def test_a_run_out_of_patience_goes_on_with_more(train, scores):
+def test_a_run_out_of_patience_goes_on_with_more(train: Train, scores: Callable[[list[float]], None]) -> None:
     scores([1.0, 2.0])
     result = train("vanilla", steps=20, eval_every=4, patience=1)
     assert evaluated(result.run) == [4, 8]
@@ -213,7 +228,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def started(tmp_path, own_registry):
+def started(tmp_path: Path, own_registry: Path) -> Started:
     """A narrow vanilla of 20 steps, its run, and who is told."""
     notes = Notes()
     session = Session(api.open_registry(own_registry), tmp_path / "runs", observer=notes)
@@ -222,7 +237,7 @@ def started(tmp_path, own_registry):
     return run, plan.trainer, notes
 
 
-def test_a_full_disk_does_not_end_training(started, full_disk):
+def test_a_full_disk_does_not_end_training(started: Started, full_disk: Callable[[str], None]) -> None:
     """It is told, tried again, and the last good file stays."""
     run, trainer, notes = started
     full_disk("step-000000(08|12)")
@@ -232,7 +247,7 @@ def test_a_full_disk_does_not_end_training(started, full_disk):
     assert notes.notes == [f"cannot write {run.checkpoint_path(step)}: {said}" for step in (8, 12)]
 
 
-def test_a_disk_that_was_always_full(started, full_disk):
+def test_a_disk_that_was_always_full(started: Started, full_disk: Callable[[str], None]) -> None:
     """Then there is no last good file to speak of."""
     run, trainer, notes = started
     full_disk("step-000000..")
@@ -241,7 +256,9 @@ def test_a_disk_that_was_always_full(started, full_disk):
     assert notes.notes[0] == f"cannot write {run.checkpoint_path(4)}: the disk is full; training goes on"
 
 
-def test_a_disk_that_is_full_at_the_end_costs_the_checkpoint_alone(started, full_disk):
+def test_a_disk_that_is_full_at_the_end_costs_the_checkpoint_alone(
+    started: Started, full_disk: Callable[[str], None]
+) -> None:
     run, trainer, notes = started
     full_disk("step-00000020")
     assert run_to_end(trainer, run, notes).steps == 20
@@ -251,7 +268,9 @@ def test_a_disk_that_is_full_at_the_end_costs_the_checkpoint_alone(started, full
     assert not list(run.directory.glob("checkpoints/.*"))
 
 
-def test_the_best_and_the_last_are_registered_from_memory(train, own_registry, full_disk, scores):
+def test_the_best_and_the_last_are_registered_from_memory(
+    train: Train, own_registry: Path, full_disk: Callable[[str], None], scores: Callable[[list[float]], None]
+) -> None:
     """The last checkpoint is lost on a full disk, and the registry is on another one."""
     scores([1.0, 2.0])
     full_disk("step-00000008")
@@ -259,10 +278,13 @@ def test_the_best_and_the_last_are_registered_from_memory(train, own_registry, f
     store = Registry(own_registry)
     whole = train("vanilla", steps=8, name="whole")
     assert store.kinds(result.version)["generator"] == store.kinds(whole.version)["generator"]
+    assert result.best
     assert store.lineage(result.best)["training"]["steps"] == 4
 
 
-def test_samples_that_find_no_room_at_the_end_cost_no_version(train, own_registry, full_disk):
+def test_samples_that_find_no_room_at_the_end_cost_no_version(
+    train: Train, own_registry: Path, full_disk: Callable[[str], None]
+) -> None:
     full_disk("samples.png")
     with pytest.raises(GanzooError) as caught:
         train("vanilla", steps=2)
@@ -270,7 +292,9 @@ def test_samples_that_find_no_room_at_the_end_cost_no_version(train, own_registr
     assert Registry(own_registry).names() == ["vanilla"]
 
 
-def test_a_checkpoint_that_cannot_be_removed_does_not_end_training(started, monkeypatch):
+def test_a_checkpoint_that_cannot_be_removed_does_not_end_training(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, trainer, notes = started
 
     def unlink(path: Path, missing_ok: bool = False) -> None:
@@ -285,7 +309,7 @@ def test_a_checkpoint_that_cannot_be_removed_does_not_end_training(started, monk
     ]
 
 
-def test_samples_that_cannot_be_written_do_not_end_training(started, full_disk):
+def test_samples_that_cannot_be_written_do_not_end_training(started: Started, full_disk: Callable[[str], None]) -> None:
     run, trainer, notes = started
     run.config = replace(run.config, preview_every=10)
     full_disk("/samples/")
@@ -295,7 +319,7 @@ def test_samples_that_cannot_be_written_do_not_end_training(started, full_disk):
     ]
 
 
-def test_reports_that_cannot_be_written_do_not_end_training(started, monkeypatch):
+def test_reports_that_cannot_be_written_do_not_end_training(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     run, trainer, notes = started
 
     def report(self: Run, step: int, metrics: dict[str, float]) -> None:
@@ -306,7 +330,9 @@ def test_reports_that_cannot_be_written_do_not_end_training(started, monkeypatch
     assert notes.notes == ["the disk is full; training goes on without it"]
 
 
-def test_what_is_written_is_the_state_when_it_was_saved(make_trainer, tmp_path, monkeypatch):
+def test_what_is_written_is_the_state_when_it_was_saved(
+    make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Training goes on while a checkpoint waits to be written, and the file knows nothing of it."""
     trainer, other = make_trainer("dcgan", seed=1), make_trainer("dcgan", seed=1)
     for each in (trainer, other):
@@ -324,18 +350,21 @@ def test_what_is_written_is_the_state_when_it_was_saved(make_trainer, tmp_path, 
     assert (tmp_path / "later.safetensors").read_bytes() == (tmp_path / "at once.safetensors").read_bytes()
 
 
-def test_a_second_checkpoint_waits_for_the_first(make_trainer, tmp_path, monkeypatch):
-    trainer, order = make_trainer("vanilla"), []
-    monkeypatch.setattr(checkpoint, "encode", lambda snapshot: order.append(snapshot.steps_done) or b"")
+def test_a_second_checkpoint_waits_for_the_first(
+    make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("vanilla")
+    order: list[object] = []
+    monkeypatch.setattr(checkpoint, "encode", lambda snapshot: order.append(snapshot.steps_done) or b"")  # type: ignore[func-returns-value]
     with Saver(trainer, pytest.fail) as saver:
         for step in range(3):
-            saver.keep(tmp_path / "file", then=lambda step=step: order.append(f"after {step}"))
+            saver.keep(tmp_path / "file", then=partial(order.append, f"after {step}"))
             assert len(order) >= 2 * step
             trainer.step()
     assert order == [0, "after 0", 1, "after 1", 2, "after 2"]
 
 
-def test_only_the_first_rank_writes(make_trainer, tmp_path):
+def test_only_the_first_rank_writes(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     """Each of them keeps the state that all go back to."""
     trainer = make_trainer("vanilla")
     trainer.ranks = Ranks(1, 2)
@@ -346,7 +375,7 @@ def test_only_the_first_rank_writes(make_trainer, tmp_path):
     assert not (tmp_path / "file").exists()
 
 
-def test_halves_of_checkpoints_are_swept(train):
+def test_halves_of_checkpoints_are_swept(train: Train) -> None:
     run = train("vanilla", steps=4).run
     half = run / "checkpoints" / ".0123456789abcdef.partial"
     half.write_bytes(b"half")
@@ -359,21 +388,22 @@ class Others(Ranks):
 
     yes_to = ""
 
-    def any(self, flag):
+    def any(self, flag: bool) -> bool:
         asking = sys._getframe(1)
+        assert asking.f_back
         return flag or self.yes_to in (asking.f_code.co_name, f"{asking.f_back.f_code.co_name} {asking.f_code.co_name}")
 
-    def average_(self, tensors):
+    def average_(self, tensors: Sequence[Tensor]) -> None:
         pass
 
 
 @pytest.fixture
-def beside(started, monkeypatch):
+def beside(started: Started, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Started]:
     """As ``started``, beside another rank that says yes to ``question``."""
     run, trainer, notes = started
     trainer.ranks = Others(0, 2)
 
-    def ask(question, **settings):
+    def ask(question: str, **settings: Any) -> Started:
         monkeypatch.setattr(Others, "yes_to", question)
         trainer.config = run.config = replace(run.config, **settings)
         return run, trainer, notes
@@ -381,19 +411,19 @@ def beside(started, monkeypatch):
     return ask
 
 
-def test_a_signal_to_another_rank_stops_all(beside):
+def test_a_signal_to_another_rank_stops_all(beside: Callable[..., Started]) -> None:
     run, trainer, notes = beside("_advance _agreed")
     with pytest.raises(TrainingStopped, match="stopped by a signal to another rank after step 16 of 20"):
         run_to_end(trainer, run, notes)
 
 
-def test_time_that_is_over_for_the_first_rank_is_over_for_all(beside):
+def test_time_that_is_over_for_the_first_rank_is_over_for_all(beside: Callable[..., Started]) -> None:
     run, trainer, notes = beside("_over _agreed", max_time=1e6)
     ending = run_to_end(trainer, run, notes)
     assert (ending.steps, ending.reason) == (0, "its 1e+06 seconds are over; --resume with a longer --max-time goes on")
 
 
-def test_another_ranks_bad_number_takes_all_back(beside):
+def test_another_ranks_bad_number_takes_all_back(beside: Callable[..., Started]) -> None:
     run, trainer, notes = beside("_bad_number")
     with pytest.raises(GanzooError, match="diverged a second time: a number of another rank is not finite"):
         run_to_end(trainer, run, notes)
@@ -402,7 +432,7 @@ def test_another_ranks_bad_number_takes_all_back(beside):
     )
 
 
-def test_patience_that_the_first_rank_has_lost_ends_all(beside):
+def test_patience_that_the_first_rank_has_lost_ends_all(beside: Callable[..., Started]) -> None:
     run, trainer, notes = beside("_impatient", patience=1, eval_every=4)
     ending = run_to_end(trainer, run, notes)
     assert (ending.steps, ending.reason.partition(";")[0]) == (4, "1 evaluations found nothing better")

@@ -2,14 +2,20 @@
 
 import itertools
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
 from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.plan import TrainResult
 from ganzoo.training import loop, watchdog
+from ganzoo.training.trainer import Trainer
 from ganzoo.training.watchdog import GRACE, Collapse, Look, bad_number
 from ganzoo_registry import Registry
+
+Train = Callable[..., TrainResult]
 
 NAN = float("nan")
 
@@ -23,7 +29,7 @@ class Told:
         self.said = [self.collapse.see(step, report) for step, report in reports]
 
 
-def test_a_fall_is_told_once_and_so_is_its_end():
+def test_a_fall_is_told_once_and_so_is_its_end() -> None:
     told = Told("variety", [0.9, 0.2, 0.2, 0.2, None, 0.2, 0.8, 0.9]).said
     first = GRACE + 50
     assert [place for place, said in enumerate(told) if said] == [2, 6]
@@ -50,16 +56,16 @@ def test_a_fall_is_told_once_and_so_is_its_end():
         ("spread", [0.02, 0.001, 0.001]),
     ],
 )
-def test_what_is_no_collapse(name, values):
+def test_what_is_no_collapse(name: str, values: list[float | None]) -> None:
     assert not any(Told(name, values).said)
 
 
-def test_the_first_steps_do_not_count():
+def test_the_first_steps_do_not_count() -> None:
     assert not any(Told("variety", [0.9, 0.1, 0.1], start=0).said)
     assert any(Told("variety", [0.9, 0.1, 0.1], start=GRACE).said)
 
 
-def test_a_generator_that_never_looked_at_its_latents():
+def test_a_generator_that_never_looked_at_its_latents() -> None:
     assert Told("spread", [0.0, 0.0]).said[1] == (
         f"at step {GRACE + 100} the generator's images, or those of one class, are all alike: spread 0, and at best 0 "
         "(1: as real images)"
@@ -67,7 +73,7 @@ def test_a_generator_that_never_looked_at_its_latents():
     assert any(Told("variety", [0.0134, 0.0134]).said)  # one image, of digits
 
 
-def test_a_resumed_run_knows_what_was_told():
+def test_a_resumed_run_knows_what_was_told() -> None:
     """From its reports alone."""
     reports = [{"step": GRACE + 50 * i, "variety": value} for i, value in enumerate([0.9, 0.9, 0.1, 0.1], 1)]
     resumed = Collapse(reports)
@@ -78,7 +84,7 @@ def test_a_resumed_run_knows_what_was_told():
 
 @pytest.mark.parametrize("name", ["generator", "discriminator", "generator-ema"])
 @pytest.mark.parametrize("value", [NAN, float("inf"), -float("inf")])
-def test_weights_that_are_not_finite(make_trainer, name, value):
+def test_weights_that_are_not_finite(make_trainer: Callable[..., Trainer], name: str, value: float) -> None:
     trainer = make_trainer("dcgan")
     trainer.step()
     assert bad_number(trainer, weights=True) is None
@@ -89,7 +95,7 @@ def test_weights_that_are_not_finite(make_trainer, name, value):
 
 
 @pytest.mark.parametrize("name", ["generator", "discriminator"])
-def test_a_gradient_whose_square_is_infinite(make_trainer, name):
+def test_a_gradient_whose_square_is_infinite(make_trainer: Callable[..., Trainer], name: str) -> None:
     """Adam then divides by infinity for ever; weights and losses show nothing. Large numbers alone are no reason."""
     trainer = make_trainer("vanilla")
     trainer.step()
@@ -103,12 +109,12 @@ def test_a_gradient_whose_square_is_infinite(make_trainer, name):
 
 
 @pytest.fixture
-def collapsing(monkeypatch):
+def collapsing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     """Images become alike with one step and differ again with another; looks are frequent, so that runs are short."""
     monkeypatch.setattr(loop, "LOOK_EVERY", 8)
     monkeypatch.setattr(watchdog, "GRACE", 16)
 
-    def between(first, last):
+    def between(first: int, last: int) -> None:
         looks = itertools.count(8, 8)
         monkeypatch.setattr(
             Look, "figures", lambda self: {"variety": torch.tensor(0.05 if first <= next(looks) < last else 0.9)}
@@ -117,7 +123,7 @@ def collapsing(monkeypatch):
     return between
 
 
-def test_a_collapse_is_told_while_it_happens(train, collapsing):
+def test_a_collapse_is_told_while_it_happens(train: Train, collapsing: Callable[[int, int], None]) -> None:
     collapsing(40, 64)
     run = train("vanilla", steps=80, report_every=8).run
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
@@ -136,7 +142,9 @@ def test_a_collapse_is_told_while_it_happens(train, collapsing):
     ]
 
 
-def test_or_ends_the_run(train, collapsing, tmp_path, own_registry):
+def test_or_ends_the_run(
+    train: Train, collapsing: Callable[[int, int], None], tmp_path: Path, own_registry: Path
+) -> None:
     collapsing(40, 10**6)
     with pytest.raises(GanzooError) as caught:
         train("vanilla", steps=80, report_every=8, on_collapse="stop")
@@ -154,7 +162,7 @@ def test_or_ends_the_run(train, collapsing, tmp_path, own_registry):
     assert train("", resume=str(run), on_collapse="warn").run == run
 
 
-def test_looks_are_reported(train, monkeypatch):
+def test_looks_are_reported(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOOK_EVERY", 8)
     run = train("vanilla", steps=16, report_every=4).run
     reports = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
