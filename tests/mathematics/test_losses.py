@@ -1,5 +1,6 @@
 """Each loss against numbers worked out by hand, and what every registered loss must be."""
 
+from collections.abc import Callable, Sequence
 from math import log
 
 import pytest
@@ -9,7 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganzoo.specs import Loss
+from ganzoo.training.phases import GANLoss
+from ganzoo.training.step import Step
 from ganzoo.zoo import load_target, zoo
+
+StepOfLogits = Callable[[Tensor, Tensor], Step]
 
 LOSSES = {zoo().shortest(spec): spec for spec in zoo().all(Loss)}
 ROLES = ("discriminator", "generator")
@@ -35,28 +40,31 @@ BY_HAND = [
 ]
 
 
-def loss(name):
-    return load_target(LOSSES[name].target)()
+def loss(name: str) -> GANLoss:
+    target: type[GANLoss] = load_target(LOSSES[name].target)
+    return target()
 
 
-def tensor(values, requires_grad=False):
+def tensor(values: float | Sequence[float] | Sequence[tuple[float, float]], requires_grad: bool = False) -> Tensor:
     return torch.tensor(values, dtype=torch.float64, requires_grad=requires_grad)
 
 
 @pytest.mark.parametrize(("name", "logits", "critic", "generator"), BY_HAND, ids=[case[0] for case in BY_HAND])
-def test_by_hand(name, logits, critic, generator, step_of_logits):
+def test_by_hand(
+    name: str, logits: tuple[list[float], list[float]], critic: float, generator: float, step_of_logits: StepOfLogits
+) -> None:
     step = step_of_logits(*map(tensor, logits))
     assert loss(name).discriminator(step).item() == pytest.approx(critic, rel=1e-12)
     assert loss(name).generator(step).item() == pytest.approx(generator, rel=1e-12)
 
 
-def test_every_loss_of_ours_is_worked_out_by_hand():
+def test_every_loss_of_ours_is_worked_out_by_hand() -> None:
     assert {case[0] for case in BY_HAND} == {name for name, spec in LOSSES.items() if zoo().owner(spec).builtin}
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_scalar_that_is_differentiable_and_finite(name, role, step_of_logits):
+def test_a_scalar_that_is_differentiable_and_finite(name: str, role: str, step_of_logits: StepOfLogits) -> None:
     """In fp32, at logits of the size that a discriminator which is very sure gives."""
     real = torch.tensor([0.3, -2.0, 300.0, -300.0], requires_grad=True)
     fake = torch.tensor([-1.1, 0.4, -300.0, 300.0], requires_grad=True)
@@ -65,24 +73,28 @@ def test_a_scalar_that_is_differentiable_and_finite(name, role, step_of_logits):
     assert value.dtype == torch.float32
     assert torch.isfinite(value)
     value.backward()
+    assert fake.grad is not None
     assert torch.isfinite(fake.grad).all()
     assert fake.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", LOSSES)
-def test_gradcheck(name, role, step_of_logits):
+def test_gradcheck(name: str, role: str, step_of_logits: StepOfLogits) -> None:
     real, fake = tensor([0.3, -2.0, 1.7], True), tensor([-1.2, 0.4, 2.1], True)
 
     def value(real: Tensor, fake: Tensor) -> Tensor:
         # Zero, but a function of both: what a loss does not read has gradient zero.
-        return getattr(loss(name), role)(step_of_logits(real, fake)) + 0 * (real + fake).sum()
+        scalar: Tensor = getattr(loss(name), role)(step_of_logits(real, fake)) + 0 * (real + fake).sum()
+        return scalar
 
     assert torch.autograd.gradcheck(value, (real, fake))
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_critic_learns_to_tell_and_the_generator_to_be_taken_for_real(name, step_of_logits):
+def test_the_critic_learns_to_tell_and_the_generator_to_be_taken_for_real(
+    name: str, step_of_logits: StepOfLogits
+) -> None:
     """The signs: D's loss falls with real logits up and fake ones down, G's with fake ones up."""
     real, fake = tensor([0.1, -0.2], True), tensor([0.3, -0.1], True)
     on_real, on_fake = torch.autograd.grad(loss(name).discriminator(step_of_logits(real, fake)), (real, fake))
@@ -97,21 +109,24 @@ def test_the_critic_learns_to_tell_and_the_generator_to_be_taken_for_real(name, 
         lambda batch: st.tuples(st.just(batch), st.permutations(batch))
     )
 )
-def test_the_order_of_a_batch_does_not_matter(name, batches, step_of_logits):
+def test_the_order_of_a_batch_does_not_matter(
+    name: str, batches: tuple[list[tuple[float, float]], list[tuple[float, float]]], step_of_logits: StepOfLogits
+) -> None:
     """Pairs of a real and a fake image move together: rpgan compares within a pair."""
     for role in ROLES:
         one, other = (getattr(loss(name), role)(step_of_logits(*tensor(batch).unbind(1))).item() for batch in batches)
         assert one == pytest.approx(other, rel=1e-9, abs=1e-9)
 
 
-def gradient_of_the_generator(name, logit, step_of_logits):
+def gradient_of_the_generator(name: str, logit: float, step_of_logits: StepOfLogits) -> float:
     fake = tensor([logit], True)
-    loss(name).generator(step_of_logits(tensor([0.0]), fake)).backward()
+    loss(name).generator(step_of_logits(tensor([0.0]), fake)).backward()  # type: ignore[no-untyped-call]
+    assert fake.grad is not None
     return fake.grad.item()
 
 
 @pytest.mark.parametrize("logit", [-10.0, -2.0, 0.0, 3.0])
-def test_minimax_saturates_where_the_other_does_not(logit, step_of_logits):
+def test_minimax_saturates_where_the_other_does_not(logit: float, step_of_logits: StepOfLogits) -> None:
     """d/dl log(1 - s(l)) = -s(l) and d/dl -log s(l) = -s(-l), so their ratio is exp(-l)."""
     minimax = gradient_of_the_generator("minimax", logit, step_of_logits)
     other = gradient_of_the_generator("non-saturating", logit, step_of_logits)
@@ -121,20 +136,20 @@ def test_minimax_saturates_where_the_other_does_not(logit, step_of_logits):
     assert other / minimax == pytest.approx(torch.exp(-tensor(logit)).item(), rel=1e-9)
 
 
-def test_a_sure_discriminator_teaches_only_the_non_saturating_generator(step_of_logits):
+def test_a_sure_discriminator_teaches_only_the_non_saturating_generator(step_of_logits: StepOfLogits) -> None:
     """At D(G(z)) = s(-10) = 4.54e-5."""
     assert gradient_of_the_generator("minimax", -10.0, step_of_logits) == pytest.approx(-4.5398e-5, rel=1e-4)
     assert gradient_of_the_generator("non-saturating", -10.0, step_of_logits) == pytest.approx(-0.9999546, rel=1e-6)
 
 
-def test_rpgan_pairs_by_position(step_of_logits):
+def test_rpgan_pairs_by_position(step_of_logits: StepOfLogits) -> None:
     """With the fakes swapped the differences are 0 and -2 ln 3: (ln 2 + ln 10/9) / 2 instead of ln 4/3."""
     real, fake = tensor(LOGARITHMIC[0]), tensor(LOGARITHMIC[1])
     swapped = loss("rpgan").discriminator(step_of_logits(real, fake.flip(0)))
     assert swapped.item() == pytest.approx((log(2) + log(10 / 9)) / 2, rel=1e-12)
 
 
-def test_rpgan_sees_only_differences(step_of_logits):
+def test_rpgan_sees_only_differences(step_of_logits: StepOfLogits) -> None:
     real, fake = tensor([0.4, -1.0]), tensor([2.0, 0.7])
     for role in ROLES:
         here, there = (getattr(loss("rpgan"), role)(step_of_logits(real + c, fake + c)).item() for c in (0.0, 5.0))
