@@ -1,5 +1,7 @@
 """Small exported generators, made with the onnx package instead of a training."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -9,11 +11,13 @@ from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 SIZE, LATENT, CHANNELS = 8, 5, 3
 
 
-def _onnx(class_names=(), first="Identity", card=True, declared_height=SIZE):
+def _onnx(
+    class_names: Sequence[str] = (), first: str = "Identity", card: bool = True, declared_height: int = SIZE
+) -> bytes:
     """z (+ an embedding of the label) -> Gemm -> ConvTranspose -> Tanh, with fixed random weights."""
     rng = np.random.default_rng(0)
 
-    def weight(name, *shape):
+    def weight(name: str, *shape: int) -> TensorProto:
         return numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name)
 
     half = SIZE // 2
@@ -39,8 +43,7 @@ def _onnx(class_names=(), first="Identity", card=True, declared_height=SIZE):
         inputs.append(helper.make_tensor_value_info("labels", TensorProto.INT64, ["batch"]))
     else:
         nodes.insert(1, helper.make_node("Identity", ["first"], ["hidden"]))
-    shape = ["batch", CHANNELS, SIZE, SIZE]
-    outputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)]
+    outputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", CHANNELS, SIZE, SIZE])]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     if card:
@@ -53,10 +56,11 @@ def _onnx(class_names=(), first="Identity", card=True, declared_height=SIZE):
             class_names=tuple(class_names),
         )
         helper.set_model_props(model, {METADATA_KEY: described.to_json()})
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data
 
 
 @pytest.fixture(scope="session")
-def make_onnx():
+def make_onnx() -> Callable[..., bytes]:
     """``make_onnx(class_names=(), first="Identity", card=True, declared_height=8) -> bytes``."""
     return _onnx

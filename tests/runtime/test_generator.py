@@ -1,12 +1,15 @@
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, UsageError
 from ganzoo.images import to_uint8
@@ -17,22 +20,22 @@ PETS = ("cat", "dog", "0")
 
 
 @pytest.fixture(scope="module")
-def plain(make_onnx):
+def plain(make_onnx: Callable[..., bytes]) -> ImageGenerator:
     return ImageGenerator.from_bytes(make_onnx(), device="cpu")
 
 
 @pytest.fixture(scope="module")
-def pets(make_onnx):
+def pets(make_onnx: Callable[..., bytes]) -> ImageGenerator:
     return ImageGenerator.from_bytes(make_onnx(PETS), device="cpu")
 
 
-def test_describes_itself(make_onnx, pets):
+def test_describes_itself(make_onnx: Callable[..., bytes], pets: ImageGenerator) -> None:
     assert pets.device == "cpu"
     assert pets.card.class_names == PETS
     assert pets.sha256 == hashlib.sha256(make_onnx(PETS)).hexdigest()
 
 
-def test_samples_are_those_of_the_latent_stream(plain, pets):
+def test_samples_are_those_of_the_latent_stream(plain: ImageGenerator, pets: ImageGenerator) -> None:
     z, labels = draw(7, 0, 4, 5, classes=3)
     assert (plain.sample(4, 7) == to_uint8(plain.run(z))).all()
     assert (pets.sample(4, 7) == to_uint8(pets.run(z, labels))).all()
@@ -47,36 +50,39 @@ def test_samples_are_those_of_the_latent_stream(plain, pets):
     start=st.integers(0, 2 * BATCH),
     label=st.sampled_from([None, "cat", 1]),
 )
-def test_an_image_does_not_depend_on_its_request(pets, seed, n, start, label):
+def test_an_image_does_not_depend_on_its_request(
+    pets: ImageGenerator, seed: int, n: int, start: int, label: int | str | None
+) -> None:
     whole = pets.sample(start + n, seed, label)
     assert (pets.sample(n, seed, label, start) == whole[start:]).all()
     assert (pets.sample(1, seed, label, start) == whole[start]).all()
 
 
 @pytest.mark.parametrize("threads", [None, 1, 2])
-def test_rows_are_bitwise_independent_of_their_batch(make_onnx, threads):
+def test_rows_are_bitwise_independent_of_their_batch(make_onnx: Callable[..., bytes], threads: int | None) -> None:
     generator = ImageGenerator.from_bytes(make_onnx(PETS), device="cpu", threads=threads)
     z, labels = draw(3, 0, 65, 5, classes=3)
+    assert labels is not None
     together = generator.run(z, labels)
     for count in (1, 2, 3, 7, 33):
         assert generator.run(z[:count], labels[:count]).tobytes() == together[:count].tobytes()
     assert generator.run(z[::-1].copy(), labels[::-1].copy())[::-1].tobytes() == together.tobytes()
 
 
-def test_threads_may_share_a_generator(plain):
+def test_threads_may_share_a_generator(plain: ImageGenerator) -> None:
     expected = plain.sample(40, 5)
     with ThreadPoolExecutor(4) as pool:
         assert all((images == expected).all() for images in pool.map(lambda _: plain.sample(40, 5), range(12)))
 
 
-def test_without_a_seed_each_call_differs(plain):
+def test_without_a_seed_each_call_differs(plain: ImageGenerator) -> None:
     assert not (plain.sample(2) == plain.sample(2)).all()
     assert len({random_seed() for _ in range(20)}) > 1
     assert all(0 <= random_seed() < 2**32 for _ in range(20))
 
 
-def test_labels_by_index_and_by_name(pets):
-    assert [pets.resolve_label(label) for label in ("cat", 0, "1", 1, "dog", np.int64(2))] == [
+def test_labels_by_index_and_by_name(pets: ImageGenerator) -> None:
+    assert [pets.resolve_label(label) for label in ("cat", 0, "1", 1, "dog", np.int64(2))] == [  # type: ignore[arg-type]
         0,
         0,
         1,
@@ -91,7 +97,7 @@ def test_labels_by_index_and_by_name(pets):
 
 
 @pytest.mark.parametrize("label", [3, -1, "3", "-1", 1.0, "", "1_0", "²", "99999999999999999999"])
-def test_label_out_of_range(pets, label):
+def test_label_out_of_range(pets: ImageGenerator, label: int | str) -> None:
     with pytest.raises(UsageError) as caught:
         pets.sample(1, 0, label)
     assert str(caught.value) == f"tiny has no class {label!r}"
@@ -99,13 +105,13 @@ def test_label_out_of_range(pets, label):
     assert caught.value.exit_code == ExitCode.USAGE
 
 
-def test_label_misspelt(pets):
+def test_label_misspelt(pets: ImageGenerator) -> None:
     with pytest.raises(UsageError) as caught:
         pets.sample(1, 0, "cats")
     assert caught.value.hint == "did you mean 'cat'?"
 
 
-def test_many_classes_are_not_all_listed(make_onnx):
+def test_many_classes_are_not_all_listed(make_onnx: Callable[..., bytes]) -> None:
     names = tuple(f"species {index}" for index in range(12))
     generator = ImageGenerator.from_bytes(make_onnx(names), device="cpu")
     with pytest.raises(UsageError) as caught:
@@ -114,7 +120,7 @@ def test_many_classes_are_not_all_listed(make_onnx):
     assert caught.value.hint.endswith("8 (species 8), 9 (species 9), … 11")
 
 
-def test_label_of_an_unlabelled_generator(plain):
+def test_label_of_an_unlabelled_generator(plain: ImageGenerator) -> None:
     with pytest.raises(UsageError) as caught:
         plain.sample(1, 0, 0)
     assert str(caught.value) == "tiny takes no labels"
@@ -142,19 +148,19 @@ def test_label_of_an_unlabelled_generator(plain):
         ),
     ],
 )
-def test_argument_out_of_range(plain, arguments, message):
+def test_argument_out_of_range(plain: ImageGenerator, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         plain.sample(**arguments)
     assert str(caught.value) == message
     assert caught.value.exit_code == ExitCode.USAGE
 
 
-def test_the_ends_of_the_ranges_work(plain):
+def test_the_ends_of_the_ranges_work(plain: ImageGenerator) -> None:
     assert plain.sample(1, MAX_SEED, start=MAX_SEED).shape == (1, 8, 8, 3)
-    assert plain.sample(np.int64(1), np.uint64(MAX_SEED)).shape == (1, 8, 8, 3)
+    assert plain.sample(np.int64(1), np.uint64(MAX_SEED)).shape == (1, 8, 8, 3)  # type: ignore[arg-type]
 
 
-def test_run_takes_an_empty_batch(plain):
+def test_run_takes_an_empty_batch(plain: ImageGenerator) -> None:
     assert plain.run(np.zeros((0, 5), np.float32)).shape == (0, 3, 8, 8)
 
 
@@ -174,18 +180,20 @@ Z = np.zeros((2, 5), np.float32)
         (Z, np.array([0.0, 1.0]), "labels must be int64 [2], not float64 [2]"),
     ],
 )
-def test_run_checks_what_onnx_runtime_would_not(pets, z, labels, message):
+def test_run_checks_what_onnx_runtime_would_not(
+    pets: ImageGenerator, z: NDArray[np.float32], labels: NDArray[np.int64] | None, message: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         pets.run(z, labels)
     assert message in str(caught.value)
 
 
-def test_run_refuses_labels_without_classes(plain):
+def test_run_refuses_labels_without_classes(plain: ImageGenerator) -> None:
     with pytest.raises(UsageError, match="tiny takes no labels"):
         plain.run(Z, np.array([0, 1]))
 
 
-def test_images_that_are_not_finite(make_onnx):
+def test_images_that_are_not_finite(make_onnx: Callable[..., bytes]) -> None:
     """sqrt(z): the first image with a negative latent is not a number."""
     generator = ImageGenerator.from_bytes(make_onnx(first="Sqrt"), device="cpu")
     z = np.ones((40, 5), np.float32)
@@ -197,20 +205,20 @@ def test_images_that_are_not_finite(make_onnx):
         generator.sample(40, 7, start=1000)
 
 
-def test_a_file_without_a_card(make_onnx):
+def test_a_file_without_a_card(make_onnx: Callable[..., bytes]) -> None:
     with pytest.raises(IntegrityError, match="has no ganzoo card") as caught:
         ImageGenerator.from_bytes(make_onnx(card=False), device="cpu")
     assert caught.value.exit_code == ExitCode.INTEGRITY
 
 
-def test_a_graph_that_is_not_what_its_card_says(make_onnx):
+def test_a_graph_that_is_not_what_its_card_says(make_onnx: Callable[..., bytes]) -> None:
     with pytest.raises(IntegrityError) as caught:
         ImageGenerator.from_bytes(make_onnx(declared_height=16), device="cpu", source="g.onnx")
     assert str(caught.value).startswith("the graph of g.onnx does not match its card: ")
     assert caught.value.hint == "export it again: ganzoo export NAME -o FILE"
 
 
-def test_never_imports_torch():
+def test_never_imports_torch() -> None:
     code = (
         "import sys, ganzoo.runtime.generator, ganzoo.serving.server, ganzoo.serving.app\n"
         "sys.exit(', '.join({'torch', 'onnx'} & set(sys.modules)) or None)"

@@ -1,5 +1,6 @@
 import ctypes
 import sys
+from collections.abc import Callable
 from importlib import metadata
 
 import numpy as np
@@ -15,13 +16,13 @@ from ganzoo.runtime.providers import CPU, CUDA, report
 CUDA_FAULT = report().faults[CUDA]
 
 
-def test_the_probe_is_a_model():
+def test_the_probe_is_a_model() -> None:
     model = onnx.load_from_string(providers._PROBE)
     onnx.checker.check_model(model, full_check=True)
     assert [node.op_type for node in model.graph.node] == ["ConvTranspose"]
 
 
-def test_report_says_what_works(capfd):
+def test_report_says_what_works(capfd: pytest.CaptureFixture[str]) -> None:
     found = report()
     assert found.version == onnxruntime.__version__
     assert found.faults[CPU] is None
@@ -31,7 +32,7 @@ def test_report_says_what_works(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_report_notices_two_wheels(monkeypatch):
+def test_report_notices_two_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: "1.31.1")
     found = report()
     assert found.distributions == {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"}
@@ -39,7 +40,7 @@ def test_report_notices_two_wheels(monkeypatch):
     assert found.collision.startswith("pip uninstall -y onnxruntime onnxruntime-gpu")
 
 
-def test_half_an_installation(monkeypatch):
+def test_half_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both wheels own the same module: removing one leaves a module without content."""
     monkeypatch.delattr(onnxruntime, "InferenceSession")
     with pytest.raises(MissingPackageError) as caught:
@@ -53,7 +54,7 @@ def test_half_an_installation(monkeypatch):
     assert found.collision == caught.value.hint
 
 
-def test_cuda_with_the_wheel_for_the_cpu(monkeypatch, make_onnx):
+def test_cuda_with_the_wheel_for_the_cpu(monkeypatch: pytest.MonkeyPatch, make_onnx: Callable[..., bytes]) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
     with pytest.raises(MissingPackageError) as caught:
         ImageGenerator.from_bytes(make_onnx(), device="cuda")
@@ -64,13 +65,13 @@ def test_cuda_with_the_wheel_for_the_cpu(monkeypatch, make_onnx):
 
 
 @pytest.fixture
-def cuda_wheel(monkeypatch):
+def cuda_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
 
 
 @pytest.mark.usefixtures("cuda_wheel")
-def test_cuda_without_a_driver(monkeypatch, make_onnx):
-    def missing(name):
+def test_cuda_without_a_driver(monkeypatch: pytest.MonkeyPatch, make_onnx: Callable[..., bytes]) -> None:
+    def missing(name: str) -> None:
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
@@ -84,9 +85,11 @@ def test_cuda_without_a_driver(monkeypatch, make_onnx):
 
 
 @pytest.mark.usefixtures("cuda_wheel")
-def test_cuda_with_a_driver_that_finds_no_device(monkeypatch, make_onnx):
+def test_cuda_with_a_driver_that_finds_no_device(
+    monkeypatch: pytest.MonkeyPatch, make_onnx: Callable[..., bytes]
+) -> None:
     class Driver:
-        def cuInit(self, flags):  # noqa: N802 - the driver's name
+        def cuInit(self, flags: int) -> int:  # noqa: N802 - the driver's name
             return 100
 
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver())
@@ -95,13 +98,15 @@ def test_cuda_with_a_driver_that_finds_no_device(monkeypatch, make_onnx):
 
 
 @pytest.mark.usefixtures("cuda_wheel")
-def test_cuda_with_a_library_missing(monkeypatch, make_onnx, capfd):
+def test_cuda_with_a_library_missing(
+    monkeypatch: pytest.MonkeyPatch, make_onnx: Callable[..., bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
     """A driver, but not the libraries: ONNX Runtime would run on the CPU without a word."""
 
-    def load(name):
+    def load(name: str) -> None:
         raise OSError("libcublasLt.so.13: cannot open shared object file: No such file or directory")
 
-    def fall_back(data, options, providers, **_):
+    def fall_back(data: object, options: object, providers: object, **_: object) -> None:
         raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : graph nodes that are assigned to the default CPU EP")
 
     monkeypatch.setattr(providers, "_driver_fault", lambda: None)
@@ -115,7 +120,7 @@ def test_cuda_with_a_library_missing(monkeypatch, make_onnx, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_this_machine_as_it_is(make_onnx, capfd):
+def test_this_machine_as_it_is(make_onnx: Callable[..., bytes], capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing simulated: CUDA works, or asking for it is an error that says the same as the report."""
     generator = ImageGenerator.from_bytes(make_onnx(), device="auto")
     assert generator.device == ("cpu" if CUDA_FAULT else "cuda")
@@ -126,7 +131,7 @@ def test_this_machine_as_it_is(make_onnx, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_probe_that_falls_back_is_a_fault(monkeypatch):
+def test_a_probe_that_falls_back_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real ONNX Runtime, asked for a provider that this wheel or machine does not have."""
     fault = providers._probe_fault("QNNExecutionProvider" if CUDA_FAULT is None else CUDA)
     assert fault is not None
@@ -141,16 +146,16 @@ def test_a_probe_that_falls_back_is_a_fault(monkeypatch):
         ("", "RuntimeError"),
     ],
 )
-def test_one_line(text, line):
+def test_one_line(text: str, line: str) -> None:
     assert providers.one_line(RuntimeError(text)) == line
 
 
-def test_identity_names_the_version_and_the_cpu():
+def test_identity_names_the_version_and_the_cpu() -> None:
     assert providers.identity().startswith(f"onnxruntime {onnxruntime.__version__} on ")
 
 
 @pytest.mark.gpu
-def test_cuda_agrees_with_the_cpu(make_onnx):
+def test_cuda_agrees_with_the_cpu(make_onnx: Callable[..., bytes]) -> None:
     data = make_onnx(("cat", "dog"))
     z = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
     labels = np.arange(40) % 2
@@ -160,6 +165,6 @@ def test_cuda_agrees_with_the_cpu(make_onnx):
 
 
 @pytest.mark.gpu
-def test_bad_bytes_on_cuda():
+def test_bad_bytes_on_cuda() -> None:
     with pytest.raises(IntegrityError):
         ImageGenerator.from_bytes(b"", device="cuda")

@@ -3,6 +3,9 @@
 import contextlib
 import os
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -24,7 +27,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_bytes_that_are_no_model(name, device, capfd):
+def test_bytes_that_are_no_model(name: str, device: Literal["cpu", "auto"], capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(IntegrityError) as caught:
         ImageGenerator.from_bytes(BAD[name], device=device, source="g.onnx")
     assert str(caught.value).startswith("g.onnx cannot be loaded: ")
@@ -35,7 +38,7 @@ def test_bytes_that_are_no_model(name, device, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_truncated_anywhere(make_onnx, capfd):
+def test_truncated_anywhere(make_onnx: Callable[..., bytes], capfd: pytest.CaptureFixture[str]) -> None:
     data = make_onnx(("cat", "dog"))
     for length in [*range(64), *range(64, len(data) - 1, 101), len(data) - 1]:
         with pytest.raises(IntegrityError):
@@ -43,7 +46,7 @@ def test_truncated_anywhere(make_onnx, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_flipped_bits_never_crash(make_onnx, capfd):
+def test_flipped_bits_never_crash(make_onnx: Callable[..., bytes], capfd: pytest.CaptureFixture[str]) -> None:
     """A flip in the names and shapes is noticed; in the weights only the registry's digest can notice it."""
     data, rng = make_onnx(("cat", "dog")), random.Random(1)
     sampled = 0
@@ -58,10 +61,14 @@ def test_flipped_bits_never_crash(make_onnx, capfd):
 
 
 @pytest.mark.parametrize("link", ["file", "hard link", "symbolic link"])
-def test_external_weights_are_refused_where_they_lie_in_the_working_directory(link, tmp_path, monkeypatch, capfd):
+def test_external_weights_are_refused_where_they_lie_in_the_working_directory(
+    link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     np.ones(1, np.float32).tofile("secret")
-    {"file": os.rename, "hard link": os.link, "symbolic link": os.symlink}[link]("secret", "weights")
+    ways: dict[str, Callable[[str, str], None]]
+    ways = {"file": os.rename, "hard link": os.link, "symbolic link": os.symlink}
+    ways[link]("secret", "weights")
     weights = numpy_helper.from_array(np.ones(1, np.float32), "w")
     onnx.external_data_helper.set_external_data(weights, "weights")
     weights.ClearField("raw_data")
@@ -75,7 +82,9 @@ def test_external_weights_are_refused_where_they_lie_in_the_working_directory(li
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_session_leaves_no_directory_behind(make_onnx, tmp_path, monkeypatch):
+def test_a_session_leaves_no_directory_behind(
+    make_onnx: Callable[..., bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     session, device = open_session(make_onnx(), device="cpu", threads=1)
     assert device == "cpu"
