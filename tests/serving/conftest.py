@@ -3,11 +3,15 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from starlette.applications import Starlette
 
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator
@@ -26,7 +30,7 @@ sys.exit("torch was imported" if "torch" in sys.modules else 0)
 """
 
 
-def export(name, channels, class_names=(), last="Tanh"):
+def export(name: str, channels: int, class_names: tuple[str, ...] = (), last: str = "Tanh") -> bytes:
     """One matrix, 4 latents, 8 x 8 pixels; a label shifts the latent."""
     rng = np.random.default_rng(1)
     initializers = [
@@ -55,11 +59,12 @@ def export(name, channels, class_names=(), last="Tanh"):
         name=name, version=3, latent_dim=4, channels=channels, height=8, width=8, class_names=class_names
     )
     helper.set_model_props(model, {METADATA_KEY: card.to_json()})
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data
 
 
 @pytest.fixture(scope="session")
-def files():
+def files() -> dict[str, bytes]:
     """ONNX bytes: ``plain`` is grey, ``pets`` labelled RGB, ``deep`` has 2 channels, ``broken`` NaN."""
     return {
         "broken": export("broken", 1, last="Sqrt"),
@@ -70,14 +75,14 @@ def files():
 
 
 @pytest.fixture(scope="session")
-def generators(files):
+def generators(files: dict[str, bytes]) -> dict[str, ImageGenerator]:
     return {name: ImageGenerator.from_bytes(data, device="cpu", threads=1) for name, data in files.items()}
 
 
 class ServerProcess:
     """``python -c code arguments``, which serves on a port of its own choice and says so on stderr."""
 
-    def __init__(self, code, *arguments, stdin=None):
+    def __init__(self, code: str, *arguments: object, stdin: int | None = None) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
             stdin=stdin,
@@ -85,28 +90,29 @@ class ServerProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        assert self.process.stderr is not None
         self.ready_line = self.process.stderr.readline()
         found = re.search(r"at (http://127\.0\.0\.1:(\d+))/", self.ready_line)
         assert found, self.ready_line + self.process.communicate(timeout=20)[1]
         self.url, self.port = found[1], int(found[2])
 
-    def stop(self, number):
+    def stop(self, number: int) -> tuple[int, str, str]:
         """Send a signal; the exit status and what else was printed."""
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=20)
         return self.process.returncode, out, err
 
-    def kill(self):
+    def kill(self) -> None:
         self.process.kill()
         self.process.communicate()
 
 
 @pytest.fixture
-def start():
+def start() -> Iterator[Callable[..., ServerProcess]]:
     """``start(code, *arguments) -> ServerProcess``, which does not outlive the test."""
     started = []
 
-    def run(*arguments, **options):
+    def run(*arguments: Any, **options: Any) -> ServerProcess:
         started.append(ServerProcess(*arguments, **options))
         return started[-1]
 
@@ -116,7 +122,7 @@ def start():
 
 
 @pytest.fixture(scope="session")
-def directory(files, tmp_path_factory):
+def directory(files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("generators")
     for name, data in files.items():
         (where / f"{name}.onnx").write_bytes(data)
@@ -124,12 +130,12 @@ def directory(files, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server_code():
+def server_code() -> str:
     return SERVE
 
 
 @pytest.fixture(scope="session")
-def client(directory):
+def client(directory: Path) -> Iterator[httpx.Client]:
     server = ServerProcess(SERVE, directory)
     with httpx.Client(base_url=server.url, timeout=20) as session:
         yield session
@@ -137,10 +143,10 @@ def client(directory):
 
 
 @pytest.fixture(scope="session")
-def connect():
+def connect() -> Callable[[Starlette], httpx.AsyncClient]:
     """``connect(app)``: an asynchronous client of the application without a server."""
 
-    def client(app):
+    def client(app: Starlette) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://test")
 

@@ -2,10 +2,17 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Any
 
+import httpx
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from starlette.applications import Starlette
 
 from ganzoo.errors import GanzooError
+from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.app import create_app
 from ganzoo.serving.page import landing_page
 
@@ -15,27 +22,31 @@ PATH = "/v1/models/m/sample"
 class Stub:
     """A generator whose ``sample`` does what the test says."""
 
-    def __init__(self, generator, sample, device="cpu"):
+    def __init__(
+        self, generator: ImageGenerator, sample: Callable[..., NDArray[np.uint8]], device: str = "cpu"
+    ) -> None:
         self.card, self.sha256, self.device = generator.card, generator.sha256, device
         self.sample = sample
 
 
 @pytest.fixture
-def plain(generators):
+def plain(generators: dict[str, ImageGenerator]) -> ImageGenerator:
     return generators["plain"]
 
 
-def test_too_many_waiting_images_are_refused_at_once(connect, plain):
+def test_too_many_waiting_images_are_refused_at_once(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
+) -> None:
     """Of 8 places 6 are taken: 3 more images are refused, 2 wait, and afterwards 8 fit again."""
     started, release = threading.Event(), threading.Event()
 
-    def sample(n, seed, label):
+    def sample(n: int, seed: int, label: int | None) -> NDArray[np.uint8]:
         started.set()
         assert release.wait(timeout=20)
         return plain.sample(n, seed, label)
 
-    async def scenario():
-        async with connect(create_app({"m": Stub(plain, sample)}, threads=1, max_waiting=8)) as client:
+    async def scenario() -> tuple[httpx.Response, list[httpx.Response]]:
+        async with connect(create_app({"m": Stub(plain, sample)}, threads=1, max_waiting=8)) as client:  # type: ignore[dict-item]
             first = asyncio.create_task(client.get(f"{PATH}?n=6"))
             assert await asyncio.to_thread(started.wait, 20)
             refused = await client.get(f"{PATH}?n=3")
@@ -54,9 +65,15 @@ def test_too_many_waiting_images_are_refused_at_once(connect, plain):
     assert [answer.status_code for answer in others] == [200] * 4
 
 
-def ask(connect, plain, sample, device="cpu", query="?n=2&seed=7"):
-    async def scenario():
-        async with connect(create_app({"m": Stub(plain, sample, device)}, max_waiting=2)) as client:
+def ask(
+    connect: Callable[[Starlette], httpx.AsyncClient],
+    plain: ImageGenerator,
+    sample: Callable[..., NDArray[np.uint8]],
+    device: str = "cpu",
+    query: str = "?n=2&seed=7",
+) -> tuple[httpx.Response, httpx.Response]:
+    async def scenario() -> tuple[httpx.Response, httpx.Response]:
+        async with connect(create_app({"m": Stub(plain, sample, device)}, max_waiting=2)) as client:  # type: ignore[dict-item]
             return await client.get(PATH + query), await client.get(PATH + query)
 
     return asyncio.run(scenario())
@@ -72,8 +89,10 @@ def ask(connect, plain, sample, device="cpu", query="?n=2&seed=7"):
         (GanzooError("the GPU is gone", hint="look"), {"error": "the GPU is gone", "hint": "look"}),
     ],
 )
-def test_failures_are_json_and_give_their_place_back(connect, plain, error, answer):
-    def sample(n, seed, label):
+def test_failures_are_json_and_give_their_place_back(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator, error: Exception, answer: dict[str, Any]
+) -> None:
+    def sample(n: int, seed: int, label: int | None) -> NDArray[np.uint8]:
         raise error
 
     for response in ask(connect, plain, sample):
@@ -82,7 +101,9 @@ def test_failures_are_json_and_give_their_place_back(connect, plain, error, answ
         assert "Traceback" not in response.text
 
 
-def test_no_etag_where_nothing_promises_the_same_bytes(connect, plain):
+def test_no_etag_where_nothing_promises_the_same_bytes(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
+) -> None:
     first, _ = ask(connect, plain, plain.sample, device="cuda")
     assert first.status_code == 200
     assert "etag" not in first.headers
@@ -90,15 +111,17 @@ def test_no_etag_where_nothing_promises_the_same_bytes(connect, plain):
     assert first.headers["x-ganzoo-seed"] == "7"
 
 
-def test_an_unmodified_answer_costs_no_images(connect, plain):
+def test_an_unmodified_answer_costs_no_images(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
+) -> None:
     calls = []
 
-    def sample(n, seed, label):
+    def sample(n: int, seed: int, label: int | None) -> NDArray[np.uint8]:
         calls.append(n)
         return plain.sample(n, seed, label)
 
-    async def scenario():
-        async with connect(create_app({"m": Stub(plain, sample)})) as client:
+    async def scenario() -> httpx.Response:
+        async with connect(create_app({"m": Stub(plain, sample)})) as client:  # type: ignore[dict-item]
             tag = (await client.get(f"{PATH}?seed=7")).headers["etag"]
             return await client.get(f"{PATH}?seed=7", headers={"If-None-Match": tag})
 
@@ -106,7 +129,7 @@ def test_an_unmodified_answer_costs_no_images(connect, plain):
     assert calls == [16]
 
 
-def test_the_page_escapes_names(plain):
+def test_the_page_escapes_names(plain: ImageGenerator) -> None:
     page = landing_page({'"><script>': plain})
     assert "<script>" not in page
     assert "/v1/models/%22%3E%3Cscript%3E/sample" in page

@@ -3,26 +3,28 @@
 import io
 from urllib.parse import quote
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganzoo.images import encode_png, grid
 from ganzoo.latents import MAX_SEED
+from ganzoo.runtime.generator import ImageGenerator
 
 PETS = ("cat", "<b>&dog", "0")
 
 
-def sample(client, name, **parameters):
+def sample(client: httpx.Client, name: str, **parameters: str | int) -> httpx.Response:
     return client.get(f"/v1/models/{name}/sample", params=parameters)
 
 
-def test_health(client):
+def test_health(client: httpx.Client) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_models(client, generators):
+def test_models(client: httpx.Client, generators: dict[str, ImageGenerator]) -> None:
     answer = client.get("/v1/models")
     assert answer.status_code == 200
     models = answer.json()["models"]
@@ -42,7 +44,9 @@ def test_models(client, generators):
 
 @pytest.mark.parametrize("name", ["plain", "pets"])
 @pytest.mark.parametrize("seed", [0, 7, MAX_SEED])
-def test_the_same_bytes_as_the_library(client, generators, name, seed):
+def test_the_same_bytes_as_the_library(
+    client: httpx.Client, generators: dict[str, ImageGenerator], name: str, seed: int
+) -> None:
     images = generators[name].sample(5, seed)
     npy = sample(client, name, n=5, seed=seed, format="npy")
     assert npy.status_code == 200
@@ -57,13 +61,13 @@ def test_the_same_bytes_as_the_library(client, generators, name, seed):
 
 
 @pytest.mark.parametrize(("text", "index"), [("cat", 0), ("1", 1), (PETS[1], 1), ("0", 2)])
-def test_label(client, generators, text, index):
+def test_label(client: httpx.Client, generators: dict[str, ImageGenerator], text: str, index: int) -> None:
     answer = sample(client, "pets", n=3, seed=1, label=text, format="npy")
     name = PETS[index]
     assert (np.load(io.BytesIO(answer.content)) == generators["pets"].sample(3, 1, name)).all()
 
 
-def test_defaults(client):
+def test_defaults(client: httpx.Client) -> None:
     answer = sample(client, "plain")
     assert answer.status_code == 200
     with Image.open(io.BytesIO(answer.content)) as picture:
@@ -72,19 +76,19 @@ def test_defaults(client):
     assert again.content == answer.content
 
 
-def test_the_most_images(client):
+def test_the_most_images(client: httpx.Client) -> None:
     answer = sample(client, "plain", n=256, seed=1, format="npy")
     assert np.load(io.BytesIO(answer.content)).shape == (256, 8, 8, 1)
 
 
-def test_a_seed_that_the_server_chose_is_not_cached(client):
+def test_a_seed_that_the_server_chose_is_not_cached(client: httpx.Client) -> None:
     first, second = sample(client, "plain", n=1), sample(client, "plain", n=1)
     assert first.headers["x-ganzoo-seed"] != second.headers["x-ganzoo-seed"]
     assert first.headers["cache-control"] == "no-store"
     assert "etag" not in first.headers
 
 
-def test_etag(client):
+def test_etag(client: httpx.Client) -> None:
     path = "/v1/models/pets/sample?n=2&seed=7"
     first = client.get(path)
     tag = first.headers["etag"]
@@ -101,7 +105,7 @@ def test_etag(client):
     assert (other.status_code, other.content) == (200, first.content)
 
 
-def test_etag_covers_everything_that_counts(client):
+def test_etag_covers_everything_that_counts(client: httpx.Client) -> None:
     queries = ["n=2&seed=7", "n=3&seed=7", "n=2&seed=8", "n=2&seed=7&label=cat", "n=2&seed=7&format=npy"]
     paths = [f"/v1/models/pets/sample?{query}" for query in queries] + ["/v1/models/plain/sample?n=2&seed=7"]
     assert len({client.get(path).headers["etag"] for path in paths}) == len(paths)
@@ -133,27 +137,27 @@ SEED_RANGE = f"a whole number from 0 to {MAX_SEED}"
         ("label=cast", "pets has no class 'cast'", "did you mean 'cat'?"),
     ],
 )
-def test_a_bad_query(client, query, error, hint):
+def test_a_bad_query(client: httpx.Client, query: str, error: str, hint: str) -> None:
     answer = client.get(f"/v1/models/pets/sample?{query}")
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"error": error, "hint": hint}
 
 
-def test_a_label_where_there_are_none(client):
+def test_a_label_where_there_are_none(client: httpx.Client) -> None:
     answer = sample(client, "plain", label=0)
     assert answer.status_code == 422
     assert answer.json() == {"error": "plain takes no labels", "hint": "leave the label out"}
 
 
-def test_an_unknown_model(client):
+def test_an_unknown_model(client: httpx.Client) -> None:
     answer = sample(client, "plane")
     assert answer.status_code == 404
     assert answer.json() == {"error": "no model 'plane' is served here", "hint": "did you mean 'plain'?"}
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v1/models/plain", "/v1/models/plain/sample/3", "/v1/models/..%2f/sample"])
-def test_an_unknown_path(client, path):
+def test_an_unknown_path(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.json() == {"error": "not found", "hint": "GET /v1/models lists what there is"}
@@ -161,19 +165,19 @@ def test_an_unknown_path(client, path):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("path", ["/", "/healthz", "/v1/models", "/v1/models/plain/sample"])
-def test_other_methods(client, path, method):
+def test_other_methods(client: httpx.Client, path: str, method: str) -> None:
     answer = client.request(method, path, content=b"{}")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET"
     assert answer.json() == {"error": "method not allowed", "hint": "use GET"}
 
 
-def test_head(client):
+def test_head(client: httpx.Client) -> None:
     answer = client.head("/v1/models/plain/sample")
     assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "GET", b"")
 
 
-def test_images_that_a_png_cannot_hold(client):
+def test_images_that_a_png_cannot_hold(client: httpx.Client) -> None:
     answer = sample(client, "deep", n=2)
     assert answer.status_code == 422
     assert answer.json() == {
@@ -184,14 +188,14 @@ def test_images_that_a_png_cannot_hold(client):
     assert np.load(io.BytesIO(npy.content)).shape == (2, 8, 8, 2)
 
 
-def test_images_that_are_not_finite(client):
+def test_images_that_are_not_finite(client: httpx.Client) -> None:
     answer = sample(client, "broken", n=1)
     assert answer.status_code == 500
     assert answer.json()["error"] == "image 0 has pixels that are not finite numbers"
     assert "cache-control" not in answer.headers
 
 
-def test_the_page_shows_every_model_and_its_links_work(client):
+def test_the_page_shows_every_model_and_its_links_work(client: httpx.Client) -> None:
     answer = client.get("/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.text.count("<img ") == 4

@@ -5,12 +5,19 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from ganzoo.errors import ExitCode, GanzooError, UsageError
+from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.server import bind
+
+if TYPE_CHECKING:
+    from tests.serving.conftest import ServerProcess
 
 BLOCKING = """
 import sys
@@ -30,7 +37,7 @@ print("drained")
 """
 
 
-def test_bind_takes_any_free_port_and_says_when_one_is_taken():
+def test_bind_takes_any_free_port_and_says_when_one_is_taken() -> None:
     with bind("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         assert port > 0
@@ -42,8 +49,8 @@ def test_bind_takes_any_free_port_and_says_when_one_is_taken():
     bind("127.0.0.1", port).close()  # free again at once
 
 
-def test_bind_where_the_system_refuses(monkeypatch):
-    def refuse(listener, address):
+def test_bind_where_the_system_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(listener: socket.socket, address: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
@@ -53,7 +60,7 @@ def test_bind_where_the_system_refuses(monkeypatch):
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_bind_port_out_of_range(port):
+def test_bind_port_out_of_range(port: int) -> None:
     with pytest.raises(UsageError) as caught:
         bind("127.0.0.1", port)
     assert str(caught.value) == f"port must be from 0 to 65535, not {port}"
@@ -62,7 +69,7 @@ def test_bind_port_out_of_range(port):
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 70, "300.0.0.1"])
-def test_bind_to_an_unknown_host(host, monkeypatch):
+def test_bind_to_an_unknown_host(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as caught:
         bind(host, 0)
     assert str(caught.value) == f"the host {host!r} is not known"
@@ -70,7 +77,9 @@ def test_bind_to_an_unknown_host(host, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_starts_says_so_and_stops(start, server_code, directory, number):
+def test_starts_says_so_and_stops(
+    start: "Callable[..., ServerProcess]", server_code: str, directory: Path, number: signal.Signals
+) -> None:
     server = start(server_code, directory)
     assert server.ready_line == (
         f"Serving broken, deep, pets, plain at {server.url}/ - "
@@ -80,20 +89,23 @@ def test_starts_says_so_and_stops(start, server_code, directory, number):
     assert server.stop(number) == (0, "", "")
 
 
-def takes_connections(port):
+def takes_connections(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_requests_under_way_are_answered_before_the_end(start, directory, generators):
+def test_requests_under_way_are_answered_before_the_end(
+    start: "Callable[..., ServerProcess]", directory: Path, generators: dict[str, ImageGenerator]
+) -> None:
     server = start(BLOCKING, directory / "plain.onnx", stdin=subprocess.PIPE)
     answers = []
 
-    def ask():
+    def ask() -> None:
         answers.append(httpx.get(f"{server.url}/v1/models/plain/sample?n=2&seed=7&format=npy", timeout=20))
 
     client = threading.Thread(target=ask)
     client.start()
+    assert server.process.stdout is not None
     assert server.process.stdout.readline() == "sampling\n"
     server.process.send_signal(signal.SIGTERM)
     while takes_connections(server.port):
@@ -106,7 +118,7 @@ def test_requests_under_way_are_answered_before_the_end(start, directory, genera
     assert (server.process.returncode, out, err) == (0, "drained\n", "")
 
 
-def test_a_bug_is_in_the_log_and_not_in_the_answer(start, directory):
+def test_a_bug_is_in_the_log_and_not_in_the_answer(start: "Callable[..., ServerProcess]", directory: Path) -> None:
     code = BLOCKING.replace("sys.stdin.readline()", "raise ZeroDivisionError('secret')")
     server = start(code, directory / "plain.onnx")
     answer = httpx.get(f"{server.url}/v1/models/plain/sample")
@@ -116,7 +128,9 @@ def test_a_bug_is_in_the_log_and_not_in_the_answer(start, directory):
     assert "ZeroDivisionError: secret" in err
 
 
-def test_never_imports_torch_while_it_serves(start, server_code, directory):
+def test_never_imports_torch_while_it_serves(
+    start: "Callable[..., ServerProcess]", server_code: str, directory: Path
+) -> None:
     """The child itself ends with an error if torch is there."""
     server = start(server_code, directory)
     for path in ("/", "/v1/models", "/v1/models/pets/sample?label=cat", "/v1/models/pets/sample?format=npy"):
@@ -124,7 +138,7 @@ def test_never_imports_torch_while_it_serves(start, server_code, directory):
     assert server.stop(signal.SIGTERM) == (0, "", "")
 
 
-def test_the_port_is_taken_before_anything_is_loaded():
+def test_the_port_is_taken_before_anything_is_loaded() -> None:
     code = "import sys; from ganzoo.serving.server import bind; bind('127.0.0.1', int(sys.argv[1]))"
     with bind("127.0.0.1", 0) as listener:
         port = str(listener.getsockname()[1])
