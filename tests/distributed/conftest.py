@@ -16,7 +16,7 @@ from typing import IO, Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 TIME_LIMIT = 300
 """Seconds after which ranks that wait for each other are given up."""
@@ -57,7 +57,7 @@ def side_by_side() -> Callable[[list[Command]], list["subprocess.CompletedProces
             codes = [child.wait(TIME_LIMIT) for child in children]
             said = [[stream.seek(0) or stream.read() for stream in streams] for streams in files]
             ended = zip(children, codes, said, strict=True)
-            return [subprocess.CompletedProcess(child.args, code, *texts) for child, code, texts in ended]
+            return [subprocess.CompletedProcess(child.args, code, *texts) for child, code, texts in ended]  # type: ignore[arg-type]
 
     return run
 
@@ -107,7 +107,7 @@ def _torchruns(rank: int, ranks: int, port: int) -> dict[str, str]:
 def _child(
     command: list[str], variables: Mapping[str, str], output: IO[str], errors: IO[str]
 ) -> Iterator["subprocess.Popen[str]"]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     with subprocess.Popen(command, env=environment, text=True, stdout=output, stderr=errors) as child:
         try:
             yield child

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -18,6 +18,9 @@ from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.training.batchnorm import GlobalBatchNorm, synchronise
 from ganzoo.training.ranks import ALONE, Ranks, joined
 from ganzoo.training.torchrun import leave
+
+if TYPE_CHECKING:
+    from tests.distributed.conftest import Launch, Outcome
 
 BATCH = 8
 STEPS = 3
@@ -70,7 +73,7 @@ def whole_batch(case: Case, step: int) -> Tensor:
 
 def computed(case: Case, layer: nn.Module, ranks: Ranks) -> dict[str, Tensor]:
     """What ``STEPS`` steps give on this rank's slice; gradients as the engine takes them, averaged over ranks."""
-    found = {}
+    found: dict[str, Tensor] = {}
     rows = BATCH // ranks.count
     for step in range(STEPS):
         x = whole_batch(case, step)[ranks.rank * rows : (ranks.rank + 1) * rows].requires_grad_()
@@ -80,8 +83,9 @@ def computed(case: Case, layer: nn.Module, ranks: Ranks) -> dict[str, Tensor]:
         weights = torch.linspace(-1, 2, y[0].numel(), dtype=torch.float64).reshape(y[0].shape)
         # A mean over samples, as every loss is, and nonlinear: its gradient differs from sample to sample.
         (y.double().sin() * weights).flatten(1).sum(1).square().mean().backward()
+        assert x.grad is not None
         found |= {f"{step}.output": y.detach(), f"{step}.input gradient": x.grad / ranks.count}
-    gradients = {name: weight.grad for name, weight in layer.named_parameters()}
+    gradients: dict[str, Tensor] = {name: weight.grad for name, weight in layer.named_parameters()}  # type: ignore[misc]
     ranks.average_(list(gradients.values()))
     state = {f"state.{name}": value for name, value in layer.state_dict().items()}
     return found | {f"gradient.{name}": value for name, value in gradients.items()} | state
@@ -97,7 +101,7 @@ def build(case: Case) -> nn.Module:
 
 def together(ranks: Ranks) -> dict[str, Tensor]:
     """Every case on this rank."""
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, case in CASES.items():
         layer = build(case)
         assert synchronise(layer, ranks) == 1
@@ -113,17 +117,17 @@ def differentiate_twice(ranks: Ranks) -> None:
     x = whole_batch(CASES["2d"], 0).requires_grad_()
     (gradient,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="marked with @once_differentiable"):
-        gradient.square().sum().backward()
+        gradient.square().sum().backward()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module", params=[2, 4])
-def outcomes(request, launch):
+def outcomes(request: pytest.FixtureRequest, launch: "Launch") -> "list[Outcome]":
     """What each of 2 and of 4 ranks computed."""
     return launch(request.param, __file__, "together")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_ranks_compute_what_one_process_does(outcomes, name):
+def test_ranks_compute_what_one_process_does(outcomes: "list[Outcome]", name: str) -> None:
     case = CASES[name]
     for key, whole in computed(case, build(case), ALONE).items():
         parts = [outcome.tensors[f"{name}/{key}"] for outcome in outcomes]
@@ -139,7 +143,7 @@ def test_ranks_compute_what_one_process_does(outcomes, name):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("mean", [0, 10, 100])
-def test_the_gradient_is_rounded_once(dtype, mean):
+def test_the_gradient_is_rounded_once(dtype: torch.dtype, mean: int) -> None:
     """Of what comes back, the mean over the batch drops out: rounded before that, it would leave its rounding."""
     generator = torch.Generator().manual_seed(0)
     x, upstream = (torch.randn(16, 6, 5, 4, generator=generator) for _ in range(2))
@@ -147,9 +151,10 @@ def test_the_gradient_is_rounded_once(dtype, mean):
     found = []
     for layer, kind in ((nn.BatchNorm2d(6), dtype), (nn.BatchNorm2d(6).double(), torch.float64)):
         if kind is dtype:
-            layer.__class__, layer.ranks = GlobalBatchNorm, ALONE
+            layer.__class__, layer.ranks = GlobalBatchNorm, ALONE  # type: ignore[assignment]
         given = x.to(kind, copy=True).requires_grad_()
         layer(given).backward(upstream.to(kind))
+        assert given.grad is not None
         found.append(given.grad)
     assert found[0].dtype is dtype
     assert (found[0] - found[1]).norm() <= torch.finfo(dtype).eps * found[1].norm()
@@ -165,7 +170,7 @@ def lose(ranks: Ranks) -> None:
     y.sum().backward()
 
 
-def test_a_rank_lost_in_a_backward_pass(launch):
+def test_a_rank_lost_in_a_backward_pass(launch: "Launch") -> None:
     survivor, _ = launch(2, __file__, "lose", codes=(ExitCode.FAILURE, -signal.SIGKILL))
     message, hint = survivor.errors.splitlines()
     assert message.startswith("Error: rank 0 of 2 lost another rank: ")
@@ -182,15 +187,15 @@ def network() -> nn.Sequential:
     )
 
 
-def test_layers_are_replaced_in_place():
+def test_layers_are_replaced_in_place() -> None:
     ours, torchs = network(), network()
     torchs.load_state_dict(ours.state_dict())
     calls = []
     ours[1].register_forward_hook(lambda *_: calls.append(1))
     assert synchronise(ours, PAIR) == 2  # one of them is in two places
     assert synchronise(ours, PAIR) == 0
-    assert ours[1] is ours[2][1]
-    assert isinstance(ours[2][0], GlobalBatchNorm)
+    assert ours[1] is ours[2][1]  # type: ignore[index]
+    assert isinstance(ours[2][0], GlobalBatchNorm)  # type: ignore[index]
     assert ours[1].training
     assert list(ours.state_dict()) == list(torchs.state_dict())
     torchs.load_state_dict(ours.state_dict())
@@ -200,14 +205,14 @@ def test_layers_are_replaced_in_place():
     assert calls == [1, 1]
 
 
-def test_in_eval_mode_a_rank_is_on_its_own_without_running_statistics_too():
+def test_in_eval_mode_a_rank_is_on_its_own_without_running_statistics_too() -> None:
     layer, whole = (nn.BatchNorm2d(1, track_running_stats=False).eval() for _ in range(2))
     synchronise(layer, PAIR)
     x = torch.randn(4, 1, 3, 3)
     assert torch.equal(layer(x), whole(x))
 
 
-def test_one_rank_keeps_torchs():
+def test_one_rank_keeps_torchs() -> None:
     layer = network()
     assert synchronise(layer, ALONE) == 0
     assert type(layer[1]) is nn.BatchNorm2d
@@ -217,7 +222,7 @@ class Own(nn.BatchNorm2d):
     """A plugin's BatchNorm."""
 
 
-def test_a_batchnorm_of_another_kind_is_refused():
+def test_a_batchnorm_of_another_kind_is_refused() -> None:
     layers = nn.Sequential(nn.Identity(), nn.Sequential(Own(3)))
     with pytest.raises(UsageError) as caught:
         synchronise(layers, PAIR)
@@ -228,7 +233,7 @@ def test_a_batchnorm_of_another_kind_is_refused():
     assert caught.value.hint == "train it on one device, or use torch.nn.BatchNorm1d, 2d or 3d as they are"
     assert synchronise(layers, ALONE) == 0
     assert synchronise(layers, PAIR, coupled=True) == 0
-    assert type(layers[1][0]) is Own
+    assert type(layers[1][0]) is Own  # type: ignore[index]
 
 
 def main(home: str, task: str) -> None:

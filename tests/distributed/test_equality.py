@@ -4,7 +4,7 @@ import sys
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -22,6 +22,9 @@ from ganzoo.training.ranks import ALONE, Ranks, joined
 from ganzoo.training.torchrun import leave
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
+
+if TYPE_CHECKING:
+    from tests.distributed.conftest import Launch
 
 STEPS = 50
 COUNTS = [2, 4]
@@ -58,7 +61,7 @@ def gradients(home: Path, ranks: Ranks, model: str) -> dict[str, Tensor]:
     trainer = make(home, ranks, model, precision="fp32", **STILL)
     trainer.step()
     return {
-        f"gradient.{name}": torch.cat([weight.grad.flatten() for weight in network.parameters()])
+        f"gradient.{name}": torch.cat([weight.grad.flatten() for weight in network.parameters()])  # type: ignore[union-attr]
         for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator))
     }
 
@@ -93,7 +96,7 @@ def in_parts(home: Path, ranks: Ranks) -> dict[str, Tensor]:
             layer.eval()
     trainer.step()
     return {
-        f"parts.{name}": torch.cat([weight.grad.flatten() for weight in network.parameters()])
+        f"parts.{name}": torch.cat([weight.grad.flatten() for weight in network.parameters()])  # type: ignore[union-attr]
         for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator))
     }
 
@@ -108,13 +111,13 @@ def everything(home: Path, ranks: Ranks) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module", params=COUNTS)
-def shared(request, launch):
+def shared(request: pytest.FixtureRequest, launch: "Launch") -> list[dict[str, Tensor]]:
     """What each of 2 and of 4 ranks computed, of all models."""
     return [outcome.tensors for outcome in launch(request.param, __file__)]
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     """What one process computes, of all models."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -124,7 +127,9 @@ def alone(tmp_path_factory):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_one_step_has_the_gradients_of_one_process(alone, shared, model):
+def test_one_step_has_the_gradients_of_one_process(
+    alone: dict[str, Tensor], shared: list[dict[str, Tensor]], model: str
+) -> None:
     for network in ("generator", "discriminator"):
         name = f"{model}/gradient.{network}"
         for rank in shared:
@@ -132,7 +137,9 @@ def test_one_step_has_the_gradients_of_one_process(alone, shared, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_first_steps_are_those_of_one_process(alone, shared, model):
+def test_the_first_steps_are_those_of_one_process(
+    alone: dict[str, Tensor], shared: list[dict[str, Tensor]], model: str
+) -> None:
     """In fp64, because rounding is the only difference, and grows with every step."""
     names = [name for name in alone if name.startswith((f"{model}/logged.", f"{model}/state."))]
     assert f"{model}/logged.loss_g" in names
@@ -142,14 +149,14 @@ def test_the_first_steps_are_those_of_one_process(alone, shared, model):
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
-def test_parts_of_ranks_are_one_batch(alone, shared, network):
+def test_parts_of_ranks_are_one_batch(alone: dict[str, Tensor], shared: list[dict[str, Tensor]], network: str) -> None:
     whole = alone[f"parts.{network}"]
     assert whole.any()
     for rank in shared:
         assert (rank[f"parts.{network}"] - whole).norm() <= 1e-9 * whole.norm()
 
 
-def test_all_ranks_have_the_same_to_the_bit(alone, shared):
+def test_all_ranks_have_the_same_to_the_bit(alone: dict[str, Tensor], shared: list[dict[str, Tensor]]) -> None:
     """So that a checkpoint of one is a checkpoint of all, whatever the rounding."""
     for rank in shared:
         assert rank.keys() == alone.keys()
@@ -168,7 +175,9 @@ def test_all_ranks_have_the_same_to_the_bit(alone, shared):
         ),
     ],
 )
-def test_a_batch_that_ranks_do_not_divide(tmp_path, monkeypatch, ranks, settings, message, hint):
+def test_a_batch_that_ranks_do_not_divide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranks: int, settings: dict[str, Any], message: str, hint: str
+) -> None:
     monkeypatch.setattr(Ranks, "check_told", lambda *_: None)  # there are no others
     with pytest.raises(UsageError) as caught:
         make(tmp_path, Ranks(0, ranks), "vanilla", **settings)

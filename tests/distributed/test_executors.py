@@ -2,27 +2,33 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from ganzoo import api
 from ganzoo.session import Session
 from ganzoo.training import trainer
-from ganzoo.training.executors import Executor
+from ganzoo.training.batch import Batch
+from ganzoo.training.executors import Executor, Logged
+from ganzoo.training.objective import Phase
 from ganzoo.training.ranks import joined
 from ganzoo.training.torchrun import leave
+
+if TYPE_CHECKING:
+    from tests.distributed.conftest import Launch
 
 
 class Failing(Executor):
     """On rank 1; an eager one that is right elsewhere."""
 
-    def gradients(self, phase, batch, fake, scale):
+    def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Logged:
         if self.ranks.rank == 1:
             raise RuntimeError("no compiler on this host")
         return super().gradients(phase, batch, fake, scale)
 
 
-def test_all_ranks_go_on(launch):
+def test_all_ranks_go_on(launch: "Launch") -> None:
     """Of a network whose BatchNorm, in every trial of a phase, waits for the other rank."""
     one, other = launch(2, __file__)
     unused = "executor compile is not used, and eager is: "

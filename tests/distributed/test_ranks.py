@@ -4,14 +4,17 @@ import contextlib
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
+from torch.distributed.distributed_c10d import Store
 
 from ganzoo.cli.failures import report
 from ganzoo.config import AdamConfig
@@ -21,6 +24,9 @@ from ganzoo.training.optimization import Optimization
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import ALONE, Ranks, is_chief, joined, local_device
 from ganzoo.training.torchrun import Seat, leave, meet
+
+if TYPE_CHECKING:
+    from tests.distributed.conftest import Launch, Outcome
 
 TORCHRUN = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29400"}
 LOST = "torchrun --max-restarts N starts all ranks again, and they go on from the newest checkpoint"
@@ -46,19 +52,19 @@ def counts(rank: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(launch):
+def outcomes(launch: "Launch") -> "list[Outcome]":
     """What ``agree`` left on each of three ranks."""
     return launch(3, __file__, "agree")
 
 
 def agree(ranks: Ranks) -> dict[str, torch.Tensor]:
     """Everything that ranks can do together, once."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     averaged = tensors(ranks.rank)
     strides = [tensor.stride() for tensor in averaged.values()]
-    calls = []
+    calls: list[object] = []
     all_reduce = dist.all_reduce
-    dist.all_reduce = lambda *arguments: calls.append(arguments) or all_reduce(*arguments)
+    dist.all_reduce = lambda *arguments: calls.append(arguments) or all_reduce(*arguments)  # type: ignore[func-returns-value]
     ranks.average_(list(averaged.values()))
     dist.all_reduce = all_reduce
     assert len(calls) == 2  # one a type
@@ -110,6 +116,7 @@ def check_differences(ranks: Ranks) -> None:
             continue
         with pytest.raises(GanzooError, match=r"^the ranks differ in their weights$") as caught:
             ranks.check_same(weights, "their weights")
+        assert caught.value.hint is not None
         assert caught.value.hint.startswith("all hosts need the same versions of ganzoo, torch")
 
 
@@ -137,37 +144,37 @@ def check_missing_gradients(ranks: Ranks) -> None:
     assert not torch.equal(everybodys, moved)
 
 
-def same(one, other):
+def same(one: torch.Tensor, other: torch.Tensor) -> list[torch.Tensor]:
     return [one, other]
 
 
-def a_bit(one, other):
+def a_bit(one: torch.Tensor, other: torch.Tensor) -> list[torch.Tensor]:
     other.view(torch.uint8)[5] ^= 1
     return [one, other]
 
 
-def a_shape(one, other):
+def a_shape(one: torch.Tensor, other: torch.Tensor) -> list[torch.Tensor]:
     return [one.reshape(1, 4, 9, 1), other]
 
 
-def a_type(one, other):
+def a_type(one: torch.Tensor, other: torch.Tensor) -> list[torch.Tensor]:
     return [one, other.int()]
 
 
-def a_memory_format(one, other):
+def a_memory_format(one: torch.Tensor, other: torch.Tensor) -> list[torch.Tensor]:
     return [one.to(memory_format=torch.channels_last), other]
 
 
-def what_the_memory_means(one, other):
+def what_the_memory_means(one: torch.Tensor, other: torch.Tensor) -> list[torch.Tensor]:
     """The same bytes, in channels_last."""
     return [one.reshape(1, 3, 3, 4).permute(0, 3, 1, 2), other]
 
 
-def the_order(one, other):
+def the_order(one: torch.Tensor, other: torch.Tensor) -> list[torch.Tensor]:
     return [other, one]
 
 
-def test_averages_are_means_and_the_same_on_all_ranks(outcomes):
+def test_averages_are_means_and_the_same_on_all_ranks(outcomes: "list[Outcome]") -> None:
     for name in tensors(0):
         mean = torch.stack([tensors(rank)[name] for rank in range(len(outcomes))]).mean(0)
         for outcome in outcomes:
@@ -175,12 +182,12 @@ def test_averages_are_means_and_the_same_on_all_ranks(outcomes):
             assert torch.equal(outcome.tensors[f"average.{name}"], outcomes[0].tensors[f"average.{name}"])
 
 
-def test_broadcasts_are_rank_0s(outcomes):
+def test_broadcasts_are_rank_0s(outcomes: "list[Outcome]") -> None:
     for name, value in (tensors(0) | counts(0)).items():
         assert all(torch.equal(outcome.tensors[f"broadcast.{name}"], value) for outcome in outcomes)
 
 
-def test_gathered_is_everybodys(outcomes):
+def test_gathered_is_everybodys(outcomes: "list[Outcome]") -> None:
     expected = torch.tensor([[rank, 7] for rank in range(len(outcomes))])
     assert all(torch.equal(outcome.tensors["gather"], expected) for outcome in outcomes)
 
@@ -194,7 +201,7 @@ def lose(ranks: Ranks) -> None:
     ranks.average_([averaged])
 
 
-def test_who_is_left_ends_with_one_line(launch):
+def test_who_is_left_ends_with_one_line(launch: "Launch") -> None:
     first, _, last = launch(3, __file__, "lose", codes=(ExitCode.FAILURE, -signal.SIGKILL, ExitCode.FAILURE))
     for rank, outcome in ((0, first), (2, last)):
         message, hint = outcome.errors.splitlines()
@@ -203,7 +210,7 @@ def test_who_is_left_ends_with_one_line(launch):
         assert hint == f"Hint: {LOST}"
 
 
-def test_alone_nothing_is_sent():
+def test_alone_nothing_is_sent() -> None:
     value, other = torch.ones(2), {1: 2}
     ALONE.average_([value])
     ALONE.broadcast_([value])
@@ -216,7 +223,7 @@ def test_alone_nothing_is_sent():
 
 
 @pytest.fixture
-def torchrun(monkeypatch):
+def torchrun(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """The environment of rank 1 of 2; ``torchrun(RANK="7", MASTER_ADDR=None)`` changes it."""
 
     def setting(**changes: str | None) -> None:
@@ -230,7 +237,7 @@ def torchrun(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [None, "1"])
-def test_one_process_joins_nobody(torchrun, size):
+def test_one_process_joins_nobody(torchrun: Callable[..., None], size: str | None) -> None:
     torchrun(WORLD_SIZE=size, MASTER_ADDR=None)
     with joined("cpu") as ranks:
         assert ranks is ALONE
@@ -251,7 +258,9 @@ def test_one_process_joins_nobody(torchrun, size):
         ({"MASTER_ADDR": None}, "WORLD_SIZE is set in the environment, and MASTER_ADDR is not"),
     ],
 )
-def test_an_environment_that_torchrun_does_not_make(torchrun, changes, message):
+def test_an_environment_that_torchrun_does_not_make(
+    torchrun: Callable[..., None], changes: dict[str, str | None], message: str
+) -> None:
     torchrun(**changes)
     with pytest.raises(UsageError) as caught, joined("cpu"):
         pass
@@ -259,7 +268,9 @@ def test_an_environment_that_torchrun_does_not_make(torchrun, changes, message):
     assert caught.value.hint == "start it with: torchrun --nproc-per-node N -m ganzoo train …"
 
 
-def test_each_rank_has_the_gpu_of_its_local_rank(torchrun, monkeypatch):
+def test_each_rank_has_the_gpu_of_its_local_rank(
+    torchrun: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     torchrun(RANK="5", WORLD_SIZE="8", LOCAL_RANK="1")
     assert [local_device(name) for name in ("auto", "cuda", "cuda:0")] == ["cuda:1"] * 3
@@ -268,7 +279,7 @@ def test_each_rank_has_the_gpu_of_its_local_rank(torchrun, monkeypatch):
     assert local_device("auto") == "cpu"
 
 
-def test_one_of_several_speaks(torchrun):
+def test_one_of_several_speaks(torchrun: Callable[..., None]) -> None:
     assert not is_chief()
     torchrun(RANK="0")
     assert is_chief()
@@ -276,14 +287,14 @@ def test_one_of_several_speaks(torchrun):
     assert is_chief()
 
 
-def test_a_device_that_does_not_exist(torchrun):
+def test_a_device_that_does_not_exist(torchrun: Callable[..., None]) -> None:
     with pytest.raises(UsageError) as caught, joined("gpu"):
         pass
     assert str(caught.value) == "unknown device 'gpu'"
     assert caught.value.hint == "choose one of: auto, cpu, cuda, cuda:N"
 
 
-def test_more_ranks_than_gpus(torchrun, monkeypatch):
+def test_more_ranks_than_gpus(torchrun: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UsageError) as caught, joined("cuda"):
         pass
@@ -291,8 +302,8 @@ def test_more_ranks_than_gpus(torchrun, monkeypatch):
     assert caught.value.hint == "torchrun --nproc-per-node 1 …, or --device cpu"
 
 
-def test_ranks_that_do_not_meet(torchrun, monkeypatch):
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+def test_ranks_that_do_not_meet(torchrun: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     torchrun(MASTER_PORT=str(store.port), TORCHELASTIC_USE_AGENT_STORE="True")
     monkeypatch.setattr(module, "PATIENCE", timedelta(seconds=1))
     with pytest.raises(GanzooError) as caught, joined("cpu"):
@@ -304,21 +315,23 @@ def test_ranks_that_do_not_meet(torchrun, monkeypatch):
 
 
 @pytest.mark.parametrize("list_of_the_dead", [None, "3a2f 99c0"])
-def test_a_start_does_not_meet_the_dead_of_the_one_before(torchrun, list_of_the_dead):
+def test_a_start_does_not_meet_the_dead_of_the_one_before(
+    torchrun: Callable[..., None], list_of_the_dead: str | None
+) -> None:
     """torchrun keeps its store; ranks that read it before rank 0 wrote anew take no notice of what is there."""
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     store.set("start", "former")
     if list_of_the_dead:
         store.set("former/all", list_of_the_dead)
     torchrun(MASTER_PORT=str(store.port), TORCHELASTIC_USE_AGENT_STORE="True")
     with ThreadPoolExecutor() as pool:
 
-        def start(rank: int):
+        def start(rank: int) -> Future[Store]:
             return pool.submit(meet, Seat(rank, 3, rank, ""), timedelta(seconds=60))
 
-        others = [start(1), start(2)]
+        begun = [start(1), start(2)]
         store.wait(["former/1", "former/2"])
-        first, *others = [begun.result() for begun in (start(0), *others)]
+        first, *others = [each.result() for each in (start(0), *begun)]
     first.set("said", "now")
     assert [other.get("said") for other in others] == [b"now", b"now"]
     assert not store.check(["former/said"])

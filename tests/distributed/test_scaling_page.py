@@ -1,6 +1,7 @@
 """The tables of docs/scaling.md are its formulas, applied to the networks as they are."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import nn
 
 from ganzoo import api
 from ganzoo.session import Session
+from ganzoo.training.trainer import Trainer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text("utf-8")
 MODELS = ["vanilla", "dcgan", "conditional", "wgan-gp"]
@@ -25,7 +27,7 @@ def rows(model: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trainer]:
     """``plan(model)``: a trainer at 64x64x3 with 10 classes."""
     home = tmp_path_factory.mktemp("home")
     pixels = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), np.uint8)
@@ -35,7 +37,7 @@ def plan(tmp_path_factory):
     return lambda model: session.plan(model, shared).trainer
 
 
-def passes(trainer) -> list[tuple[int, bool]]:
+def passes(trainer: Trainer) -> list[tuple[int, bool]]:
     """(channels, differentiated) of each pass through a BatchNorm in a step."""
     found = []
     for network in (trainer.generator, trainer.discriminator):
@@ -47,7 +49,7 @@ def passes(trainer) -> list[tuple[int, bool]]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_bytes_and_times(plan, model):
+def test_bytes_and_times(plan: Callable[[str], Trainer], model: str) -> None:
     sizes, times, gains = rows(model)
     trainer = plan(model)
     generator, critic = (
@@ -56,7 +58,7 @@ def test_bytes_and_times(plan, model):
     updates, norms = trainer.config.critic_steps, passes(trainer)
     ring = 2 * (RANKS - 1) / RANKS * 4
     gradients = ring * (updates * critic + generator)
-    statistics = sum((RANKS - 1) * 4 * (2 * channels + 1) for channels, _ in norms)
+    statistics: float = sum((RANKS - 1) * 4 * (2 * channels + 1) for channels, _ in norms)
     statistics += sum(ring * 2 * channels for channels, differentiated in norms if differentiated)
     collectives = len(norms) + sum(differentiated for _, differentiated in norms) + updates + 1
     counts = [f"{generator}", f"{critic}", f"{updates}", f"{collectives}"]

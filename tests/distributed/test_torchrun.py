@@ -2,21 +2,26 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode
 from ganzoo.training.torchrun import leave
 from ganzoo.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from tests.distributed.conftest import Command, Launch, Outcome
 
 STEPS = 30
 DEADLY = 17
@@ -33,7 +38,7 @@ PAIRS = [f"{key}={value}" for key, value in SETTINGS.items() if key != "options"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A place with 64 images."""
     place = tmp_path_factory.mktemp("home")
     np.save(place / "data.npy", np.random.default_rng(0).integers(0, 256, (64, 8, 8), np.uint8))
@@ -41,7 +46,7 @@ def home(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(home, launch):
+def shared(home: Path, launch: "Launch") -> "list[Outcome]":
     """What each of two ranks says that train together, undisturbed."""
     return launch(2, __file__, str(home), "shared")
 
@@ -52,7 +57,7 @@ def state(home: Path, name: str) -> dict[str, torch.Tensor]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
 
 
-def test_rank_0_alone_writes_and_speaks(home, shared):
+def test_rank_0_alone_writes_and_speaks(home: Path, shared: "list[Outcome]") -> None:
     first, second = shared
     assert first.output.count("registered  shared:1\n") == 1
     assert second.output == ""
@@ -60,7 +65,7 @@ def test_rank_0_alone_writes_and_speaks(home, shared):
     assert len((home / "runs/shared/1/metrics.jsonl").read_text().splitlines()) == STEPS // 10
 
 
-def test_two_ranks_leave_what_one_process_does(home, shared):
+def test_two_ranks_leave_what_one_process_does(home: Path, shared: "list[Outcome]") -> None:
     settings = SETTINGS | {"data": str(home / "data.npy"), "name": "alone"}
     api.train("vanilla", settings=settings, runs=home / "runs", registry=home / "registry", export=False)
     assert not (home / "runs/shared/2").exists()
@@ -70,7 +75,7 @@ def test_two_ranks_leave_what_one_process_does(home, shared):
         torch.testing.assert_close(two[name], value, rtol=1e-9, atol=1e-9)
 
 
-def test_ranks_that_are_told_different_things_do_not_begin(home, launch):
+def test_ranks_that_are_told_different_things_do_not_begin(home: Path, launch: "Launch") -> None:
     """Weights alone would not tell: they are the same whatever the learning rate is."""
     first, second = launch(2, __file__, str(home), "torn", codes=(ExitCode.USAGE,) * 2)
     assert first.errors.startswith("Error: not all ranks were told the same\nHint: all hosts need the same command")
@@ -79,7 +84,11 @@ def test_ranks_that_are_told_different_things_do_not_begin(home, launch):
     assert not (home / "runs/torn").exists()
 
 
-def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(home, shared, side_by_side):
+def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(
+    home: Path,
+    shared: "list[Outcome]",
+    side_by_side: "Callable[[list[Command]], list[subprocess.CompletedProcess[str]]]",
+) -> None:
     """On two hosts, as far as torchrun can tell: both ranks are started again, though only one host saw one die.
 
     What they come to is the undisturbed training, to the bit.
@@ -130,7 +139,7 @@ def run(home: Path, name: str) -> int:
     if os.environ["RANK"] == "1":
         sys.addaudithook(watcher(home))
         if name == "killed" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-            Trainer.step = dying(Trainer.step)
+            Trainer.step = dying(Trainer.step)  # type: ignore[assignment, method-assign]
     places = ["--data", home / "data.npy", "--runs", home / "runs", "--registry", home / "registry"]
     told = ["steps=31", "generator.lr=0.5", "threads=2"] if name == "torn" and os.environ["RANK"] == "1" else []
     settings = [argument for pair in [*PAIRS, *told] for argument in ("--set", pair)]
