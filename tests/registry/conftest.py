@@ -1,7 +1,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ LINEAGE = {"config": {"model": "dcgan", "steps": 30}, "seed": 7, "class names": 
 class Memory(disk.System):
     """The real calls without fsync: these tests do not cut the power (test_power_loss.py does)."""
 
-    fsync = staticmethod(lambda descriptor: None)
+    @staticmethod
+    def fsync(fd: object) -> None:
+        pass
 
 
 class Crash(BaseException):
@@ -26,7 +28,8 @@ class Faulty:
     """Meets call number ``at`` (from 0) with ``fault(call, *args)``; counts them all in ``calls``."""
 
     def __init__(self, at: int = -1, fault: Callable[..., Any] | None = None) -> None:
-        self.at, self.fault, self.calls = at, fault, []
+        self.at, self.fault = at, fault
+        self.calls: list[str] = []
         self.dead = False
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -68,7 +71,7 @@ def put(registry: Registry) -> Callable[..., Version]:
 
 
 @pytest.fixture
-def with_system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def with_system(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs an action on another ``System``."""
 
     def run(system: Any, action: Callable[[], Any]) -> Any:

@@ -35,7 +35,8 @@ def write_in_a_process(root: Path, writer: int) -> list[int]:
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
     )
-    return json.loads(done.stdout)
+    numbers: list[int] = json.loads(done.stdout)
+    return numbers
 
 
 @pytest.mark.parametrize("writer", [write, write_in_a_process], ids=["threads", "processes"])

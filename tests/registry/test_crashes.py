@@ -81,7 +81,8 @@ def copies(base: Registry, tmp_path: Path) -> Callable[[], Registry]:
 
 def count_calls(action: Action, registry: Registry, with_system: Any, faulty: Any) -> list[str]:
     with_system(faulty, lambda: action(registry))
-    return faulty.calls
+    calls: list[str] = faulty.calls
+    return calls
 
 
 def before(kit: Any) -> Callable[..., Any]:
@@ -184,7 +185,7 @@ def test_a_refusal_at_any_call_is_one_line_and_leaves_nothing_half_written(
 def test_a_file_system_without_hard_links_is_refused(
     code: int, registry: Registry, put: Any, with_system: Any, kit: Any
 ) -> None:
-    class NoLinks(kit.Memory):
+    class NoLinks(kit.Memory):  # type: ignore[misc]
         @staticmethod
         def link(source: Path, target: Path) -> None:
             raise OSError(code, os.strerror(code))
@@ -200,7 +201,7 @@ def test_a_file_system_without_hard_links_is_refused(
 def test_a_system_that_writes_little_at_a_time(
     registry: Registry, put: Any, check: Any, with_system: Any, kit: Any
 ) -> None:
-    class Sparing(kit.Memory):
+    class Sparing(kit.Memory):  # type: ignore[misc]
         @staticmethod
         def write(descriptor: int, data: memoryview) -> int:
             return os.write(descriptor, data[:3])
@@ -218,7 +219,7 @@ def test_the_disk_fills_up_in_the_middle_of_a_blob(
     big.write_bytes(bytes(4 << 20))
     room = [5 << 19]
 
-    class Small(kit.Memory):
+    class Small(kit.Memory):  # type: ignore[misc]
         @staticmethod
         def write(descriptor: int, data: memoryview) -> int:
             if room[0] == 0:

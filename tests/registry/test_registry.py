@@ -415,7 +415,7 @@ def test_a_read_only_registry_is_known_before_anything_is_registered(
     put()
     before = files(registry.root)
 
-    class ReadOnly(kit.Memory):
+    class ReadOnly(kit.Memory):  # type: ignore[misc]
         @staticmethod
         def open(path: Path, *_: Any) -> int:
             raise OSError(code, os.strerror(code), str(path))
