@@ -38,7 +38,8 @@ def test_every_way_to_name_a_version_gives_the_same_images(trained: Trained, for
     api.open_registry(root).alias("vanilla:1", "champion")
     reference = form.format(digest=result.version.digest, file=result.onnx)
     images = ganzoo.load(reference, registry=root, device="cpu").sample(5, seed=7)
-    assert (images.shape, images.dtype) == ((5, 8, 8, 1), np.uint8)
+    assert images.shape == (5, 8, 8, 1)
+    assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, ganzoo.load("vanilla", registry=root, device="cpu").sample(5, seed=7))
 
 

@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -7,7 +8,7 @@ from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.files import write_atomic
 
 
-def test_writes_and_replaces(tmp_path):
+def test_writes_and_replaces(tmp_path: Path) -> None:
     path = tmp_path / "out.bin"
     write_atomic(path, b"old")
     write_atomic(str(path), b"new")
@@ -15,13 +16,13 @@ def test_writes_and_replaces(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_has_the_permissions_of_any_new_file(tmp_path):
+def test_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_atomic(tmp_path / "out", b"")
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_follows_a_symbolic_link(tmp_path):
+def test_follows_a_symbolic_link(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
     write_atomic(tmp_path / "link", b"new")
@@ -29,7 +30,7 @@ def test_follows_a_symbolic_link(tmp_path):
     assert (tmp_path / "real").read_bytes() == b"new"
 
 
-def test_directory_missing(tmp_path):
+def test_directory_missing(tmp_path: Path) -> None:
     path = tmp_path / "none" / "out.png"
     with pytest.raises(GanzooError) as caught:
         write_atomic(path, b"x")
@@ -38,14 +39,14 @@ def test_directory_missing(tmp_path):
     assert caught.value.exit_code == ExitCode.FAILURE
 
 
-def test_parent_is_a_file(tmp_path):
+def test_parent_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(GanzooError, match="file is not a directory"):
         write_atomic(tmp_path / "file" / "out", b"x")
 
 
 @pytest.mark.parametrize("path", ["directory", os.devnull])
-def test_only_regular_files_are_replaced(tmp_path, monkeypatch, path):
+def test_only_regular_files_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "directory").mkdir()
     with pytest.raises(GanzooError) as caught:
@@ -65,12 +66,14 @@ def test_only_regular_files_are_replaced(tmp_path, monkeypatch, path):
         (errno.EIO, os.strerror(errno.EIO), None),
     ],
 )
-def test_what_the_system_refuses(tmp_path, monkeypatch, number, message, hint):
+def test_what_the_system_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str, hint: str | None
+) -> None:
     """Written already, refused on the way to the disk: the old file stays, and nothing else."""
     path = tmp_path / "out"
     path.write_bytes(b"old")
 
-    def refuse(descriptor):
+    def refuse(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", refuse)

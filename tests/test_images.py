@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from ganzoo.errors import ExitCode, GanzooError, UsageError
@@ -10,27 +11,27 @@ from ganzoo.images import GAP, encode_npy, encode_png, grid, to_uint8
 RNG = np.random.default_rng(0)
 
 
-def pixels(*shape):
+def pixels(*shape: int) -> NDArray[np.uint8]:
     return RNG.integers(0, 256, shape, dtype=np.uint8)
 
 
-def decode(data):
+def decode(data: bytes) -> tuple[str, NDArray[np.uint8]]:
     with Image.open(io.BytesIO(data)) as picture:
         return picture.mode, np.array(picture)
 
 
-def test_every_level_comes_back():
+def test_every_level_comes_back() -> None:
     levels = np.arange(256, dtype=np.float32)
     images = (levels / np.float32(127.5) - 1).reshape(1, 1, 16, 16)
     assert to_uint8(images).ravel().tolist() == list(range(256))
 
 
-def test_clamps_and_rounds():
+def test_clamps_and_rounds() -> None:
     images = np.array([-1, 1, -7, 1.004, 0, 300], np.float32).reshape(1, 1, 1, 6)
     assert to_uint8(images).ravel().tolist() == [0, 255, 0, 255, 128, 255]
 
 
-def test_channels_move_last():
+def test_channels_move_last() -> None:
     images = np.zeros((2, 3, 4, 5), np.float32)
     images[1, 2, 3, 4] = 1
     converted = to_uint8(images)
@@ -40,7 +41,7 @@ def test_channels_move_last():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_non_finite_pixels_are_an_error_that_names_the_image(bad):
+def test_non_finite_pixels_are_an_error_that_names_the_image(bad: float) -> None:
     images = np.zeros((4, 1, 2, 2), np.float32)
     images[2, 0, 1, 0] = bad
     with pytest.raises(GanzooError) as caught:
@@ -50,7 +51,7 @@ def test_non_finite_pixels_are_an_error_that_names_the_image(bad):
     assert caught.value.exit_code == ExitCode.FAILURE
 
 
-def test_grid_is_near_square_with_gaps_and_white_rests():
+def test_grid_is_near_square_with_gaps_and_white_rests() -> None:
     images = pixels(7, 64, 50, 3)
     sheet = grid(images)
     assert sheet.shape == (3 * 64 + 2 * GAP, 3 * 50 + 2 * GAP, 3)
@@ -63,7 +64,7 @@ def test_grid_is_near_square_with_gaps_and_white_rests():
 
 
 @pytest.mark.parametrize(("height", "factor"), [(8, 6), (28, 2), (47, 2), (48, 1), (256, 1)])
-def test_small_images_are_magnified(height, factor):
+def test_small_images_are_magnified(height: int, factor: int) -> None:
     images = pixels(1, height, 8, 1)
     sheet = grid(images)
     assert sheet.shape == (height * factor, 8 * factor, 1)
@@ -72,13 +73,13 @@ def test_small_images_are_magnified(height, factor):
 
 
 @pytest.mark.parametrize(("columns", "size"), [(1, (5, 1)), (5, (1, 5)), (9, (1, 5)), (2, (3, 2)), (None, (2, 3))])
-def test_grid_columns(columns, size):
+def test_grid_columns(columns: int | None, size: tuple[int, int]) -> None:
     sheet = grid(pixels(5, 60, 60, 1), columns)
     assert sheet.shape[:2] == tuple(60 * tiles + GAP * (tiles - 1) for tiles in size)
 
 
 @pytest.mark.parametrize(("count", "columns"), [(0, None), (3, 0), (3, -1)])
-def test_grid_of_nothing(count, columns):
+def test_grid_of_nothing(count: int, columns: int | None) -> None:
     with pytest.raises(UsageError, match="at least one image and one column") as caught:
         grid(pixels(count, 8, 8, 1), columns)
     assert caught.value.hint == "ask for n >= 1"
@@ -86,7 +87,7 @@ def test_grid_of_nothing(count, columns):
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
-def test_png_round_trip(channels, mode):
+def test_png_round_trip(channels: int, mode: str) -> None:
     image = pixels(5, 7, channels)
     data = encode_png(image)
     found, back = decode(data)
@@ -95,7 +96,7 @@ def test_png_round_trip(channels, mode):
     assert encode_png(image[::-1][::-1]) == data
 
 
-def test_png_of_other_channels():
+def test_png_of_other_channels() -> None:
     with pytest.raises(UsageError) as caught:
         encode_png(pixels(4, 4, 2))
     assert str(caught.value) == "a PNG has 1, 3 or 4 channels, and these images have 2"
@@ -103,7 +104,7 @@ def test_png_of_other_channels():
     assert caught.value.exit_code == ExitCode.USAGE
 
 
-def test_npy_round_trip():
+def test_npy_round_trip() -> None:
     images = to_uint8(RNG.normal(size=(3, 2, 4, 5)).astype(np.float32))
     back = np.load(io.BytesIO(encode_npy(images)), allow_pickle=False)
     assert back.dtype == np.uint8

@@ -10,7 +10,7 @@ from ganzoo.latents import MAX_SEED, STREAM, draw
 SEEDS = st.integers(0, MAX_SEED)
 
 
-def test_golden_values():
+def test_golden_values() -> None:
     z, labels = draw(7, 0, 3, 4, classes=10)
     golden = [
         [-0.3895782232284546, 0.708344042301178, -1.8051143884658813, -1.524535059928894],
@@ -25,7 +25,7 @@ def test_golden_values():
     assert STREAM == "philox-1"
 
 
-def test_golden_values_at_the_far_end():
+def test_golden_values_at_the_far_end() -> None:
     z, labels = draw(MAX_SEED, MAX_SEED, 1, 2, classes=3)
     assert z.tolist() == [[1.7613193988800049, -1.8013712167739868]]
     assert labels is not None
@@ -33,7 +33,7 @@ def test_golden_values_at_the_far_end():
 
 
 @given(seed=SEEDS, start=st.integers(0, MAX_SEED - 8), count=st.integers(0, 8), dim=st.integers(1, 9))
-def test_an_image_depends_on_seed_and_index_alone(seed, start, count, dim):
+def test_an_image_depends_on_seed_and_index_alone(seed: int, start: int, count: int, dim: int) -> None:
     z, labels = draw(seed, start, count, dim, classes=7)
     assert labels is not None
     for row in range(count):
@@ -44,18 +44,18 @@ def test_an_image_depends_on_seed_and_index_alone(seed, start, count, dim):
 
 
 @given(seed=SEEDS)
-def test_classes_do_not_change_the_latents(seed):
+def test_classes_do_not_change_the_latents(seed: int) -> None:
     without, none = draw(seed, 0, 2, 5)
     assert none is None
     assert (without == draw(seed, 0, 2, 5, classes=3)[0]).all()
 
 
 @pytest.mark.parametrize("other", [(8, 0), (7, 1)])
-def test_seed_and_index_both_count(other):
+def test_seed_and_index_both_count(other: tuple[int, int]) -> None:
     assert not np.array_equal(draw(7, 0, 1, 4)[0], draw(*other, 1, 4)[0])
 
 
-def test_latents_are_standard_normal_and_labels_uniform():
+def test_latents_are_standard_normal_and_labels_uniform() -> None:
     z, labels = draw(0, 0, 2000, 16, classes=4)
     count = z.size
     assert abs(z.mean()) < 5 / count**0.5  # five standard errors each

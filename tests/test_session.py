@@ -23,10 +23,10 @@ from ganzoo.data import load
 from ganzoo.discovery import State
 from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
 from ganzoo.plan import TrainResult
-from ganzoo.training import loop
 from ganzoo.training.loop import Observer
 from ganzoo.training.phases import generator_loss
 from ganzoo.training.run import Run
+from ganzoo.training.trainer import Trainer
 from ganzoo.zoo import zoo
 from ganzoo_registry import NotWritable, Registry
 
@@ -333,7 +333,7 @@ def no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise AssertionError("a step was taken")
 
-    monkeypatch.setattr(loop.Trainer, "step", refuse)
+    monkeypatch.setattr(Trainer, "step", refuse)
 
 
 @pytest.mark.parametrize("place", ["file", "file/registry"])
@@ -416,7 +416,7 @@ def test_a_plugin_hears_of_a_failure(install: Callable[..., None], monkeypatch: 
     def fail(*arguments: Any) -> None:
         raise GanzooError("diverged")
 
-    monkeypatch.setattr(loop.Trainer, "step", fail)
+    monkeypatch.setattr(Trainer, "step", fail)
     with pytest.raises(GanzooError, match="diverged"):
         train()
     assert sys.modules["watcher"].HEARD == [("started", "vanilla", "1"), ("ended", None)]
@@ -505,7 +505,7 @@ def test_skipped_images_are_counted_and_the_first_are_named(tmp_path: Path) -> N
 def test_what_is_held_out_does_not_depend_on_who_said_the_size(tmp_path: Path) -> None:
     """12 pixels become 16 or 8: trained without a size, resumed, and trained from its own configuration."""
     np.save(tmp_path / "own.npy", np.random.default_rng(0).integers(0, 256, (40, 12, 12), np.uint8))
-    settings = {**TINY, "data": str(tmp_path / "own.npy")}
+    settings: dict[str, Any] = {**TINY, "data": str(tmp_path / "own.npy")}
     result = api.train("vanilla", settings=settings, runs=tmp_path / "runs", export=False)
     store = api.open_registry()
     facts = store.lineage(result.version)["data"]

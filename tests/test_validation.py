@@ -83,17 +83,17 @@ BAD: list[tuple[object, str]] = [
         "ganzoo_specs yielded Spec(name='bare', summary=''); wanted: one of Architecture, Loss",
     ),
     (Loss, "ganzoo_specs yielded <class 'ganzoo.specs.Loss'>; wanted: one of"),
-    (replace(LOSS, name=7), "loss name 7 is malformed; wanted: lower-case letters, digits, inner '-'"),
+    (replace(LOSS, name=7), "loss name 7 is malformed; wanted: lower-case letters, digits, inner '-'"),  # type: ignore[arg-type]
     (replace(LOSS, summary="two\nlines"), "loss 'loss': summary='two\\nlines'; wanted: one line of text"),
     (replace(LOSS, target="pkg.loss.L"), "loss 'loss': target='pkg.loss.L'; wanted: 'package.module:Class'"),
-    (replace(LOSS, penalties=["p"]), "loss 'loss': penalties=['p']; wanted: a tuple of Penalty"),
+    (replace(LOSS, penalties=["p"]), "loss 'loss': penalties=['p']; wanted: a tuple of Penalty"),  # type: ignore[arg-type]
     (
         replace(LOSS, penalties=(Complete(name="p", weight=-1),)),
         "penalty 'p': weight=-1; wanted: a finite number",
     ),
-    (replace(LOSS, defaults=5), "loss 'loss': defaults=5; wanted: a mapping with string keys"),
+    (replace(LOSS, defaults=5), "loss 'loss': defaults=5; wanted: a mapping with string keys"),  # type: ignore[arg-type]
     (
-        replace(ARCHITECTURE, generator=print),
+        replace(ARCHITECTURE, generator=print),  # type: ignore[arg-type]
         "architecture 'net': generator=<built-in function print>; wanted: '",
     ),
     (
@@ -105,7 +105,7 @@ BAD: list[tuple[object, str]] = [
         "architecture 'net': options=<class 'dict'>; wanted: a dataclass type",
     ),
     (
-        replace(ARCHITECTURE, options=Options()),
+        replace(ARCHITECTURE, options=Options()),  # type: ignore[arg-type]
         "architecture 'net': options=Options(width=8); wanted: a dataclass",
     ),
     (replace(ARCHITECTURE, options=Demanding), "architecture 'net': Demanding() fails: "),
@@ -114,14 +114,14 @@ BAD: list[tuple[object, str]] = [
         "architecture 'net': resolutions=(); wanted: a non-empty tuple of pixels",
     ),
     (
-        replace(ARCHITECTURE, resolutions=[8]),
+        replace(ARCHITECTURE, resolutions=[8]),  # type: ignore[arg-type]
         "architecture 'net': resolutions=[8]; wanted: a non-empty tuple",
     ),
     (
         replace(ARCHITECTURE, resolutions=(0,)),
         "architecture 'net': resolutions=(0,); wanted: a non-empty tuple",
     ),
-    (replace(ARCHITECTURE, conditional=1), "architecture 'net': conditional=1; wanted: True or False"),
+    (replace(ARCHITECTURE, conditional=1), "architecture 'net': conditional=1; wanted: True or False"),  # type: ignore[arg-type]
     (
         Pointless(name="p"),
         "penalty 'p': Pointless lacks points(); wanted: a subclass of Penalty with points() and",
@@ -130,10 +130,10 @@ BAD: list[tuple[object, str]] = [
     (replace(PENALTY, weight=float("nan")), "penalty 'p': weight=nan; wanted: a finite number >= 0"),
     (replace(PENALTY, weight=True), "penalty 'p': weight=True; wanted: a finite number >= 0"),
     (replace(PENALTY, every=0), "penalty 'p': every=0; wanted: a whole number of steps >= 1"),
-    (replace(PENALTY, every=1.5), "penalty 'p': every=1.5; wanted: a whole number of steps >= 1"),
-    (replace(MODEL, architecture=ARCHITECTURE), "model 'model': architecture=Architecture("),
+    (replace(PENALTY, every=1.5), "penalty 'p': every=1.5; wanted: a whole number of steps >= 1"),  # type: ignore[arg-type]
+    (replace(MODEL, architecture=ARCHITECTURE), "model 'model': architecture=Architecture("),  # type: ignore[arg-type]
     (replace(MODEL, loss="a/b/c"), "model 'model': loss='a/b/c'; wanted: 'name' or 'distribution/name'"),
-    (replace(MODEL, defaults={1: 2}), "model 'model': defaults={1: 2}; wanted: a mapping with string keys"),
+    (replace(MODEL, defaults={1: 2}), "model 'model': defaults={1: 2}; wanted: a mapping with string keys"),  # type: ignore[dict-item]
     (
         replace(MODEL, defaults_up_to={8: {"steps": 1}, 0: {}}),
         "model 'model': defaults_up_to={8: {'steps': 1}, 0: {}}; wanted: a mapping of sizes in pixels to mappings "
@@ -141,16 +141,16 @@ BAD: list[tuple[object, str]] = [
     ),
     (replace(DATASET, target="pkg:"), "dataset 'data': target='pkg:'; wanted: 'package.module:attribute'"),
     (replace(DATASET, held_out="test"), "dataset 'data': held_out='test'; wanted: 'package.module:attribute', or ''"),
-    (replace(DATASET, modes=25), "dataset 'data': modes=25; wanted: 'package.module:attribute', or ''"),
+    (replace(DATASET, modes=25), "dataset 'data': modes=25; wanted: 'package.module:attribute', or ''"),  # type: ignore[arg-type]
     (replace(DATASET, extractor="a b"), "dataset 'data': extractor='a b'; wanted: 'name' or 'distribution/name'"),
     (replace(READER, target="read"), "reader 'reader': target='read'; wanted: 'package.module:function'"),
-    (replace(READER, files="*.zip"), "reader 'reader': files='*.zip'; wanted: a tuple of lower-case patterns"),
+    (replace(READER, files="*.zip"), "reader 'reader': files='*.zip'; wanted: a tuple of lower-case patterns"),  # type: ignore[arg-type]
     (replace(READER, folders=("*.TAR",)), "reader 'reader': folders=('*.TAR',); wanted: a tuple of lower-case"),
     (replace(READER, files=(), folders=()), "reader 'reader': files=(); wanted: a pattern in files or in folders"),
     (replace(EXTRACTOR, file="x.onnx"), "extractor 'extractor': file='x.onnx'; wanted: 'package:file.onnx'"),
     (replace(EXTRACTOR, file="pkg:../x.onnx"), "extractor 'extractor': file='pkg:../x.onnx'; wanted: 'package:file"),
     (replace(EXTRACTOR, sha256="F" * 64), "extractor 'extractor': sha256='FFFF"),
-    (replace(METRIC, target=print), "metric 'metric': target=<built-in function print>; wanted: 'package.module:f"),
+    (replace(METRIC, target=print), "metric 'metric': target=<built-in function print>; wanted: 'package.module:f"),  # type: ignore[arg-type]
     (replace(METRIC, figures={}), "metric 'metric': figures={}; wanted: a mapping of names to 'lower', 'higher'"),
     (replace(METRIC, figures={"a": "up"}), "metric 'metric': figures={'a': 'up'}; wanted: a mapping of names"),
     (replace(AUGMENTATION, target=""), "augmentation 'noise': target=''; wanted: 'package.module:Class'"),

@@ -170,7 +170,7 @@ def test_every_command() -> None:
 
 def test_every_route_parameter_and_limit() -> None:
     serving = page("serving")
-    routes = {route.path for route in app.create_app({}).routes}
+    routes = {route.path for route in app.create_app({}).routes}  # type: ignore[attr-defined]
     assert {name for name in rows(section(serving, "Routes")) if name.startswith("/")} == routes
     parameters = rows(section(serving, "Routes"))
     assert {name for name in parameters if not name.startswith("/")} == set(query.PARAMETERS)

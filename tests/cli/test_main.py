@@ -99,7 +99,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def raising() -> None:
         raise error
 
-    monkeypatch.setitem(cli.table, "boom", ("nowhere:command", "Fails."))  # type: ignore[attr-defined]
+    monkeypatch.setitem(cli.table, "boom", ("nowhere:command", "Fails."))
     command = click.Command("boom", callback=raising)
     original = cli.get_command
     monkeypatch.setattr(

@@ -6,6 +6,7 @@ import pty
 import re
 import shlex
 import threading
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,7 @@ def test_a_log_gets_a_line_a_report_but_not_too_many(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = iter(range(0, 1000, 2))  # two seconds pass whenever the clock is looked at
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
     assert train("--steps", "12", "--set", "report_every=1") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
     steps = [int(re.match(r"step (\d+)/12  ", line)[1]) for line in lines]  # type: ignore[index]

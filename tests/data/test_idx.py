@@ -19,7 +19,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
 
 def idx(array: Any, kind: int = 8, shape: tuple[int, ...] | None = None) -> bytes:
     shape = shape or array.shape
-    return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape) + array.tobytes()
+    content: bytes = array.tobytes()
+    return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape) + content
 
 
 def put(path: Path, content: bytes) -> Path:
@@ -44,7 +45,8 @@ def test_images_and_the_labels_beside_them(
     read_set = read(put(tmp_path / (images + ".gz" * compressed), idx(PIXELS)))
     np.testing.assert_array_equal(read_set.pixels[:, 0], PIXELS)
     assert read_set.labels is not None
-    assert (read_set.labels.tolist(), read_set.labels.dtype) == ([1, 0, 2, 1, 1], np.int64)
+    assert read_set.labels.tolist() == [1, 0, 2, 1, 1]
+    assert read_set.labels.dtype == np.int64
     assert read_set.class_names == ("0", "1", "3")
 
 

@@ -122,7 +122,7 @@ def test_the_pixels_are_mapped_and_read_only(tmp_path: Path) -> None:
     training, held_out = read_packed(tmp_path / "x.npy")
     assert held_out is not None
     assert isinstance(training.pixels, np.memmap)
-    assert (training.pixels.mode, held_out.pixels.flags.writeable) == ("r", False)  # type: ignore[attr-defined]
+    assert (training.pixels.mode, held_out.pixels.flags.writeable) == ("r", False)
     with pytest.raises(ValueError, match="read-only"):
         training.pixels[:] = 0
 

@@ -25,7 +25,7 @@ def test_images_stand_upright_by_their_exif_tag(put: Put, noise: Noise, orientat
     stored = Image.fromarray(noise(8, 8))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    turn = {
+    turn: dict[int, Callable[[Any], Any]] = {
         1: lambda x: x,
         2: np.fliplr,
         3: lambda x: np.rot90(x, 2),

@@ -4,6 +4,8 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
@@ -20,14 +22,17 @@ from ganzoo.serving.server import bind
 from ganzoo_plugins.digits.reader import training
 from ganzoo_registry import Registry
 
+if TYPE_CHECKING:
+    from tests.end_to_end.conftest import Trained
+
 
 @pytest.fixture(scope="session")
-def generator(trained) -> ImageGenerator:
+def generator(trained: "Trained") -> ImageGenerator:
     return ganzoo.load(str(trained.result.version), registry=trained.registry, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="session")
-def client(trained, generator) -> Iterator[httpx.Client]:
+def client(trained: "Trained", generator: ImageGenerator) -> Iterator[httpx.Client]:
     """A client of a real server on a port of its own."""
     listener = bind("127.0.0.1", 0)
     config = uvicorn.Config(create_app({"model": generator}), log_level="warning", ws="none", lifespan="on")
@@ -43,7 +48,7 @@ def client(trained, generator) -> Iterator[httpx.Client]:
         listener.close()
 
 
-def test_training_registers_what_it_trained(trained) -> None:
+def test_training_registers_what_it_trained(trained: "Trained") -> None:
     result = trained.result
     assert result.version.number == 1
     store = Registry(trained.registry)
@@ -58,7 +63,7 @@ def test_training_registers_what_it_trained(trained) -> None:
         assert grid.format == "PNG"
 
 
-def test_the_weights_moved(trained, tmp_path) -> None:
+def test_the_weights_moved(trained: "Trained", tmp_path: Path) -> None:
     one = ganzoo.train(
         trained.name,
         settings={"steps": 1, "batch": 16, "device": "cpu"},
@@ -70,13 +75,14 @@ def test_the_weights_moved(trained, tmp_path) -> None:
     assert Registry(trained.registry).read(trained.result.version, "generator") != before
 
 
-def test_the_export_passed_every_gate_and_is_the_attached_file(trained) -> None:
+def test_the_export_passed_every_gate_and_is_the_attached_file(trained: "Trained") -> None:
     result = trained.result
     assert set(result.gates) >= {"structure", "randomness", "signature", "parity", "independence"}
+    assert result.onnx is not None
     assert result.onnx.read_bytes() == Registry(trained.registry).read(result.version, "onnx")
 
 
-def test_samples_depend_on_seed_and_index_alone(trained, generator) -> None:
+def test_samples_depend_on_seed_and_index_alone(trained: "Trained", generator: ImageGenerator) -> None:
     images = generator.sample(40, seed=7)
     card = generator.card
     assert images.dtype == np.uint8
@@ -88,13 +94,13 @@ def test_samples_depend_on_seed_and_index_alone(trained, generator) -> None:
     assert not np.array_equal(images, generator.sample(40, seed=8))
 
 
-def test_the_file_is_as_good_as_the_name(trained, generator) -> None:
+def test_the_file_is_as_good_as_the_name(trained: "Trained", generator: ImageGenerator) -> None:
     from_file = ganzoo.load(str(trained.result.onnx), device="cpu", threads=1)
     assert from_file.card == generator.card
     assert np.array_equal(from_file.sample(5, seed=3), generator.sample(5, seed=3))
 
 
-def test_labels_where_the_model_takes_them(trained, generator, client) -> None:
+def test_labels_where_the_model_takes_them(trained: "Trained", generator: ImageGenerator, client: httpx.Client) -> None:
     if not trained.conditional:
         assert generator.card.class_names == ()
         assert client.get("/v1/models/model/sample?label=3").status_code == 422
@@ -107,7 +113,9 @@ def test_labels_where_the_model_takes_them(trained, generator, client) -> None:
     assert served.content == encode_npy(images)
 
 
-def test_the_server_sends_the_bytes_of_the_command_line(trained, client, tmp_path) -> None:
+def test_the_server_sends_the_bytes_of_the_command_line(
+    trained: "Trained", client: httpx.Client, tmp_path: Path
+) -> None:
     reference = str(trained.result.version)
     for form in ("npy", "png"):
         output = tmp_path / f"samples.{form}"
@@ -120,7 +128,7 @@ def test_the_server_sends_the_bytes_of_the_command_line(trained, client, tmp_pat
         assert picture.format == "PNG"
 
 
-def test_the_registry_knows_it_by_version_and_alias(trained, capsys) -> None:
+def test_the_registry_knows_it_by_version_and_alias(trained: "Trained", capsys: pytest.CaptureFixture[str]) -> None:
     def printed(*arguments: str) -> str:
         assert main(["registry", *arguments, "--registry", str(trained.registry)]) == 0
         return capsys.readouterr().out

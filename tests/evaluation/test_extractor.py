@@ -48,7 +48,8 @@ def drawn(*shape: int) -> Pixels:
 def test_uint8_input_gets_pixels_as_they_are(make_extractor: Make) -> None:
     pixels = drawn(2 * BATCH + 3, 3, 8, 8)
     features, logits = load(make_extractor([], FORM))(pixels)
-    assert (features.dtype, features.shape, logits) == (np.float32, (len(pixels), 3), None)
+    assert features.dtype == np.float32
+    assert (features.shape, logits) == ((len(pixels), 3), None)
     np.testing.assert_allclose(features, pixels.mean(axis=(2, 3)), rtol=1e-5)
 
 
@@ -342,6 +343,7 @@ def test_what_is_written_is_an_extractor(classes: int, size: tuple[int, Any, Any
         if theirs is None:
             assert ours is None
         else:
+            assert ours is not None
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
     assert {each.key: each.value for each in onnx.load(path).metadata_props} == {"made by": "hand"}
 

@@ -73,7 +73,7 @@ def test_a_large_mean_costs_no_digits() -> None:
 
 def test_float32_features_are_summed_in_float64() -> None:
     features = np.random.default_rng(0).normal(size=(5000, 8)).astype(np.float32)
-    gathered = moments(*np.array_split(features, 50))
+    gathered = moments(*np.array_split(features, 50))  # type: ignore[arg-type]
     wanted = np.cov(features.astype(np.float64), rowvar=False)
     np.testing.assert_allclose(gathered.covariance, wanted, rtol=1e-12, atol=1e-14)
 
@@ -112,7 +112,7 @@ def test_a_set_is_at_distance_0_from_itself(seed: int, n: int, width: int, rank:
 
 def test_digits_are_at_distance_0_from_themselves(tell: Callable[[str], None]) -> None:
     pixels = reader.training().pixels.reshape(-1, 64)
-    found = distance(pixels, pixels)
+    found = distance(pixels, pixels)  # type: ignore[arg-type]
     tell(f"Fréchet distance of the digits (pixels 0 to 255) from themselves: {found:.1g}")
     assert found < 1e-9
 

@@ -20,7 +20,7 @@ from ganzoo.evaluation.record import Evaluation, attached, keys
 from ganzoo_registry import Registry
 
 TINY: dict[str, Any] = {"steps": 2, "batch": 8, "options": {"width": 2, "latent_dim": 3}, "device": "cpu"}
-QUICK = {"n": 40, "seeds": 2, "device": "cpu"}
+QUICK: dict[str, Any] = {"n": 40, "seeds": 2, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_what_is_attached_is_not_computed_again(store: Registry, monkeypatch: py
     before = ganzoo.evaluate(["vanilla:1"], **QUICK)
     judged: list[Any] = []
     judge = Evaluator.judge
-    monkeypatch.setattr(Evaluator, "judge", lambda self, source: judged.append(source) or judge(self, source))
+    monkeypatch.setattr(Evaluator, "judge", lambda self, source: judged.append(source) or judge(self, source))  # type: ignore[func-returns-value]
     assert ganzoo.evaluate(["vanilla:1"], **QUICK) == before
     assert judged == []
     assert ganzoo.evaluate(["vanilla:1"], force=True, **QUICK) == before
@@ -141,7 +141,7 @@ def test_a_model_that_was_trained_on_the_held_out_part(
     from ganzoo_plugins.digits.reader import held_out
 
     images = held_out()
-    np.savez(tmp_path / "cheat.npz", images=images.pixels[:, 0], labels=images.labels, class_names=images.class_names)
+    np.savez(tmp_path / "cheat.npz", images=images.pixels[:, 0], labels=images.labels, class_names=images.class_names)  # type: ignore[arg-type]
     settings = {**TINY, "data": str(tmp_path / "cheat.npz"), "held_out": 0.0, "name": "cheat"}
     ganzoo.train("vanilla", settings=settings, runs=tmp_path / "runs")
     evaluation = ganzoo.evaluate(["cheat"], data="digits", **QUICK)["cheat:1"]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.exporting import exporter, gates
+from ganzoo.exporting.convert import reference, to_onnx
 from ganzoo.exporting.exporter import export
 from ganzoo.exporting.gates import Refused, check
 
@@ -38,7 +39,8 @@ def refusal(data: bytes, arrays: dict[str, Any]) -> str:
 
 def weight(model: onnx.ModelProto) -> onnx.TensorProto:
     """The largest one."""
-    return max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    largest: onnx.TensorProto = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    return largest
 
 
 def set_weight(model: onnx.ModelProto, edit: Callable[[Any], None]) -> None:
@@ -68,8 +70,8 @@ def test_every_label_is_compared(make_generator: Make, make_card: Make) -> None:
     """A change to the last of 100 classes alone is found."""
     names = tuple(map(str, range(100)))
     generator = make_generator(100).eval()
-    arrays = dict(exporter.reference(generator, make_card(class_names=names)))
-    data = exporter.to_onnx(generator, make_card(class_names=names))
+    arrays = dict(reference(generator, make_card(class_names=names)))
+    data = to_onnx(generator, make_card(class_names=names))
     check(data, arrays)
 
     def spoil(model: onnx.ModelProto) -> None:
@@ -238,7 +240,8 @@ class Noisy(nn.Module):
     latent_dim = 4
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        return (z + torch.randn_like(z)).tanh().repeat(1, 16).unflatten(1, (1, 8, 8))
+        images: Tensor = (z + torch.randn_like(z)).tanh().repeat(1, 16).unflatten(1, (1, 8, 8))  # type: ignore[no-untyped-call]
+        return images
 
 
 class Gregarious(nn.Module):
@@ -263,7 +266,8 @@ class Pairs(nn.Module):
     latent_dim = 4
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        return z.reshape(2, 4).tanh().repeat(1, 16).unflatten(1, (1, 8, 8))
+        images: Tensor = z.reshape(2, 4).tanh().repeat(1, 16).unflatten(1, (1, 8, 8))  # type: ignore[no-untyped-call]
+        return images
 
 
 @pytest.mark.parametrize(

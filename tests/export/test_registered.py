@@ -24,7 +24,8 @@ NAME = "conditional:1"
 
 
 def opset(data: bytes) -> int:
-    return {entry.domain: entry.version for entry in onnx.load_from_string(data).opset_import}[""]
+    version: int = {entry.domain: entry.version for entry in onnx.load_from_string(data).opset_import}[""]
+    return version
 
 
 def attached(store: Registry) -> bytes:

@@ -131,4 +131,4 @@ def _installed_bytes(name: str) -> int:
         files = metadata.files(name) or []
     except metadata.PackageNotFoundError:
         return 0
-    return sum(file.locate().stat().st_size for file in files if file.locate().is_file())
+    return sum(path.stat().st_size for path in (Path(file.locate()) for file in files) if path.is_file())

@@ -37,7 +37,7 @@ def test_a_single_gap_among_thousands_of_points_is_seen() -> None:
 
 
 def test_what_was_logged_becomes_a_curve() -> None:
-    entries = [
+    entries: list[dict[str, object]] = [
         {"step": 20, "loss": 2},
         {"step": 10, "loss": None},
         {"step": 30},

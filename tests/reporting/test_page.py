@@ -162,7 +162,7 @@ def attached(fd: float) -> dict[str, Evaluation]:
 
 
 def test_versions_without_curves() -> None:
-    tables = {"Configuration": {"seed": 0}, "Data": {"digest": "sha256:1"}}
+    tables: dict[str, dict[str, object]] = {"Configuration": {"seed": 0}, "Data": {"digest": "sha256:1"}}
     one, other = (
         Subject(name=name, state="", facts={}, tables=tables, picture=None, evaluations=attached(fd))
         for name, fd in (("net:1", 25.0), ("net:2", 31.0))

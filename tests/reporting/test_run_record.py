@@ -1,6 +1,7 @@
 """What a run's directory says of itself: how it ended, who is at it, and what was drawn."""
 
 import fcntl
+from collections.abc import Callable
 
 import pytest
 
@@ -8,7 +9,7 @@ from ganzoo.errors import ExitCode, IntegrityError
 from ganzoo.training.run import Outcome, Run
 
 
-def test_an_outcome_is_read_back_until_the_run_goes_on(make_run):
+def test_an_outcome_is_read_back_until_the_run_goes_on(make_run: Callable[..., Run]) -> None:
     run = make_run()
     assert run.outcome() is None
     outcome = Outcome(state="stopped", step=20, reason="SIGTERM", versions={"last": "net:1"})
@@ -19,7 +20,7 @@ def test_an_outcome_is_read_back_until_the_run_goes_on(make_run):
 
 
 @pytest.mark.parametrize("content", ["{[", '{"state": "lost", "step": 1}', '{"state": "failed"}', "[]"])
-def test_a_damaged_outcome_is_named(make_run, content):
+def test_a_damaged_outcome_is_named(make_run: Callable[..., Run], content: str) -> None:
     run = make_run()
     (run.directory / "outcome.json").write_text(content)
     with pytest.raises(IntegrityError) as caught:
@@ -29,7 +30,7 @@ def test_a_damaged_outcome_is_named(make_run, content):
     assert caught.value.exit_code == ExitCode.INTEGRITY
 
 
-def test_samples_come_by_step_and_later_ones_go_with_a_rewind(make_run):
+def test_samples_come_by_step_and_later_ones_go_with_a_rewind(make_run: Callable[..., Run]) -> None:
     run = make_run(samples=[30, 100_000_000, 4])
     (run.directory / "samples" / "step-mine.png").touch()
     assert list(run.samples()) == [4, 30, 100_000_000]
@@ -38,7 +39,7 @@ def test_samples_come_by_step_and_later_ones_go_with_a_rewind(make_run):
     assert (run.directory / "samples" / "step-mine.png").exists()
 
 
-def test_a_run_is_in_use_while_it_is_locked(make_run):
+def test_a_run_is_in_use_while_it_is_locked(make_run: Callable[..., Run]) -> None:
     run = make_run()
     assert not run.in_use()
     with run.locked():
@@ -48,7 +49,7 @@ def test_a_run_is_in_use_while_it_is_locked(make_run):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # looking left nothing locked
 
 
-def test_lines_that_a_crash_cut_short_do_not_count(make_run):
+def test_lines_that_a_crash_cut_short_do_not_count(make_run: Callable[..., Run]) -> None:
     run = make_run()
     with run.report_log.open("a") as file:
         file.write('{"step": 40, "lo')

@@ -39,7 +39,7 @@ def written(run: Path) -> list[Any]:
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     files = sorted((run / "tensorboard").iterdir(), key=lambda path: path.name)
-    found = []
+    found: list[Any] = []
     for event in (event for file in files for event in EventFileLoader(str(file)).Load()):
         if event.HasField("session_log"):
             found.append(("from", event.step))
