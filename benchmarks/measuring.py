@@ -63,11 +63,11 @@ def wait(device: torch.device) -> None:
 @contextmanager
 def counting() -> Iterator["Flops"]:
     """Count what runs inside; compiled code and graphs hide theirs, so count an eager step."""
-    with Flops() as flops:
+    with Flops() as flops:  # type: ignore[no-untyped-call]
         yield flops
 
 
-class Flops(TorchDispatchMode):
+class Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Floating-point operations of convolutions and matrix products, a multiplication with its addition as two.
 
     torch's own counter breaks on a gradient with respect to a leaf that a module was given, as a penalty takes it.

@@ -62,7 +62,8 @@ def bad_steps(place: Path, steps: int, model: str) -> int:
     found = [json.loads(line) for line in events.read_text("utf-8").splitlines()] if events.exists() else []
     if len(reports) != steps:
         raise SystemExit(f"{model}: {len(reports)} reports of {steps} steps")
-    return sum(None in report.values() for report in reports) + sum(event["kind"] == "recovered" for event in found)
+    recovered: int = sum(event["kind"] == "recovered" for event in found)
+    return sum(None in report.values() for report in reports) + recovered
 
 
 def main() -> None:
