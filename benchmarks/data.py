@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ganzoo.config import PrecisionName
 from ganzoo.data import ImageSet
 from ganzoo.training.draws import Order
 from ganzoo.training.feed import Feed, Resident, Streamed
@@ -128,7 +129,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
 
     device = choose_device(arguments.device)
-    precision = Precision("bf16", device)
+    precision = Precision(PrecisionName.BF16, device)
     order = Order(0, arguments.images, arguments.batch)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

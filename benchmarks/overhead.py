@@ -26,11 +26,11 @@ from torch.nn.functional import softplus
 from train_step import switches
 
 from ganzoo.data import ImageSet
-from ganzoo.recipe import resolve
 from ganzoo.training import setup
 from ganzoo.training.telemetry import NORMS_EVERY
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 MODELS = ("vanilla", "dcgan", "wgan-gp", "conditional")
 LOGGED = ("loss_d", "loss_g")

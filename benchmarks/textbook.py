@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.config import AdamConfig
-from ganzoo.training.networks import Networks
+from ganzoo.networks.build import Networks
 
 Real = Callable[[], Tensor]
 """Gives the next batch of real images."""

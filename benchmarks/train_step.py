@@ -31,12 +31,12 @@ from measuring import Contestant
 from torch import Tensor
 
 from ganzoo.data import ImageSet
-from ganzoo.recipe import Recipe, resolve
+from ganzoo.networks.build import build
 from ganzoo.training import setup
-from ganzoo.training.networks import build
 from ganzoo.training.precision import running_on
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import Recipe, resolve
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def reference(case: Case, images: ImageSet, batch: int, device: torch.device) ->
 def book(case: Case, images: ImageSet, batch: int, device: torch.device, real: Callable[[], Tensor]) -> Contestant:
     """The textbook loop on ganzoo's networks."""
     plain = recipe(case, batch, device)
-    networks = build(plain.architecture, setup.network_shape(plain, images), plain.options, plain.config.seed)
+    networks = build(plain.architecture, setup.network_shape(plain, images), plain.options, (0, 1))
     make = textbook.wgan_gp_critic if case.critic_only else textbook.dcgan
     return counted("textbook", make(networks, real, plain.config.discriminator, device))
 

@@ -1,70 +1,66 @@
 """ganzoo: a plugin-based GAN zoo for PyTorch with a model registry and ONNX export.
 
-Everything here is resolved when first used, so that ``import ganzoo`` costs a server and ``--help`` nothing.
+Everything here is imported when first used, so that ``import ganzoo`` costs a server and ``--help`` nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from ganzoo.api import evaluate, export, load, models, report, train
-    from ganzoo.hookspecs import hookimpl
+    from ganzoo.api import (
+        evaluate as evaluate,
+        export as export,
+        load as load,
+        models as models,
+        report as report,
+        train as train,
+    )
+    from ganzoo.errors import (
+        GanzooError as GanzooError,
+        IntegrityError as IntegrityError,
+        MissingPackageError as MissingPackageError,
+        NotFoundError as NotFoundError,
+        PluginError as PluginError,
+        UsageError as UsageError,
+    )
+    from ganzoo.hookspecs import hookimpl as hookimpl
+    from ganzoo.records.result import TrainResult as TrainResult
+    from ganzoo.records.run import Run as Run
     from ganzoo.specs import (
-        Architecture,
-        Augmentation,
-        Dataset,
-        Extractor,
-        ImageShape,
-        Loss,
-        Metric,
-        Model,
-        Penalty,
-        Reader,
+        Architecture as Architecture,
+        Augmentation as Augmentation,
+        Dataset as Dataset,
+        Extractor as Extractor,
+        ImageShape as ImageShape,
+        Loss as Loss,
+        Metric as Metric,
+        Model as Model,
+        Penalty as Penalty,
+        Reader as Reader,
+        Spec as Spec,
     )
 
-__version__ = "0.1.0"
-
 _HOME = {
-    "Architecture": "ganzoo.specs",
-    "Augmentation": "ganzoo.specs",
-    "Dataset": "ganzoo.specs",
-    "Extractor": "ganzoo.specs",
-    "ImageShape": "ganzoo.specs",
-    "Loss": "ganzoo.specs",
-    "Metric": "ganzoo.specs",
-    "Model": "ganzoo.specs",
-    "Penalty": "ganzoo.specs",
-    "Reader": "ganzoo.specs",
-    "evaluate": "ganzoo.api",
-    "export": "ganzoo.api",
-    "hookimpl": "ganzoo.hookspecs",
-    "load": "ganzoo.api",
-    "models": "ganzoo.api",
-    "report": "ganzoo.api",
-    "train": "ganzoo.api",
+    "ganzoo.api": "evaluate export load models report train",
+    "ganzoo.errors": "GanzooError IntegrityError MissingPackageError NotFoundError PluginError UsageError",
+    "ganzoo.hookspecs": "hookimpl",
+    "ganzoo.records.result": "TrainResult",
+    "ganzoo.records.run": "Run",
+    "ganzoo.specs": "Architecture Augmentation Dataset Extractor ImageShape Loss Metric Model Penalty Reader Spec",
 }
-__all__ = [
-    "Architecture",
-    "Augmentation",
-    "Dataset",
-    "Extractor",
-    "ImageShape",
-    "Loss",
-    "Metric",
-    "Model",
-    "Penalty",
-    "Reader",
-    "evaluate",
-    "export",
-    "hookimpl",
-    "load",
-    "models",
-    "report",
-    "train",
-]
+"""Module -> the names that are public here."""
+
+__all__ = ["__version__", *(name for names in _HOME.values() for name in names.split())]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    for module, names in _HOME.items():
+        if name in names.split():
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,12 +1,12 @@
 """``python -m ganzoo``, which is also what torchrun starts."""
 
-import os
 import sys
 
 from ganzoo.cli import main
+from ganzoo.machine import alone
 
 code = main()
-if os.environ.get("WORLD_SIZE", "1") != "1":
+if not alone():
     from ganzoo.training.torchrun import leave
 
     leave(code)

@@ -1,24 +1,29 @@
-"""The same few calls that the command line makes: train, export, load, models."""
+"""What the command line calls, and anybody from Python: train, evaluate, export, load, models …"""
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.errors import NotFoundError, UsageError
-from ganzoo.paths import registry_root
+from ganzoo.files import registry_root
+from ganzoo.machine import alone
+from ganzoo.records.evaluation import HELD_OUT
 from ganzoo.specs import Model
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry
 
 if TYPE_CHECKING:
     from ganzoo.config import Settings
-    from ganzoo.evaluation.record import Evaluation
-    from ganzoo.exporting.registered import ExportResult
-    from ganzoo.plan import TrainResult
+    from ganzoo.exporting.versions import ExportResult
+    from ganzoo.observer import Observer
+    from ganzoo.pipeline.plan import Plan
+    from ganzoo.records.evaluation import Evaluation
+    from ganzoo.records.ranking import Ranked
+    from ganzoo.records.result import TrainResult
     from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.providers import Device
-    from ganzoo.training.loop import Observer
 
 
 def models() -> list[Model]:
@@ -42,7 +47,7 @@ def load(
 
     Args:
         reference: ``name``, ``name:3``, ``name@alias``, ``name@sha256:…``, or the path of a ``.onnx`` file.
-        registry: where it is; see ``ganzoo.paths.registry_root``.
+        registry: where it is; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: that work on one batch; None lets ONNX Runtime choose.
 
@@ -77,13 +82,13 @@ def evaluate(
     features: str = "",
     n: int | None = None,
     seeds: int = 5,
-    against: str = "held-out",
+    against: str = HELD_OUT,
     force: bool = False,
     registry: str | Path | None = None,
     device: "Device" = "auto",
     seen: Callable[[int, int], None] = lambda done, total: None,
 ) -> "dict[str, Evaluation]":
-    """Judge exported generators by real images, all by one protocol, on ONNX Runtime and without torch.
+    """Evaluate exported generators by real images, all by one protocol, on ONNX Runtime and without torch.
 
     Args:
         references: see ``load``.
@@ -93,37 +98,90 @@ def evaluate(
         seeds: how many sample seeds, from 0.
         against: ``held-out`` or ``training``: which real images.
         force: compute anew what is attached to a version already.
-        registry: where they are; see ``ganzoo.paths.registry_root``.
+        registry: where they are; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu`` or ``cuda``: where generators and extractor run.
-        seen: is called with how many samples were judged, and how many there are in all.
+        seen: is called with how many samples were looked at, and how many there are in all.
 
     Returns:
         What each reference means -> its figures, which are attached to its version, too.
 
     Raises:
-        GanzooError, RegistryError: one of them cannot be found, or they cannot be judged alike.
+        GanzooError, RegistryError: one of them cannot be found, or they cannot be evaluated alike.
     """
-    from ganzoo.evaluation.registered import Subject, find_judgement, judge_all
+    from ganzoo.evaluation.candidates import Candidate, evaluate_all, find_criteria
 
     if not references or seeds < 1:
-        raise UsageError("nothing to judge", hint="name one or more versions, and at least one sample seed")
+        raise UsageError("nothing to evaluate", hint="name one or more versions, and at least one sample seed")
     store = open_registry(registry)
-    subjects = []
+    candidates = []
     for reference in references:
         version = None if reference.lower().endswith(".onnx") else store.resolve(reference)
         generator = load(str(version or reference), registry=registry, device=device, threads=1)
         lineage = store.lineage(version) if version else {}
-        subjects.append(Subject(str(version or reference), generator, version, lineage))
-    if len({subject.name for subject in subjects}) < len(subjects):
+        candidates.append(Candidate(str(version or reference), generator, version, lineage))
+    if len({candidate.name for candidate in candidates}) < len(candidates):
         raise UsageError("two of the references mean one version", hint="compare different ones")
-    judgement = find_judgement(subjects, zoo(), data=data, features=features, n=n, against=against, device=device)
-    found = judge_all(subjects, judgement, store, seeds=seeds, force=force, seen=seen)
-    return {subject.name: evaluation for subject, evaluation in zip(subjects, found, strict=True)}
+    criteria = find_criteria(candidates, zoo(), data=data, features=features, n=n, against=against, device=device)
+    found = evaluate_all(candidates, criteria, store, seeds=seeds, force=force, seen=seen)
+    return {candidate.name: evaluation for candidate, evaluation in zip(candidates, found, strict=True)}
 
 
 def figures() -> dict[str, str]:
     """Every figure that an installed metric may give -> ``lower``, ``higher`` or nothing: which is better."""
     return zoo().figures()
+
+
+def best_version(reference: str, key: str, *, registry: str | Path | None = None) -> tuple[str, str] | None:
+    """The best version of a version's model by one protocol, and the figures that say so.
+
+    Args:
+        reference: see ``load``; what that version's training was told to be best by decides.
+        key: of the protocol; see ``Evaluation.protocol``.
+
+    Returns:
+        Reference and reason; None: no version of the model can be ranked.
+    """
+    from ganzoo.evaluation.candidates import best_of
+
+    store = open_registry(registry)
+    return best_of(store, store.resolve(reference), key, figures())
+
+
+def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -> "list[Ranked]":
+    """The versions of a model in the order of a figure, the best first; see ``ganzoo.records.ranking``.
+
+    Args:
+        name: of the model.
+        figure: empty: what the newest version's training was told to be best by.
+
+    Raises:
+        UsageError: no metric has such a figure, or it has no better side.
+        GanzooError, RegistryError: there is no such model, or an evaluation is damaged.
+    """
+    from ganzoo.records.ranking import by_figure
+
+    def refuse(error: Exception) -> None:
+        raise error
+
+    store = open_registry(registry)
+    return by_figure(store, store.versions(name), figure, figures(), refuse)
+
+
+def describe_data(source: str, *, size: int | None = None, held_out: float = HELD_OUT_SHARE) -> dict[str, Any]:
+    """What is in a data set: counts, size, classes, channels' means; see ``ganzoo.data.statistics.facts``.
+
+    Args:
+        source: a data set's name or a path.
+        size: in pixels; None: the images' own.
+        held_out: the share to hold out of a set that does not say itself what is held out.
+
+    Raises:
+        GanzooError: there are no such images, or they cannot be read.
+    """
+    from ganzoo.data import load as load_images
+    from ganzoo.data.statistics import facts
+
+    return {"source": source, **facts(load_images(source, zoo(), size=size, held_out=held_out))}
 
 
 def export(
@@ -146,7 +204,7 @@ def export(
     Raises:
         GanzooError: a gate did not pass; nothing is written.
     """
-    from ganzoo.exporting.registered import export_version
+    from ganzoo.exporting.versions import export_version
 
     store = open_registry(registry)
     return export_version(store, store.resolve(reference), Path(output) if output else None, opset, force)
@@ -166,7 +224,7 @@ def report(
         references: of a run its directory, ``name/number`` below ``runs``, or ``last``; of a version see ``load``.
         output: the page; None: ``report.html``, of one run in its directory, else in the working directory.
         runs: where runs are.
-        registry: where versions are; see ``ganzoo.paths.registry_root``.
+        registry: where versions are; see ``ganzoo.files.registry_root``.
         noted: is given what a reader should know, in a line.
 
     Returns:
@@ -202,7 +260,7 @@ def train(
             ``{"batch": 32, "generator": {"lr": 1e-4}}``; see ``ganzoo.config.RunConfig``.
         resume: a run's directory, ``name/number`` below ``runs``, or ``last``.
         init_from: a registry reference whose weights to start from.
-        registry: where to register; see ``ganzoo.paths.registry_root``.
+        registry: where to register; see ``ganzoo.files.registry_root``.
         runs: where the run's directory goes.
         export: whether to export to ONNX at the end.
         strict: refuse a data folder with unreadable images, instead of skipping them.
@@ -212,11 +270,50 @@ def train(
         TrainingStopped: by SIGINT or SIGTERM; a checkpoint is safe.
         GanzooError, RegistryError: anything else; a diverged run is never registered.
     """
-    from ganzoo.session import Session
+    from ganzoo.pipeline.draft import Draft, draft_new, draft_resumed
+    from ganzoo.records.run import Run
+
+    asked, store, place = settings or {}, open_registry(registry), Path(runs)
+
+    def draft(run: str | None) -> Draft:
+        if run:
+            return draft_resumed(Run.find(run, place), model, asked)
+        return draft_new(store, model, asked, init_from)
+
+    # Before torch is imported, so that what is wrong is said at once. One of several ranks must not fail before it has
+    # joined the others, who would wait for it.
+    drafted = draft(resume) if alone() else None
+
+    from ganzoo.pipeline.session import Session
     from ganzoo.training.ranks import joined
 
-    asked = settings or {}
     with joined(str(asked.get("device", "auto"))) as ranks:
-        session = Session(open_registry(registry), Path(runs), strict=strict, observer=observer, ranks=ranks)
-        run = session.resume(resume, model, asked) if resume else session.start(model, asked, init_from)
-        return session.finish(run, export=export)
+        session = Session(store, place, strict=strict, observer=observer, ranks=ranks)
+        if drafted is None:
+            drafted = draft(ranks.share(str(Run.find(resume, place).directory)) if resume else None)
+        started = session.begin(drafted)
+        del drafted  # it holds images as they were read
+        return session.finish(*started, export=export)
+
+
+def plan(
+    model: str | None = None,
+    *,
+    settings: "Settings | None" = None,
+    init_from: str | None = None,
+    registry: str | Path | None = None,
+    strict: bool = False,
+) -> "Plan":
+    """What ``train`` would do: read the data and build the networks, and write nothing; see there.
+
+    Raises:
+        GanzooError, RegistryError: it could not be trained.
+    """
+    from ganzoo.pipeline.draft import draft_new
+
+    store = open_registry(registry)
+    drafted = draft_new(store, model, settings or {}, init_from)
+
+    from ganzoo.pipeline.session import Session
+
+    return Session(store, Path("runs"), strict=strict).plan(drafted)

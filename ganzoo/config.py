@@ -3,15 +3,14 @@
 import hashlib
 import json
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
+from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from ganzoo.errors import NotFoundError, UsageError, did_you_mean
+from ganzoo.errors import UsageError, did_you_mean
 
 HELD_OUT_SHARE = 0.1
 """Of images that do not say themselves which of them are held out."""
@@ -22,6 +21,40 @@ Whole = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=FINITE)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0, le=FINITE)]
 Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
+class PrecisionName(StrEnum):
+    """What number format the networks compute in; ``auto`` becomes bf16 where that is fast, else fp32."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    FP32 = "fp32"
+    FP64 = "fp64"
+
+
+class ExecutorName(StrEnum):
+    """How a step is run; ``auto`` becomes cudagraph on one CUDA device, else eager."""
+
+    AUTO = "auto"
+    EAGER = "eager"
+    COMPILE = "compile"
+    CUDAGRAPH = "cudagraph"
+
+
+class ScheduleName(StrEnum):
+    """How the learning rates fall from the end of the warm-up to the last step."""
+
+    CONSTANT = "constant"
+    LINEAR = "linear"
+    COSINE = "cosine"
+
+
+class OnCollapse(StrEnum):
+    """What is done when the generator's images become alike."""
+
+    WARN = "warn"
+    STOP = "stop"
 
 
 CHANGEABLE = {
@@ -67,10 +100,10 @@ class RunConfig:
     Args:
         model, architecture, loss: names of specs, with the distribution's where it is not ganzoo.
         data: a data set's name or a path.
-        held_out: share of the images to judge by; a set that says itself what is held out is left as it is.
+        held_out: share of the images to evaluate by; a set that says itself what is held out is left as it is.
         name: the run's directory and the registry name.
         size: image height and width in pixels; 0 stands for the data's own, until the data are read.
-        seed: of initialisation and training.
+        seed: decides the initial weights and all random numbers of training.
         steps: generator updates.
         kimg: the same length in thousands of real images, which becomes ``steps``; 0: ``steps`` says it.
         max_time: seconds of training after which a run ends as if it had come to its last step; 0: no limit.
@@ -80,8 +113,8 @@ class RunConfig:
         critic_steps: critic updates per step.
         ema_kimg: half-life of the generator's average, in thousands of real images.
         generator, discriminator: their optimizers.
-        schedule: of both learning rates: ``constant``, or down to 0 at the last step by a ``linear`` or ``cosine``
-            curve.
+        schedule: how both learning rates fall: ``constant`` (not at all), or down to 0 at the last step by a
+            ``linear`` or ``cosine`` curve.
         warmup: steps over which they rise from 0.
         flip: mirror each real image with probability 1/2.
         augment: an augmentation's name, or none.
@@ -89,14 +122,17 @@ class RunConfig:
         options: the architecture's, all of them once resolved.
         penalties: by name; the loss's own unless given.
         device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
-        precision: ``fp32``, ``bf16``, ``fp16`` or ``fp64``; ``auto`` becomes one of the first two.
+        precision: see ``PrecisionName``.
         tf32: let CUDA multiply fp32 matrices in TF32, with 10 bits of mantissa.
         deterministic: use only algorithms of CUDA that repeat their results to the bit, which costs speed.
-        executor: ``eager``, ``compile`` or ``cudagraph``; ``auto`` becomes one of them.
-        threads: of the CPU; 0 becomes what the networks are worth.
+        executor: see ``ExecutorName``.
+        threads: how many CPU threads to use; 0 becomes what the networks are worth.
         report_every, preview_every, checkpoint_every: in steps.
         eval_every: steps between evaluations; 0: none.
         features: the extractor to evaluate with, by name or path; none: the data set's own.
+        best: the figure that decides which weights are kept, when ``patience`` is over, and what ``registry ls
+            --sort`` sorts by; a second one after a comma decides among equals. Empty: ``fd``, or ``modes,good`` where
+            the data have no extractor.
         on_collapse: whether a generator whose images become alike is only reported (``warn``) or ends the run
             (``stop``).
         observers: built-in or other plugins that watch only the runs which name them.
@@ -121,7 +157,7 @@ class RunConfig:
     ema_kimg: Positive = 10.0
     generator: AdamConfig = AdamConfig()
     discriminator: AdamConfig = AdamConfig()
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    schedule: ScheduleName = ScheduleName.CONSTANT
     warmup: Whole = 0
     flip: bool = False
     augment: str = ""
@@ -129,17 +165,18 @@ class RunConfig:
     options: dict[str, Any] = field(default_factory=dict)
     penalties: dict[str, PenaltyConfig] = field(default_factory=dict)
     device: str = "auto"
-    precision: str = "auto"
+    precision: PrecisionName = PrecisionName.AUTO
     tf32: bool = False
     deterministic: bool = False
-    executor: Literal["auto", "eager", "compile", "cudagraph"] = "auto"
+    executor: ExecutorName = ExecutorName.AUTO
     threads: Whole = 0
     report_every: Count = 50
     preview_every: Count = 500
     checkpoint_every: Count = 500
     eval_every: Whole = 0
     features: str = ""
-    on_collapse: Literal["warn", "stop"] = "warn"
+    best: str = ""
+    on_collapse: OnCollapse = OnCollapse.WARN
     observers: list[str] = field(default_factory=list)
     init_from: str = ""
 
@@ -149,9 +186,9 @@ class RunConfig:
 
         return tomli_w.dumps(self.to_dict())
 
-    def training(self) -> str:
-        """Names what is computed: the same for a run and for what goes on with it, and another for any other."""
-        elsewhere = CHANGEABLE | OF_THE_HARDWARE | {"name", "device"}
+    def fingerprint(self) -> str:
+        """SHA-256 of every key that decides the result; a resumed run keeps it, and no other training has it."""
+        elsewhere = CHANGEABLE | OF_THE_HARDWARE | {"name", "device", "best"}  # best: which weights are kept
         decides = {key: value for key, value in self.to_dict().items() if key not in elsewhere}
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
@@ -163,44 +200,6 @@ class RunConfig:
 
 Settings = Mapping[str, Any]
 """Configuration as nested tables, as in a TOML file."""
-
-
-def read_file(path: Path) -> Settings:
-    """Read a TOML file.
-
-    Raises:
-        NotFoundError: there is none.
-        UsageError: it is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NotFoundError(f"--config {path}: no such file", hint="check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"--config {path}: {error}", hint="it should be TOML: key = value") from error
-
-
-def parse_settings(pairs: list[str]) -> Settings:
-    """``["batch=32", "options.width=64"]`` -> nested tables. A value is TOML where it can be, else a string.
-
-    Raises:
-        UsageError: a pair is not of the form KEY=VALUE.
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not all(key.split(".")):
-            raise UsageError(f"--set {pair}: not of the form KEY=VALUE", hint="for example: --set batch=32")
-        settings = merge(settings, nested(key, _value(value)))
-    return settings
-
-
-def nested(key: str, value: Any) -> Settings:
-    """``("a.b", 1)`` -> ``{"a": {"b": 1}}``."""
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    settings: Settings = value
-    return settings
 
 
 def merge(base: Settings, *over: Settings) -> dict[str, Any]:
@@ -258,21 +257,24 @@ def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
         key = (prefix + where.strip("`.")).rstrip(".")
+        allowed = choices(to, where.strip("`.").split(".")[0].partition("[")[0])
         raise UsageError(
             f"configuration key {key!r}: {problem[:1].lower()}{problem[1:]}",
-            hint=_choice_of(to, where.strip("`.").split(".")[0].partition("[")[0]) or "ganzoo train --print-config",
+            hint=f"choose one of: {', '.join(allowed)}" if allowed else "ganzoo train --print-config",
         ) from error
 
 
-def _choice_of(to: type[Any], name: str) -> str:
-    """What a field takes that takes only certain words; empty for any other."""
+def choices(to: type[Any], name: str) -> list[str]:
+    """The words that the field ``name`` of the dataclass ``to`` takes; empty for a field that takes anything else."""
 
     def words(annotation: Any) -> list[str]:
-        inner = get_args(annotation)
-        return list(inner) if get_origin(annotation) is Literal else [word for each in inner for word in words(each)]
+        if isinstance(annotation, type) and issubclass(annotation, Enum):
+            return [member.value for member in annotation]
+        if get_origin(annotation) is Literal:
+            return list(get_args(annotation))
+        return [word for inner in get_args(annotation) for word in words(inner)]
 
-    found = words(get_type_hints(to).get(name))
-    return f"choose one of: {', '.join(found)}" if found else ""
+    return words(get_type_hints(to).get(name))
 
 
 def changes(old: RunConfig, new: RunConfig) -> list[str]:
@@ -295,11 +297,3 @@ def flat(table: Settings, prefix: str = "") -> dict[str, Any]:
     for key, value in table.items():
         rows |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return rows
-
-
-def _value(text: str) -> Any:
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return parsed["value"] if len(parsed) == 1 else text  # a text of several lines may hold other keys

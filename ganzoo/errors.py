@@ -6,6 +6,24 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "httptools": "uvicorn[standard]",
+    "msgspec": "msgspec",
+    "numpy": "numpy",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxscript",
+    "safetensors": "safetensors",
+    "sklearn": "scikit-learn",
+    "starlette": "starlette",
+    "tensorboard": "tensorboard",
+    "tomli_w": "tomli-w",
+    "torch": "torch",
+    "uvicorn": "uvicorn[standard]",
+}
+"""Package -> what to install where a light installation, such as a server's without PyTorch, lacks it."""
+
 
 class ExitCode(IntEnum):
     """What the command line returns; stable, so that scripts may depend on it."""
@@ -82,3 +100,25 @@ def did_you_mean(name: str, choices: Iterable[str], prefix: str = "") -> str:
     if close:
         return f"did you mean {prefix + close[0]!r}?"
     return f"choose one of: {', '.join(prefix + choice for choice in known) or 'none is available'}"
+
+
+def missing_package(error: ImportError) -> MissingPackageError | None:
+    """What to say where a dependency of ganzoo is not installed; None: the error means something else."""
+    package = (error.name or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package not in _DISTRIBUTIONS:
+        return None
+    return MissingPackageError(
+        f"this needs the package {package}, which is not installed",
+        hint=f'pip install "{_DISTRIBUTIONS[package]}"',
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type's name where it has none."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+def described(error: BaseException) -> str:
+    """``Type: first line of its message``, for errors of other people's code."""
+    text = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {text}".removesuffix(": ")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from ganzoo.plan import TrainResult
+    from ganzoo.records.result import TrainResult
+    from ganzoo.records.run import Run
     from ganzoo.specs import Spec
-    from ganzoo.training.run import Run
 
 hookspec = pluggy.HookspecMarker("ganzoo")
 hookimpl = pluggy.HookimplMarker("ganzoo")

@@ -38,14 +38,14 @@ def require_finite(images: "NDArray[np.float32]", start: int = 0) -> None:
 
 
 def to_uint8(images: "NDArray[np.float32]", start: int = 0) -> "NDArray[np.uint8]":
-    """Map [-1, 1] to 0..255 as round((x + 1) * 127.5), clamped, and move channels last.
+    """Map [-1, 1] to 0..255 as round((x + 1) * 127.5), clamped.
 
     Args:
         images: [N, C, H, W] in float32.
         start: index of the first image, for the message.
 
     Returns:
-        [N, H, W, C] in uint8.
+        [N, C, H, W] in uint8.
 
     Raises:
         GanzooError: a pixel is not finite.
@@ -54,18 +54,18 @@ def to_uint8(images: "NDArray[np.float32]", start: int = 0) -> "NDArray[np.uint8
 
     require_finite(images, start)
     pixels: NDArray[np.uint8] = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
-    return pixels.transpose(0, 2, 3, 1)
+    return pixels
 
 
 def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np.uint8]":
     """Lay images out row by row, on white.
 
     Args:
-        images: [N, H, W, C] in uint8, N >= 1.
+        images: [N, C, H, W] in uint8, N >= 1.
         columns: tiles a row; by default ceil(sqrt(N)).
 
     Returns:
-        [height, width, C] in uint8. Tiles are ``GAP`` pixels apart, and magnified by the smallest whole
+        [C, height, width] in uint8. Tiles are ``GAP`` pixels apart, and magnified by the smallest whole
         factor that makes them at least ``MIN_TILE`` pixels high.
 
     Raises:
@@ -73,7 +73,7 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
     """
     import numpy as np
 
-    count, height, width, channels = images.shape
+    count, channels, height, width = images.shape
     columns = columns if columns is not None else math.ceil(math.sqrt(count))
     if count < 1 or columns < 1:
         raise UsageError("a grid needs at least one image and one column", hint="ask for n >= 1")
@@ -81,37 +81,38 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
     rows = math.ceil(count / columns)
     factor = max(1, math.ceil(MIN_TILE / height))
     tall, wide = height * factor + GAP, width * factor + GAP
-    sheet = np.full((rows * tall - GAP, columns * wide - GAP, channels), 255, np.uint8)
+    sheet = np.full((channels, rows * tall - GAP, columns * wide - GAP), 255, np.uint8)
     for index, image in enumerate(images):
         top, left = index // columns * tall, index % columns * wide
-        tile = image.repeat(factor, axis=0).repeat(factor, axis=1)
-        sheet[top : top + tall - GAP, left : left + wide - GAP] = tile
+        tile = image.repeat(factor, axis=1).repeat(factor, axis=2)
+        sheet[:, top : top + tall - GAP, left : left + wide - GAP] = tile
     return sheet
 
 
 def encode_png(image: "NDArray[np.uint8]") -> bytes:
-    """Encode [H, W, C] in uint8 as PNG: grey, RGB or RGBA for C = 1, 3, 4. The same bytes from one Pillow.
+    """Encode [C, H, W] in uint8 as PNG: grey, RGB or RGBA for C = 1, 3, 4. The same bytes from one Pillow.
 
     Raises:
         UsageError: C is none of these.
     """
+    import numpy as np
     from PIL import Image
 
-    channels = image.shape[2]
+    channels = image.shape[0]
     if channels not in (1, 3, 4):
         raise UsageError(
             f"a PNG has 1, 3 or 4 channels, and these images have {channels}",
             hint="write an array instead: npy",
         )
     file = io.BytesIO()
-    Image.fromarray(image[..., 0] if channels == 1 else image).save(file, "PNG")
+    Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(file, "PNG")
     return file.getvalue()
 
 
 def encode_npy(images: "NDArray[np.uint8]") -> bytes:
-    """Encode an array in NumPy's ``.npy`` format, C-contiguous, never pickled."""
+    """Encode images [N, C, H, W] as [N, H, W, C] in NumPy's ``.npy`` format, never pickled."""
     import numpy as np
 
     file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(images), allow_pickle=False)
+    np.save(file, np.ascontiguousarray(images.transpose(0, 2, 3, 1)), allow_pickle=False)
     return file.getvalue()

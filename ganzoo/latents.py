@@ -1,11 +1,14 @@
-"""(seed, index) -> latent and label: the random numbers behind every image that ganzoo samples.
+"""(seed, index) -> latent and label -> pixels: behind every image that ganzoo samples.
 
 Image ``i`` of ``seed`` depends on nothing else, so previews, ``ganzoo sample`` and every server agree, whatever the
 batch. ``numpy.random.RandomState`` is frozen by NumPy's compatibility policy (NEP 19), Philox is counter-based
 (Salmon et al., 2011) and takes (seed, i) as its 128-bit key. Golden values are tested.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from ganzoo.images import to_uint8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,3 +45,31 @@ def draw(
         if classes:
             labels[row] = stream.randint(classes)
     return z, labels if classes else None
+
+
+def pixels(
+    forward: "Callable[[NDArray[np.float32], NDArray[np.int64] | None], NDArray[np.float32]]",
+    latent_dim: int,
+    classes: int,
+    seed: int,
+    start: int,
+    count: int,
+    label: int | None = None,
+) -> "tuple[NDArray[np.uint8], NDArray[np.int64] | None]":
+    """Images ``start .. start + count`` of ``seed``, as a generator makes them.
+
+    Args:
+        forward: the generator: z [count, L] and labels [count] or None -> images [count, C, H, W] in float32.
+        latent_dim, classes, seed, start, count: see ``draw``.
+        label: the class of all images; None: drawn for each.
+
+    Returns:
+        uint8 [count, C, H, W], and their labels [count] in int64 or None.
+
+    Raises:
+        GanzooError: a pixel is not finite.
+    """
+    z, labels = draw(seed, start, count, latent_dim, classes)
+    if label is not None and labels is not None:
+        labels[:] = label
+    return to_uint8(forward(z, labels), start=start), labels

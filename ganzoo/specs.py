@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganzoo.training.step import Step
+    from ganzoo.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +124,9 @@ class Dataset(Spec):
 
     Args:
         target: the images to train on.
-        held_out: likewise, those to judge by; empty: a share of the images is held out (``ganzoo.data.split``).
+        held_out: likewise, those to evaluate by; empty: a share of the images is held out (``ganzoo.data.split``).
         modes: where all modes of the data are known, ``"module:attribute"`` of a ``ganzoo.evaluation.Modes``.
-        extractor: name of the extractor that the data are judged with unless one is asked for.
+        extractor: name of the extractor that the data are evaluated with unless one is asked for.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -158,7 +158,7 @@ class Extractor(Spec):
     """A frozen network that turns images into the features that figures are computed from.
 
     Args:
-        file: ``"package:file.onnx"``, shipped inside the package; see ``ganzoo.evaluation.extractor``.
+        file: ``"package:file.onnx"``, shipped inside the package; see ``ganzoo.evaluation.features``.
         sha256: of that file, 64 hexadecimal digits: figures are comparable only within one extractor.
     """
 
@@ -169,7 +169,7 @@ class Extractor(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Spec):
-    """Figures of quality: ``target(evidence)`` returns name -> number, of ``ganzoo.evaluation.evidence.Evidence``.
+    """Figures of quality: ``target(evidence)`` returns name -> number, of ``ganzoo.evaluation.Evidence``.
 
     Args:
         target: ``"module:function"``; it may leave out what the evidence does not allow (accuracy without labels).

@@ -11,7 +11,7 @@ import torch
 import ganzoo
 from ganzoo import api
 from ganzoo.errors import ExitCode, NotFoundError
-from ganzoo.plan import TrainResult
+from ganzoo.records.result import TrainResult
 from ganzoo_registry import NotFound
 
 Trained = tuple[Path, TrainResult]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganzoo import api, files
 from ganzoo.cli import main
-from ganzoo.training.run import Run
+from ganzoo.records.run import Run
 from ganzoo_registry import Registry, disk
 
 TINY = {
@@ -445,7 +445,7 @@ def test_a_full_disk_while_a_run_is_made_leaves_no_run(
 
 
 def disk_full_in_metrics(monkeypatch: pytest.MonkeyPatch, no_room: Callable[[str], None]) -> None:
-    real = Run.report
+    real = Run.log
 
     def report(run: Run, step: int, metrics: Any) -> None:
         (run.directory / "metrics.jsonl").symlink_to("/dev/full")  # says ENOSPC to whoever writes
@@ -454,7 +454,7 @@ def disk_full_in_metrics(monkeypatch: pytest.MonkeyPatch, no_room: Callable[[str
         finally:
             (run.directory / "metrics.jsonl").unlink()
 
-    monkeypatch.setattr(Run, "report", report)
+    monkeypatch.setattr(Run, "log", report)
 
 
 def disk_full_in_registry(monkeypatch: pytest.MonkeyPatch, no_room: Callable[[str], None]) -> None:

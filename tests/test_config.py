@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from ganzoo.cli.settings import nested, parse_settings, read_file
 from ganzoo.config import (
     AdamConfig,
     PenaltyConfig,
@@ -17,9 +17,6 @@ from ganzoo.config import (
     check_keys,
     convert,
     merge,
-    nested,
-    parse_settings,
-    read_file,
 )
 from ganzoo.errors import ExitCode, NotFoundError, UsageError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.discovery import Manager, Plugin, State, discover, unknown_names
 from ganzoo.errors import ExitCode, PluginError
 from ganzoo.specs import Loss
+from ganzoo.zoo.discovery import Manager, Plugin, State, discover, unknown_names
 
 Install = Callable[..., Path]
 

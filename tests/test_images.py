@@ -31,13 +31,13 @@ def test_clamps_and_rounds() -> None:
     assert to_uint8(images).ravel().tolist() == [0, 255, 0, 255, 128, 255]
 
 
-def test_channels_move_last() -> None:
+def test_channels_stay_first() -> None:
     images = np.zeros((2, 3, 4, 5), np.float32)
     images[1, 2, 3, 4] = 1
     converted = to_uint8(images)
-    assert converted.shape == (2, 4, 5, 3)
+    assert converted.shape == (2, 3, 4, 5)
     assert converted.dtype == np.uint8
-    assert converted[1, 3, 4, 2] == 255
+    assert converted[1, 2, 3, 4] == 255
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -52,53 +52,53 @@ def test_non_finite_pixels_are_an_error_that_names_the_image(bad: float) -> None
 
 
 def test_grid_is_near_square_with_gaps_and_white_rests() -> None:
-    images = pixels(7, 64, 50, 3)
+    images = pixels(7, 3, 64, 50)
     sheet = grid(images)
-    assert sheet.shape == (3 * 64 + 2 * GAP, 3 * 50 + 2 * GAP, 3)
+    assert sheet.shape == (3, 3 * 64 + 2 * GAP, 3 * 50 + 2 * GAP)
     for index, image in enumerate(images):
         top, left = index // 3 * (64 + GAP), index % 3 * (50 + GAP)
-        assert (sheet[top : top + 64, left : left + 50] == image).all()
-    assert (sheet[64 : 64 + GAP] == 255).all()
-    assert (sheet[:, 50 : 50 + GAP] == 255).all()
-    assert (sheet[2 * (64 + GAP) :, 50:] == 255).all()
+        assert (sheet[:, top : top + 64, left : left + 50] == image).all()
+    assert (sheet[:, 64 : 64 + GAP] == 255).all()
+    assert (sheet[:, :, 50 : 50 + GAP] == 255).all()
+    assert (sheet[:, 2 * (64 + GAP) :, 50:] == 255).all()
 
 
 @pytest.mark.parametrize(("height", "factor"), [(8, 6), (28, 2), (47, 2), (48, 1), (256, 1)])
 def test_small_images_are_magnified(height: int, factor: int) -> None:
-    images = pixels(1, height, 8, 1)
+    images = pixels(1, 1, height, 8)
     sheet = grid(images)
-    assert sheet.shape == (height * factor, 8 * factor, 1)
-    assert (sheet[::factor, ::factor] == images[0]).all()
-    assert (sheet[factor - 1 :: factor, factor - 1 :: factor] == images[0]).all()
+    assert sheet.shape == (1, height * factor, 8 * factor)
+    assert (sheet[:, ::factor, ::factor] == images[0]).all()
+    assert (sheet[:, factor - 1 :: factor, factor - 1 :: factor] == images[0]).all()
 
 
 @pytest.mark.parametrize(("columns", "size"), [(1, (5, 1)), (5, (1, 5)), (9, (1, 5)), (2, (3, 2)), (None, (2, 3))])
 def test_grid_columns(columns: int | None, size: tuple[int, int]) -> None:
-    sheet = grid(pixels(5, 60, 60, 1), columns)
-    assert sheet.shape[:2] == tuple(60 * tiles + GAP * (tiles - 1) for tiles in size)
+    sheet = grid(pixels(5, 1, 60, 60), columns)
+    assert sheet.shape[1:] == tuple(60 * tiles + GAP * (tiles - 1) for tiles in size)
 
 
 @pytest.mark.parametrize(("count", "columns"), [(0, None), (3, 0), (3, -1)])
 def test_grid_of_nothing(count: int, columns: int | None) -> None:
     with pytest.raises(UsageError, match="at least one image and one column") as caught:
-        grid(pixels(count, 8, 8, 1), columns)
+        grid(pixels(count, 1, 8, 8), columns)
     assert caught.value.hint == "ask for n >= 1"
     assert caught.value.exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
 def test_png_round_trip(channels: int, mode: str) -> None:
-    image = pixels(5, 7, channels)
+    image = pixels(channels, 5, 7)
     data = encode_png(image)
     found, back = decode(data)
     assert found == mode
-    assert (back.reshape(image.shape) == image).all()
-    assert encode_png(image[::-1][::-1]) == data
+    assert (back.reshape(5, 7, channels).transpose(2, 0, 1) == image).all()
+    assert encode_png(image[:, ::-1][:, ::-1]) == data
 
 
 def test_png_of_other_channels() -> None:
     with pytest.raises(UsageError) as caught:
-        encode_png(pixels(4, 4, 2))
+        encode_png(pixels(2, 4, 4))
     assert str(caught.value) == "a PNG has 1, 3 or 4 channels, and these images have 2"
     assert caught.value.hint == "write an array instead: npy"
     assert caught.value.exit_code == ExitCode.USAGE
@@ -109,4 +109,4 @@ def test_npy_round_trip() -> None:
     back = np.load(io.BytesIO(encode_npy(images)), allow_pickle=False)
     assert back.dtype == np.uint8
     assert back.flags.c_contiguous
-    assert (back == images).all()
+    assert (back == images.transpose(0, 2, 3, 1)).all()

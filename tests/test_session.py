@@ -20,14 +20,14 @@ from PIL import Image
 from ganzoo import api
 from ganzoo.config import RunConfig, convert
 from ganzoo.data import load
-from ganzoo.discovery import State
 from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
-from ganzoo.plan import TrainResult
-from ganzoo.training.loop import Observer
-from ganzoo.training.phases import generator_loss
-from ganzoo.training.run import Run
+from ganzoo.observer import Observer
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
+from ganzoo.training.objective import generator_loss
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.discovery import State
+from ganzoo.zoo.names import zoo
 from ganzoo_registry import NotWritable, Registry
 
 REPORTED = ["grad_norm_d", "grad_norm_g", "images_per_second", "loss_d", "loss_g", "seconds"]

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ganzoo.errors import ExitCode, PluginError
 from ganzoo.specs import (
@@ -22,7 +21,7 @@ from ganzoo.specs import (
     Reader,
     Spec,
 )
-from ganzoo.validation import validate
+from ganzoo.zoo.validation import validate
 
 
 @dataclass(frozen=True, kw_only=True)

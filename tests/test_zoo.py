@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.discovery import Manager, Plugin, State
 from ganzoo.errors import ExitCode, MissingPackageError, NotFoundError, PluginError
 from ganzoo.specs import Architecture, Dataset, Loss, Model, Penalty, Spec
-from ganzoo.zoo import Zoo, load_target, zoo
+from ganzoo.zoo.discovery import Manager, Plugin, State
+from ganzoo.zoo.names import Zoo, load_target, zoo
 
 
 def plugin(distribution: str, name: str, *specs: Spec, state: State = State.ACTIVE, reason: str = "") -> Plugin:
@@ -224,7 +224,7 @@ def test_the_spec_and_plugin_of_a_failing_target_are_named(
     (tmp_path / "explosive.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)
     lost = Loss(name="lost", target="explosive:Loss")
-    monkeypatch.setattr("ganzoo.zoo.zoo", lambda: Zoo(Manager([plugin("aaa", "losses", lost)])))
+    monkeypatch.setattr("ganzoo.zoo.names.zoo", lambda: Zoo(Manager([plugin("aaa", "losses", lost)])))
     with pytest.raises(PluginError) as caught:
         load_target("explosive:Loss")
     assert str(caught.value) == (

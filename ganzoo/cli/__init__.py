@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from ganzoo import __version__
 from ganzoo.cli.groups import LazyGroup
+from ganzoo.version import __version__
 
 COMMANDS = {
     "train": ("ganzoo.cli.train:command", "Train a model, register what it leaves, and export it."),
@@ -18,7 +18,7 @@ COMMANDS = {
     ),
     "registry": ("ganzoo.cli.registry:command", "Look into the registry of trained versions, and name them."),
     "export": ("ganzoo.cli.export:command", "Export a registered version to ONNX."),
-    "eval": ("ganzoo.cli.eval:command", "Judge versions by real images: distance, variety, copies."),
+    "eval": ("ganzoo.cli.eval:command", "Evaluate versions by real images: distance, variety, copies."),
     "report": ("ganzoo.cli.report:command", "Show runs and versions on one page: curves, samples, configuration."),
     "data": ("ganzoo.cli.data:command", "List data sets, look at images, and pack them into one file."),
     "sample": ("ganzoo.cli.sample:command", "Draw images from a registered version or an ONNX file."),
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        from ganzoo.cli.failures import report  # only when something is wrong already
+        from ganzoo.cli.failures import tell  # only when something is wrong already
 
-        return report(error)
+        return tell(error)
     return returned if isinstance(returned, int) else 0

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,16 +13,10 @@ from ganzoo.cli.groups import Group
 from ganzoo.cli.output import ProgressBar, emit, json_option, note, table
 from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.specs import Dataset, Reader
-from ganzoo.zoo import zoo
-
-if TYPE_CHECKING:
-    from ganzoo.data import ImageSet, Split
+from ganzoo.zoo.names import zoo
 
 SHEET = 64
 """Images on a contact sheet."""
-
-COUNTED = 2**22
-"""Values that are counted at once; NumPy makes 8 bytes of each."""
 
 CLASSES_SHOWN = 20
 
@@ -46,7 +40,7 @@ held_out_option = click.option(
     default=HELD_OUT_SHARE,
     show_default=True,
     metavar="SHARE",
-    help="Of the images, to judge by; a set that says itself what is held out is left as it is.",
+    help="Share of the images to hold out, to evaluate by; a set that says itself what is held out is left as it is.",
 )
 strict_option = click.option("--strict", is_flag=True, help="Refuse unreadable images, instead of skipping them.")
 
@@ -90,6 +84,7 @@ def ls(as_json: bool) -> None:
 def show(source: str, size: int | None, held_out: float, strict: bool, output: Path | None, as_json: bool) -> None:
     """Say what is in SOURCE, a data set's name or a path."""
     from ganzoo.data import load
+    from ganzoo.data.statistics import facts, spread
     from ganzoo.files import write_atomic
     from ganzoo.images import encode_png, grid
 
@@ -97,10 +92,10 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
         _check_sheet(output, source)
     with ProgressBar("reading") as progress:
         data = load(source, zoo(), size=size, strict=strict, held_out=held_out, progress=progress)
-    facts = _facts(source, data)
-    emit({**facts, "contact_sheet": str(output)} if output else facts, as_json, _page)
+    found = {"source": source, **facts(data)}
+    emit({**found, "contact_sheet": str(output)} if output else found, as_json, _page)
     if output:
-        write_atomic(output, encode_png(grid(_spread(data.training).transpose(0, 2, 3, 1))))
+        write_atomic(output, encode_png(grid(spread(data.training, SHEET))))
     for skipped in data.training.skipped[:10]:
         note(f"Skipped {skipped}")
 
@@ -175,54 +170,6 @@ def _check_sheet(output: Path, source: str) -> None:
             f"{output}: lies inside {source}, and would be one of its images",
             hint="choose a place outside the data set",
         )
-
-
-def _facts(source: str, data: "Split") -> dict[str, Any]:
-    import numpy as np
-
-    images = data.training
-    labels = images.labels if images.labels is not None else np.zeros(0, np.int64)
-    counts = np.bincount(labels, minlength=len(images.class_names))
-    means, deviations = _channel_statistics(images)
-    return {
-        "source": source,
-        "count": len(images),
-        "held_out": len(data.held_out) if data.held_out else 0,
-        "channels": images.shape.channels,
-        "height": images.shape.height,
-        "width": images.shape.width,
-        "classes": {name: int(count) for name, count in zip(images.class_names, counts, strict=True)},
-        "mean": means,
-        "standard_deviation": deviations,
-        "digest": images.digest,
-        "skipped": len(images.skipped),
-    }
-
-
-def _channel_statistics(images: "ImageSet") -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel, 0 to 255; from its histogram, so that any number of images will do.
-
-    A channel has 256 values: counting them is exact.
-    """
-    import numpy as np
-
-    values = np.arange(256)
-    channels = images.shape.channels
-    counts = np.zeros((channels, 256))
-    rows = max(1, COUNTED // images.pixels[0].size)
-    for first in range(0, len(images), rows):
-        part = images.pixels[first : first + rows]
-        counts += np.stack([np.bincount(part[:, channel].ravel(), minlength=256) for channel in range(channels)])
-    shares = counts / counts.sum(1, keepdims=True)
-    means = shares @ values
-    return means.round(2).tolist(), np.sqrt(shares @ values**2 - means**2).round(2).tolist()
-
-
-def _spread(images: "ImageSet") -> Any:
-    """Pixels of images from all over the set: a folder's come class by class."""
-    import numpy as np
-
-    return images.pixels[np.linspace(0, len(images) - 1, min(SHEET, len(images))).astype(int)]
 
 
 def _listing(found: dict[str, Any]) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
-from ganzoo import __version__
 from ganzoo.cli.output import emit, json_option, registry_option, table
-from ganzoo.paths import registry_root
+from ganzoo.errors import first_line
+from ganzoo.files import registry_root
+from ganzoo.machine import cores
+from ganzoo.version import __version__
 
 
 @click.command()
@@ -22,18 +24,13 @@ def command(registry: Path | None, as_json: bool) -> None:
         "ganzoo": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": _cores(),
+        "cores": cores(),
         "torch": _torch(),
         "onnxruntime": _onnxruntime(),
         "registry": _registry(registry_root(registry)),
         "plugins": _plugins(),
     }
     emit({**findings, "problems": _problems(findings)}, as_json, _page)
-
-
-def _cores() -> int:
-    """What this process may use, which in a container is less than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _torch() -> dict[str, Any]:
@@ -49,19 +46,19 @@ def _torch() -> dict[str, Any]:
             "fault": None,
         }
     except Exception as error:  # a damaged installation fails in any way
-        return {"version": None, "fault": _first_line(error)}
+        return {"version": None, "fault": first_line(error)}
 
 
 def _onnxruntime() -> dict[str, Any]:
     try:
-        from ganzoo.runtime.providers import report
+        from ganzoo.runtime.providers import survey
 
-        return asdict(report())
+        return asdict(survey())
     except Exception as error:
         return {
             "version": None,
             "distributions": {},
-            "faults": {"import": _first_line(error)},
+            "faults": {"import": first_line(error)},
             "collision": None,
         }
 
@@ -83,7 +80,7 @@ def _registry(root: Path) -> dict[str, Any]:
 
 
 def _plugins() -> list[dict[str, str]]:
-    from ganzoo.zoo import zoo
+    from ganzoo.zoo.names import zoo
 
     return [
         {"plugin": str(plugin), "state": str(plugin.state), "reason": plugin.reason} for plugin in zoo().manager.plugins
@@ -131,7 +128,3 @@ def _page(findings: dict[str, Any]) -> str:
     ]
     problems = findings["problems"] or ["none"]
     return "\n".join([table(("", ""), rows).lstrip("\n"), "", "Problems:", *(f"  {line}" for line in problems)])
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -7,11 +7,12 @@ import click
 
 from ganzoo.cli.output import ProgressBar, device_option, emit, json_option, note, registry_option, table
 from ganzoo.errors import UsageError
+from ganzoo.records.evaluation import HELD_OUT, TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ganzoo.evaluation.record import Evaluation
+    from ganzoo.records.evaluation import Evaluation
     from ganzoo.runtime.providers import Device
 
 _FORMS = (".md", ".json", ".png", ".svg")
@@ -28,10 +29,10 @@ _FORMS = (".md", ".json", ".png", ".svg")
 @click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Sample seeds, from 0.")
 @click.option(
     "--against",
-    type=click.Choice(["held-out", "training"]),
-    default="held-out",
+    type=click.Choice([HELD_OUT, TRAINING]),
+    default=HELD_OUT,
     show_default=True,
-    help="Which real images to judge by.",
+    help="Which real images to evaluate by.",
 )
 @click.option("--force", is_flag=True, help="Compute again, and replace what is attached to the version.")
 @click.option(
@@ -49,7 +50,7 @@ def command(
     as_json: bool,
     **question: Any,
 ) -> None:
-    """Judge versions by real images: how near, how varied, how much is merely copied.
+    """Evaluate versions by real images: how near, how varied, how much is merely copied.
 
     The figures are attached to the version, and ganzoo registry ls --sort fd uses them.
     """
@@ -61,46 +62,42 @@ def command(
         raise UsageError(f"cannot write figures to {output}", hint=f"OUT ends in {', '.join(_FORMS)}")
     from ganzoo import api
 
-    with ProgressBar("judging") as seen:
+    with ProgressBar("evaluating") as seen:
         found = api.evaluate(list(references), registry=registry, device=device, seen=seen, **question)
     better = api.figures()
     data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
     emit(data if compare else next(iter(data.values())), as_json, lambda _: _page(found, better, compare))
-    if not compare:
-        _name_the_best(references[0], found, registry)
+    if not compare and not references[0].lower().endswith(".onnx"):
+        _name_the_best(found, registry)
     if output:
         _write(output, found, better)
         note(f"Wrote {output}.")
 
 
 def _page(found: "Mapping[str, Evaluation]", better: "Mapping[str, str]", compare: bool) -> str:
-    from ganzoo.evaluation import report
+    from ganzoo.evaluation import tables
 
-    header, rows = report.rows(found, better)
+    header, rows = tables.rows(found, better)
     parts = [table(header, rows)]
     if compare:
-        parts.append(report.plot(found, better))
-    return "\n\n".join([*parts, "\n".join(report.remarks(found))])
+        parts.append(tables.plot(found, better))
+    return "\n\n".join([*parts, "\n".join(tables.remarks(found))])
 
 
-def _name_the_best(reference: str, found: "Mapping[str, Evaluation]", registry: Path | None) -> None:
+def _name_the_best(found: "Mapping[str, Evaluation]", registry: Path | None) -> None:
     """The last version is not always the best: say which is, if it is another one."""
     from ganzoo import api
-    from ganzoo.evaluation.registered import best_of, means
-    from ganzoo.quality import reason
 
-    ((judged, evaluation),) = found.items()
-    if reference.lower().endswith(".onnx"):
-        return
-    best = best_of(api.open_registry(registry), judged.partition(":")[0], evaluation.protocol.key)
-    if best and best[0] != judged:
-        note(f"Best by this protocol so far: {best[0]} ({reason(means(best[1]))}).")
+    ((evaluated, evaluation),) = found.items()
+    best = api.best_version(evaluated, evaluation.protocol.key, registry=registry)
+    if best and best[0] != evaluated:
+        note(f"Best by this protocol so far: {best[0]} ({best[1]}).")
 
 
 def _write(output: Path, found: "Mapping[str, Evaluation]", better: "Mapping[str, str]") -> None:
     import json
 
-    from ganzoo.evaluation import report
+    from ganzoo.evaluation import tables
     from ganzoo.files import write_atomic
 
     form = output.suffix.lower()[1:]
@@ -108,6 +105,6 @@ def _write(output: Path, found: "Mapping[str, Evaluation]", better: "Mapping[str
         content = json.dumps({name: each.to_dict() for name, each in found.items()}, indent=2) + "\n"
         write_atomic(output, content.encode())
     elif form == "md":
-        write_atomic(output, report.markdown(found, better).encode())
+        write_atomic(output, tables.markdown(found, better).encode())
     else:
-        write_atomic(output, report.picture(found, better, form))
+        write_atomic(output, tables.picture(found, better, form))

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import click
 
 from ganzoo.cli.output import note
-from ganzoo.errors import ExitCode
-from ganzoo.packages import missing_package
+from ganzoo.errors import ExitCode, missing_package
 
 
 class Failure(NamedTuple):
@@ -19,7 +18,7 @@ class Failure(NamedTuple):
     exit_code: int
 
 
-def report(error: Exception) -> int:
+def tell(error: Exception) -> int:
     """Write an error to stderr, with its traceback if ``GANZOO_DEBUG=1``; returns the exit code."""
     if os.environ.get("GANZOO_DEBUG") == "1":
         import traceback

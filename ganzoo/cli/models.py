@@ -8,10 +8,10 @@ import click
 
 from ganzoo.cli.groups import Group
 from ganzoo.cli.output import emit, flatten, json_option, note, table
-from ganzoo.discovery import State
 from ganzoo.errors import GanzooError
 from ganzoo.specs import Architecture, Loss, Model
-from ganzoo.zoo import Zoo, zoo
+from ganzoo.zoo.discovery import State
+from ganzoo.zoo.names import Zoo, zoo
 
 
 @click.group(cls=Group, invoke_without_command=True)

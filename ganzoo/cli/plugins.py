@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from ganzoo.cli.output import emit, json_option, note, table
-from ganzoo.discovery import Plugin, unknown_names
-from ganzoo.zoo import zoo
+from ganzoo.zoo.discovery import Plugin, unknown_names
+from ganzoo.zoo.names import zoo
 
 
 @click.command()

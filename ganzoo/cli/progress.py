@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from ganzoo.cli.output import ProgressBar, note
-from ganzoo.training.loop import Observer
+from ganzoo.config import ExecutorName
+from ganzoo.observer import Observer
 
 if TYPE_CHECKING:
-    from ganzoo.training.run import Run
+    from ganzoo.records.run import Run
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 5.0
@@ -53,7 +54,7 @@ class Progress(Observer):
         """Say what is trained on what, and start the bar."""
         config, count = run.config, run.facts["data"]["count"]
         where = f"{config.device} in {config.precision}"
-        where += f" by {config.executor}" if config.executor != "eager" else ""
+        where += f" by {config.executor}" if config.executor != ExecutorName.EAGER else ""
         note(
             f"{config.model} on {config.data}: {count:,} images, {config.size}x{config.size}; {where}; {run.directory}"
         )
@@ -81,7 +82,7 @@ class Progress(Observer):
             self._bar.update(step - self._done)
             self._done, self._shown = step, now
 
-    def reported(self, run: "Run", step: int, metrics: Mapping[str, float]) -> None:
+    def logged(self, run: "Run", step: int, metrics: Mapping[str, float]) -> None:
         """Show the latest means."""
         rate = f"{metrics['images_per_second']:,.0f} images/s"
         losses = "  ".join(f"{name} {metrics[name]:.3f}" for name in ("loss_d", "loss_g") if name in metrics)
@@ -91,7 +92,7 @@ class Progress(Observer):
             note(f"step {step:,}/{self._steps:,}  {self._metrics}")
             self._shown = now
 
-    def judged(self, run: "Run", step: int, figures: Mapping[str, float]) -> None:
+    def evaluated(self, run: "Run", step: int, figures: Mapping[str, float]) -> None:
         """Show the first figures of an evaluation, above the bar."""
         shown = "  ".join(f"{name} {value:.4g}" for name, value in list(figures.items())[:FIGURES_SHOWN])
         self._above(f"evaluated step {step:,}/{self._steps:,}  {shown}")

@@ -1,5 +1,6 @@
 """``ganzoo registry``: which versions there are, where they come from, and which of them has a name."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +9,10 @@ import click
 from ganzoo.cli.groups import Group
 from ganzoo.cli.output import emit, flatten, json_option, note, registry_option, table
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.paths import registry_root
+from ganzoo.files import registry_root
 
 if TYPE_CHECKING:
+    from ganzoo.records.ranking import Ranked
     from ganzoo_registry import Registry, Version
 
 
@@ -30,7 +32,13 @@ def command() -> None:
 
 @command.command()
 @click.argument("name", required=False)
-@click.option("--sort", metavar="FIGURE", help="By what ganzoo eval found, the best first: fd, recall …")
+@click.option(
+    "--sort",
+    is_flag=False,
+    flag_value="",
+    metavar="[FIGURE]",
+    help="By what ganzoo eval found, the best first: fd, recall … [default: what training was best by]",
+)
 @registry_option
 @json_option
 def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool) -> int:
@@ -40,21 +48,33 @@ def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool)
     versions have decides the order.
     """
     store = _open(registry)
-    if name:
-        versions, code = [_summary(store, version) for version in store.versions(name)], int(ExitCode.OK)
+    failures = Failures()
+    found = {each: _summary(store, each) for each in store.versions(name)} if name else _newest(store, failures)
+    if sort is None:
+        emit(list(found.values()), as_json, _listing)
     else:
-        versions, code = _newest(store)
-    if sort:
-        from ganzoo.cli import ranking  # it needs the plugins, which a plain listing does not
+        from ganzoo.api import figures  # it needs the plugins, which a plain listing does not
+        from ganzoo.records.ranking import by_figure
 
-        versions, damage = ranking.ranked(store, versions, sort)
-        code = damage or code
-        emit(versions, as_json, lambda versions: ranking.listing(versions, sort))
-    else:
-        emit(versions, as_json, _listing)
-    if not versions and code == ExitCode.OK:
+        ranked = by_figure(store, list(found), sort, figures(), failures)
+        rows = [{**found[each.version], "figure": each.figure, "figures": each.figures} for each in ranked]
+        emit(rows, as_json, lambda _: _ranking(ranked, rows))
+    if not found and failures.code == ExitCode.OK:
         note(f"Nothing is registered in {store.root}. Train something: ganzoo train --model wgan-gp")
-    return code
+    return failures.code
+
+
+class Failures:
+    """Tells of each failure that hides nothing else, and keeps the exit code of the last one."""
+
+    def __init__(self) -> None:
+        self.code = int(ExitCode.OK)
+
+    def __call__(self, error: Exception) -> None:
+        """Tell."""
+        from ganzoo.cli.failures import tell
+
+        self.code = tell(error)
 
 
 @command.command()
@@ -138,18 +158,18 @@ def rm(reference: str, registry: Path | None) -> None:
     note(f"Removed {version}.")
 
 
-def _newest(store: "Registry") -> tuple[list[dict[str, Any]], int]:
-    """The newest version of each model, and the exit code: a damaged one is reported, and hides no other."""
-    from ganzoo.cli.failures import report
+def _newest(store: "Registry", failed: Callable[[Exception], None]) -> "dict[Version, dict[str, Any]]":
+    """The newest version of each model; a damaged one hides no other."""
     from ganzoo_registry import Corrupt
 
-    versions, code = [], int(ExitCode.OK)
+    found = {}
     for name in store.names():
         try:
-            versions.append(_summary(store, store.resolve(name)))
+            version = store.resolve(name)
+            found[version] = _summary(store, version)
         except Corrupt as error:
-            code = report(error)
-    return versions, code
+            failed(error)
+    return found
 
 
 def _summary(store: "Registry", version: "Version") -> dict[str, Any]:
@@ -174,6 +194,23 @@ def _listing(versions: list[dict[str, Any]]) -> str:
         for version in versions
     ]
     return table(("VERSION", "CREATED", "ALIASES", "DIGEST"), rows)
+
+
+def _ranking(ranked: "Sequence[Ranked]", rows: list[dict[str, Any]]) -> str:
+    """A table with a column a protocol."""
+    from ganzoo.records.ranking import protocols
+
+    columns = protocols(ranked)
+    figure = ranked[0].figure.upper() if ranked else ""
+    lines = [
+        [
+            row["version"],
+            *(f"{row['figures'][key]:.4g}" if key in row["figures"] else "" for key in columns),
+            ", ".join(row["aliases"]),
+        ]
+        for row in rows
+    ]
+    return table(["VERSION", *(f"{figure} ({key})" for key in columns), "ALIASES"], lines)
 
 
 def _page(version: dict[str, Any]) -> str:

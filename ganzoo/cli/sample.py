@@ -58,7 +58,8 @@ def command(
 
     generator = load(reference, registry=registry, device=device)
     seed = random_seed() if seed is None else seed
-    _write(generator.sample(count, seed, label=label, start=start), output, each, start)
+    images, _ = generator.pixels(count, seed, label, start)
+    _write(images, output, each, start)
     note(f"Seed {seed}.")
     click.echo(output)
 

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo import api
 from ganzoo.cli.output import duration, emit, json_option, note, registry_option, table
+from ganzoo.cli.progress import Progress
+from ganzoo.cli.settings import parse_settings, read_file
+from ganzoo.config import RunConfig, choices, layered
+from ganzoo.errors import TrainingStopped, UsageError
+from ganzoo.machine import alone
 
 if TYPE_CHECKING:
-    from ganzoo.config import Settings
-    from ganzoo.plan import TrainResult
-    from ganzoo.session import Session
+    from ganzoo.pipeline.plan import Plan
+    from ganzoo.records.result import TrainResult
 
 SHORTHANDS = (
     "data",
@@ -31,10 +36,16 @@ SHORTHANDS = (
     "flip",
     "augment",
     "eval_every",
+    "best",
     "on_collapse",
     "observers",
 )
 """Options that say the same as ``--set KEY=VALUE``, because people change them all the time."""
+
+
+def choice(key: str) -> click.Choice[str]:
+    """The words that a key of the configuration takes, as an option's type."""
+    return click.Choice(choices(RunConfig, key))
 
 
 @click.command()
@@ -56,18 +67,26 @@ SHORTHANDS = (
 @click.option("--patience", type=click.IntRange(min=1), help="End after so many evaluations without a better one.")
 @click.option("--batch", type=click.IntRange(min=2), help="Real images per update. [default: the model's]")
 @click.option("--accumulate", type=click.IntRange(min=1), help="Compute each batch in so many parts. [default: 1]")
-@click.option("--seed", type=click.IntRange(min=0), help="Of initialisation and training. [default: 0]")
-@click.option("--name", help="Of the run and of the registered model. [default: the model's]")
+@click.option("--seed", type=click.IntRange(min=0), help="Decides initial weights and all random numbers. [default: 0]")
+@click.option("--name", help="Name of the run and of the registered model. [default: the model's]")
 @click.option("--device", help="auto, cpu, cuda or cuda:N. [default: auto]")
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32", "fp64"]), help="[default: auto]")
-@click.option("--executor", type=click.Choice(["auto", "eager", "compile", "cudagraph"]), help="[default: auto]")
-@click.option(
-    "--schedule", type=click.Choice(["constant", "linear", "cosine"]), help="Of the rates. [default: constant]"
-)
+@click.option("--precision", type=choice("precision"), help="Number format of the networks. [default: auto]")
+@click.option("--executor", type=choice("executor"), help="How steps are run. [default: auto]")
+@click.option("--schedule", type=choice("schedule"), help="How the learning rates fall. [default: constant]")
 @click.option("--flip", is_flag=True, default=None, help="Mirror real images at random.")
-@click.option("--augment", metavar="NAME", help="Of real and generated images: diffaugment, for small data sets.")
-@click.option("--eval-every", type=click.IntRange(min=1), metavar="STEPS", help="Evaluate, and keep the best weights.")
-@click.option("--on-collapse", type=click.Choice(["warn", "stop"]), help="If images become alike. [default: warn]")
+@click.option(
+    "--augment", metavar="NAME", help="Change real and generated images alike: diffaugment, for small data sets."
+)
+@click.option(
+    "--eval-every",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help="Evaluate every so many steps, and keep the best weights.",
+)
+@click.option(
+    "--best", metavar="FIGURE", help="What the best weights are by: fd, recall … [default: fd, else modes,good]"
+)
+@click.option("--on-collapse", type=choice("on_collapse"), help="What to do if images become alike. [default: warn]")
 @click.option(
     "--observer", "observers", metavar="NAME", multiple=True, default=None, help="tensorboard, or a plugin's."
 )
@@ -102,9 +121,6 @@ def command(
     Configuration: the model's defaults < --config FILE < --set KEY=VALUE and the options below.
     Ctrl-C finishes the step, saves, and says how to go on.
     """
-    from ganzoo.config import layered, parse_settings, read_file
-    from ganzoo.errors import TrainingStopped, UsageError
-
     given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] not in (None, ())}
     settings = layered(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
     if resume and init_from:
@@ -112,15 +128,10 @@ def command(
     if resume and (print_config or dry_run):
         raise UsageError("--resume goes on at once", hint="what it goes on with is in the run's config.toml")
 
-    from ganzoo import api
-    from ganzoo.cli.progress import Progress
-    from ganzoo.session import Session
-    from ganzoo.training.ranks import is_chief
-
     if print_config or dry_run:
-        session = Session(api.open_registry(registry), runs, strict=strict)
-        if is_chief():
-            _show_plan(session, model, settings, init_from, print_config)
+        if _speaks():
+            plan = api.plan(model, settings=settings, init_from=init_from, registry=registry, strict=strict)
+            _show_plan(plan, print_config)
         return
     there = f" --registry {shlex.quote(str(registry))}" if registry else ""
     try:
@@ -138,22 +149,28 @@ def command(
             )
     except TrainingStopped as stopped:
         raise TrainingStopped(str(stopped), hint=f"{stopped.hint}{there}") from stopped
-    if is_chief():
+    if _speaks():
         _show_result(result, there, as_json)
 
 
-def _show_plan(
-    session: "Session", model: str | None, settings: "Settings", init_from: str | None, print_config: bool
-) -> None:
-    planned = session.plan(model, settings, init_from)
-    config = planned.recipe.config
+def _speaks() -> bool:
+    """Whether this process is the one of several ranks that prints."""
+    if alone():
+        return True
+    from ganzoo.training.ranks import is_chief
+
+    return is_chief()
+
+
+def _show_plan(plan: "Plan", print_config: bool) -> None:
+    config = plan.recipe.config
     if print_config:
         click.echo(config.to_toml(), nl=False)
         return
-    for name, module in planned.trainer.modules().items():
+    for name, module in plan.trainer.modules().items():
         if name != "generator-ema":
             click.echo(f"{name}: {sum(parameter.numel() for parameter in module.parameters()):,} parameters")
-    training, held_out = planned.data.training, planned.data.held_out
+    training, held_out = plan.data.training, plan.data.held_out
     click.echo(
         f"data: {len(training):,} images, {config.size}x{config.size}, {training.digest[:19]}"
         f"; {len(held_out) if held_out else 0:,} held out"
@@ -195,7 +212,7 @@ def _figures(result: "TrainResult") -> list[str]:
     if not result.evaluations:
         return []
     from ganzoo.api import figures
-    from ganzoo.evaluation import report
+    from ganzoo.evaluation import tables
 
-    header, rows = report.rows(result.evaluations, figures())
-    return ["", table(header, rows), *report.remarks(result.evaluations)]
+    header, rows = tables.rows(result.evaluations, figures())
+    return ["", table(header, rows), *tables.remarks(result.evaluations)]

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -18,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.resize import fit
 from ganzoo.errors import UsageError
+from ganzoo.machine import cores
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -99,7 +99,7 @@ def decode(
 
 def decoded(encoded: EncodedImages, size: int) -> Generator[NDArray[np.uint8] | str, None, None]:
     """Each image's pixels [C, size, size], C = 1 or 3, or why it cannot be read; in order, in constant memory."""
-    count = os.cpu_count() or 1
+    count = cores()
     jobs: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()
     waiting: deque[Answer] = deque()
     threads = [Thread(target=_work, args=(encoded, size, jobs), name="decode", daemon=True) for _ in range(count)]

@@ -23,14 +23,16 @@ from urllib.request import (
     UnknownHandler,
 )
 
-from ganzoo import __version__
 from ganzoo.errors import GanzooError
-from ganzoo.paths import cache_root
+from ganzoo.files import cache_root
+from ganzoo.version import __version__
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+__all__ = ["fetch"]
 
 Note = Callable[[str], None]
 

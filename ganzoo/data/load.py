@@ -11,10 +11,85 @@ from ganzoo.data.packed import is_packed, read_packed
 from ganzoo.data.split import Split, resized, split
 from ganzoo.errors import NotFoundError, PluginError
 from ganzoo.specs import Dataset, Reader
-from ganzoo.zoo import Zoo, load_target
+from ganzoo.zoo.names import Zoo, load_target
 
 Progress = Callable[[int, int], None]
 """Called with how many images are done, and how many there are."""
+
+
+class Source:
+    """Images that were found by name or path, and are read once: when their size is asked for, or when they are loaded.
+
+    Args:
+        name: a data set's name, or a path. What a data set is called means the data set, whatever lies in the working
+            directory; ``./digits`` is the folder.
+        zoo: resolves names, and provides the readers.
+
+    Attributes:
+        dataset: what the name means; None where it is a path.
+
+    Raises:
+        NotFoundError: neither a path nor a name.
+    """
+
+    def __init__(self, name: str, zoo: Zoo) -> None:
+        self.name = name
+        self.dataset = named(name, zoo)
+        self._zoo = zoo
+        self._found: Split | ImageSet | EncodedImages | None = None
+
+    @property
+    def native(self) -> tuple[int, int]:
+        """Height and width that the images have unless they are resized; image files are not decoded for it.
+
+        Raises:
+            UsageError: what is there cannot be used.
+            IntegrityError: a packed set is damaged.
+        """
+        found = self._read()
+        if isinstance(found, EncodedImages):
+            return FILES_SIZE, FILES_SIZE
+        shape = found.training.shape if isinstance(found, Split) else found.shape
+        return shape.height, shape.width
+
+    def load(
+        self,
+        *,
+        size: int | None = None,
+        strict: bool = False,
+        held_out: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Split:
+        """Decode, resize and divide the images; what was read is not kept.
+
+        Args:
+            size: resize and centre-crop to size x size pixels; None keeps what is there (``FILES_SIZE`` for files).
+            strict: refuse unreadable images, instead of skipping them.
+            held_out: the share to hold out of a set that does not say itself what is held out.
+            progress: is told how far the decoding of image files is.
+
+        Raises:
+            UsageError: what is there cannot be used.
+            IntegrityError: a packed set is damaged.
+        """
+        found, self._found = self._read(), None
+        if isinstance(found, Split):
+            return resized(found, size)
+        if isinstance(found, EncodedImages):
+            found = decode(found, size or FILES_SIZE, strict=strict, source=self.name, progress=progress)
+        return split(resize.resized(found, size), held_out)
+
+    def _read(self) -> Split | ImageSet | EncodedImages:
+        if self._found is None:
+            path = Path(self.name).expanduser()
+            if self.dataset is not None:
+                self._found = _read_named(self.dataset)
+            elif is_packed(path):
+                training, held_out = read_packed(path)
+                self._found = Split(training=training, held_out=held_out)
+            else:
+                self._found = read(path, self._zoo)
+        return self._found
 
 
 def load(
@@ -26,33 +101,14 @@ def load(
     held_out: float = 0.0,
     progress: Progress | None = None,
 ) -> Split:
-    """Read images and divide them.
-
-    Args:
-        source: a data set's name, or a path. What a data set is called means the data set, whatever lies in the
-            working directory; ``./digits`` is the folder.
-        zoo: resolves names, and provides the readers.
-        size: resize and centre-crop to size x size pixels; None keeps what is there (``FILES_SIZE`` for image files).
-        strict: refuse unreadable images, instead of skipping them.
-        held_out: the share to hold out of a set that does not say itself what is held out.
-        progress: is told how far the decoding of image files is.
+    """Read images and divide them; see ``Source``.
 
     Raises:
         NotFoundError: neither a path nor a name.
         UsageError: what is there cannot be used.
         IntegrityError: a packed set is damaged.
     """
-    dataset = named(source, zoo)
-    if dataset is not None:
-        return _load_named(dataset, size, held_out)
-    path = Path(source).expanduser()
-    if is_packed(path):
-        training, judged = read_packed(path)
-        return resized(Split(training=training, held_out=judged), size)
-    images = read(path, zoo)
-    if isinstance(images, EncodedImages):
-        images = decode(images, size or FILES_SIZE, strict=strict, source=source, progress=progress)
-    return split(resize.resized(images, size), held_out)
+    return Source(source, zoo).load(size=size, strict=strict, held_out=held_out, progress=progress)
 
 
 def named(source: str, zoo: Zoo) -> Dataset | None:
@@ -111,14 +167,14 @@ def _matching(reader: Reader, path: Path) -> str:
     return max(fitting, key=len, default="")
 
 
-def _load_named(dataset: Dataset, size: int | None, share: float) -> Split:
+def _read_named(dataset: Dataset) -> Split | ImageSet:
     training = _target(dataset, dataset.target)
     if not dataset.held_out:
-        return split(resize.resized(training, size), share)
-    judged = _target(dataset, dataset.held_out)
-    if training.shape != judged.shape:
+        return training
+    held_out = _target(dataset, dataset.held_out)
+    if training.shape != held_out.shape:
         raise PluginError(f"data set {dataset.name!r}: its held-out images have another shape or other classes")
-    return resized(Split(training=training, held_out=judged), size)
+    return Split(training=training, held_out=held_out)
 
 
 def _target(dataset: Dataset, target: str) -> ImageSet:

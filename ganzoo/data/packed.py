@@ -53,7 +53,7 @@ class Packed:
         path: the array.
         shape: of one image.
         count: images to train on.
-        held_out: images to judge by.
+        held_out: images to evaluate by.
         digest: of the images to train on.
         skipped: what could not be read, as "name: reason".
     """

@@ -20,7 +20,7 @@ class Split:
 
     Args:
         training: what a model may see.
-        held_out: what it is judged by; None where all images are trained on.
+        held_out: what it is evaluated by; None where all images are trained on.
     """
 
     training: ImageSet
@@ -35,7 +35,7 @@ def image_digest(pixels: NDArray[np.uint8]) -> bytes:
 def held_out_rows(digests: Sequence[bytes], share: float, labels: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
     """Which images are held out: those with the smallest digests, floor(share * distinct images) of them.
 
-    Copies of an image lie on one side, so that none of them is trained on and judged by. An image that comes to a
+    Copies of an image lie on one side, so that none of them is trained on and evaluated by. An image that comes to a
     set moves few of the others. The last image of a class is never held out, so there may be fewer than the share.
     """
     given = [0] * len(digests) if labels is None else labels.tolist()

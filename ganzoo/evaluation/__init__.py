@@ -1,5 +1,25 @@
-"""Figures of quality: what a generator is worth, in numbers that can be compared."""
+"""Figures of quality: what a generator is worth, in numbers that can be compared.
 
+What a plugin's metric, modes or extractor need stands here.
+"""
+
+from ganzoo.evaluation.counting import Tally, mode_figures
+from ganzoo.evaluation.evidence import Evidence, Sample
+from ganzoo.evaluation.features import FeatureExtractor
+from ganzoo.evaluation.figures import Moments, frechet_distance, kernel_distance, mifid, nearer, prdc
 from ganzoo.evaluation.modes import Modes
 
-__all__ = ["Modes"]
+__all__ = [
+    "Evidence",
+    "FeatureExtractor",
+    "Modes",
+    "Moments",
+    "Sample",
+    "Tally",
+    "frechet_distance",
+    "kernel_distance",
+    "mifid",
+    "mode_figures",
+    "nearer",
+    "prdc",
+]

@@ -5,71 +5,70 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import GanzooError, PluginError
+from ganzoo.errors import GanzooError, PluginError, described
+from ganzoo.evaluation.criteria import Criteria
 from ganzoo.evaluation.evidence import KEPT, Evidence, Gatherer, Sample, Source, of_images
-from ganzoo.evaluation.judgement import Judgement
-from ganzoo.evaluation.record import HELD_OUT, Evaluation, Figure, Protocol
+from ganzoo.records.evaluation import HELD_OUT, Evaluation, Figure, Protocol
 from ganzoo.specs import Metric
-from ganzoo.zoo import load_target
+from ganzoo.zoo.names import load_target
 
 
 class Evaluator:
-    """Judges generators; what real images say is gathered once.
+    """Evaluates generators; what real images say is gathered once.
 
     Args:
-        judgement: what to judge with.
+        criteria: what to evaluate by.
         workers: threads; None: one a core.
-        seen: is called with how many more samples were judged.
+        seen: is called with how many more samples were looked at.
     """
 
     def __init__(
         self,
-        judgement: Judgement,
+        criteria: Criteria,
         *,
         workers: int | None = None,
         seen: Callable[[int], None] = lambda count: None,
     ) -> None:
-        self._of = judgement
+        self._by = criteria
         self._seen = seen
-        classes = len(judgement.data.training.class_names)
-        self._gatherer = Gatherer(judgement.extractor, judgement.modes, classes, workers)
-        self._held_out_counts = judgement.against == HELD_OUT
+        classes = len(criteria.data.training.class_names)
+        self._gatherer = Gatherer(criteria.extractor, criteria.modes, classes, workers)
+        self._against_held_out = criteria.against == HELD_OUT
 
     def protocol(self, seeds: Sequence[int]) -> Protocol:
         """How figures over ``seeds`` would be made."""
-        of, (real, other) = self._of, self._parts
+        by, (real, other) = self._by, self._parts
         assert real is not None  # noqa: S101 - ``prepare`` saw to it
         return Protocol(
-            features=of.extractor.name if of.extractor else "",
-            sha256=of.extractor.sha256 if of.extractor else "",
-            data=of.name,
+            features=by.extractor.name if by.extractor else "",
+            sha256=by.extractor.sha256 if by.extractor else "",
+            data=by.name,
             digest=real.digest,
             other=other.digest if other else "",
-            against=of.against,
+            against=by.against,
             real=len(real),
-            n=of.n,
-            pairs=min(of.n, len(real), KEPT) if of.extractor else 0,
+            n=by.n,
+            pairs=min(by.n, len(real), KEPT) if by.extractor else 0,
             seeds=tuple(seeds),
         )
 
-    def judge(self, source: Source) -> dict[str, float]:
+    def figures(self, source: Source) -> dict[str, float]:
         """The figures of one seed's samples."""
-        return self._figures(self._gatherer.gather(source, self._of.n, self._seen), self._training)
+        return self._figures(self._gatherer.gather(source, self._by.n, self._seen), self._training)
 
     def evaluate(self, sources: Mapping[int, Source], notes: Sequence[str] = ()) -> Evaluation:
         """The figures over all seeds, with what real images score in the samples' place."""
-        judged = [self.judge(source) for source in sources.values()]
+        found = [self.figures(source) for source in sources.values()]
         floor_n, floor = self.floor
-        shared = [name for name in judged[0] if all(name in each for each in judged)]
+        shared = [name for name in found[0] if all(name in each for each in found)]
         return Evaluation(
             protocol=self.protocol(list(sources)),
-            figures={name: _figure([each[name] for each in judged]) for name in shared},
+            figures={name: _figure([each[name] for each in found]) for name in shared},
             floor=floor,
             floor_n=floor_n,
-            metrics=tuple(self._of.metrics),
+            metrics=tuple(self._by.metrics),
             notes=tuple(notes),
         )
 
@@ -79,11 +78,11 @@ class Evaluator:
         _, other = self._parts
         if other is None:
             return 0, {}
-        n = min(self._of.n, len(other))
+        n = min(self._by.n, len(other))
         return n, self._figures(self._gatherer.gather(of_images(other), n), None)
 
     def _figures(self, fake: Sample, training: Sample | None) -> dict[str, float]:
-        real = self._held_out if self._held_out_counts else self._training
+        real = self._held_out if self._against_held_out else self._training
         assert real is not None  # noqa: S101 - ``prepare`` saw to it
         evidence = Evidence(
             fake=fake,
@@ -91,32 +90,32 @@ class Evaluator:
             training=training,
             held_out=self._held_out,
             pairs=min(fake.n, real.n, KEPT),
-            modes=self._of.modes.count if self._of.modes else 0,
+            modes=self._by.modes.count if self._by.modes else 0,
         )
         found: dict[str, float] = {}
-        for name, metric in self._of.metrics.items():
+        for name, metric in self._by.metrics.items():
             found |= _computed(name, metric, evidence)
         return found
 
     @property
     def _parts(self) -> tuple[ImageSet | None, ImageSet | None]:
         """What is held against the samples, and the rest."""
-        data = self._of.data
-        return (data.held_out, data.training) if self._held_out_counts else (data.training, data.held_out)
+        data = self._by.data
+        return (data.held_out, data.training) if self._against_held_out else (data.training, data.held_out)
 
     @cached_property
     def _training(self) -> Sample:
         """Of images that samples are not held against, only as many as figures of neighbours look at."""
-        images = self._of.data.training
-        n = min(len(images), KEPT) if self._held_out_counts else len(images)
+        images = self._by.data.training
+        n = min(len(images), KEPT) if self._against_held_out else len(images)
         return self._gatherer.gather(of_images(images), n)
 
     @cached_property
     def _held_out(self) -> Sample | None:
-        images = self._of.data.held_out
+        images = self._by.data.held_out
         if images is None:
             return None
-        n = len(images) if self._held_out_counts else min(len(images), KEPT)
+        n = len(images) if self._against_held_out else min(len(images), KEPT)
         return self._gatherer.gather(of_images(images), n)
 
 
@@ -126,7 +125,7 @@ def _computed(name: str, metric: Metric, evidence: Evidence) -> dict[str, float]
     except GanzooError:
         raise
     except Exception as error:  # a plugin's metric may raise anything
-        raise PluginError(f"metric {name} fails: {type(error).__name__}: {error}") from error
+        raise PluginError(f"metric {name} fails: {described(error)}") from error
     if not found.keys() <= metric.figures.keys() or not all(map(math.isfinite, found.values())):
         raise PluginError(f"metric {name} returned {found!r:.80}, not finite numbers for {sorted(metric.figures)}")
     return found
@@ -137,5 +136,7 @@ def _figure(values: Sequence[float]) -> Figure:
     mean, m = float(np.mean(values)), len(values)
     if m == 1:
         return Figure(mean=mean, low=None, high=None, values=tuple(values))
-    half = float(stats.t.ppf(0.975, m - 1)) * float(np.std(values, ddof=1)) / math.sqrt(m)
+    from scipy.special import stdtrit  # scipy.stats, where t.ppf is this function, takes a second to import
+
+    half = float(stdtrit(m - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(m)
     return Figure(mean=mean, low=mean - half, high=mean + half, values=tuple(values))

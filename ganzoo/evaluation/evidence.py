@@ -1,6 +1,5 @@
 """What figures are computed from: features of samples and of real images, gathered in one pass."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,11 +10,10 @@ from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
 from ganzoo.evaluation.counting import Tally
-from ganzoo.evaluation.extractor import FeatureExtractor
+from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments
 from ganzoo.evaluation.modes import Modes
-from ganzoo.images import to_uint8
-from ganzoo.latents import draw
+from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
 
 KEPT = 10_000
@@ -53,9 +51,9 @@ class Evidence:
     """What a metric sees.
 
     Args:
-        fake: the samples that are judged.
+        fake: the samples that are evaluated.
         real: what they are held against.
-        training: the images that the model may have seen; None where some of them are judged themselves.
+        training: the images that the model may have seen; None where some of them are evaluated themselves.
         held_out: those that it has not; None where there are none.
         pairs: how many of each to take in figures of neighbours, whose value depends on both counts.
         modes: how many modes the data have; 0: not known.
@@ -87,20 +85,12 @@ def of_generator(generator: ImageGenerator, seed: int, class_names: tuple[str, .
     Args:
         class_names: of the real images; labels that mean other classes are left out.
     """
-    card = generator.card
 
     def source(start: int, count: int) -> tuple[Pixels, Labels | None]:
-        z, labels = draw(seed, start, count, card.latent_dim, len(card.class_names))
-        pixels = to_uint8(generator.run(z, labels), start=start)
-        meant = labels if card.class_names == class_names else None
-        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), meant
+        pixels, labels = generator.pixels(count, seed, start=start)
+        return pixels, labels if generator.card.class_names == class_names else None
 
     return source
-
-
-def _cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Gatherer:
@@ -118,7 +108,7 @@ class Gatherer:
         self._extractor = extractor
         self._modes = modes
         self._classes = classes
-        self._workers = workers or _cores()
+        self._workers = workers or cores()
 
     def gather(self, source: Source, n: int, seen: Callable[[int], None] = lambda count: None) -> Sample:
         """Look at the first ``n`` images of ``source``; ``seen`` is called with how many more were looked at."""

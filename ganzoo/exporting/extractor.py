@@ -1,4 +1,4 @@
-"""A torch network -> the ONNX file of a feature extractor; ``ganzoo.evaluation.extractor`` says what that is."""
+"""A torch network -> the ONNX file of a feature extractor; ``ganzoo.evaluation.features`` says what that is."""
 
 import os
 from collections.abc import Mapping
@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.extractor import FeatureExtractor
+from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.exporting.convert import DEFAULT_OPSET, first_line, forget_sources, quiet
 from ganzoo.files import write_atomic
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+__all__ = ["write_extractor"]
 
 TOLERANCE = 1e-3
 """Of the largest value: deep networks add up in another order, and no figure depends on more digits."""

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.files import write_atomic
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.run import Run
 from ganzoo.reporting.animation import animate
 from ganzoo.reporting.page import page
 from ganzoo.reporting.subject import find, of_run, of_version
-from ganzoo.training.run import Outcome, Run
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
 
 __all__ = ["conclude", "find", "write"]

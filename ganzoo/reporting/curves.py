@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ganzoo.evaluation.report import number
+from ganzoo.evaluation.tables import number
 from ganzoo.reporting.scale import Scale, drawable
 
 COLOURS, DASHES = 6, 6

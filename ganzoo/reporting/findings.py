@@ -1,10 +1,10 @@
-"""What a report shows of a training and of its results: curves, and evaluations by those who were judged alike."""
+"""What a report shows of a training and of its results: curves, and evaluations, those of one protocol side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganzoo.evaluation import report
-from ganzoo.quality import rank
+from ganzoo.evaluation import tables
+from ganzoo.records.best import Ranking
 from ganzoo.reporting.curves import chart, curve
 from ganzoo.reporting.markup import paragraph, side_by_side, table
 from ganzoo.reporting.scale import drawable
@@ -51,32 +51,37 @@ def _group(key: str) -> str:
 def history(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[str]:
     """Evaluations during training, each protocol's for itself: curves of the figures, and a table."""
     parts = []
+    rankings = {each.name: Ranking(each.best, better) for each in subjects}
     for protocol in dict.fromkeys(str(entry["protocol"]) for each in subjects for entry in each.history):
-        found = {each.name: entries for each in subjects if (entries := _judged(each, protocol))}
+        found = {each.name: entries for each in subjects if (entries := _evaluated(each, protocol))}
         figures = list(dict.fromkeys(key for entries in found.values() for entry in entries for key in entry))[1:]
         if max(map(len, found.values())) > 1:
             charts = (_progress(figure, found, better, len(subjects) == 1) for figure in figures)
             parts.append(side_by_side("charts", charts))
-        parts.append(_steps(protocol, found, figures) if len(subjects) == 1 else _bests(protocol, found, figures))
+        parts.append(
+            _steps(protocol, found, figures, rankings)
+            if len(subjects) == 1
+            else _bests(protocol, found, figures, rankings)
+        )
     return parts
 
 
-Judged = Mapping[str, Sequence[Mapping[str, Any]]]
+Evaluated = Mapping[str, Sequence[Mapping[str, Any]]]
 """Subject -> its evaluations by one protocol: ``step``, then figures."""
 
 
-def _judged(subject: Subject, protocol: str) -> list[dict[str, Any]]:
+def _evaluated(subject: Subject, protocol: str) -> list[dict[str, Any]]:
     return [{"step": each["step"], **each["figures"]} for each in subject.history if each["protocol"] == protocol]
 
 
-def _progress(figure: str, found: Judged, better: Mapping[str, str], alone: bool) -> str:
+def _progress(figure: str, found: Evaluated, better: Mapping[str, str], alone: bool) -> str:
     lines = [curve(figure if alone else who, entries, figure) for who, entries in found.items()]
     return chart(figure, lines, f"{better[figure]} is better" if better.get(figure) else "")
 
 
-def _steps(protocol: str, found: Judged, figures: Sequence[str]) -> str:
-    (entries,) = found.values()
-    best = min(entries, key=rank)
+def _steps(protocol: str, found: Evaluated, figures: Sequence[str], rankings: Mapping[str, Ranking]) -> str:
+    ((who, entries),) = found.items()
+    best = _best(entries, rankings[who])
     rows = [
         [f"{entry['step']:,}{', the best' if entry is best else ''}", *(_number(entry.get(name)) for name in figures)]
         for entry in entries
@@ -84,15 +89,21 @@ def _steps(protocol: str, found: Judged, figures: Sequence[str]) -> str:
     return table(f"By protocol {protocol}", ["step", *figures], rows)
 
 
-def _bests(protocol: str, found: Judged, figures: Sequence[str]) -> str:
-    best = {who: min(entries, key=rank) for who, entries in found.items()}
+def _bests(protocol: str, found: Evaluated, figures: Sequence[str], rankings: Mapping[str, Ranking]) -> str:
+    best = {who: _best(entries, rankings[who]) or entries[-1] for who, entries in found.items()}
     header = ["figure", *(f"{who}, step {entry['step']:,}" for who, entry in best.items())]
     rows = [[name, *(_number(entry.get(name)) for entry in best.values())] for name in figures]
     return table(f"The best of each, by protocol {protocol}", header, rows)
 
 
+def _best(entries: Sequence[Mapping[str, Any]], ranking: Ranking) -> Mapping[str, Any] | None:
+    """The best of one training's evaluations; None where none can be ranked."""
+    place = ranking.best(dict(enumerate(entries)))
+    return None if place is None else entries[place]
+
+
 def _number(value: object) -> str:
-    return "" if (number := drawable(value)) is None else report.number(number)
+    return "" if (number := drawable(value)) is None else tables.number(number)
 
 
 def evaluations(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[str]:
@@ -100,7 +111,7 @@ def evaluations(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[
     parts = []
     for key in dict.fromkeys(key for each in subjects for key in each.evaluations):
         found = {each.name: each.evaluations[key] for each in subjects if key in each.evaluations}
-        header, rows = report.rows(found, better)
+        header, rows = tables.rows(found, better)
         parts.append(table(f"By protocol {key}", [name.lower() for name in header], rows))
-        parts += map(paragraph, report.remarks(found))
+        parts += map(paragraph, tables.remarks(found))
     return parts

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ganzoo import __version__
 from ganzoo.reporting import findings
 from ganzoo.reporting.markup import paragraph, picture, section, side_by_side, table
 from ganzoo.reporting.style import STYLE
 from ganzoo.reporting.subject import Subject
+from ganzoo.version import __version__
 
 # No source but the file itself: a name that came through the escaping could still load and run nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

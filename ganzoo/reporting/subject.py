@@ -10,11 +10,11 @@ from typing import Any
 
 from ganzoo.config import flat
 from ganzoo.errors import NotFoundError
-from ganzoo.evaluation.record import Evaluation, attached, keys
-from ganzoo.evaluation.report import number
-from ganzoo.lineage import shown_config
+from ganzoo.evaluation.tables import number
+from ganzoo.records.evaluation import Evaluation, attached, keys
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.run import LAST, Run
 from ganzoo.reporting.scale import drawable
-from ganzoo.training.run import LAST, Outcome, Run
 from ganzoo_registry import InvalidName, NotFound, Registry, Version
 
 RATE, SECONDS = "images_per_second", "seconds"
@@ -38,6 +38,7 @@ class Subject:
         frames: step -> grid of a run, oldest first; none of a version.
         reports: of its training: ``step``, and numbers by name; none of a version.
         events: what went wrong in its training, and what was done, a line each.
+        best: see ``Ranking``.
         history: evaluations during its training: ``step``, ``protocol`` and ``figures``; none of a version.
         evaluations: what is attached to a version, by the key of its protocol.
     """
@@ -50,6 +51,7 @@ class Subject:
     frames: Mapping[int, Path] = field(default_factory=dict)
     reports: Sequence[Mapping[str, Any]] = ()
     events: Sequence[str] = ()
+    best: str = ""
     history: Sequence[Mapping[str, Any]] = ()
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
 
@@ -66,12 +68,11 @@ def of_run(run: Run, depth: int = 2) -> Subject:
     outcome = run.outcome()
     reports = run.reports()
     frames = run.samples()
-    final = run.directory / "samples.png"
-    if outcome and outcome.state == "finished" and final.is_file():
-        frames[outcome.step] = final
+    if outcome and outcome.state == "finished" and run.grid_path.is_file():
+        frames[outcome.step] = run.grid_path
     last = run.latest_figures()
     rates = [rate for entry in reports if (rate := drawable(entry.get(RATE)))]
-    facts = _facts(shown_config(run), run.facts["data"]) | {
+    facts = _facts(run.shown_config(), run.facts["data"]) | {
         "steps": _steps(run, outcome, reports),
         **({"median speed": f"{statistics.median(rates):,.0f} images/s"} if rates else {}),
         **({"training time": f"{last[SECONDS]:,.0f} s"} if SECONDS in last else {}),
@@ -83,7 +84,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
         facts=facts,
         tables={
             "Latest figures": _rounded(last),
-            "Configuration": flat(shown_config(run)),
+            "Configuration": flat(run.shown_config()),
             "Data": flat(run.facts["data"]),
             "Environment": flat(run.facts["environment"]),
             "Origin": {"parents": _parents(run.facts["parents"])},
@@ -92,6 +93,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
         frames=frames,
         reports=reports,
         events=[event["message"] for event in run.events()],
+        best=run.config.best,
         history=run.all_evaluations(),
     )
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.errors import GanzooError, IntegrityError, UsageError
-from ganzoo.images import require_finite, to_uint8
-from ganzoo.latents import MAX_SEED, draw
+from ganzoo.images import require_finite
+from ganzoo.latents import MAX_SEED, pixels
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.providers import Device, one_line
 from ganzoo.runtime.session import open_session
@@ -94,22 +94,37 @@ class ImageGenerator:
             UsageError: an argument is out of range.
             GanzooError: the generator made pixels that are not finite.
         """
+        images, _ = self.pixels(n, random_seed() if seed is None else seed, label, start)
+        return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+
+    def pixels(
+        self, n: int, seed: int, label: int | str | None = None, start: int = 0
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
+        """What ``sample`` gives, channels first, and with the labels.
+
+        Returns:
+            uint8 [n, C, H, W], and int64 [n] or None where the generator takes no labels.
+
+        Raises:
+            UsageError, GanzooError: as ``sample``.
+        """
         n = _whole(n, "n", 1, MAX_IMAGES)
-        seed = random_seed() if seed is None else _whole(seed, "seed", 0, MAX_SEED)
+        seed = _whole(seed, "seed", 0, MAX_SEED)
         start = _whole(start, "start", 0, MAX_SEED + 1 - n)
         chosen = None if label is None else self.resolve_label(label)
         card = self.card
-        images = np.empty((n, card.height, card.width, card.channels), np.uint8)
+        images = np.empty((n, card.channels, card.height, card.width), np.uint8)
+        labels = np.empty(n, np.int64) if card.class_names else None
         for first in range(0, n, BATCH):
-            count = min(BATCH, n - first)
-            z, labels = draw(seed, start + first, count, card.latent_dim, len(card.class_names))
-            if chosen is not None:
-                labels = np.full(count, chosen, np.int64)
-            images[first : first + count] = to_uint8(self._forward(z, labels), start=start + first)
-        return images
+            rows = slice(first, min(first + BATCH, n))
+            place = (seed, start + first, rows.stop - first)
+            images[rows], drawn = pixels(self._forward, card.latent_dim, len(card.class_names), *place, chosen)
+            if labels is not None and drawn is not None:
+                labels[rows] = drawn
+        return images, labels
 
     def run(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Images of given latents, for evaluation.
+        """Images of given latents: an interpolation, say.
 
         Args:
             z: [N, L] in float32.

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from ganzoo.errors import GanzooError, MissingPackageError
+from ganzoo.errors import GanzooError, MissingPackageError, first_line
 
 Device = Literal["auto", "cpu", "cuda"]
 Provider = str | tuple[str, dict[str, str]]
@@ -44,7 +44,7 @@ _PROBE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Survey:
     """What ``ganzoo doctor`` says of ONNX Runtime.
 
     Args:
@@ -96,7 +96,7 @@ def require_cuda() -> None:
         )
 
 
-def report() -> Report:
+def survey() -> Survey:
     """Try everything and describe it; raises nothing."""
     distributions = {}
     for wheel in _WHEELS:
@@ -106,14 +106,14 @@ def report() -> Report:
     try:
         runtime = load_onnxruntime()
     except (ImportError, MissingPackageError) as error:
-        return Report(
+        return Survey(
             version=None,
             distributions=distributions,
             advertised=(),
             faults={CPU: one_line(error), CUDA: one_line(error)},
             collision=_MEND if isinstance(error, MissingPackageError) else collision,
         )
-    return Report(
+    return Survey(
         version=runtime.__version__,
         distributions=distributions,
         advertised=tuple(runtime.get_available_providers()),
@@ -124,7 +124,7 @@ def report() -> Report:
 
 def one_line(error: Exception) -> str:
     """An exception's reason without ONNX Runtime's ``[ONNXRuntimeError] : 7 : INVALID_PROTOBUF :``."""
-    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    line = first_line(error)
     return line.split(" : ", 3)[-1] if line.startswith("[ONNXRuntimeError]") else line
 
 

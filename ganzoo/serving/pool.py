@@ -1,12 +1,12 @@
 """A bounded queue in front of a few threads: what cannot be done soon is refused at once."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ganzoo.errors import GanzooError
+from ganzoo.machine import cores
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Pool:
     """
 
     def __init__(self, threads: int | None = None, max_waiting: int = MAX_WAITING) -> None:
-        self._executor = ThreadPoolExecutor(threads or _usable_cores(), thread_name_prefix="ganzoo")
+        self._executor = ThreadPoolExecutor(threads or cores(), thread_name_prefix="ganzoo")
         self._max_waiting = max_waiting
         self._waiting = 0
 
@@ -51,8 +51,3 @@ class Pool:
     def close(self) -> None:
         """Wait for work under way."""
         self._executor.shutdown()
-
-
-def _usable_cores() -> int:
-    """The cores that this process may run on, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

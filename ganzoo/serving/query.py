@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal, cast
 
-from ganzoo import __version__
 from ganzoo.errors import UsageError, did_you_mean
 from ganzoo.images import encode_npy, encode_png, grid
 from ganzoo.latents import MAX_SEED
 from ganzoo.runtime.generator import ImageGenerator, random_seed
 from ganzoo.runtime.providers import identity
+from ganzoo.version import __version__
 
 MAX_IMAGES = 256
 """Images that one request may ask for."""
@@ -71,7 +71,7 @@ class SampleQuery:
 
     def make(self, generator: ImageGenerator) -> bytes:
         """Sample and encode: the slow part, for a worker thread."""
-        images = generator.sample(self.n, self.seed, self.label)
+        images, _ = generator.pixels(self.n, self.seed, self.label)
         return encode_png(grid(images)) if self.format == "png" else encode_npy(images)
 
     def etag(self, generator: ImageGenerator) -> str | None:

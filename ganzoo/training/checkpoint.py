@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo.errors import IntegrityError
 from ganzoo.files import write_atomic
+from ganzoo.networks.weights import copy_into, host_copies, mark_copies
 from ganzoo.training.trainer import Trainer
 
 FORMAT = "1"
@@ -29,14 +30,14 @@ class Snapshot:
         tensors: by name, contiguous; they share memory with nothing. Not to be read before ``arrived``.
         steps_done: finished steps.
         scalars: see ``Trainer.scalars``.
-        training: see ``RunConfig.training``.
+        fingerprint: see ``RunConfig.fingerprint``.
         copied: comes after the copies from a CUDA device.
     """
 
     tensors: Mapping[str, Tensor]
     steps_done: int
     scalars: Mapping[str, float]
-    training: str
+    fingerprint: str
     copied: torch.cuda.Event | None = None
 
     def arrived(self) -> "Snapshot":
@@ -49,13 +50,11 @@ class Snapshot:
 def take(trainer: Trainer) -> Snapshot:
     """The state between two steps; on a CUDA device nothing waits for it."""
     tensors = _weights(trainer)
-    for name, optimizer in trainer.optimizers.items():
-        for parameter_name, parameter in trainer.modules()[name].named_parameters():
-            for key, value in optimizer.state.get(parameter, {}).items():
-                tensors[f"adam.{name}.{parameter_name}.{key}"] = value
+    for name, optimization in trainer.optimizations.items():
+        tensors |= {f"{optimization.rule}.{name}.{key}": value for key, value in optimization.moments().items()}
     tensors |= {f"telemetry.{name}": pair for name, pair in trainer.telemetry.state().items()}
-    scalars, training = trainer.scalars(), trainer.config.training()
-    return Snapshot(_host_copies(tensors), trainer.steps_done, scalars, training, _mark(tensors))
+    scalars, fingerprint = trainer.scalars(), trainer.config.fingerprint()
+    return Snapshot(host_copies(tensors), trainer.steps_done, scalars, fingerprint, mark_copies(tensors))
 
 
 def put_back(trainer: Trainer, snapshot: Snapshot, source: object) -> None:
@@ -68,17 +67,11 @@ def put_back(trainer: Trainer, snapshot: Snapshot, source: object) -> None:
         IntegrityError: it is.
     """
     tensors = snapshot.arrived().tensors
-    if snapshot.training != trainer.config.training():
+    if snapshot.fingerprint != trainer.config.fingerprint():
         raise IntegrityError(f"{source}: is of a training with another configuration")
-    _copy(_weights(trainer), tensors, source)
-    for name, optimizer in trainer.optimizers.items():
-        for parameter_name, parameter in trainer.modules()[name].named_parameters():
-            moments = _below(tensors, f"adam.{name}.{parameter_name}.")
-            if held := optimizer.state.get(parameter):  # perhaps a CUDA graph's: where it is, it must stay
-                for key, value in held.items():
-                    value.copy_(moments.get(key, torch.zeros(())))
-            elif moments:
-                optimizer.state[parameter] = {key: _like(parameter, value) for key, value in moments.items()}
+    copy_into(_weights(trainer), tensors, source)
+    for name, optimization in trainer.optimizations.items():
+        optimization.load_moments(_below(tensors, f"{optimization.rule}.{name}."))
     trainer.telemetry.load_state(_below(tensors, "telemetry."))
     trainer.steps_done = snapshot.steps_done
     trainer.load_scalars(snapshot.scalars)
@@ -93,7 +86,7 @@ def encode(snapshot: Snapshot) -> bytes:
         "format": FORMAT,
         "steps_done": arrived.steps_done,
         "scalars": dict(arrived.scalars),
-        "training": arrived.training,
+        "training": arrived.fingerprint,
         "digest": _digest(arrived),
     }
     return save(dict(arrived.tensors), {"ganzoo": json.dumps(header)})
@@ -141,33 +134,6 @@ def read(trainer: Trainer, path: Path) -> None:
     put_back(trainer, load(path), path)
 
 
-def network_bytes(module: nn.Module) -> bytes:
-    """A network's weights and buffers as a safetensors file."""
-    weights = module.state_dict()
-    stored, copied = _host_copies(weights), _mark(weights)
-    if copied is not None:
-        copied.synchronize()
-    return save(stored)
-
-
-def load_network(module: nn.Module, data: bytes, source: str) -> None:
-    """Fill ``module`` from what ``network_bytes`` made.
-
-    Raises:
-        IntegrityError: the tensors are not this network's.
-    """
-    from safetensors.torch import load
-
-    try:
-        tensors = load(data)
-    except SafetensorError as error:
-        raise IntegrityError(f"{source}: not a safetensors file ({error})") from error
-    targets = dict(module.state_dict())
-    _copy(targets, tensors, source)
-    if foreign := sorted(tensors.keys() - targets.keys()):
-        raise IntegrityError(f"{source}: is another model's: there is no {foreign[0]} here")
-
-
 def _weights(trainer: Trainer) -> dict[str, Tensor]:
     return {
         f"{name}.{key}": tensor
@@ -180,51 +146,11 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _host_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Dense, and sharing no memory: tied weights are stored under each of their names.
-
-    From a CUDA device into pinned memory, in the stream that the training uses: its next update comes after the copies
-    by itself, and the host waits for neither. A stream aside would need a copy on the device, too.
-    """
-    return {
-        key: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda).copy_(
-            tensor.detach(), non_blocking=tensor.is_cuda
-        )
-        for key, tensor in tensors.items()
-    }
-
-
-def _mark(tensors: Mapping[str, Tensor]) -> torch.cuda.Event | None:
-    """An event after all that the device was asked for so far; None where nothing is on one."""
-    if not any(tensor.is_cuda for tensor in tensors.values()):
-        return None
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record()
-    return event
-
-
 def _digest(snapshot: Snapshot) -> str:
     """SHA-256 of the scalars and of every tensor's name, type, shape and bytes."""
-    scalars = [snapshot.steps_done, snapshot.training, sorted(snapshot.scalars.items())]
+    scalars = [snapshot.steps_done, snapshot.fingerprint, sorted(snapshot.scalars.items())]
     digest = hashlib.sha256(json.dumps(scalars).encode())
     for key, tensor in sorted(snapshot.tensors.items()):
         digest.update(f"/{key} {tensor.dtype} {list(tensor.shape)}/".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-@torch.no_grad()
-def _copy(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: object) -> None:
-    for key, target in targets.items():
-        found = tensors.get(key)
-        if found is None or found.shape != target.shape:
-            has = "nothing" if found is None else f"{list(found.shape)}"
-            raise IntegrityError(f"{source}: is another model's: {key} should be {list(target.shape)}, and is {has}")
-        target.copy_(found)
-
-
-def _like(parameter: Tensor, value: Tensor) -> Tensor:
-    """Adam's state in its parameter's memory format, so that a resumed update is the same to the bit."""
-    if value.shape != parameter.shape:
-        return value.to(parameter.device, copy=True)
-    return torch.empty_like(parameter).copy_(value)

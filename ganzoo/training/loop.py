@@ -1,59 +1,43 @@
-"""From step to step: reports, previews, checkpoints, going back from what went wrong, and ending."""
+"""From step to step: logs, previews, checkpoints, going back from what went wrong, and ending."""
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from ganzoo.config import OnCollapse, PrecisionName
 from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.files import write_atomic
 from ganzoo.images import encode_png, grid
-from ganzoo.training import checkpoint, judging
-from ganzoo.training.run import Run
+from ganzoo.observer import Observer
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.run import Run
+from ganzoo.training import checkpoint
+from ganzoo.training.evaluating import Evaluating, due, evaluate, sampler
 from ganzoo.training.saving import Saver
-from ganzoo.training.stopping import Clock, Ending, StopRequest, without_progress
+from ganzoo.training.stopping import Clock, StopRequest
 from ganzoo.training.telemetry import NORMS, READ_EVERY
 from ganzoo.training.trainer import Trainer
 from ganzoo.training.watchdog import LOOK_EVERY, Collapse, Look, bad_number
-
-if TYPE_CHECKING:
-    from ganzoo.training.judging import Judge
 
 AGREE_EVERY = 16
 """Steps after which several ranks agree on whether to stop: each time they wait for one another."""
 
 PREVIEW_IMAGES = 64
 
-
-class Observer:
-    """Who is told how a run goes; the base class listens to nothing."""
-
-    def reading(self, done: int, total: int) -> None:
-        """While image files are decoded: how many are."""
-
-    def started(self, run: Run, step: int) -> None:
-        """Before the first step; ``step`` is how many a resumed run has already."""
-
-    def stepped(self, step: int) -> None:
-        """After each step; must cost nothing."""
-
-    def reported(self, run: Run, step: int, metrics: dict[str, float]) -> None:
-        """At each report interval: means since the last, and ``images_per_second``."""
-
-    def judged(self, run: Run, step: int, figures: dict[str, float]) -> None:
-        """At each evaluation: its figures."""
-
-    def noted(self, message: str) -> None:
-        """Something that a person should know, in a line."""
+EXACT = (PrecisionName.FP32, PrecisionName.FP64)
+"""Formats that a diverged training cannot be helped from."""
 
 
-def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None" = None) -> Ending:
+def run_to_end(trainer: Trainer, run: Run, observer: Observer, evaluating: Evaluating | None = None) -> Outcome:
     """Step until ``config.steps``, or until ``max_time`` or ``patience`` end it as if that had been its last step.
 
     A number that is not finite takes the run back to its last checkpoint (or to where it began) and halves the
     learning rates, once. Of several ranks only the first one reports, evaluates and writes.
 
     Args:
-        judge: evaluates every ``config.eval_every`` steps, and at the end; None: no evaluation.
+        evaluating: how to evaluate every ``config.eval_every`` steps, and at the end; None: no evaluation.
+
+    Returns:
+        How it ended: ``finished``, and why before its last step if it did.
 
     Raises:
         TrainingStopped: a signal came; the finished steps are saved.
@@ -62,25 +46,27 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer, judge: "Judge | N
     """
     observer = observer if trainer.ranks.chief else Observer()
     with Saver(trainer, observer.noted) as saver:
-        ending = _Loop(trainer, run, observer, judge, saver).to_end()
+        outcome = _Loop(trainer, run, observer, evaluating, saver).to_end()
         saver.settle("what was trained is registered from memory")
-    if ending.reason:
-        observer.noted(f"training ended after step {ending.steps} of {run.config.steps}: {ending.reason}")
-    return ending
+    if outcome.reason:
+        observer.noted(f"training ended after step {outcome.step} of {run.config.steps}: {outcome.reason}")
+    return outcome
 
 
 def preview(trainer: Trainer) -> bytes:
     """A PNG grid of the averaged generator's images from latents that depend on the run's seed alone."""
-    pixels, _ = judging.sampler(trainer, trainer.config.seed)(0, PREVIEW_IMAGES)
-    return encode_png(grid(pixels.transpose(0, 2, 3, 1)))
+    pixels, _ = sampler(trainer, trainer.config.seed)(0, PREVIEW_IMAGES)
+    return encode_png(grid(pixels))
 
 
 class _Loop:
-    def __init__(self, trainer: Trainer, run: Run, observer: Observer, judge: "Judge | None", saver: Saver) -> None:
+    def __init__(
+        self, trainer: Trainer, run: Run, observer: Observer, evaluating: Evaluating | None, saver: Saver
+    ) -> None:
         self._trainer = trainer
         self._run = run
         self._observer = observer
-        self._judge = judge if trainer.ranks.chief else None
+        self._evaluating = evaluating if trainer.ranks.chief else None
         self._saver = saver
         self._stop = StopRequest()
         self._clock = Clock(trainer, run)
@@ -91,23 +77,23 @@ class _Loop:
     def _step(self) -> int:
         return self._trainer.steps_done
 
-    def to_end(self) -> Ending:
+    def to_end(self) -> Outcome:
         """Until a step is the last one."""
         with self._stop.listening():
             self._evaluate(last=False)
             reason = self._over()
             if reason is None:
                 reason = self._impatient()
-            if reason is not None and self._trainer.ranks.any(self._unreported()):
-                self._report(last=True)
+            if reason is not None and self._trainer.ranks.any(self._unlogged()):
+                self._log(last=True)
             while reason is None:
                 reason = self._advance()
-        return Ending(self._step, reason)
+        return Outcome(state="finished", step=self._step, reason=reason)
 
-    def _unreported(self) -> bool:
-        """Whether the run was stopped in its last step, as it turns out, before there was a report of that."""
-        reported = any(report["step"] == self._step for report in self._run.reports())
-        return self._trainer.ranks.chief and self._step > 0 and not reported
+    def _unlogged(self) -> bool:
+        """Whether the run was stopped in its last step, as it turns out, before that was logged."""
+        logged = any(line["step"] == self._step for line in self._run.reports())
+        return self._trainer.ranks.chief and self._step > 0 and not logged
 
     def _advance(self) -> str | None:
         """Take a step and do what is due after it; returns why it was the last one, if it was."""
@@ -127,7 +113,7 @@ class _Loop:
         if reason is not None or not signalled:  # who is asked to stop evaluates when the run goes on
             self._evaluate(last=reason is not None)
             reason = self._impatient() if reason is None else reason
-        collapsed = self._report(last=reason is not None) and self._run.config.on_collapse == "stop"
+        collapsed = self._log(last=reason is not None) and self._run.config.on_collapse == OnCollapse.STOP
         self._save(last=reason is not None or signalled or collapsed)
         if reason is None and (signalled or collapsed):
             self._saver.finish()
@@ -146,11 +132,14 @@ class _Loop:
     def _impatient(self) -> str | None:
         """Whether evaluations have got no better for too long, in words."""
         patience = self._run.config.patience
-        if not (patience and judging.due(self._run, self._step)):
+        if not (patience and due(self._run, self._step)):
             return None
-        enough = self._judge is not None and without_progress(self._run, self._judge) >= patience
+        enough = self._evaluating is not None and self._since_best(self._evaluating) >= patience
         said = f"{patience} evaluations found nothing better; --resume with a longer --patience goes on"
         return said if self._trainer.ranks.any(enough) else None
+
+    def _since_best(self, how: Evaluating) -> int:
+        return how.ranking.since_best(self._run.evaluations(how.protocol))
 
     def _agreed(self, flag: bool) -> bool:
         """Whether it is true on any rank; several ranks find out in each ``AGREE_EVERY``-th step only."""
@@ -164,7 +153,7 @@ class _Loop:
         """
         config, step, trainer = self._run.config, self._step, self._trainer
         intervals = (READ_EVERY, LOOK_EVERY, config.report_every, config.preview_every, config.checkpoint_every)
-        told = leaving or any(step % every == 0 for every in intervals) or judging.due(self._run, step)
+        told = leaving or any(step % every == 0 for every in intervals) or due(self._run, step)
         free = trainer.ranks.count == 1 and trainer.objective.precision.device.type == "cpu"
         if not told and not free:
             return None
@@ -180,26 +169,26 @@ class _Loop:
         checkpoint.put_back(trainer, self._saver.last, "the state in memory")
         trainer.lr_factor /= 2
         said = f"{bad}: back to step {self._step}, and on with half the learning rates"
-        self._chiefly(lambda: run.rewind(self._step))
+        self._on_rank_0(lambda: run.rewind(self._step))
         # With the step from which on it counts: a run that is resumed from before comes here again.
-        self._chiefly(lambda: run.record_event(self._step + 1, "recovered", said))
+        self._on_rank_0(lambda: run.record_event(self._step + 1, "recovered", said))
         self._observer.noted(said)
         self._collapse = self._history()
 
     def _evaluate(self, last: bool) -> None:
         """Evaluate what is due and has not been."""
-        run, step, judge = self._run, self._step, self._judge
-        if judge and (judging.due(run, step) or last) and step not in run.evaluations(judge.protocol):
+        run, step, how = self._run, self._step, self._evaluating
+        if how and (due(run, step) or last) and step not in run.evaluations(how.protocol):
             with self._clock.paused():
-                figures = judging.evaluate(self._trainer, run, judge, self._saver)
-                self._chiefly(lambda: run.record_evaluation(step, judge.protocol, figures))
-                self._observer.judged(run, step, figures)
+                figures = evaluate(self._trainer, run, how, self._saver)
+                self._on_rank_0(lambda: run.record_evaluation(step, how.protocol, figures))
+                self._observer.evaluated(run, step, figures)
 
-    def _report(self, last: bool) -> bool:
-        """Report the means since a multiple of ``report_every``, so that they do not tell where a run was resumed.
+    def _log(self, last: bool) -> bool:
+        """Log the means since a multiple of ``report_every``, so that they do not tell where a run was resumed.
 
         Returns:
-            Whether there is a report, and it shows a collapse.
+            Whether a line was logged, and it shows a collapse.
         """
         step, telemetry = self._step, self._trainer.telemetry
         aligned = step % self._run.config.report_every == 0
@@ -208,10 +197,10 @@ class _Loop:
         telemetry.average(self._trainer.ranks)
         times = {"images_per_second": self._clock.rate(), "seconds": self._clock.seconds()}
         metrics = {**telemetry.means(), **times}
-        self._chiefly(lambda: self._run.report(step, metrics))
-        self._observer.reported(self._run, step, metrics)
+        self._on_rank_0(lambda: self._run.log(step, metrics))
+        self._observer.logged(self._run, step, metrics)
         if said := self._collapse.see(step, metrics):
-            self._chiefly(lambda: self._run.record_event(step, "collapse", said))
+            self._on_rank_0(lambda: self._run.record_event(step, "collapse", said))
             self._observer.noted(said)
         if aligned:
             telemetry.reset()
@@ -221,16 +210,16 @@ class _Loop:
         """Write what is due: a preview, a checkpoint."""
         run, config, step = self._run, self._run.config, self._step
         if step % config.preview_every == 0:
-            self._chiefly(lambda: write_atomic(run.sample_path(step), preview(self._trainer)))
+            self._on_rank_0(lambda: write_atomic(run.sample_path(step), preview(self._trainer)))
         if last or step % config.checkpoint_every == 0:
             self._trainer.telemetry.average(self._trainer.ranks)
             self._saver.keep(run.checkpoint_path(step), then=run.prune_checkpoints)
-            self._chiefly(self._clock.keep)
+            self._on_rank_0(self._clock.keep)
         if not last:  # then it is waited for, and a failure is not to be told as one that training goes on after
             self._saver.look()
 
-    def _chiefly(self, write: Callable[[], object]) -> None:
-        """Of several ranks only the first one writes; what it cannot write is missing, and training goes on."""
+    def _on_rank_0(self, write: Callable[[], object]) -> None:
+        """Run ``write`` on rank 0 alone; a failure is noted, and training goes on."""
         try:
             if self._trainer.ranks.chief:
                 write()
@@ -238,7 +227,7 @@ class _Loop:
             self._observer.noted(f"{error}; training goes on without it")
 
     def _history(self) -> Collapse:
-        return Collapse(report for report in self._run.reports() if report["step"] <= self._step)
+        return Collapse(line for line in self._run.reports() if line["step"] <= self._step)
 
     def _stopped(self) -> GanzooError:
         by = self._stop.signal.name if self._stop.signal else "a signal to another rank"
@@ -261,8 +250,8 @@ class _Loop:
         run, config = self._run, self._run.config
         norms = [f"{name} {run.latest_figures()[name]:.3g}" for name in NORMS.values() if name in run.latest_figures()]
         before = f" (gradients before: {', '.join(norms)})" if norms else ""
-        self._chiefly(lambda: run.record_event(self._step, "diverged", f"{bad}, for the second time"))
-        exact = "" if config.precision in ("fp32", "fp64") else ", or --set precision=fp32"
+        self._on_rank_0(lambda: run.record_event(self._step, "diverged", f"{bad}, for the second time"))
+        exact = "" if config.precision in EXACT else ", or --set precision=fp32"
         kept = f"; the last good checkpoint is in {run.directory}" if run.checkpoints() else ""
         return GanzooError(
             f"training of {config.model} diverged a second time: {bad}{before}; half the learning rates did not help, "

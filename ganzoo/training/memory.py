@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import torch
 
 from ganzoo.errors import GanzooError
-from ganzoo.training.allocation import is_out_of_memory
+from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
-from ganzoo.training.executors import Executor
+from ganzoo.training.executors.eager import Executor
+from ganzoo.training.executors.unmoved import unmoved
 from ganzoo.training.objective import Phase
-from ganzoo.training.selftest import unmoved
 from ganzoo.training.trainer import Trainer
 
 SMALLEST = 2

@@ -1,18 +1,16 @@
-"""What one phase computes, from a batch to gradients: the same function under every executor."""
+"""What one phase computes, from a batch to gradients: the losses, the penalties, and the same under every executor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.specs import Penalty
+from ganzoo.step import Output, Step, as_output, widen
 from ganzoo.training.batch import Augment, Batch
-from ganzoo.training.networks import as_output
-from ganzoo.training.phases import GANLoss, critic_loss, generator_loss
 from ganzoo.training.precision import Precision
-from ganzoo.training.step import Output, Step, widen
 
 Network = Literal["discriminator", "generator"]
 
@@ -22,6 +20,16 @@ class Phase(NamedTuple):
 
     network: Network
     due: tuple[int, ...] = ()
+
+
+class GANLoss(Protocol):
+    """What a ``Loss`` spec's target is."""
+
+    def discriminator(self, step: Step) -> Tensor:
+        """The discriminator's (critic's) loss, a scalar, to be minimised."""
+
+    def generator(self, step: Step) -> Tensor:
+        """The generator's loss, a scalar, to be minimised."""
 
 
 @dataclass(eq=False)
@@ -103,3 +111,55 @@ class Objective:
             discriminator=discriminate,
             log=logged.__setitem__,
         )
+
+
+def due_penalties(penalties: Sequence[Penalty], number: int) -> tuple[int, ...]:
+    """Places of the penalties that act in step ``number``: each ``every``-th step (lazy regularisation)."""
+    return tuple(place for place, penalty in enumerate(penalties) if number % penalty.every == 0)
+
+
+def critic_loss(step: Step, loss: GANLoss, due: Sequence[Penalty], inner_scale: float = 1.0) -> Tensor:
+    """The critic's whole loss: the loss proper and the penalties that are due.
+
+    A penalty that acts on each k-th step only has k times its weight there (StyleGAN2, appendix B).
+
+    Args:
+        inner_scale: see ``Precision.inner_scale``.
+    """
+    points = [penalty.points(step) for penalty in due]
+    for view in (step.real, step.fake):  # before any logits are read: a penalty at these images shares their pass
+        if any(x is view.images for x in points):
+            images, leaf = view.images, view.track()
+            points = [leaf if x is images else x for x in points]
+    total = loss.discriminator(step)
+    step.log("loss_d", total)
+    for penalty, x in zip(due, points, strict=True):
+        value = penalty.value(squared_gradient_norm(step, x, inner_scale)).mean()
+        step.log(penalty.name, value)
+        total = total + (penalty.weight * penalty.every) * value
+    return total
+
+
+def squared_gradient_norm(step: Step, points: Tensor, inner_scale: float = 1.0) -> Tensor:
+    """q_i = |d D(x_i) / d x_i|^2 for each sample [B], differentiable with respect to the critic.
+
+    The gradient of the summed logits is each sample's own only while samples do not meet in the critic, which is why
+    BatchNorm is refused there (Gulrajani et al., 2017, section 4).
+    """
+    if points is step.real.images:
+        logits = step.real.logits
+    elif points is step.fake.images:
+        logits = step.fake.logits
+    else:
+        points = points.detach().requires_grad_(True)
+        logits = step.score(points).logits
+    total = logits.sum() if inner_scale == 1 else logits.sum() * inner_scale
+    (gradient,) = torch.autograd.grad(total, points, create_graph=True)
+    return (gradient if inner_scale == 1 else gradient / inner_scale).flatten(1).square().sum(1)
+
+
+def generator_loss(step: Step, loss: GANLoss) -> Tensor:
+    """The generator's loss in one step."""
+    total = loss.generator(step)
+    step.log("loss_g", total)
+    return total

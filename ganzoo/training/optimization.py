@@ -1,6 +1,10 @@
-"""From gradients to updated weights: one network's Adam, its learning rate and, in fp16, its loss scale."""
+"""From gradients to updated weights: one network's optimizer, its learning rate and, in fp16, its loss scale.
 
-from collections.abc import Mapping
+That the optimizer is Adam is known here alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -14,18 +18,22 @@ FIRST_SCALE = 2.0**16
 
 
 class Optimization:
-    """Updates one network.
+    """Updates one network by Adam (Kingma and Ba, 2015).
 
     Args:
         network: only what the plugin left trainable is updated: a layer that it froze stays frozen.
         capturable: keep all of the optimizer's state on the device, so that a CUDA graph can hold its step.
     """
 
+    rule = "adam"
+    """Names the update rule in checkpoints, where its moments stand under it."""
+
     def __init__(self, network: nn.Module, config: AdamConfig, precision: Precision, capturable: bool = False) -> None:
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
+        self._named = dict(network.named_parameters())
         self._rate = config.lr
         self._capturable = capturable
-        self.adam = torch.optim.Adam(
+        self._adam = torch.optim.Adam(
             self.weights,
             lr=torch.tensor(config.lr, device=precision.device) if capturable else config.lr,
             betas=config.betas,
@@ -33,7 +41,7 @@ class Optimization:
             capturable=capturable,
         )
         # Else torch warns of steps outside of a graph: those before a capture, and fp16's, whose scale decides outside.
-        self.adam._warned_capturable_if_run_uncaptured = True
+        self._adam._warned_capturable_if_run_uncaptured = True
         # One for each network: with one for both, an overflow in either would stop and rescale the other, too.
         self._scaler = torch.amp.GradScaler(precision.device.type, FIRST_SCALE) if precision.scaled else None
         self._one = torch.ones((), device=precision.device)
@@ -51,7 +59,7 @@ class Optimization:
 
     def set_rate(self, factor: float) -> None:
         """Use ``factor`` times the configured learning rate."""
-        (group,) = self.adam.param_groups
+        (group,) = self._adam.param_groups
         if not self._capturable:
             group["lr"] = self._rate * factor
         elif factor != self._factor:  # a write to the device, so only when it changes
@@ -91,8 +99,8 @@ class Optimization:
         if self._scaler is None:
             self._update()
             return
-        self._scaler.unscale_(self.adam)
-        self._scaler.step(self.adam)
+        self._scaler.unscale_(self._adam)
+        self._scaler.step(self._adam)
         self._scaler.update()
 
     @torch.no_grad()
@@ -102,11 +110,11 @@ class Optimization:
         The first update of a weight makes its moments, and is left to it.
         """
         moved = [weight for weight in self.weights if weight.grad is not None]
-        states = [self.adam.state[weight] for weight in moved]
+        states = [self._adam.state[weight] for weight in moved]
         if not all(states):
-            self.adam.step()
+            self._adam.step()
             return
-        (group,) = self.adam.param_groups
+        (group,) = self._adam.param_groups
         beta1, beta2 = group["betas"]
         adam(
             list(moved),
@@ -126,8 +134,40 @@ class Optimization:
             maximize=False,
         )
 
+    def moments(self) -> dict[str, Tensor]:
+        """What the rule remembers of each weight, as ``weight.moment``; nothing before its first update."""
+        return {
+            f"{name}.{key}": value
+            for name, weight in self._named.items()
+            for key, value in self._adam.state.get(weight, {}).items()
+        }
+
+    def load_moments(self, moments: Mapping[str, Tensor]) -> None:
+        """Go on from what ``moments`` gave; moments that are there already keep their place in memory."""
+        for name, weight in self._named.items():
+            own = {k.removeprefix(f"{name}."): v for k, v in moments.items() if k.rpartition(".")[0] == name}
+            if held := self._adam.state.get(weight):  # perhaps a CUDA graph's: where it is, it must stay
+                for key, value in held.items():
+                    value.copy_(own.get(key, torch.zeros(())))
+            elif own:
+                self._adam.state[weight] = {key: _like(weight, value) for key, value in own.items()}
+
+    @contextmanager
+    def unmoved(self) -> Iterator[None]:
+        """Put weights and moments back in place, where a CUDA graph looks for them; new moments become zero."""
+        weights = [(weight, weight.detach().clone()) for weight in self.weights]
+        before = {key: value.clone() for key, value in self.moments().items()}
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for weight, kept in weights:
+                    weight.copy_(kept)
+            for key, value in self.moments().items():
+                value.copy_(before[key]) if key in before else value.zero_()
+
     def state(self) -> dict[str, float]:
-        """Scalars that the next step depends on, beside Adam's moments."""
+        """Scalars that the next step depends on, beside the moments."""
         return {name: float(value) for name, value in self._scaler.state_dict().items()} if self._scaler else {}
 
     def load_state(self, state: Mapping[str, float]) -> None:
@@ -135,3 +175,10 @@ class Optimization:
         if self._scaler and state:
             whole = {"growth_interval", "_growth_tracker"}
             self._scaler.load_state_dict({name: int(v) if name in whole else v for name, v in state.items()})
+
+
+def _like(weight: Tensor, value: Tensor) -> Tensor:
+    """A moment in its weight's memory format, so that a resumed update is the same to the bit."""
+    if value.shape != weight.shape:
+        return value.to(weight.device, copy=True)
+    return torch.empty_like(weight).copy_(value)

@@ -2,19 +2,19 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from ganzoo.config import PrecisionName
 from ganzoo.errors import UsageError
+from ganzoo.step import widen
 
-Dtype = Literal["fp32", "bf16", "fp16", "fp64"]
-
-_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_HALF = {PrecisionName.BF16: torch.bfloat16, PrecisionName.FP16: torch.float16}
 
 SMALL_BATCH_FLOPS = 500_000_000
 
@@ -43,21 +43,15 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: str, device: torch.device) -> Dtype:
-    """``fp32``, ``bf16``, ``fp16``, ``fp64``, or ``auto``: bf16 where the hardware multiplies it natively, else fp32.
+def choose_precision(name: PrecisionName, device: torch.device) -> PrecisionName:
+    """The precision that ``name`` means on ``device``: ``auto`` is bf16 where that is multiplied natively, else fp32.
 
     bf16 has fp32's range, so it needs no loss scaling, and a penalty's double backward stays finite. fp16 is for older
     GPUs; fp64 for checking mathematics.
-
-    Raises:
-        UsageError: the name is none of these.
     """
-    if name == "auto":
-        return "bf16" if fast_bf16(device) else "fp32"
-    for dtype in get_args(Dtype):
-        if name == dtype:
-            return cast(Dtype, dtype)
-    raise UsageError(f"unknown precision {name!r}", hint=f"choose one of: auto, {', '.join(sorted(get_args(Dtype)))}")
+    if name != PrecisionName.AUTO:
+        return name
+    return PrecisionName.BF16 if fast_bf16(device) else PrecisionName.FP32
 
 
 def enter(device: torch.device, *, deterministic: bool) -> None:
@@ -129,13 +123,13 @@ class Precision:
     precision tensor cores work in.
     """
 
-    dtype: Dtype
+    dtype: PrecisionName
     device: torch.device
 
     @property
     def master(self) -> torch.dtype:
         """Of weights, latents and images."""
-        return torch.float64 if self.dtype == "fp64" else torch.float32
+        return torch.float64 if self.dtype == PrecisionName.FP64 else torch.float32
 
     @property
     def eps(self) -> float:
@@ -145,7 +139,7 @@ class Precision:
     @property
     def scaled(self) -> bool:
         """Whether gradients would underflow if losses were not scaled: fp16's smallest number is 6e-8."""
-        return self.dtype == "fp16"
+        return self.dtype == PrecisionName.FP16
 
     @property
     def inner_scale(self) -> float:
@@ -174,4 +168,13 @@ class Precision:
 
     def wider(self) -> "Precision":
         """The next more exact one, to measure this one's rounding against."""
-        return Precision("fp32" if self.dtype in _HALF else "fp64", self.device)
+        return Precision(PrecisionName.FP32 if self.dtype in _HALF else PrecisionName.FP64, self.device)
+
+
+def in_fp32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``layer(x)`` outside of mixed precision (in float64 if ``x`` is): for a discriminator's last layer.
+
+    It costs nothing there, and a logit in bf16 has 8 bits.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(widen(x))

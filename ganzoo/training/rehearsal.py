@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-from ganzoo.errors import GanzooError, PluginError, UsageError
-from ganzoo.training.allocation import is_out_of_memory
+from ganzoo.errors import GanzooError, PluginError, UsageError, described
+from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
+from ganzoo.training.executors.unmoved import apart
 from ganzoo.training.objective import Objective, Phase
-from ganzoo.training.selftest import apart
 
 IMAGES = 2
 """That it is tried on."""
@@ -130,7 +130,7 @@ def _blaming(what: str, where: str, batch: Batch) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        failure = f"{what} fails {where}: {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        failure = f"{what} fails {where}: {described(error)}"
         if len(batch.z) == 1:
             hint = "one image at a time is too little for BatchNorm: a larger --batch, or a smaller --accumulate"
             raise UsageError(failure, hint=hint) from error

@@ -3,22 +3,24 @@
 import math
 from collections.abc import Callable, Mapping
 
-CURVES: Mapping[str, Callable[[float], float]] = {
-    "constant": lambda part: 1.0,
-    "linear": lambda part: 1.0 - part,
-    "cosine": lambda part: (1.0 + math.cos(math.pi * part)) / 2,
+from ganzoo.config import ScheduleName
+
+CURVES: Mapping[ScheduleName, Callable[[float], float]] = {
+    ScheduleName.CONSTANT: lambda part: 1.0,
+    ScheduleName.LINEAR: lambda part: 1.0 - part,
+    ScheduleName.COSINE: lambda part: (1.0 + math.cos(math.pi * part)) / 2,
 }
 """Part of the way from the end of the warm-up to the end of the run, 0 to 1 -> share of the full rate."""
 
 
-def factor(schedule: str, step: int, steps: int, warmup: int) -> float:
+def factor(schedule: ScheduleName, step: int, steps: int, warmup: int) -> float:
     """Share of the configured learning rate in one step.
 
     (s + 1) / (W + 1) in step s of a warm-up of W steps, so that no step is without effect; 1 in step W; from there
     the curve, which ends with 0 in step ``steps``, the first one that is not taken.
 
     Args:
-        schedule: a name in ``CURVES``.
+        schedule: names the curve.
         step: finished steps, at least 0.
         steps: of the whole run, at least 1.
         warmup: W, at least 0.

@@ -7,23 +7,24 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import PluginError, UsageError
-from ganzoo.recipe import Recipe
+from ganzoo.errors import PluginError, UsageError, described
+from ganzoo.networks.allocation import assembling
+from ganzoo.networks.build import Networks, build, check_penalties
 from ganzoo.specs import ImageShape
 from ganzoo.training import rehearsal
-from ganzoo.training.allocation import assembling
 from ganzoo.training.batch import Augment, Batches
-from ganzoo.training.batchnorm import synchronise
-from ganzoo.training.executors import choose_executor
+from ganzoo.training.draws import derive
+from ganzoo.training.executors.choice import choose_executor
 from ganzoo.training.feed import open_feed
-from ganzoo.training.masked import mask_activations
-from ganzoo.training.networks import Networks, build, check_penalties
+from ganzoo.training.layers.batchnorm import synchronise
+from ganzoo.training.layers.masked import mask_activations
+from ganzoo.training.layers.products import use_products
 from ganzoo.training.objective import Objective
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter
-from ganzoo.training.products import use_products
 from ganzoo.training.ranks import ALONE, Ranks, local_device
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import load_target
+from ganzoo.zoo.names import load_target
+from ganzoo.zoo.recipe import Recipe
 
 
 def settle(recipe: Recipe, ranks: Ranks = ALONE) -> Recipe:
@@ -64,7 +65,8 @@ def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Re
 
 def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, Trainer]:
     config = recipe.config
-    networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, config.seed)
+    seeds = (derive(config.seed, "init", 0), derive(config.seed, "init", 1))
+    networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, seeds)
     _check_batch(recipe, images, ranks)
     check_penalties(networks.discriminator, recipe.penalties)
     config = replace(config, threads=config.threads or choose_threads(networks.flops * config.batch // ranks.count))
@@ -158,9 +160,8 @@ def _augment(recipe: Recipe, shape: ImageShape) -> Augment | None:
         augment: Augment = factory(recipe.augment_options)
         changed = augment.apply(images, augment.draw(len(images), shape, torch.Generator(), images.device))
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "")
         raise PluginError(
-            f"augmentation {spec.name!r} cannot be used: {type(error).__name__}: {reason}",
+            f"augmentation {spec.name!r} cannot be used: {described(error)}",
             hint="check --set augment_options.…, or leave --augment out",
         ) from error
     if changed.shape != images.shape:

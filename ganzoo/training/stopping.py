@@ -1,4 +1,4 @@
-"""When a run ends before its last step: signals, time, and evaluations that get no better."""
+"""What ends a run before its last step from outside: signals, and time."""
 
 import contextlib
 import json
@@ -6,27 +6,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import FrameType
 
 from ganzoo.files import write_atomic
-from ganzoo.quality import rank
-from ganzoo.training.judging import Judge
-from ganzoo.training.run import Run
+from ganzoo.records.run import Run
 from ganzoo.training.trainer import Trainer
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a training ended that was not interrupted.
-
-    Args:
-        steps: finished ones.
-        reason: why there are fewer than were configured, in a line; empty where there are not.
-    """
-
-    steps: int
-    reason: str = ""
 
 
 class StopRequest:
@@ -58,7 +42,7 @@ class StopRequest:
 class Clock:
     """Seconds of training, and real images per second since it was last asked, both without pauses.
 
-    It goes on from what the run's last report said or, if that was later, from what was kept.
+    It goes on from what the run's last log line said or, if that was later, from what was kept.
     """
 
     def __init__(self, trainer: Trainer, run: Run) -> None:
@@ -102,10 +86,3 @@ class Clock:
         pause = time.perf_counter() - begin
         self._start += pause
         self._mark = (self._mark[0], self._mark[1] + pause)
-
-
-def without_progress(run: Run, judge: Judge) -> int:
-    """Evaluations since the best one; 0 where none can be ranked."""
-    ranks = [rank(figures) for _, figures in sorted(run.evaluations(judge.protocol).items())]
-    best = min(ranks, default=float("inf"))
-    return len(ranks) - 1 - ranks.index(best) if best < float("inf") else 0

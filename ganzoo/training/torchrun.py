@@ -12,6 +12,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from ganzoo.errors import UsageError
+from ganzoo.machine import alone
 
 _HINT = "start it with: torchrun --nproc-per-node N -m ganzoo train …"
 
@@ -38,7 +39,7 @@ def seat() -> Seat | None:
     Raises:
         UsageError: the environment is not what torchrun sets.
     """
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    if alone():
         return None
     numbers = {}
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT"):

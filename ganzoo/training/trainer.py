@@ -4,23 +4,21 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
-import torch
 from torch import Tensor, nn
 
-from ganzoo.config import RunConfig
+from ganzoo.config import ExecutorName, RunConfig
+from ganzoo.errors import described
 from ganzoo.training import schedule
 from ganzoo.training.batch import Batch, Batches
-from ganzoo.training.cudagraph import CudaGraph
 from ganzoo.training.ema import EMA
-from ganzoo.training.executors import Compiled, Executor
-from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.executors.choice import EXECUTORS
+from ganzoo.training.executors.eager import Executor
+from ganzoo.training.executors.selftest import mismatch
+from ganzoo.training.executors.unmoved import apart
+from ganzoo.training.objective import Network, Objective, Phase, due_penalties
 from ganzoo.training.optimization import Optimization
-from ganzoo.training.phases import due_penalties
 from ganzoo.training.ranks import Ranks
-from ganzoo.training.selftest import apart, mismatch
 from ganzoo.training.telemetry import Telemetry
-
-EXECUTORS: Mapping[str, type[Executor]] = {"eager": Executor, "compile": Compiled, "cudagraph": CudaGraph}
 
 
 class Trainer:
@@ -55,8 +53,8 @@ class Trainer:
         self.lr_factor = 1.0
         self.telemetry = Telemetry(objective.precision.device)
         self.ema = EMA(self.generator, config.ema_kimg)
-        precision, capturable = objective.precision, config.executor == "cudagraph"
-        self._optimizations: dict[Network, Optimization] = {
+        precision, capturable = objective.precision, config.executor == ExecutorName.CUDAGRAPH
+        self.optimizations: dict[Network, Optimization] = {
             "generator": Optimization(self.generator, config.generator, precision, capturable),
             "discriminator": Optimization(self.discriminator, config.discriminator, precision, capturable),
         }
@@ -66,11 +64,6 @@ class Trainer:
     def images_shown(self) -> int:
         """Real images shown to the critic so far."""
         return self.steps_done * self.config.critic_steps * self.config.batch
-
-    @property
-    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
-        """By network."""
-        return {name: each.adam for name, each in self._optimizations.items()}
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The networks by the names that they have in checkpoints and in the registry."""
@@ -84,7 +77,7 @@ class Trainer:
         """What the next step depends on besides tensors and ``steps_done``, by name."""
         scales = {
             f"{network}.{name}": value
-            for network, each in self._optimizations.items()
+            for network, each in self.optimizations.items()
             for name, value in each.state().items()
         }
         return {"lr_factor": self.lr_factor, **scales}
@@ -92,14 +85,14 @@ class Trainer:
     def load_scalars(self, scalars: Mapping[str, float]) -> None:
         """Go on from what ``scalars`` gave."""
         self.lr_factor = scalars["lr_factor"]
-        for network, each in self._optimizations.items():
+        for network, each in self.optimizations.items():
             prefix = f"{network}."
             each.load_state({k.removeprefix(prefix): v for k, v in scalars.items() if k.startswith(prefix)})
 
     def use_eager(self) -> None:
         """Compute eagerly, whatever was chosen."""
-        self._executor = Executor(self.objective, self._optimizations, self.ranks)
-        for optimization in self._optimizations.values():
+        self._executor = Executor(self.objective, self.optimizations, self.ranks)
+        for optimization in self.optimizations.values():
             optimization.clear()
 
     def prepare(self, note: Callable[[str], None]) -> None:
@@ -109,7 +102,7 @@ class Trainer:
             note: is told why, in a line.
         """
         name = self.config.executor
-        if name in ("auto", "eager"):
+        if name in (ExecutorName.AUTO, ExecutorName.EAGER):
             return
         reason = None
         if self.ranks.count > 1:  # a rank that fails alone would leave the others waiting in BatchNorm
@@ -123,15 +116,15 @@ class Trainer:
         else:
             self._executor = fast
 
-    def _tried(self, name: str) -> tuple[Executor, str | None]:
+    def _tried(self, name: ExecutorName) -> tuple[Executor, str | None]:
         """The executor (the present one where it cannot be had), and why it is not to be used."""
         fast = self._executor
         try:
-            fast = EXECUTORS[name](self.objective, self._optimizations, self.ranks)
+            fast = EXECUTORS[name](self.objective, self.optimizations, self.ranks)
             phases = [*(Phase("discriminator", due) for due in self._dues()), Phase("generator")]
             return fast, mismatch(fast, [(phase, self._draw(0)[0]) for phase in phases], self.ready)
         except Exception as error:  # a compiler can fail in any way; nothing has been trained yet
-            return fast, f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            return fast, described(error)
 
     def step(self) -> None:
         """``critic_steps`` updates of the critic, then one of the generator and of its average.
@@ -165,7 +158,7 @@ class Trainer:
             self.telemetry.watch(loss, self.steps_done)
             for name, value in logged.items():
                 self.telemetry.log(name, value)
-        weights = self._optimizations[phase.network].weights
+        weights = self.optimizations[phase.network].weights
         self.telemetry.gradients(phase.network, weights, self.steps_done)
 
     def _draw(self, number: int) -> list[Batch]:
@@ -175,12 +168,12 @@ class Trainer:
     def _set_rates(self) -> None:
         config = self.config
         factor = self.lr_factor * schedule.factor(config.schedule, self.steps_done, config.steps, config.warmup)
-        for optimization in self._optimizations.values():
+        for optimization in self.optimizations.values():
             optimization.set_rate(factor)
 
     def _thaw_critic(self, thawed: bool) -> None:
         """Frozen, the critic costs the generator's phase no weight gradients: 8 % of DCGAN's step."""
-        for weight in self._optimizations["discriminator"].weights:
+        for weight in self.optimizations["discriminator"].weights:
             weight.requires_grad_(thawed)
 
     def ready(self, phase: Phase) -> None:

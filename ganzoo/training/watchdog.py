@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ganzoo.latents import draw
-from ganzoo.training.networks import as_output
+from ganzoo.step import as_output
 from ganzoo.training.trainer import Trainer
 
 LOOK_EVERY = 64
@@ -47,11 +47,11 @@ def bad_number(trainer: Trainer, weights: bool) -> str | None:
     """What is not a finite number, in a line, or None; waits for the device.
 
     A gradient is not looked at by itself. One that is not finite has either changed the weights, or was passed over
-    by fp16's loss scaling, which is how that finds its scale. Nor is a large one, but its square in Adam's second
-    moment: where that has become infinite, a weight is never moved again.
+    by fp16's loss scaling, which is how that finds its scale. Nor is a large one, but its square in the
+    optimizer's second moment: where that has become infinite, a weight is never moved again.
 
     Args:
-        weights: look at weights, buffers and Adam's moments, too, and not at losses alone.
+        weights: look at weights, buffers and the optimizers' moments, too, and not at losses alone.
     """
     step = trainer.telemetry.bad_step()
     if step is not None:
@@ -59,9 +59,9 @@ def bad_number(trainer: Trainer, weights: bool) -> str | None:
     for name, module in trainer.modules().items() if weights else ():
         if not _finite(module.state_dict().values()):
             return f"after step {trainer.steps_done} the {name}'s weights are not finite numbers"
-    for name, optimizer in trainer.optimizers.items() if weights else ():
-        if not _finite(tensor for moments in optimizer.state.values() for tensor in moments.values()):
-            return f"after step {trainer.steps_done} Adam's moments of the {name} are not finite numbers"
+    for name, optimization in trainer.optimizations.items() if weights else ():
+        if not _finite(optimization.moments().values()):
+            return f"after step {trainer.steps_done} the moments of the {name}'s optimizer are not finite numbers"
     return None
 
 
@@ -146,30 +146,30 @@ class Look:
 
 
 class Collapse:
-    """Judges each report's ``spread`` and ``variety`` by those before it: a collapse is a fall.
+    """Compares each log line's ``spread`` and ``variety`` with those before it: a collapse is a fall.
 
-    It is a function of the reports alone, so a resumed run, which has kept them, comes to the same.
+    It is a function of the lines alone, so a resumed run, which has kept them, comes to the same.
 
     Args:
-        reports: those of the run so far, oldest first: ``step`` and figures.
+        lines: those of the run so far, oldest first: ``step`` and metrics.
     """
 
-    def __init__(self, reports: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, lines: Iterable[Mapping[str, Any]]) -> None:
         self._highest: dict[str, float] = {}
         self._low: dict[str, int] = {}
         self.since: int | None = None
-        """The step of the first report of a collapse that goes on, or None."""
-        for report in reports:
-            self.see(report["step"], report)
+        """The step of the first line of a collapse that goes on, or None."""
+        for line in lines:
+            self.see(line["step"], line)
 
-    def see(self, step: int, report: Mapping[str, float | None]) -> str | None:
-        """Take a report into account; returns what to say if a collapse begins or ends with it.
+    def see(self, step: int, metrics: Mapping[str, float | None]) -> str | None:
+        """Take a log line into account; returns what to say if a collapse begins or ends with it.
 
-        It begins with the second report in a row that is low, and ends with the first that is not.
+        It begins with the second line in a row that is low, and ends with the first that is not.
         """
         fallen: dict[str, str] = {}
         for name, (share, least) in FALLS.items():
-            value = report.get(name)
+            value = metrics.get(name)
             if value is None:
                 continue
             limit = share * max(min(self._highest.get(name, 0.0), 1.0), least)

@@ -17,10 +17,11 @@ import pytest
 from ganzoo import hookspecs, specs
 from ganzoo.cli import cli
 from ganzoo.config import CHANGEABLE, RunConfig
-from ganzoo.discovery import State
 from ganzoo.errors import ExitCode
+from ganzoo.pipeline.draft import INHERITED
+from ganzoo.records.run import Run
 from ganzoo.serving import app, pool, query, server
-from ganzoo.session import INHERITED
+from ganzoo.zoo.discovery import State
 from ganzoo_registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +92,7 @@ def test_every_field_of_every_spec_with_its_default(kind: type[Any]) -> None:
 
 def test_everything_that_a_step_has() -> None:
     named = section(page("plugins"), "Losses")
-    source = ast.parse((ROOT / "ganzoo" / "training" / "step.py").read_text("utf-8"))
+    source = ast.parse((ROOT / "ganzoo" / "step.py").read_text("utf-8"))
     (step,) = (node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Step")
     assigned = {node.attr for node in ast.walk(step) if isinstance(node, ast.Attribute) and _is_own(node)}
     public = {name for name in assigned if not name.startswith("_")} | {"log"}
@@ -101,6 +102,13 @@ def test_everything_that_a_step_has() -> None:
 
 def _is_own(node: ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+def test_what_may_be_read_of_a_run_is_there() -> None:
+    promised = re.findall(r"^\| `run\.(\w+)", section(page("plugins"), "Runs"), re.MULTILINE)
+    assert {"reports", "samples", "events", "all_evaluations"} <= set(promised)
+    run = Run(Path("runs/net/1"), RunConfig(model="m", architecture="a", loss="l"), {})
+    assert [name for name in promised if not hasattr(run, name)] == []
 
 
 def test_every_state_of_a_plugin() -> None:

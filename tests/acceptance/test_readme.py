@@ -25,6 +25,7 @@ PAGES = (
     "README.md",
     "docs/configuration.md",
     "docs/data.md",
+    "docs/engine.md",
     "docs/evaluation.md",
     "docs/plugins.md",
     "docs/registry.md",

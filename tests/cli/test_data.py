@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from ganzoo import api
-from ganzoo.cli import data, main
+from ganzoo.cli import main
 from ganzoo.data import ImageSet, load
+from ganzoo.data.statistics import channel_statistics
 from ganzoo.specs import Dataset, Reader
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
 
 TINY = {"steps": 3, "batch": 4, "device": "cpu", "precision": "fp32", "options": {"width": 2, "latent_dim": 3}}
 
@@ -76,7 +77,7 @@ def test_show_writes_nothing_unless_told(photos: Path, capsys: pytest.CaptureFix
 def test_statistics_take_little_memory() -> None:
     images = ImageSet(pixels=np.broadcast_to(np.arange(256, dtype=np.uint8), (64, 1, 1024, 256)))
     tracemalloc.start()
-    means, deviations = data._channel_statistics(images)
+    means, deviations = channel_statistics(images)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (means, deviations) == ([127.5], [73.9])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ganzoo import __version__
 from ganzoo.cli import main
+from ganzoo.version import __version__
 
 Doctor = Callable[..., dict[str, Any]]
 
@@ -82,14 +82,14 @@ def test_a_place_that_cannot_be_written(doctor: Doctor, tmp_path: Path, monkeypa
 def test_colliding_wheels(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     from ganzoo.runtime import providers
 
-    report = providers.Report(
+    report = providers.Survey(
         version="1.0",
         distributions={"onnxruntime": "1.0", "onnxruntime-gpu": "1.1"},
         advertised=(),
         faults={},
         collision="remove one",
     )
-    monkeypatch.setattr(providers, "report", lambda: report)
+    monkeypatch.setattr(providers, "survey", lambda: report)
     assert (
         "the ONNX Runtime wheels collide (onnxruntime 1.0 and onnxruntime-gpu 1.1): remove one" in doctor()["problems"]
     )

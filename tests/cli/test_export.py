@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ganzoo.cli import main
-from ganzoo.exporting.registered import ExportResult
+from ganzoo.exporting.versions import ExportResult
 from ganzoo_registry import Version
 
 VERSION = Version("net", 3, "sha256:" + "0" * 64, "2026-01-01T00:00:00.000000Z")

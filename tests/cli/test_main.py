@@ -9,10 +9,10 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
-from ganzoo import __version__
 from ganzoo.cli import COMMANDS, cli, main
 from ganzoo.cli.output import table
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError
+from ganzoo.version import __version__
 from ganzoo_registry import RegistryError
 
 SUBCOMMANDS = ["models show", *(f"registry {name}" for name in ("ls", "show", "alias", "log", "path", "rm"))]
@@ -81,7 +81,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "x", "--port", "70000"], None, "see: ganzoo serve --help"),
         (["export"], "missing argument 'REFERENCE'", "see: ganzoo export --help"),
         (["registry"], "missing command", "see: ganzoo registry --help"),
-        (["registry", "ls", "--sort"], "option '--sort' requires an argument", "see: ganzoo --help"),
+        (["registry", "ls", "--registry"], "option '--registry' requires an argument", "see: ganzoo --help"),
         (["registry", "alias", "a:1", "b", "--expect", "x"], None, "see: ganzoo registry alias --help"),
     ],
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo import __version__
 from ganzoo.cli import main
 from ganzoo.specs import Model
-from ganzoo.zoo import zoo
+from ganzoo.version import __version__
+from ganzoo.zoo.names import zoo
 
 BUILT_IN = {"conditional", "dcgan", "vanilla", "wgan-gp"}
 

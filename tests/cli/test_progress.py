@@ -9,7 +9,7 @@ import pytest
 from ganzoo.cli import progress
 from ganzoo.cli.progress import CLEAR_LINE, Progress
 from ganzoo.config import RunConfig
-from ganzoo.training.run import Run
+from ganzoo.records.run import Run
 
 
 class Terminal(io.StringIO):

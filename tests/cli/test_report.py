@@ -8,7 +8,7 @@ import pytest
 
 from ganzoo.cli import main
 from ganzoo.config import RunConfig
-from ganzoo.training.run import Run
+from ganzoo.records.run import Run
 
 FACTS = {"data": {"name": "digits", "count": 9, "digest": "sha256:0"}, "environment": {}, "parents": []}
 
@@ -17,7 +17,7 @@ FACTS = {"data": {"name": "digits", "count": 9, "digest": "sha256:0"}, "environm
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     run = Run.create(Path("runs"), RunConfig(model="vanilla", architecture="v", loss="hinge", name="net"), FACTS)
-    run.report(50, {"loss_d": 1.0, "images_per_second": 9.0})
+    run.log(50, {"loss_d": 1.0, "images_per_second": 9.0})
     return run
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.discovery import Manager, Plugin, State
 from ganzoo.specs import Spec
-from ganzoo.zoo import Zoo
+from ganzoo.zoo.discovery import Manager, Plugin, State
+from ganzoo.zoo.names import Zoo
 
 
 @pytest.fixture

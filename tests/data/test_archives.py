@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from ganzoo.data import EncodedImages
-from ganzoo.data import decode as decoding
+from ganzoo.data import EncodedImages, decode as decoding
 from ganzoo.data.decode import decode
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo_plugins.readers import stylegan, webdataset

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo_plugins.readers.arrays import AMBIGUOUS
-from ganzoo_plugins.readers.arrays import read as read_array
+from ganzoo_plugins.readers.arrays import AMBIGUOUS, read as read_array
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 6), dtype=np.uint8)
 GREY = PIXELS[:, 0]

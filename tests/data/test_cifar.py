@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo_plugins.readers.cifar import read

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data import EncodedImages
-from ganzoo.data import decode as decoding
+from ganzoo.data import EncodedImages, decode as decoding
 from ganzoo.data.decode import AHEAD, decode, decoded, is_image, read_file
 from ganzoo.errors import ExitCode, UsageError
 

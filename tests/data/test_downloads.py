@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from ganzoo.data import load
 from ganzoo.errors import GanzooError
 from ganzoo.specs import Dataset
-from ganzoo.validation import validate
-from ganzoo.zoo import Zoo
+from ganzoo.zoo.names import Zoo
+from ganzoo.zoo.validation import validate
 from ganzoo_plugins import downloads
 from ganzoo_plugins.downloads import files, reader
 

@@ -14,7 +14,7 @@ import pytest
 
 from ganzoo.data.fetch import fetch
 from ganzoo.errors import ExitCode, GanzooError
-from ganzoo.paths import cache_root
+from ganzoo.files import cache_root
 
 CONTENT = bytes(range(256)) * 1200
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

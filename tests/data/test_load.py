@@ -12,7 +12,7 @@ from ganzoo.data import ImageSet, load
 from ganzoo.data.resize import resized
 from ganzoo.errors import ExitCode, NotFoundError, PluginError, UsageError
 from ganzoo.specs import Dataset, ImageShape
-from ganzoo.zoo import Zoo, zoo
+from ganzoo.zoo.names import Zoo, zoo
 from ganzoo_plugins.digits import reader
 
 DIGITS_DIGEST = "sha256:f2cbaaff69769c589ea5694b192d807e545f0fb1920c299d673841275b42338b"

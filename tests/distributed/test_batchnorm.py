@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ganzoo.cli.failures import report
+from ganzoo.cli.failures import tell
 from ganzoo.errors import ExitCode, GanzooError, UsageError
-from ganzoo.training.batchnorm import GlobalBatchNorm, synchronise
+from ganzoo.training.layers.batchnorm import GlobalBatchNorm, synchronise
 from ganzoo.training.ranks import ALONE, Ranks, joined
 from ganzoo.training.torchrun import leave
 
@@ -250,4 +250,4 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
         leave(0)
     except GanzooError as error:
-        leave(report(error))
+        leave(tell(error))

@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from ganzoo import api
 from ganzoo.config import merge
 from ganzoo.errors import UsageError
-from ganzoo.recipe import resolve
-from ganzoo.session import Session
+from ganzoo.pipeline.draft import draft_new
+from ganzoo.pipeline.session import Session
 from ganzoo.specs import Architecture, Model
-from ganzoo.training.batchnorm import GlobalBatchNorm
+from ganzoo.training.layers.batchnorm import GlobalBatchNorm
 from ganzoo.training.ranks import ALONE, Ranks, joined
 from ganzoo.training.torchrun import leave
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 if TYPE_CHECKING:
     from tests.distributed.conftest import Launch
@@ -52,8 +53,9 @@ def make(home: Path, ranks: Ranks, model: str, **settings: Any) -> Trainer:
         "device": "cpu",
         "threads": 1,
     }
-    session = Session(api.open_registry(home / "registry"), home / "runs", ranks=ranks)
-    return session.plan(model, merge(small, settings)).trainer
+    store = api.open_registry(home / "registry")
+    draft = draft_new(store, model, merge(small, settings))
+    return Session(store, home / "runs", ranks=ranks).plan(draft).trainer
 
 
 def gradients(home: Path, ranks: Ranks, model: str) -> dict[str, Tensor]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganzoo import api
-from ganzoo.session import Session
+from ganzoo.config import ExecutorName
+from ganzoo.pipeline.draft import draft_new
+from ganzoo.pipeline.session import Session
 from ganzoo.training import trainer
 from ganzoo.training.batch import Batch
-from ganzoo.training.executors import Executor, Logged
+from ganzoo.training.executors.eager import Executor, Logged
 from ganzoo.training.objective import Phase
 from ganzoo.training.ranks import joined
 from ganzoo.training.torchrun import leave
@@ -39,11 +41,11 @@ def test_all_ranks_go_on(launch: "Launch") -> None:
 def main(home: str) -> None:
     """What each rank does."""
     torch.set_num_threads(1)
-    trainer.EXECUTORS = {"compile": Failing}
+    trainer.EXECUTORS = {ExecutorName.COMPILE: Failing}  # type: ignore[attr-defined]
     small = {"options": {"width": 8}, "batch": 8, "device": "cpu", "precision": "fp32", "executor": "compile"}
     with joined("cpu") as ranks:
-        session = Session(api.open_registry(Path(home) / "registry"), Path(home) / "runs", ranks=ranks)
-        made = session.plan("dcgan", small).trainer
+        store = api.open_registry(Path(home) / "registry")
+        made = Session(store, Path(home) / "runs", ranks=ranks).plan(draft_new(store, "dcgan", small)).trainer
         made.prepare(print)
         made.step()
         print(type(made._executor).__name__, made.steps_done)

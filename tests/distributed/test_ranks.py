@@ -16,8 +16,8 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 from torch.distributed.distributed_c10d import Store
 
-from ganzoo.cli.failures import report
-from ganzoo.config import AdamConfig
+from ganzoo.cli.failures import tell
+from ganzoo.config import AdamConfig, PrecisionName
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.training import ranks as module
 from ganzoo.training.optimization import Optimization
@@ -124,7 +124,7 @@ def check_missing_gradients(ranks: Ranks) -> None:
     """A weight that no rank has a gradient of stays where it is, as on one; one that some have is averaged."""
     network = torch.nn.ParameterList(torch.zeros(2) for _ in range(3))
     everybodys, the_lasts, nobodys = network
-    optimization = Optimization(network, AdamConfig(), Precision("fp32", torch.device("cpu")))
+    optimization = Optimization(network, AdamConfig(), Precision(PrecisionName.FP32, torch.device("cpu")))
     for weight in network:
         weight.grad = torch.ones(2)
     optimization.average(ranks, 1)
@@ -352,4 +352,4 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
         leave(0)
     except GanzooError as error:
-        leave(report(error))
+        leave(tell(error))

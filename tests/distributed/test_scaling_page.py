@@ -9,7 +9,6 @@ import pytest
 from torch import nn
 
 from ganzoo import api
-from ganzoo.session import Session
 from ganzoo.training.trainer import Trainer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text("utf-8")
@@ -32,9 +31,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trainer]:
     home = tmp_path_factory.mktemp("home")
     pixels = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), np.uint8)
     np.savez(home / "data.npz", images=pixels, labels=np.arange(40) % 10)
-    session = Session(api.open_registry(home / "registry"), home / "runs")
     shared = {"data": str(home / "data.npz"), "size": 64, "batch": 2, "device": "cpu", "precision": "fp32"}
-    return lambda model: session.plan(model, shared).trainer
+    return lambda model: api.plan(model, settings=shared, registry=home / "registry").trainer
 
 
 def passes(trainer: Trainer) -> list[tuple[int, bool]]:

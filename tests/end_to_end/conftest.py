@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.plan import TrainResult
+from ganzoo.records.result import TrainResult
 from ganzoo.specs import Architecture, Model
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
 
 STEPS = 30
 

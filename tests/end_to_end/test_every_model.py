@@ -110,7 +110,7 @@ def test_labels_where_the_model_takes_them(trained: "Trained", generator: ImageG
     assert np.array_equal(images, generator.sample(8, seed=7, label=3))
     assert not np.array_equal(images, generator.sample(8, seed=7, label="4"))
     served = client.get("/v1/models/model/sample?n=8&seed=7&label=3&format=npy")
-    assert served.content == encode_npy(images)
+    assert served.content == encode_npy(images.transpose(0, 3, 1, 2))
 
 
 def test_the_server_sends_the_bytes_of_the_command_line(

@@ -11,19 +11,18 @@ import pytest
 from scipy import stats
 
 from ganzoo.data import ImageSet, Split, load
-from ganzoo.discovery import Manager, Plugin, State
 from ganzoo.errors import ExitCode, IntegrityError, PluginError, UsageError
-from ganzoo.evaluation import evaluate, evidence
-from ganzoo.evaluation import judgement as judging
+from ganzoo.evaluation import criteria as judging, evaluate, evidence
+from ganzoo.evaluation.criteria import Criteria, prepare
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_generator, of_images
-from ganzoo.evaluation.judgement import Judgement, prepare
-from ganzoo.evaluation.record import Evaluation
+from ganzoo.records.evaluation import Evaluation
 from ganzoo.specs import Metric, Spec
-from ganzoo.zoo import Zoo, zoo
+from ganzoo.zoo.discovery import Manager, Plugin, State
+from ganzoo.zoo.names import Zoo, zoo
 
 
-def digits(**chosen: Any) -> Judgement:
+def digits(**chosen: Any) -> Criteria:
     return prepare("digits", load("digits", zoo()), zoo(), **chosen)
 
 
@@ -33,7 +32,7 @@ def of(images: ImageSet) -> Source:
 
 
 @pytest.fixture(scope="module")
-def judgement() -> Judgement:
+def judgement() -> Criteria:
     return digits()
 
 
@@ -42,35 +41,35 @@ def parts() -> Split:
     return load("digits", zoo())
 
 
-def test_real_images_are_as_good_as_real_images(judgement: Judgement, parts: Split) -> None:
+def test_real_images_are_as_good_as_real_images(judgement: Criteria, parts: Split) -> None:
     assert parts.held_out
-    found = Evaluator(replace(judgement, n=len(parts.held_out))).judge(of(parts.held_out))
+    found = Evaluator(replace(judgement, n=len(parts.held_out))).figures(of(parts.held_out))
     assert found["fd"] == pytest.approx(0, abs=1e-9)
     assert found["precision"] == found["recall"] == found["coverage"] == 1
     assert found["copying"] == pytest.approx(0.5)
 
 
-def test_a_copy_of_the_training_images_is_seen(judgement: Judgement, parts: Split) -> None:
-    found = Evaluator(judgement).judge(of(parts.training))
+def test_a_copy_of_the_training_images_is_seen(judgement: Criteria, parts: Split) -> None:
+    found = Evaluator(judgement).figures(of(parts.training))
     assert found["copying"] > 0.99
     assert found["mifid"] > 1e6
     assert found["fd"] < 20
 
 
-def test_a_collapse_to_one_class_is_seen(judgement: Judgement, parts: Split) -> None:
+def test_a_collapse_to_one_class_is_seen(judgement: Criteria, parts: Split) -> None:
     ones = parts.training.take(np.flatnonzero(parts.training.labels == 1))
-    found = Evaluator(replace(judgement, n=len(ones))).judge(of(ones))
+    found = Evaluator(replace(judgement, n=len(ones))).figures(of(ones))
     assert found["precision"] > 0.8
     assert found["recall"] < 0.2
     assert found["coverage"] < 0.2
     assert found["class_entropy"] < 0.3
 
 
-def test_the_floor_is_what_the_training_images_score_at_the_same_n(judgement: Judgement, parts: Split) -> None:
+def test_the_floor_is_what_the_training_images_score_at_the_same_n(judgement: Criteria, parts: Split) -> None:
     few = replace(judgement, n=100)
     evaluation = Evaluator(few).evaluate({0: of(parts.training)})
     assert evaluation.floor_n == 100
-    assert evaluation.floor["fd"] == Evaluator(few).judge(of_images(parts.training))["fd"]
+    assert evaluation.floor["fd"] == Evaluator(few).figures(of_images(parts.training))["fd"]
     assert evaluation.floor["accuracy"] > 0.95
     assert {"mifid", "copying"}.isdisjoint(evaluation.floor)
 
@@ -85,13 +84,13 @@ def test_against_training(parts: Split) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_figures_do_not_depend_on_threads(judgement: Judgement, parts: Split, workers: int) -> None:
+def test_figures_do_not_depend_on_threads(judgement: Criteria, parts: Split, workers: int) -> None:
     n = 2 * CHUNK + 7
-    found = Evaluator(replace(judgement, n=n), workers=workers).judge(of(parts.training))
-    assert found == Evaluator(replace(judgement, n=n), workers=2).judge(of(parts.training))
+    found = Evaluator(replace(judgement, n=n), workers=workers).figures(of(parts.training))
+    assert found == Evaluator(replace(judgement, n=n), workers=2).figures(of(parts.training))
 
 
-def test_memory_does_not_grow_with_n(judgement: Judgement, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_n(judgement: Criteria, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "KEPT", 300)
     asked: list[int] = []
 
@@ -118,7 +117,7 @@ def test_a_part_of_a_set_is_a_fair_one(parts: Split) -> None:
     assert np.array_equal(again, source(0, 200)[0])
 
 
-def test_intervals_are_students(judgement: Judgement, parts: Split) -> None:
+def test_intervals_are_students(judgement: Criteria, parts: Split) -> None:
     few = replace(judgement, n=60)
     starts = {seed: 60 * seed for seed in range(4)}
     sources = {seed: of(parts.training.take(slice(start, start + 60))) for seed, start in starts.items()}
@@ -130,7 +129,7 @@ def test_intervals_are_students(judgement: Judgement, parts: Split) -> None:
     assert (one.mean, one.low, one.high) == (figure.values[0], None, None)
 
 
-def test_the_key_is_of_everything_that_moves_figures(judgement: Judgement, parts: Split) -> None:
+def test_the_key_is_of_everything_that_moves_figures(judgement: Criteria, parts: Split) -> None:
     base = Evaluator(judgement).protocol(range(5))
     assert base.key == Evaluator(judgement).protocol(range(5)).key
     assert parts.held_out
@@ -152,7 +151,7 @@ def test_the_key_is_of_everything_that_moves_figures(judgement: Judgement, parts
 
 def test_known_modes_need_no_extractor() -> None:
     data = load("dots", zoo())
-    found = Evaluator(replace(prepare("dots", data, zoo()), n=2000)).judge(of_images(data.training))
+    found = Evaluator(replace(prepare("dots", data, zoo()), n=2000)).figures(of_images(data.training))
     assert found.keys() == {"modes", "good", "reverse_kl"}
     assert found["modes"] == 25
     assert found["good"] > 0.99
@@ -161,7 +160,7 @@ def test_known_modes_need_no_extractor() -> None:
 # The record
 
 
-def test_an_evaluation_is_read_back(judgement: Judgement, parts: Split) -> None:
+def test_an_evaluation_is_read_back(judgement: Criteria, parts: Split) -> None:
     evaluation = Evaluator(replace(judgement, n=50)).evaluate({0: of(parts.training), 7: of(parts.training)}, ["a"])
     assert Evaluation.from_json(json.dumps(evaluation.to_dict()).encode(), "x") == evaluation
 
@@ -190,7 +189,7 @@ def test_images_without_an_extractor(tmp_path: Path) -> None:
     assert "--features FILE.onnx" in (caught.value.hint or "")
     assert "--set features=FILE.onnx" in (caught.value.hint or "")
     assert prepare(source, data, zoo(), features="digits").extractor
-    with pytest.raises(UsageError, match="has no held-out images to judge by") as caught:
+    with pytest.raises(UsageError, match="has no held-out images to evaluate by") as caught:
         prepare(source, load(source, zoo()), zoo(), features="digits")
     assert "--against training" in (caught.value.hint or "")
 
@@ -216,12 +215,12 @@ def test_one_sample() -> None:
     ],
 )
 def test_a_metric_that_breaks_its_contract(
-    judgement: Judgement, monkeypatch: pytest.MonkeyPatch, found: Any, error: str
+    judgement: Criteria, monkeypatch: pytest.MonkeyPatch, found: Any, error: str
 ) -> None:
     odd = Metric(name="odd", target="x:y", figures={"odd": "lower"})
     monkeypatch.setattr(evaluate, "load_target", lambda target: lambda evidence: found())
     with pytest.raises(PluginError, match=error):
-        Evaluator(replace(judgement, metrics={"acme/odd": odd})).judge(of_images(judgement.data.training))
+        Evaluator(replace(judgement, metrics={"acme/odd": odd})).figures(of_images(judgement.data.training))
 
 
 def test_two_metrics_with_one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,10 +234,10 @@ def acme(*specs: Spec) -> Plugin:
     return Plugin(**here, state=State.ACTIVE, specs=specs)
 
 
-def test_classes_of_other_names_have_no_accuracy(judgement: Judgement, parts: Split) -> None:
+def test_classes_of_other_names_have_no_accuracy(judgement: Criteria, parts: Split) -> None:
     generator = SimpleNamespace(
-        card=SimpleNamespace(latent_dim=2, class_names=tuple("0123456789")),
-        run=lambda z, labels: np.zeros((len(z), 1, 8, 8), np.float32),
+        card=SimpleNamespace(class_names=tuple("0123456789")),
+        pixels=lambda n, seed, start: (np.zeros((n, 1, 8, 8), np.uint8), np.zeros(n, np.int64)),
     )
     names = parts.training.class_names
     assert of_generator(generator, 0, names)(0, 5)[1] is not None  # type: ignore[arg-type]
@@ -246,7 +245,7 @@ def test_classes_of_other_names_have_no_accuracy(judgement: Judgement, parts: Sp
 
 
 def test_only_as_many_training_images_are_looked_at_as_count(
-    judgement: Judgement, monkeypatch: pytest.MonkeyPatch
+    judgement: Criteria, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluate, "KEPT", 100)
     evaluator = Evaluator(replace(judgement, n=50))

@@ -18,14 +18,13 @@ from onnx import TensorProto
 from PIL import Image
 from torch import Tensor, nn
 
-from ganzoo.discovery import Manager, Plugin, State
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
-from ganzoo.evaluation.extractor import BATCH, FeatureExtractor, open_extractor
+from ganzoo.evaluation.features import BATCH, FeatureExtractor, open_extractor
 from ganzoo.exporting.extractor import write_extractor
 from ganzoo.specs import Extractor, ImageShape
-from ganzoo.zoo import Zoo, zoo
-from ganzoo_plugins.digits import make_extractor as script
-from ganzoo_plugins.digits import reader
+from ganzoo.zoo.discovery import Manager, Plugin, State
+from ganzoo.zoo.names import Zoo, zoo
+from ganzoo_plugins.digits import make_extractor as script, reader
 
 Pixels = NDArray[np.uint8]
 Make = Callable[..., bytes]

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.evaluation import counting, figures
-from ganzoo.evaluation.extractor import open_extractor
-from ganzoo.zoo import zoo
+from ganzoo.evaluation.features import open_extractor
+from ganzoo.zoo.names import zoo
 from ganzoo_plugins.digits import reader
 
 Features = NDArray[np.float64]

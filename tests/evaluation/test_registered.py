@@ -14,9 +14,10 @@ import ganzoo
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.evaluation import record, registered
+from ganzoo.evaluation import candidates
 from ganzoo.evaluation.evaluate import Evaluator
-from ganzoo.evaluation.record import Evaluation, attached, keys
+from ganzoo.records import evaluation
+from ganzoo.records.evaluation import Evaluation, attached, keys
 from ganzoo_registry import Registry
 
 TINY: dict[str, Any] = {"steps": 2, "batch": 8, "options": {"width": 2, "latent_dim": 3}, "device": "cpu"}
@@ -75,8 +76,8 @@ def test_the_newest_version_is_judged_and_the_figures_stay_with_it(store: Regist
 def test_what_is_attached_is_not_computed_again(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     before = ganzoo.evaluate(["vanilla:1"], **QUICK)
     judged: list[Any] = []
-    judge = Evaluator.judge
-    monkeypatch.setattr(Evaluator, "judge", lambda self, source: judged.append(source) or judge(self, source))  # type: ignore[func-returns-value]
+    judge = Evaluator.figures
+    monkeypatch.setattr(Evaluator, "figures", lambda self, source: judged.append(source) or judge(self, source))  # type: ignore[func-returns-value]
     assert ganzoo.evaluate(["vanilla:1"], **QUICK) == before
     assert judged == []
     assert ganzoo.evaluate(["vanilla:1"], force=True, **QUICK) == before
@@ -322,7 +323,7 @@ def test_a_metric_that_was_installed_since_is_computed(store: Registry, monkeypa
     assert old
     fewer = {name: value for name, value in old.figures.items() if name != "kid"}
     stored = replace(old, figures=fewer, metrics=tuple(name for name in old.metrics if "kernel" not in name))
-    record.attach(store, store.resolve("vanilla:1"), stored, force=True)
+    evaluation.attach(store, store.resolve("vanilla:1"), stored, force=True)
     assert ganzoo.evaluate(["vanilla:1"], **QUICK)["vanilla:1"] == old
     assert attached(store, store.resolve("vanilla:1"), key) == old
 
@@ -331,8 +332,8 @@ def test_what_another_process_found_first_counts(store: Registry, monkeypatch: p
     first = ganzoo.evaluate(["vanilla:1"], **QUICK)["vanilla:1"]
     version = store.resolve("vanilla:1")
     other = replace(first, floor_n=7)
-    assert registered._attach(store, version, other, force=False) == first
-    assert registered._attach(store, version, other, force=True) == other
+    assert candidates._attach(store, version, other, force=False) == first
+    assert candidates._attach(store, version, other, force=True) == other
 
 
 def test_a_figure_without_a_better_side_sorts_nothing(store: Registry, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,7 +343,7 @@ def test_a_figure_without_a_better_side_sorts_nothing(store: Registry, capsys: p
 
 def test_nothing_to_judge() -> None:
     for references, seeds in (([], 5), (["vanilla"], 0)):
-        with pytest.raises(UsageError, match="nothing to judge"):
+        with pytest.raises(UsageError, match="nothing to evaluate"):
             api.evaluate(references, seeds=seeds)
 
 

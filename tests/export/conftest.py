@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganzoo import api
 from ganzoo.exporting.convert import reference, to_onnx
-from ganzoo.plan import TrainResult
+from ganzoo.records.result import TrainResult
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo_registry import Registry
 

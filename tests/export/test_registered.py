@@ -11,12 +11,12 @@ import torch
 
 from ganzoo import api
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError
-from ganzoo.exporting import registered
+from ganzoo.exporting import versions
 from ganzoo.latents import draw
-from ganzoo.plan import TrainResult
+from ganzoo.records.result import TrainResult
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
 from ganzoo_registry import Conflict, Corrupt, Registry
 
 Trained = tuple[Path, TrainResult]
@@ -39,7 +39,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise AssertionError("converted again")
 
-    monkeypatch.setattr(registered, "export", refuse)
+    monkeypatch.setattr(versions, "export", refuse)
 
 
 def test_training_attaches_what_it_writes_and_the_report_has_every_gate(trained: Trained) -> None:
@@ -65,7 +65,7 @@ def test_the_card_says_what_a_server_must_know(trained: Trained) -> None:
 
 def test_the_file_samples_what_torch_makes_of_the_averaged_weights(trained: Trained) -> None:
     root, result = trained
-    generator, card = registered.rebuild(Registry(root), result.version)
+    generator, card = versions.rebuild(Registry(root), result.version)
     z, labels = draw(7, 0, 5, 6, 10)
     with torch.no_grad():
         wanted = generator(torch.from_numpy(z), torch.from_numpy(labels)).numpy()
@@ -110,7 +110,7 @@ def test_a_failed_gate_writes_and_attaches_nothing(
     def refuse(*arguments: Any) -> None:
         raise GanzooError("conditional was not exported: gate parity: differs from torch by up to 1")
 
-    monkeypatch.setattr(registered, "export", refuse)
+    monkeypatch.setattr(versions, "export", refuse)
     with pytest.raises(GanzooError, match="gate parity"):
         api.export(NAME, output=tmp_path / "out" / "no.onnx", registry=store.root, force=True)
     assert attached(store) == before

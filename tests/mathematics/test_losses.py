@@ -5,14 +5,13 @@ from math import log
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from ganzoo.specs import Loss
-from ganzoo.training.phases import GANLoss
-from ganzoo.training.step import Step
-from ganzoo.zoo import load_target, zoo
+from ganzoo.step import Step
+from ganzoo.training.objective import GANLoss
+from ganzoo.zoo.names import load_target, zoo
 
 StepOfLogits = Callable[[Tensor, Tensor], Step]
 

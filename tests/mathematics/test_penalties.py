@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch.nn import functional as F
 
 from ganzoo.specs import Loss, Penalty
-from ganzoo.training.phases import critic_loss, due_penalties, generator_loss, squared_gradient_norm
-from ganzoo.training.step import Step
-from ganzoo.zoo import load_target, zoo
+from ganzoo.step import Step
+from ganzoo.training.objective import critic_loss, due_penalties, generator_loss, squared_gradient_norm
+from ganzoo.zoo.names import load_target, zoo
 
 if TYPE_CHECKING:
     from tests.mathematics.conftest import Critic, HandMade

@@ -1,8 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ganzoo_registry import InvalidName, Reference
 from ganzoo_registry.refs import check_alias, check_name

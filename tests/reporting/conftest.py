@@ -9,8 +9,7 @@ import pytest
 
 from ganzoo.config import RunConfig
 from ganzoo.images import encode_png
-from ganzoo.lineage import shown_config
-from ganzoo.training.run import Run
+from ganzoo.records.run import Run
 from ganzoo_registry import Registry, Version
 
 FACTS = {
@@ -29,7 +28,7 @@ FACTS = {
 
 
 def png(shade: int, size: int = 16) -> bytes:
-    return encode_png(np.full((size, size, 1), shade, np.uint8))
+    return encode_png(np.full((1, size, size), shade, np.uint8))
 
 
 MakeRun = Callable[..., Run]
@@ -54,7 +53,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         ]
         for entry in made if reports is None else reports:
             values = dict(entry)
-            run.report(values.pop("step"), values)
+            run.log(values.pop("step"), values)
         for step in samples:
             run.sample_path(step).write_bytes(png(step % 256))
         return run
@@ -73,7 +72,7 @@ def make_version(store: Registry) -> Callable[[Run], Version]:
 
     def make(run: Run) -> Version:
         lineage = {
-            "config": shown_config(run),
+            "config": run.shown_config(),
             "data": run.facts["data"],
             "environment": run.facts["environment"],
             "extra": {"ganzoo-notes/notes": {"mood": "good"}},

@@ -5,8 +5,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ganzoo.reporting.curves import CHARACTER, MAX_POINTS, WIDTH, Curve, Point, chart, curve, thin
 

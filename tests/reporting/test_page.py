@@ -6,10 +6,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from ganzoo.evaluation.record import Evaluation, Figure, Protocol
+from ganzoo.records.evaluation import Evaluation, Figure, Protocol
 from ganzoo.reporting.page import page
 from ganzoo.reporting.subject import Subject, of_run
 

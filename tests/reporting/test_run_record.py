@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from ganzoo.errors import ExitCode, IntegrityError
-from ganzoo.training.run import Outcome, Run
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.run import Run
 
 
 def test_an_outcome_is_read_back_until_the_run_goes_on(make_run: Callable[..., Run]) -> None:
@@ -51,7 +52,7 @@ def test_a_run_is_in_use_while_it_is_locked(make_run: Callable[..., Run]) -> Non
 
 def test_lines_that_a_crash_cut_short_do_not_count(make_run: Callable[..., Run]) -> None:
     run = make_run()
-    with run.report_log.open("a") as file:
+    with run.metrics_log.open("a") as file:
         file.write('{"step": 40, "lo')
     assert [entry["step"] for entry in run.reports()] == [10, 20, 30]
     assert run.all_evaluations() == []

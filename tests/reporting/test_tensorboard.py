@@ -13,8 +13,8 @@ from PIL import Image
 
 import ganzoo_plugins.tensorboard as observer
 from ganzoo import api
-from ganzoo.training.run import Run
-from ganzoo.zoo import zoo
+from ganzoo.records.run import Run
+from ganzoo.zoo.names import zoo
 
 MakeRun = Callable[..., Run]
 
@@ -101,7 +101,7 @@ def test_a_run_that_went_back_shows_every_step_once(make_run: MakeRun) -> None:
 def test_without_being_asked_nothing_is_written_or_imported(make_run: MakeRun) -> None:
     run = make_run()
     code = (
-        "import sys\nfrom pathlib import Path\nfrom ganzoo.training.run import Run\nfrom ganzoo.zoo import zoo\n"
+        "import sys\nfrom pathlib import Path\nfrom ganzoo.records.run import Run\nfrom ganzoo.zoo.names import zoo\n"
         f"run = Run.find({str(run.directory)!r}, Path())\n"
         "def tell(hook, **arguments):\n    zoo().manager.notify(hook, sys.exit, run=run, **arguments)\n"
         "tell('ganzoo_run_started')\ntell('ganzoo_report', step=1, metrics={'loss_d': 1.0})\n"

@@ -9,10 +9,11 @@ from PIL import Image
 
 from ganzoo import api, reporting
 from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.run import Run
 from ganzoo.reporting.animation import MAX_FRAMES, MAX_SIDE
 from ganzoo.reporting.curves import MAX_POINTS
 from ganzoo.reporting.subject import find, of_run, of_version
-from ganzoo.training.run import Outcome, Run
 from ganzoo_registry import Registry, Version
 
 MakeRun = Callable[..., Run]

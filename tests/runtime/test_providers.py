@@ -11,9 +11,9 @@ import pytest
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, MissingPackageError
 from ganzoo.runtime import providers
 from ganzoo.runtime.generator import ImageGenerator
-from ganzoo.runtime.providers import CPU, CUDA, report
+from ganzoo.runtime.providers import CPU, CUDA, survey
 
-CUDA_FAULT = report().faults[CUDA]
+CUDA_FAULT = survey().faults[CUDA]
 
 
 def test_the_probe_is_a_model() -> None:
@@ -23,7 +23,7 @@ def test_the_probe_is_a_model() -> None:
 
 
 def test_report_says_what_works(capfd: pytest.CaptureFixture[str]) -> None:
-    found = report()
+    found = survey()
     assert found.version == onnxruntime.__version__
     assert found.faults[CPU] is None
     assert CPU in found.advertised
@@ -34,7 +34,7 @@ def test_report_says_what_works(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_report_notices_two_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: "1.31.1")
-    found = report()
+    found = survey()
     assert found.distributions == {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"}
     assert found.collision is not None
     assert found.collision.startswith("pip uninstall -y onnxruntime onnxruntime-gpu")
@@ -48,7 +48,7 @@ def test_half_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == "the installed ONNX Runtime is incomplete"
     assert (caught.value.hint or "").startswith("pip uninstall -y onnxruntime onnxruntime-gpu")
     assert caught.value.exit_code == ExitCode.MISSING_PACKAGE
-    found = report()
+    found = survey()
     assert found.version is None
     assert found.faults[CPU] == "the installed ONNX Runtime is incomplete"
     assert found.collision == caught.value.hint

@@ -11,12 +11,11 @@ import torch
 from ganzoo import api
 from ganzoo.config import merge
 from ganzoo.data import load as load_data
-from ganzoo.plan import TrainResult
-from ganzoo.recipe import resolve
-from ganzoo.session import Session
+from ganzoo.records.result import TrainResult
 from ganzoo.specs import Model
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 MODELS = [zoo().shortest(spec) for spec in zoo().all(Model)]
 
@@ -44,12 +43,11 @@ def small(model: str, settings: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_trainer(tmp_path: Path, own_registry: Path) -> Callable[..., Trainer]:
+def make_trainer(own_registry: Path) -> Callable[..., Trainer]:
     """A trainer that is ready for its first step, in fp32 unless told otherwise: ``make_trainer(model, batch=4)``."""
 
     def make(model: str, **settings: Any) -> Trainer:
-        session = Session(api.open_registry(own_registry), tmp_path / "runs")
-        return session.plan(model, small(model, {"precision": "fp32", **settings})).trainer
+        return api.plan(model, settings=small(model, {"precision": "fp32", **settings}), registry=own_registry).trainer
 
     return make
 
@@ -82,9 +80,8 @@ def weights() -> Callable[[Trainer], dict[str, torch.Tensor]]:
             for name, module in trainer.modules().items()
             for key, value in module.state_dict().items()
         }
-        for name, optimizer in trainer.optimizers.items():
-            for index, values in optimizer.state_dict()["state"].items():
-                state |= {f"adam.{name}.{index}.{key}": value.clone() for key, value in values.items()}
+        for name, each in trainer.optimizations.items():
+            state |= {f"{each.rule}.{name}.{key}": value.clone() for key, value in each.moments().items()}
         return state
 
     return copy

@@ -11,15 +11,15 @@ import torch
 
 from ganzoo.data import load as load_data
 from ganzoo.errors import ExitCode, PluginError, UsageError
-from ganzoo.plan import TrainResult
-from ganzoo.recipe import resolve
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
 from ganzoo.specs import Augmentation, ImageShape, Loss
+from ganzoo.step import Step
 from ganzoo.training import setup
-from ganzoo.training.phases import GANLoss
-from ganzoo.training.run import Run
-from ganzoo.training.step import Step
+from ganzoo.training.objective import GANLoss
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -318,7 +318,7 @@ def test_one_that_breaks_its_contract(
     module.Mine = target  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     images = load_data("digits", zoo()).training
-    recipe = setup.settle(resolve(zoo(), "vanilla", {"device": "cpu"}, native=images.shape))
+    recipe = setup.settle(resolve(zoo(), "vanilla", {"device": "cpu"}, native=lambda _: images.pixels.shape[2:]))
     spec = Augmentation(name="mine", target="somebodys_augmentation:Mine", options=NoOptions)
     with pytest.raises(PluginError) as caught:
         setup.assemble(replace(recipe, augmentation=spec, augment_options=NoOptions()), images)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from safetensors import safe_open
 
 from ganzoo.errors import ExitCode, IntegrityError
+from ganzoo.networks.weights import load_network, network_bytes
 from ganzoo.training import checkpoint
 from ganzoo.training.precision import running_on
 from ganzoo.training.trainer import Trainer
@@ -102,7 +102,7 @@ def test_adams_state_has_its_parameters_memory_format(trained: tuple[Trainer, Pa
     kernels = [p for p in restored.discriminator.parameters() if p.ndim == 4 and not p.is_contiguous()]
     assert kernels
     for kernel in kernels:
-        state = restored.optimizers["discriminator"].state[kernel]
+        state = restored.optimizations["discriminator"]._adam.state[kernel]
         assert kernel.is_contiguous(memory_format=torch.channels_last)
         assert state["exp_avg"].stride() == state["exp_avg_sq"].stride() == kernel.stride()
 
@@ -198,14 +198,14 @@ def test_any_flipped_bit_is_refused(trained: tuple[Trainer, Path]) -> None:
 def test_a_network_by_itself(make_trainer: MakeTrainer) -> None:
     """What the registry holds: the weights of one network, and refused by any other."""
     one, other = make_trainer("dcgan", seed=1), make_trainer("dcgan", seed=2)
-    data = checkpoint.network_bytes(one.generator)
-    checkpoint.load_network(other.generator, data, "dcgan:1")
+    data = network_bytes(one.generator)
+    load_network(other.generator, data, "dcgan:1")
     for key, value in one.generator.state_dict().items():
         assert torch.equal(other.generator.state_dict()[key], value)
     with pytest.raises(IntegrityError, match="dcgan:1: is another model's: "):
-        checkpoint.load_network(other.discriminator, data, "dcgan:1")
+        load_network(other.discriminator, data, "dcgan:1")
     with pytest.raises(IntegrityError, match="dcgan:1: not a safetensors file"):
-        checkpoint.load_network(other.generator, data[:100], "dcgan:1")
+        load_network(other.generator, data[:100], "dcgan:1")
 
 
 def test_going_back_moves_no_tensor(make_trainer: MakeTrainer, weights: Weights, same: Same) -> None:
@@ -214,9 +214,7 @@ def test_going_back_moves_no_tensor(make_trainer: MakeTrainer, weights: Weights,
     beginning = checkpoint.take(trainer)
     trainer.step()
     after_one = checkpoint.take(trainer), weights(trainer)
-    moments = [
-        value for each in trainer.optimizers.values() for state in each.state.values() for value in state.values()
-    ]
+    moments = [value for each in trainer.optimizations.values() for value in each.moments().values()]
     places = [tensor.data_ptr() for tensor in [*trainer.generator.parameters(), *moments]]
     trainer.step()
     checkpoint.put_back(trainer, after_one[0], "memory")
@@ -237,7 +235,7 @@ def test_scalars_travel_in_the_header(make_trainer: MakeTrainer, tmp_path: Path)
     checkpoint.read(restored, tmp_path / "file")
     assert restored.lr_factor == 0.5
     restored.step()
-    assert {group["lr"] for each in restored.optimizers.values() for group in each.param_groups} == {1e-4}
+    assert {group["lr"] for each in restored.optimizations.values() for group in each._adam.param_groups} == {1e-4}
 
 
 def test_a_snapshot_is_of_its_moment(make_trainer: MakeTrainer) -> None:

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from ganzoo import api
-from ganzoo.plan import TrainResult
-from ganzoo.training.cudagraph import CudaGraph
+from ganzoo.records.result import TrainResult
+from ganzoo.training.executors.cudagraph import CudaGraph
+from ganzoo.training.executors.selftest import gradient
+from ganzoo.training.executors.unmoved import unmoved
 from ganzoo.training.feed import Resident
 from ganzoo.training.objective import Phase
 from ganzoo.training.precision import running_on
-from ganzoo.training.selftest import gradient, unmoved
 from ganzoo.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]

@@ -14,9 +14,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from ganzoo.training import cudagraph, setup
-from ganzoo.training.cudagraph import CudaGraph
-from ganzoo.training.executors import Executor
+from ganzoo.training import setup
+from ganzoo.training.executors import cudagraph
+from ganzoo.training.executors.cudagraph import CudaGraph
+from ganzoo.training.executors.eager import Executor
 from ganzoo.training.objective import Phase
 from ganzoo.training.trainer import Trainer
 
@@ -207,7 +208,7 @@ def test_the_critic_is_frozen_in_the_generators_graph(make_trainer: MakeTrainer)
     for network in ("discriminator", "generator"):
         trainer = make_trainer("dcgan")
         trainer.ready(Phase(network))
-        executor = CudaGraph(trainer.objective, trainer._optimizations, trainer.ranks)
+        executor = CudaGraph(trainer.objective, trainer.optimizations, trainer.ranks)
         executor.generate(trainer.batches.draw(0, 0), graph=True)
     first, second = (len(CAPTURED[place].operations) for place in (1, 3))
     assert first == second

@@ -12,8 +12,8 @@ from safetensors import safe_open
 
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, GanzooError
-from ganzoo.training.run import Run
-from ganzoo.training.step import Step
+from ganzoo.records.run import Run
+from ganzoo.step import Step
 from ganzoo.training.trainer import Trainer
 from ganzoo_plugins.losses.losses import NonSaturating
 from ganzoo_registry import Registry
@@ -59,7 +59,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
             if fault := faults.next("weights"):
                 fault[1](trainer)
             take_step(trainer)
-            faults.rates[faults.now] = trainer.optimizers["generator"].param_groups[0]["lr"]
+            faults.rates[faults.now] = trainer.optimizations["generator"]._adam.param_groups[0]["lr"]
 
         def broken(role: str) -> Callable[[NonSaturating, Step], torch.Tensor]:
             sound = getattr(NonSaturating, role)

@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 import torch
 
+from ganzoo.config import ExecutorName
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.training import cudagraph, selftest, trainer
+from ganzoo.training import trainer
 from ganzoo.training.batch import Batch
-from ganzoo.training.executors import Compiled, Executor, Logged, choose_executor
+from ganzoo.training.executors import selftest
+from ganzoo.training.executors.choice import choose_executor
+from ganzoo.training.executors.compiled import Compiled
+from ganzoo.training.executors.eager import Executor, Logged
+from ganzoo.training.executors.selftest import gradient, mismatch, relative
+from ganzoo.training.executors.unmoved import unmoved
 from ganzoo.training.objective import Network, Objective, Phase
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
-from ganzoo.training.selftest import gradient, mismatch, relative, unmoved
 from ganzoo.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]
@@ -191,7 +196,7 @@ def test_eager_passes_its_own_self_test(model: str, make_trainer: MakeTrainer) -
     batch = made.batches.draw(0, 0)
     phases = [(Phase("discriminator", made._dues()[0]), batch), (Phase("generator"), batch)]
     assert mismatch(made._executor, phases, made.ready) is None
-    assert selftest.SLACK == 2
+    assert selftest.MAX_ERROR_RATIO == 2
 
 
 @pytest.mark.parametrize(
@@ -199,19 +204,19 @@ def test_eager_passes_its_own_self_test(model: str, make_trainer: MakeTrainer) -
     [("auto", CPU, "eager"), ("auto", CUDA, "cudagraph"), ("eager", CUDA, "eager"), ("compile", CPU, "compile")],
 )
 def test_choices(name: str, device: torch.device, chosen: str) -> None:
-    assert choose_executor(name, device) == chosen
+    assert choose_executor(ExecutorName(name), device) == chosen
 
 
 @pytest.mark.parametrize(("ranks", "accumulate"), [(2, 1), (1, 2)])
 def test_auto_captures_only_whole_updates(ranks: int, accumulate: int) -> None:
-    assert choose_executor("auto", CUDA, ranks, accumulate) == "eager"
+    assert choose_executor(ExecutorName.AUTO, CUDA, ranks, accumulate) == "eager"
     with pytest.raises(UsageError, match="holds a whole update"):
-        choose_executor("cudagraph", CUDA, ranks, accumulate)
+        choose_executor(ExecutorName.CUDAGRAPH, CUDA, ranks, accumulate)
 
 
 def test_cudagraph_without_cuda() -> None:
     with pytest.raises(UsageError) as caught:
-        choose_executor("cudagraph", CPU)
+        choose_executor(ExecutorName.CUDAGRAPH, CPU)
     assert str(caught.value) == "executor 'cudagraph' needs a CUDA device, and this run is on cpu"
     assert caught.value.hint == "--executor eager, or compile; --executor auto chooses"
     assert caught.value.exit_code == ExitCode.USAGE
@@ -220,9 +225,9 @@ def test_cudagraph_without_cuda() -> None:
 def test_compile_on_a_torch_that_drops_the_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", "2.11.0+cu128")
     with pytest.raises(UsageError) as caught:
-        choose_executor("compile", CPU)
+        choose_executor(ExecutorName.COMPILE, CPU)
     assert str(caught.value) == "executor 'compile' needs torch 2.13, and this is 2.11.0+cu128"
-    assert choose_executor("eager", CPU) == "eager"
+    assert choose_executor(ExecutorName.EAGER, CPU) == "eager"
 
 
 def test_the_relative_error_of_other_shapes_is_infinite() -> None:
@@ -304,7 +309,7 @@ def test_networks_with_a_life_of_their_own(
 ) -> None:
     made = make_trainer("vanilla")
     change(made.generator)
-    fast = kind(made.objective, made._optimizations, made.ranks)
+    fast = kind(made.objective, made.optimizations, made.ranks)
     phases = [(Phase("generator"), made.batches.draw(0, 0))]
     assert (mismatch(fast, phases, made.ready) is not None) is fails
 
@@ -317,7 +322,7 @@ def test_what_a_failed_capture_moved_is_put_back(
     for _ in range(steps):
         made.step()
     before = weights(made)
-    optimization = made._optimizations["discriminator"]
+    optimization = made.optimizations["discriminator"]
 
     def capture() -> None:
         made.ready(Phase("discriminator"))
@@ -325,7 +330,7 @@ def test_what_a_failed_capture_moved_is_put_back(
         optimization.step()
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    with pytest.raises(RuntimeError, match="capturing"), unmoved(made.objective), cudagraph._unmoved(optimization):
+    with pytest.raises(RuntimeError, match="capturing"), unmoved(made.objective), optimization.unmoved():
         capture()
     after = weights(made)
     assert same({key: after[key] for key in before}, before)

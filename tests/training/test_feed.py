@@ -11,18 +11,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ganzoo.config import RunConfig, merge
+from ganzoo.config import PrecisionName, RunConfig, merge
 from ganzoo.data import ImageSet
-from ganzoo.recipe import resolve
 from ganzoo.training import checkpoint, feed, setup
 from ganzoo.training.draws import Order
 from ganzoo.training.feed import AHEAD, RESIDENT_SHARE, Resident, Streamed, open_feed
 from ganzoo.training.precision import Precision
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 CPU = torch.device("cpu")
-IN_FP32 = Precision("fp32", CPU)
+IN_FP32 = Precision(PrecisionName.FP32, CPU)
 
 
 def image_set(pixels: NDArray[np.uint8], labels: bool = True) -> ImageSet:
@@ -202,7 +202,7 @@ def test_an_in_memory_set_needs_no_thread(stored: ImageSet) -> None:
 
 def assembled(images: ImageSet, model: str, **settings: Any) -> Trainer:
     settings = merge({"batch": 6, "device": "cpu", "precision": "fp32", "options": {"width": 8}}, settings)
-    recipe = setup.settle(resolve(zoo(), model, settings, native=images.shape))
+    recipe = setup.settle(resolve(zoo(), model, settings, native=lambda _: images.pixels.shape[2:]))
     return setup.assemble(recipe, images)[1]
 
 

@@ -11,8 +11,7 @@ from safetensors.torch import load
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode
-from ganzoo.plan import TrainResult
-from ganzoo.session import Session
+from ganzoo.records.result import TrainResult
 from ganzoo_registry import Registry
 
 Train = Callable[..., TrainResult]
@@ -23,9 +22,9 @@ def registry() -> Registry:
     return Registry(Path(os.environ["GANZOO_REGISTRY"]))
 
 
-def test_the_first_weights_are_the_parents(model: str, train: Train, registry: Registry, tmp_path: Path) -> None:
+def test_the_first_weights_are_the_parents(model: str, train: Train, registry: Registry) -> None:
     parent = train(model, steps=3).version
-    plan = Session(api.open_registry(registry.root), tmp_path / "runs").plan(None, {"seed": 99}, str(parent))
+    plan = api.plan(settings={"seed": 99}, init_from=str(parent), registry=registry.root)
     assert plan.trainer.steps_done == 0
     for kind, module in plan.trainer.modules().items():
         stored = load(registry.read(parent, kind))

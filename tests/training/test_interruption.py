@@ -18,7 +18,7 @@ import pytest
 from ganzoo.cli import main
 from ganzoo.cli.progress import Progress
 from ganzoo.errors import ExitCode
-from ganzoo.plan import TrainResult
+from ganzoo.records.result import TrainResult
 from ganzoo_registry import Registry
 
 STEPS = 30
@@ -169,7 +169,7 @@ def test_a_signal_while_a_step_is_reported(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Too late for step 20 to be the last: the next one is, with a checkpoint that is there when it says so."""
-    send(monkeypatch, 20, signal.SIGTERM, method="reported")
+    send(monkeypatch, 20, signal.SIGTERM, method="logged")
     assert main([*arguments, "--set", "checkpoint_every=30"]) == ExitCode.STOPPED
     assert "stopped by SIGTERM after step 21 of 30; everything is saved\n" in capsys.readouterr().err
     assert checkpoint("vanilla/1", 21)

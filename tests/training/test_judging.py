@@ -13,15 +13,17 @@ from safetensors.torch import load as load_tensors
 from ganzoo import api
 from ganzoo.errors import GanzooError, TrainingStopped, UsageError
 from ganzoo.evaluation.evaluate import Evaluator
-from ganzoo.evaluation.record import attached, keys
-from ganzoo.plan import TrainResult
-from ganzoo.quality import rank
+from ganzoo.observer import Observer
+from ganzoo.records.best import Ranking
+from ganzoo.records.evaluation import attached, keys
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
 from ganzoo.training import loop
-from ganzoo.training.judging import Judge
-from ganzoo.training.loop import Observer, run_to_end
-from ganzoo.training.run import Run
-from ganzoo.training.stopping import Ending
+from ganzoo.training.evaluating import Evaluating
+from ganzoo.training.loop import run_to_end
 from ganzoo.training.trainer import Trainer
+from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, RegistryError
 
 Train = Callable[..., TrainResult]
@@ -34,7 +36,7 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], None]:
     def give(values: list[float]) -> None:
         left = iter(values)
         monkeypatch.setattr(
-            Evaluator, "judge", lambda self, source: {"fd": next(left), "seen": float(source(0, 1)[0].size)}
+            Evaluator, "figures", lambda self, source: {"fd": next(left), "seen": float(source(0, 1)[0].size)}
         )
 
     return give
@@ -88,10 +90,13 @@ def test_of_equals_the_first_is_the_best(train: Train, scores: Callable[[list[fl
 
 
 def test_modes_rank_where_there_are_no_features() -> None:
-    assert rank({"fd": 2.0, "modes": 25.0, "good": 1.0}) == 2.0
+    ranking = Ranking("", zoo().figures())
+    assert ranking.place({"fd": 2.0, "modes": 25.0, "good": 1.0}) == (2.0,)
     better = [{"modes": 25.0, "good": 0.9}, {"modes": 25.0, "good": 0.1}, {"modes": 24.0, "good": 1.0}]
-    assert sorted(better, key=rank) == better
-    assert rank({"modes": 0.0, "good": 0.0}) == rank({}) == float("inf")
+    places = [ranking.place(figures) for figures in better]
+    assert None not in places
+    assert places == sorted(filter(None, places))
+    assert ranking.place({"modes": 0.0, "good": 0.0}) is ranking.place({}) is None
 
 
 def test_what_found_nothing_is_never_the_best(train: Train, own_registry: Path) -> None:
@@ -181,13 +186,13 @@ def test_lost_best_weights_are_told_and_do_not_hinder(
     noted: list[str] = []
     monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
 
-    def losing(trainer: Trainer, run: Run, observer: Observer, judge: Judge) -> Ending:
+    def losing(trainer: Trainer, run: Run, observer: Observer, judge: Evaluating) -> Outcome:
         ending = run_to_end(trainer, run, observer, judge)
         for path in run.best_checkpoints().values():
             path.write_bytes(b"damaged")
         return ending
 
-    monkeypatch.setattr("ganzoo.session.run_to_end", losing)
+    monkeypatch.setattr("ganzoo.pipeline.session.run_to_end", losing)
     result = train("vanilla", steps=4, eval_every=2)
     assert (str(result.version), result.best) == ("vanilla:1", None)
     assert any("the weights of step 2, which evaluated best, are lost" in message for message in noted)
@@ -280,7 +285,7 @@ def test_every_version_has_figures(tmp_path: Path, own_registry: Path) -> None:
     seen: list[tuple[int, list[str]]] = []
 
     class Watch(Observer):
-        def judged(self, run: Any, step: int, figures: dict[str, float]) -> None:
+        def evaluated(self, run: Any, step: int, figures: dict[str, float]) -> None:
             seen.append((step, sorted(figures)))
 
     result = api.train("vanilla", settings=settings, runs=tmp_path / "runs", observer=Watch())

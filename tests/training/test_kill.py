@@ -17,9 +17,9 @@ import pytest
 from hypothesis import settings
 
 from ganzoo.errors import GanzooError
-from ganzoo.lineage import CLOCKED
+from ganzoo.pipeline.lineage import CLOCKED
+from ganzoo.records.run import Run
 from ganzoo.training import checkpoint
-from ganzoo.training.run import Run
 
 KILLS = max(8, settings().max_examples // 20)
 """8, and with ``--hypothesis-profile full`` 100."""

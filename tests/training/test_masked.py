@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganzoo.recipe import resolve
+from ganzoo.networks.build import build
 from ganzoo.specs import ImageShape
-from ganzoo.training.masked import MASKED, mask_activations
-from ganzoo.training.networks import build
+from ganzoo.training.layers.masked import MASKED, mask_activations
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 IMAGES = (4, 3, 16, 16)
 BF16 = torch.bfloat16
@@ -208,7 +208,7 @@ def test_what_the_penalty_adds_to_the_critics_step(size: int) -> None:
     """Fakes, two passes forward and back, and the penalty against the same without: at most 1.70, and dense 1.9."""
     recipe = resolve(zoo(), "wgan-gp", {"size": size})
     shape = ImageShape(channels=3, height=size, width=size)
-    networks = build(recipe.architecture, shape, recipe.options, seed=0)
+    networks = build(recipe.architecture, shape, recipe.options, (0, 1))
     real = torch.randn(2, 3, size, size)
 
     def step(critic: nn.Module, penalty: bool) -> None:

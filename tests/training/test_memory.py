@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganzoo.errors import GanzooError
-from ganzoo.training.allocation import is_out_of_memory
+from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
 from ganzoo.training.memory import explained, fitting_batch
 from ganzoo.training.objective import Phase

@@ -12,12 +12,12 @@ from torch import nn
 
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, PluginError, UsageError
-from ganzoo.recipe import resolve
+from ganzoo.networks.build import Networks, build
 from ganzoo.specs import Architecture, ImageShape, Loss, Model
-from ganzoo.training.networks import Networks, as_output, build
-from ganzoo.training.step import Output
+from ganzoo.step import Output, as_output
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -27,7 +27,7 @@ PENALISED = [zoo().shortest(spec) for spec in zoo().all(Loss) if spec.penalties]
 
 def made_for(architecture: Architecture, channels: int, size: int, seed: int = 0) -> Networks:
     shape = ImageShape(channels=channels, height=size, width=size, classes=10 if architecture.conditional else 0)
-    return build(architecture, shape, architecture.options(), seed)
+    return build(architecture, shape, architecture.options(), (seed, seed + 1))
 
 
 def labels_for(architecture: Architecture, count: int) -> torch.Tensor | None:
@@ -167,7 +167,7 @@ SHAPE = ImageShape(channels=1, height=8, width=8)
 
 
 def test_the_smallest_architecture_that_keeps_the_contract(architecture: Callable[..., Architecture]) -> None:
-    assert build(architecture(Fine, Judge), SHAPE, NoOptions(), 0).latent_dim == 3
+    assert build(architecture(Fine, Judge), SHAPE, NoOptions(), (0, 1)).latent_dim == 3
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,14 @@ def test_a_broken_contract_is_refused(
     message: str,
 ) -> None:
     with pytest.raises(PluginError) as caught:
-        build(architecture(generator, discriminator), SHAPE, NoOptions(), 0)
+        build(architecture(generator, discriminator), SHAPE, NoOptions(), (0, 1))
     assert str(caught.value) == message
     assert caught.value.exit_code == ExitCode.PLUGIN
 
 
 def test_a_conditional_architecture_needs_labels(architecture: Callable[..., Architecture]) -> None:
     with pytest.raises(UsageError) as caught:
-        build(architecture(Fine, Judge, conditional=True), SHAPE, NoOptions(), 0)
+        build(architecture(Fine, Judge, conditional=True), SHAPE, NoOptions(), (0, 1))
     assert str(caught.value) == "architecture 'odd' needs labels, and the data has none"
     assert caught.value.hint is not None
     assert "one sub-folder per class" in caught.value.hint
@@ -203,7 +203,7 @@ def test_a_conditional_architecture_needs_labels(architecture: Callable[..., Arc
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 16)])
 def test_a_size_that_it_does_not_make(architecture: Callable[..., Architecture], height: int, width: int) -> None:
     with pytest.raises(UsageError) as caught:
-        build(architecture(Fine, Judge), ImageShape(channels=1, height=height, width=width), NoOptions(), 0)
+        build(architecture(Fine, Judge), ImageShape(channels=1, height=height, width=width), NoOptions(), (0, 1))
     assert str(caught.value) == f"architecture 'odd' makes no {height}x{width} images"
     assert caught.value.hint == "choose --size from: 8"
 
@@ -273,13 +273,13 @@ class Fragile(nn.Module):
     ],
 )
 def test_a_network_that_fails_is_named(width: int | None, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganzoo.training.networks.load_target", lambda target: Fragile)
+    monkeypatch.setattr("ganzoo.networks.build.load_target", lambda target: Fragile)
     architecture = Architecture(
         name="fragile", generator="a:F", discriminator="a:F", options=types.SimpleNamespace, resolutions=(8,)
     )
     options = types.SimpleNamespace(width=width)
     with pytest.raises(PluginError) as caught:
-        build(architecture, ImageShape(channels=1, height=8, width=8), options, 0)
+        build(architecture, ImageShape(channels=1, height=8, width=8), options, (0, 1))
     assert str(caught.value) == message
 
 

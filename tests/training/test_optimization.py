@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganzoo.config import AdamConfig
+from ganzoo.config import AdamConfig, PrecisionName
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.precision import Precision
 
@@ -42,7 +42,7 @@ def test_updates_are_adams_to_the_bit(skipped: int | None, capturable: bool) -> 
     """With its changing rate, and where a weight has no gradient, at first or later."""
     config = AdamConfig(lr=0.01, betas=(0.5, 0.99))
     mine, theirs = network(), network()
-    optimization = Optimization(mine, config, Precision("fp32", CPU), capturable)
+    optimization = Optimization(mine, config, Precision(PrecisionName.FP32, CPU), capturable)
     rate = torch.tensor(config.lr) if capturable else config.lr
     adam = torch.optim.Adam(theirs.parameters(), lr=rate, betas=config.betas, fused=True, capturable=capturable)
 
@@ -59,7 +59,7 @@ def test_updates_are_adams_to_the_bit(skipped: int | None, capturable: bool) -> 
 
     found, expected = trained(step, mine, skipped=skipped), trained(reference, theirs, skipped=skipped)
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
-    states = [adam.state[weight] for adam in (optimization.adam, adam) for weight in adam.param_groups[0]["params"]]
+    states = [adam.state[weight] for adam in (optimization._adam, adam) for weight in adam.param_groups[0]["params"]]
     for one, other in zip(states[: len(found)], states[len(found) :], strict=True):
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
@@ -68,7 +68,7 @@ def test_updates_are_adams_to_the_bit(skipped: int | None, capturable: bool) -> 
 def test_nothing_to_move() -> None:
     """A critic that is all frozen, say."""
     module = network()
-    optimization = Optimization(module, AdamConfig(lr=0.01, betas=(0.5, 0.99)), Precision("fp32", CPU))
+    optimization = Optimization(module, AdamConfig(lr=0.01, betas=(0.5, 0.99)), Precision(PrecisionName.FP32, CPU))
     before = [weight.detach().clone() for weight in module.parameters()]
     optimization.clear()
     optimization.step()

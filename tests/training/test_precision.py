@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from ganzoo.cli import main
+from ganzoo.config import PrecisionName, RunConfig, convert
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.training import checkpoint, phases, precision
+from ganzoo.step import Step
+from ganzoo.training import checkpoint, objective, precision
 from ganzoo.training.precision import (
-    Dtype,
     Precision,
     choose_device,
     choose_precision,
@@ -20,7 +21,6 @@ from ganzoo.training.precision import (
     enter,
     running_on,
 )
-from ganzoo.training.step import Step
 from ganzoo.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]
@@ -59,19 +59,19 @@ def test_auto_is_bf16_where_the_hardware_multiplies_it(
     monkeypatch: pytest.MonkeyPatch, device: torch.device, hardware: dict[str, Any], chosen: str
 ) -> None:
     pretend(monkeypatch, **hardware)
-    assert choose_precision("auto", device) == chosen
+    assert choose_precision(PrecisionName.AUTO, device) == chosen
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16", "fp64"])
 def test_what_is_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     pretend(monkeypatch)
-    assert choose_precision(name, CPU) == name
+    assert choose_precision(PrecisionName(name), CPU) == name
 
 
 def test_an_unknown_precision() -> None:
     with pytest.raises(UsageError) as caught:
-        choose_precision("int8", CPU)
-    assert str(caught.value) == "unknown precision 'int8'"
+        convert({"model": "m", "architecture": "a", "loss": "l", "precision": "int8"}, RunConfig)
+    assert str(caught.value) == "configuration key 'precision': invalid enum value 'int8'"
     assert caught.value.hint == "choose one of: auto, bf16, fp16, fp32, fp64"
     assert caught.value.exit_code == ExitCode.USAGE
 
@@ -124,12 +124,12 @@ def test_an_unknown_device(name: str, capsys: pytest.CaptureFixture[str]) -> Non
         ("fp32", CUDA, torch.contiguous_format),
     ],
 )
-def test_memory_format(dtype: Dtype, device: torch.device, expected: torch.memory_format) -> None:
+def test_memory_format(dtype: PrecisionName, device: torch.device, expected: torch.memory_format) -> None:
     assert Precision(dtype, device).memory_format == expected
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_autocast(dtype: Dtype, expected: torch.dtype) -> None:
+def test_autocast(dtype: PrecisionName, expected: torch.dtype) -> None:
     with Precision(dtype, CPU).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == expected
 
@@ -235,13 +235,13 @@ def test_a_penaltys_inner_gradient_is_scaled_in_fp16(
     make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch, dtype: str, scale: float
 ) -> None:
     seen = []
-    sound = phases.squared_gradient_norm
+    sound = objective.squared_gradient_norm
 
     def norm(step: Step, points: torch.Tensor, inner_scale: float) -> torch.Tensor:
         seen.append(inner_scale)
         return sound(step, points, inner_scale)
 
-    monkeypatch.setattr(phases, "squared_gradient_norm", norm)
+    monkeypatch.setattr(objective, "squared_gradient_norm", norm)
     make_trainer("wgan-gp", precision=dtype, critic_steps=1).step()
     assert set(seen) == {scale}
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganzoo.training import products
-from ganzoo.training.products import Convolution, Product, TransposedConvolution, use_products
+from ganzoo.training.layers import products
+from ganzoo.training.layers.products import Convolution, Product, TransposedConvolution, use_products
 from ganzoo.training.trainer import Trainer
 
 aten = torch.ops.aten

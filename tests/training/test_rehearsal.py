@@ -8,11 +8,9 @@ import torch
 from torch.nn.functional import one_hot, softplus
 
 from ganzoo.errors import ExitCode, GanzooError, PluginError, UsageError
-from ganzoo.training import networks
-from ganzoo.training.objective import Objective
-from ganzoo.training.phases import GANLoss
+from ganzoo.step import Step
+from ganzoo.training.objective import GANLoss, Objective
 from ganzoo.training.rehearsal import rehearse
-from ganzoo.training.step import Step
 from ganzoo.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]
@@ -209,7 +207,7 @@ def test_out_of_memory_is_nobodys_fault(make_trainer: MakeTrainer, monkeypatch: 
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory")
 
     if where == "build":
-        monkeypatch.setattr(networks, "load_target", lambda _: full)
+        monkeypatch.setattr("ganzoo.networks.build.load_target", lambda _: full)
     else:
         monkeypatch.setattr(Objective, "generate", full)
     with pytest.raises(GanzooError) as caught:

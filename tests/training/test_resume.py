@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from ganzoo.cli import main
+from ganzoo.config import ExecutorName
 from ganzoo.data import load
 from ganzoo.errors import ExitCode, GanzooError, UsageError
-from ganzoo.lineage import CLOCKED
-from ganzoo.plan import TrainResult
-from ganzoo.resuming import refuse_changes
-from ganzoo.training import environment
-from ganzoo.training.run import Outcome, Run
-from ganzoo.zoo import zoo
+from ganzoo.pipeline import environment
+from ganzoo.pipeline.lineage import CLOCKED
+from ganzoo.pipeline.resuming import refuse_changes
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
+from ganzoo.zoo.names import zoo
 
 Train = Callable[..., TrainResult]
 
@@ -227,9 +229,9 @@ def test_a_run_is_trained_by_one_process_at_a_time(train: Train) -> None:
 def test_another_gpu_or_executor_is_no_other_training(run: Path) -> None:
     """As on several GPUs instead of one; but another kind of device is."""
     on_gpu = Run.find(str(run), run.parents[1])
-    on_gpu.config = replace(on_gpu.config, device="cuda:0", executor="cudagraph")
+    on_gpu.config = replace(on_gpu.config, device="cuda:0", executor=ExecutorName.CUDAGRAPH)
     images = load(on_gpu.config.data, zoo(), size=on_gpu.config.size, held_out=on_gpu.config.held_out).training
-    refuse_changes(on_gpu, replace(on_gpu.config, device="cuda", executor="eager"), images)
+    refuse_changes(on_gpu, replace(on_gpu.config, device="cuda", executor=ExecutorName.EAGER), images)
     refuse_changes(on_gpu, replace(on_gpu.config, device="cuda:1"), images)
     with pytest.raises(UsageError, match=r"this would change device: cuda:0 -> cpu$"):
         refuse_changes(on_gpu, replace(on_gpu.config, device="cpu"), images)

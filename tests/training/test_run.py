@@ -14,9 +14,9 @@ from PIL import Image
 
 from ganzoo.config import RunConfig
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError
-from ganzoo.plan import TrainResult
-from ganzoo.training import journal
-from ganzoo.training.run import Run
+from ganzoo.records import journal
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
 
 CONFIG = RunConfig(model="vanilla", architecture="vanilla", loss="hinge", name="mine")
 
@@ -113,18 +113,18 @@ def test_the_last_run_is_found_without_its_checkpoints(tmp_path: Path) -> None:
 def test_the_latest_figures_are_the_newest_of_each(tmp_path: Path) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     assert run.latest_figures() == {}
-    run.report(10, {"loss_d": 1.0, "variety": 0.5})
-    run.report(20, {"loss_d": 2.0})
+    run.log(10, {"loss_d": 1.0, "variety": 0.5})
+    run.log(20, {"loss_d": 2.0})
     assert run.latest_figures() == {"loss_d": 2.0, "variety": 0.5}
     assert run.latest_figures(15) == {"loss_d": 1.0, "variety": 0.5}
-    run.report(30, {"loss_d": math.nan})
+    run.log(30, {"loss_d": math.nan})
     assert run.latest_figures() == {"variety": 0.5}, "what is no longer a number is not what it was"
 
 
 def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path: Path) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20, 30):
-        run.report(step, {"loss_d": step / 10})
+        run.log(step, {"loss_d": step / 10})
         run.record_evaluation(step, "key", {"fd": step})
         run.record_evaluation(step, "other", {"fd": -step})
         run.best_path(step).write_bytes(b"")
@@ -144,10 +144,10 @@ def test_damaged_lines_do_not_count(tmp_path: Path) -> None:
     """Whatever they are: a run with whole checkpoints goes on, and its report shows what is left."""
     run = Run.create(tmp_path, CONFIG, {})
     for step in (10, 20):
-        run.report(step, {"loss_d": 1.0})
+        run.log(step, {"loss_d": 1.0})
         run.record_evaluation(step, "key", {"fd": 2.0})
         run.record_event(step, "collapse", "alike")
-        for log in (run.report_log, run.evaluation_log, run.event_log):
+        for log in (run.metrics_log, run.evaluation_log, run.event_log):
             with log.open("ab") as file:
                 file.write(b"\n".join(DAMAGED) + b"\n")
     assert run.reports() == [{"step": step, "loss_d": 1.0} for step in (10, 20)]
@@ -160,8 +160,8 @@ def test_damaged_lines_do_not_count(tmp_path: Path) -> None:
 
 def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create(tmp_path, CONFIG, {})
-    run.report(10, {"loss_d": 1.0})
-    before = run.report_log.read_bytes()
+    run.log(10, {"loss_d": 1.0})
+    before = run.metrics_log.read_bytes()
 
     class Full(io.TextIOWrapper):
         def write(self, text: str) -> int:
@@ -172,10 +172,10 @@ def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path: Path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", lambda path, *_, **__: Full(io.FileIO(path, "a")))
         with pytest.raises(GanzooError) as caught:
-            run.report(20, {"loss_d": 2.0})
-    assert str(caught.value) == f"cannot write {run.report_log}: the disk is full"
-    assert run.report_log.read_bytes() == before
-    run.report(30, {"loss_d": 3.0})
+            run.log(20, {"loss_d": 2.0})
+    assert str(caught.value) == f"cannot write {run.metrics_log}: the disk is full"
+    assert run.metrics_log.read_bytes() == before
+    run.log(30, {"loss_d": 3.0})
     assert [report["step"] for report in run.reports()] == [10, 30]
 
 
@@ -216,7 +216,7 @@ def test_the_best_that_a_run_may_go_back_to_stays(tmp_path: Path) -> None:
 def test_going_back_frees_room_before_it_needs_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create(tmp_path, CONFIG, {})
     run.best_path(30).write_bytes(b"")
-    run.report(30, {"loss_d": 1.0})
+    run.log(30, {"loss_d": 1.0})
 
     def full(*_: object) -> None:
         raise GanzooError("the disk is full")

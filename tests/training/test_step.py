@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ganzoo.recipe import resolve
+from ganzoo.step import Step
 from ganzoo.training import setup
-from ganzoo.training.phases import GANLoss
+from ganzoo.training.objective import GANLoss
 from ganzoo.training.ranks import ALONE, Ranks
-from ganzoo.training.step import Step
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo import zoo
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 
 MakeTrainer = Callable[..., Trainer]
 Weights = Callable[[Trainer], dict[str, torch.Tensor]]
@@ -28,7 +28,7 @@ def gradient(network: torch.nn.Module) -> torch.Tensor:
 
 def after_updates(trainer: Trainer, told: Callable[[str], object]) -> None:
     """Call ``told`` with a network's name after each of its updates."""
-    for name, optimization in trainer._optimizations.items():
+    for name, optimization in trainer.optimizations.items():
 
         def step(name: str = name, update: Callable[[], None] = optimization.step) -> None:
             update()
@@ -293,7 +293,7 @@ def test_each_network_has_its_optimizer(make_trainer: MakeTrainer) -> None:
         "vanilla", generator={"lr": 1e-3, "betas": [0.1, 0.2]}, discriminator={"lr": 2e-3, "betas": [0.3, 0.4]}
     )
     trainer.step()
-    found = {name: adam.param_groups[0] for name, adam in trainer.optimizers.items()}
+    found = {name: each._adam.param_groups[0] for name, each in trainer.optimizations.items()}
     assert {name: (group["lr"], tuple(group["betas"])) for name, group in found.items()} == {
         "generator": (1e-3, (0.1, 0.2)),
         "discriminator": (2e-3, (0.3, 0.4)),
@@ -308,12 +308,12 @@ def test_rates_follow_the_schedule(make_trainer: MakeTrainer, monkeypatch: pytes
     seen = []
     for _ in range(6):
         trainer.step()
-        seen.append(float(trainer.optimizers["generator"].param_groups[0]["lr"]))
+        seen.append(float(trainer.optimizations["generator"]._adam.param_groups[0]["lr"]))
     assert seen == pytest.approx([1.0, 2.0, 3.0, 2.25, 1.5, 0.75])
     trainer.lr_factor = 0.5
     trainer.steps_done = 2
     trainer.step()
-    assert float(trainer.optimizers["generator"].param_groups[0]["lr"]) == pytest.approx(1.5)
+    assert float(trainer.optimizations["generator"]._adam.param_groups[0]["lr"]) == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,14 @@ from torch import Tensor
 from ganzoo import api
 from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.evaluation.evaluate import Evaluator
-from ganzoo.plan import TrainResult
-from ganzoo.session import Session
+from ganzoo.observer import Observer
+from ganzoo.pipeline.draft import draft_new
+from ganzoo.pipeline.session import Session
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
 from ganzoo.training import checkpoint
-from ganzoo.training.loop import Observer, run_to_end
+from ganzoo.training.loop import run_to_end
 from ganzoo.training.ranks import Ranks
-from ganzoo.training.run import Run
 from ganzoo.training.saving import Saver
 from ganzoo.training.trainer import Trainer
 from ganzoo_registry import Registry
@@ -160,7 +162,7 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], None]:
 
     def give(values: list[float]) -> None:
         left = iter(values)
-        monkeypatch.setattr(Evaluator, "judge", lambda self, source: {"fd": next(left)})
+        monkeypatch.setattr(Evaluator, "figures", lambda self, source: {"fd": next(left)})
 
     return give
 
@@ -231,9 +233,10 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def started(tmp_path: Path, own_registry: Path) -> Started:
     """A narrow vanilla of 20 steps, its run, and who is told."""
     notes = Notes()
-    session = Session(api.open_registry(own_registry), tmp_path / "runs", observer=notes)
+    store = api.open_registry(own_registry)
+    session = Session(store, tmp_path / "runs", observer=notes)
     settings = {"options": {"width": 8}, "batch": 8, "device": "cpu", "steps": 20, "checkpoint_every": 4}
-    run, plan = session.start("vanilla", settings)
+    run, plan = session.begin(draft_new(store, "vanilla", settings))
     return run, plan.trainer, notes
 
 
@@ -241,7 +244,7 @@ def test_a_full_disk_does_not_end_training(started: Started, full_disk: Callable
     """It is told, tried again, and the last good file stays."""
     run, trainer, notes = started
     full_disk("step-000000(08|12)")
-    assert run_to_end(trainer, run, notes).steps == 20
+    assert run_to_end(trainer, run, notes).step == 20
     assert [path.stem for path in run.checkpoints()] == ["step-00000004", "step-00000016", "step-00000020"]
     said = "the disk is full; training goes on, and the last whole checkpoint stays"
     assert notes.notes == [f"cannot write {run.checkpoint_path(step)}: {said}" for step in (8, 12)]
@@ -251,7 +254,7 @@ def test_a_disk_that_was_always_full(started: Started, full_disk: Callable[[str]
     """Then there is no last good file to speak of."""
     run, trainer, notes = started
     full_disk("step-000000..")
-    assert run_to_end(trainer, run, notes).steps == 20
+    assert run_to_end(trainer, run, notes).step == 20
     assert run.checkpoints() == []
     assert notes.notes[0] == f"cannot write {run.checkpoint_path(4)}: the disk is full; training goes on"
 
@@ -261,7 +264,7 @@ def test_a_disk_that_is_full_at_the_end_costs_the_checkpoint_alone(
 ) -> None:
     run, trainer, notes = started
     full_disk("step-00000020")
-    assert run_to_end(trainer, run, notes).steps == 20
+    assert run_to_end(trainer, run, notes).step == 20
     said = "the disk is full; what was trained is registered from memory, and the last whole checkpoint stays"
     assert notes.notes == [f"cannot write {run.checkpoint_path(20)}: {said}"]
     assert [path.stem for path in run.checkpoints()] == ["step-00000008", "step-00000012", "step-00000016"]
@@ -303,7 +306,7 @@ def test_a_checkpoint_that_cannot_be_removed_does_not_end_training(
         os.unlink(path)
 
     monkeypatch.setattr(Path, "unlink", unlink)
-    assert run_to_end(trainer, run, notes).steps == 20
+    assert run_to_end(trainer, run, notes).step == 20
     assert notes.notes == [
         f"older checkpoints than {run.checkpoint_path(step)} stay: Operation not permitted" for step in (16, 20)
     ]
@@ -325,8 +328,8 @@ def test_reports_that_cannot_be_written_do_not_end_training(started: Started, mo
     def report(self: Run, step: int, metrics: dict[str, float]) -> None:
         raise GanzooError("the disk is full")
 
-    monkeypatch.setattr(Run, "report", report)
-    assert run_to_end(trainer, run, notes).steps == 20
+    monkeypatch.setattr(Run, "log", report)
+    assert run_to_end(trainer, run, notes).step == 20
     assert notes.notes == ["the disk is full; training goes on without it"]
 
 
@@ -420,7 +423,7 @@ def test_a_signal_to_another_rank_stops_all(beside: Callable[..., Started]) -> N
 def test_time_that_is_over_for_the_first_rank_is_over_for_all(beside: Callable[..., Started]) -> None:
     run, trainer, notes = beside("_over _agreed", max_time=1e6)
     ending = run_to_end(trainer, run, notes)
-    assert (ending.steps, ending.reason) == (0, "its 1e+06 seconds are over; --resume with a longer --max-time goes on")
+    assert (ending.step, ending.reason) == (0, "its 1e+06 seconds are over; --resume with a longer --max-time goes on")
 
 
 def test_another_ranks_bad_number_takes_all_back(beside: Callable[..., Started]) -> None:
@@ -435,4 +438,4 @@ def test_another_ranks_bad_number_takes_all_back(beside: Callable[..., Started])
 def test_patience_that_the_first_rank_has_lost_ends_all(beside: Callable[..., Started]) -> None:
     run, trainer, notes = beside("_impatient", patience=1, eval_every=4)
     ending = run_to_end(trainer, run, notes)
-    assert (ending.steps, ending.reason.partition(";")[0]) == (4, "1 evaluations found nothing better")
+    assert (ending.step, ending.reason.partition(";")[0]) == (4, "1 evaluations found nothing better")

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from ganzoo.errors import ExitCode, GanzooError
-from ganzoo.plan import TrainResult
+from ganzoo.records.result import TrainResult
 from ganzoo.training import loop, watchdog
+from ganzoo.training.objective import Network
 from ganzoo.training.trainer import Trainer
 from ganzoo.training.watchdog import GRACE, Collapse, Look, bad_number
 from ganzoo_registry import Registry
@@ -95,12 +96,15 @@ def test_weights_that_are_not_finite(make_trainer: Callable[..., Trainer], name:
 
 
 @pytest.mark.parametrize("name", ["generator", "discriminator"])
-def test_a_gradient_whose_square_is_infinite(make_trainer: Callable[..., Trainer], name: str) -> None:
+def test_a_gradient_whose_square_is_infinite(make_trainer: Callable[..., Trainer], name: Network) -> None:
     """Adam then divides by infinity for ever; weights and losses show nothing. Large numbers alone are no reason."""
     trainer = make_trainer("vanilla")
     trainer.step()
-    optimizer = trainer.optimizers[name]
-    for gradient, found in [(1e10, None), (1e25, f"after step 1 Adam's moments of the {name} are not finite numbers")]:
+    optimizer = trainer.optimizations[name]
+    for gradient, found in [
+        (1e10, None),
+        (1e25, f"after step 1 the moments of the {name}'s optimizer are not finite numbers"),
+    ]:
         for weight in trainer.modules()[name].parameters():
             weight.grad = torch.full_like(weight, gradient)
         optimizer.step()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from ganzoo import Augmentation, hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from ganzoo import Architecture, Model, hookimpl
 from ganzoo_plugins.dcgan import Options
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
 FASTER = {"lr": 1e-3, "betas": [0.0, 0.9]}

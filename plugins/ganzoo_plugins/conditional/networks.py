@@ -5,8 +5,7 @@ from torch import Tensor, nn
 
 from ganzoo import ImageShape
 from ganzoo.training import in_fp32
-from ganzoo_plugins.dcgan import Options
-from ganzoo_plugins.dcgan import networks as dcgan
+from ganzoo_plugins.dcgan import Options, networks as dcgan
 
 
 class Generator(nn.Module):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ganzoo import Architecture, Model, hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.data import ImageSet
-from ganzoo.evaluation.extractor import FeatureExtractor
+from ganzoo.evaluation import FeatureExtractor
 from ganzoo.exporting.extractor import write_extractor
 from ganzoo_plugins.digits.reader import held_out, training
 

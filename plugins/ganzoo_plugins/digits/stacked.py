@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo import UsageError
 from ganzoo.data import ImageSet
-from ganzoo.errors import UsageError
 from ganzoo_plugins.digits import reader
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.errors import UsageError
+from ganzoo import UsageError
 from ganzoo_plugins.dots.reader import JITTER, PLACES, SIZE, WIDTH, blobs
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ganzoo import Loss, Penalty, hookimpl
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
     from ganzoo.training import Step
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from ganzoo import Metric, hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
     """Six metrics."""
-    module = "ganzoo.evaluation.metrics"
+    module = "ganzoo_plugins.metrics.metrics"
     yield Metric(
         name="frechet",
         summary="Fréchet distance of features: Heusel et al., 2017",

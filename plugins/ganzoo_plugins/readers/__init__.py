@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ganzoo import Reader, hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 
 @hookimpl

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.data import ImageSet
-from ganzoo.data.imageset import CHANNELS
-from ganzoo.errors import UsageError
+from ganzoo import UsageError
+from ganzoo.data import CHANNELS, ImageSet
 from ganzoo_plugins.readers.labels import Classes, classes
 
 NAMES = ("images", "labels", "class_names")

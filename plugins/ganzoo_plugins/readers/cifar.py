@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo import UsageError
 from ganzoo.data import ImageSet
-from ganzoo.errors import UsageError
 from ganzoo_plugins.readers.names import shards
 
 SHAPE = (3, 32, 32)

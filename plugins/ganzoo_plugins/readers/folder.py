@@ -4,9 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganzoo.data import EncodedImages
-from ganzoo.data.decode import SUFFIXES, is_image, read_file
-from ganzoo.errors import UsageError
+from ganzoo import UsageError
+from ganzoo.data import SUFFIXES, EncodedImages, is_image, read_file
 from ganzoo_plugins.readers.labels import folder_classes
 
 

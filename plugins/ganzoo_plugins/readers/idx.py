@@ -11,8 +11,8 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo import UsageError
 from ganzoo.data import ImageSet
-from ganzoo.errors import UsageError
 from ganzoo_plugins.readers.labels import classes
 
 GZIP = b"\x1f\x8b"

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.errors import UsageError
+from ganzoo import UsageError
 
 Classes = tuple[NDArray[np.int64] | None, tuple[str, ...]]
 """Labels and class names as an ``ImageSet`` has them."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from ganzoo.errors import UsageError
+from ganzoo import UsageError
 
 
 def shards(path: Path, pattern: str) -> list[Path]:

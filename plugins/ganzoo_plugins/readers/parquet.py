@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ganzoo import GanzooError, MissingPackageError, UsageError
 from ganzoo.data import EncodedImages
-from ganzoo.errors import GanzooError, MissingPackageError, UsageError
 from ganzoo_plugins.readers.labels import classes
 from ganzoo_plugins.readers.names import shards
 

@@ -8,9 +8,8 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 from zipfile import ZipFile
 
-from ganzoo.data import EncodedImages
-from ganzoo.data.decode import is_image, read_file
-from ganzoo.errors import UsageError
+from ganzoo import UsageError
+from ganzoo.data import EncodedImages, is_image, read_file
 from ganzoo_plugins.readers.labels import Classes, classes, folder_classes
 from ganzoo_plugins.readers.names import inside, refuse_names
 

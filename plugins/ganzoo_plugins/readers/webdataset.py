@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ganzoo.data import EncodedImages
-from ganzoo.data.decode import LARGEST, SUFFIXES, is_image
-from ganzoo.errors import UsageError
+from ganzoo import UsageError
+from ganzoo.data import LARGEST, SUFFIXES, EncodedImages, is_image
 from ganzoo_plugins.readers.labels import classes, folder_classes
 from ganzoo_plugins.readers.names import inside, refuse_names, shards
 

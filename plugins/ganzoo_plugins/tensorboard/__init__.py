@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from ganzoo import hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.plan import TrainResult
-    from ganzoo.training.run import Run
+    from ganzoo import Run, TrainResult
     from ganzoo_plugins.tensorboard.events import Events
 
 NAME = "tensorboard"
@@ -20,14 +19,10 @@ _watched: "dict[Run, Events]" = {}
 
 @hookimpl
 def ganzoo_run_started(run: "Run") -> None:
-    """Open the event file, or say that the package for it is missing."""
+    """Open the event file."""
     if NAME in run.config.observers:
-        from ganzoo.packages import missing_package
+        from ganzoo_plugins.tensorboard.events import Events
 
-        try:
-            from ganzoo_plugins.tensorboard.events import Events
-        except ImportError as error:
-            raise missing_package(error) or error from error
         _watched[run] = Events(run)
 
 

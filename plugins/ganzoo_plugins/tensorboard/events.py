@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
-from ganzoo.training.run import Run
+from ganzoo import Run
 
 
 class Events:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from ganzoo import Architecture, Model, hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 ADAM = {"lr": 1e-4, "betas": [0.5, 0.9]}
 FASTER = {"lr": 1e-3, "betas": [0.5, 0.9]}

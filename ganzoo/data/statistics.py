@@ -1,0 +1,61 @@
+"""What is in a data set, in numbers."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo.data.imageset import ImageSet
+from ganzoo.data.split import Split
+
+COUNTED = 2**22
+"""Values that are counted at once; NumPy makes 8 bytes of each."""
+
+
+def facts(data: Split) -> dict[str, Any]:
+    """Counts, size, classes, digest, and of each channel mean and standard deviation; as JSON.
+
+    Returns:
+        ``count``, ``held_out``, ``channels``, ``height``, ``width``, ``classes`` (name -> images), ``mean`` and
+        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``; but for ``held_out``, of the
+        images to train on.
+    """
+    images = data.training
+    labels = images.labels if images.labels is not None else np.zeros(0, np.int64)
+    counts = np.bincount(labels, minlength=len(images.class_names))
+    means, deviations = channel_statistics(images)
+    return {
+        "count": len(images),
+        "held_out": len(data.held_out) if data.held_out else 0,
+        "channels": images.shape.channels,
+        "height": images.shape.height,
+        "width": images.shape.width,
+        "classes": {name: int(count) for name, count in zip(images.class_names, counts, strict=True)},
+        "mean": means,
+        "standard_deviation": deviations,
+        "digest": images.digest,
+        "skipped": len(images.skipped),
+    }
+
+
+def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel, 0 to 255; from its histogram, so that any number of images will do.
+
+    A channel has 256 values: counting them is exact.
+    """
+    values = np.arange(256)
+    channels = images.shape.channels
+    counts = np.zeros((channels, 256))
+    rows = max(1, COUNTED // images.pixels[0].size)
+    for first in range(0, len(images), rows):
+        part = images.pixels[first : first + rows]
+        counts += np.stack([np.bincount(part[:, channel].ravel(), minlength=256) for channel in range(channels)])
+    shares = counts / counts.sum(1, keepdims=True)
+    means = shares @ values
+    return means.round(2).tolist(), np.sqrt(shares @ values**2 - means**2).round(2).tolist()
+
+
+def spread(images: ImageSet, count: int) -> NDArray[np.uint8]:
+    """Up to ``count`` images [n, C, H, W] from all over the set: a folder's come class by class."""
+    rows: NDArray[np.uint8] = images.pixels[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
+    return rows

@@ -1,0 +1,202 @@
+"""What is evaluated: versions of the registry and exported files, all by one protocol."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ganzoo.config import HELD_OUT_SHARE
+from ganzoo.data import Split, load
+from ganzoo.errors import IntegrityError, UsageError
+from ganzoo.evaluation.criteria import FEW, Criteria, prepare
+from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.evaluation.evidence import of_generator
+from ganzoo.records.best import Ranking
+from ganzoo.records.evaluation import HELD_OUT, TRAINING, Evaluation, attach, attached
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.runtime.providers import Device
+from ganzoo.specs import Dataset
+from ganzoo.zoo.names import Zoo
+from ganzoo_registry import Conflict, Registry, RegistryError, Version
+
+SEEDS = 5
+"""Repetitions with samples of other seeds; the interval of a mean of five is 2.5 standard errors each way."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A generator that is evaluated.
+
+    Args:
+        name: for tables: ``wgan-gp:3``, or a file's path.
+        generator: makes its images.
+        version: None for a file.
+        lineage: the version's; empty for a file.
+    """
+
+    name: str
+    generator: ImageGenerator
+    version: Version | None
+    lineage: Mapping[str, Any]
+
+
+def find_criteria(
+    candidates: Sequence[Candidate],
+    zoo: Zoo,
+    *,
+    data: str | None = None,
+    features: str = "",
+    n: int | None = None,
+    against: str = HELD_OUT,
+    device: Device = "auto",
+) -> Criteria:
+    """What to evaluate all ``candidates`` by; see ``ganzoo.evaluate``.
+
+    Raises:
+        UsageError: they cannot be evaluated alike, or not by these images.
+    """
+    source = data or _common_data(candidates, zoo)
+    size = _common_size(candidates)
+    images = load(source, zoo, size=size, held_out=_share(candidates))
+    for candidate in candidates:
+        _check_channels(candidate, images, source)
+    return prepare(source, images, zoo, features=features, n=n, against=against, device=device)
+
+
+def evaluate_all(
+    candidates: Sequence[Candidate],
+    criteria: Criteria,
+    store: Registry,
+    *,
+    seeds: int = SEEDS,
+    force: bool = False,
+    seen: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Evaluation]:
+    """The figures of every candidate; those of versions are attached to them, and found there the next time.
+
+    Args:
+        seeds: how many, from 0.
+        force: compute again, and replace what is attached.
+        seen: is called with how many samples were looked at, and how many there are in all.
+    """
+    done, total = 0, criteria.n * seeds * len(candidates)
+
+    def saw(count: int) -> None:
+        nonlocal done
+        done += count
+        seen(done, total)
+
+    evaluator = Evaluator(criteria, seen=saw)
+    key = evaluator.protocol(range(seeds)).key
+    class_names = criteria.data.training.class_names
+    found = []
+    for candidate in candidates:
+        version = candidate.version
+        known = attached(store, version, key) if version and not force else None
+        if known is None or not set(criteria.metrics) <= set(known.metrics):  # a metric was installed since
+            sources = {seed: of_generator(candidate.generator, seed, class_names) for seed in range(seeds)}
+            evaluation = evaluator.evaluate(sources, _notes(candidate, criteria))
+            known = evaluation if version is None else _attach(store, version, evaluation, force or known is not None)
+        found.append(known)
+    return found
+
+
+def best_of(store: Registry, version: Version, key: str, better: Mapping[str, str]) -> tuple[str, str] | None:
+    """The best version of a version's model by the protocol ``key``, and the figures that say so.
+
+    The ``best`` of the version's own training decides. Versions with a damaged evaluation are passed over.
+
+    Args:
+        better: see ``Zoo.figures``.
+
+    Returns:
+        Reference and reason; None: no version of the model can be ranked.
+    """
+    ranking = Ranking(store.lineage(version)["config"].get("best", ""), better)
+    found: dict[int, dict[str, float]] = {}
+    for each in store.versions(version.name):
+        with contextlib.suppress(IntegrityError, RegistryError):  # whoever asks for that one is told
+            if evaluation := attached(store, each, key):
+                found[each.number] = means(evaluation)
+    best = ranking.best(found)
+    return None if best is None else (f"{version.name}:{best}", ranking.reason(found[best]))
+
+
+def means(evaluation: Evaluation) -> dict[str, float]:
+    """Each figure's mean over sample seeds."""
+    return {name: figure.mean for name, figure in evaluation.figures.items()}
+
+
+def _attach(store: Registry, version: Version, evaluation: Evaluation, force: bool) -> Evaluation:
+    """Attach it; of two processes that evaluate one version at the same time, what the first found counts for both."""
+    try:
+        attach(store, version, evaluation, force=force)
+    except Conflict:
+        return attached(store, version, evaluation.protocol.key) or evaluation
+    return evaluation
+
+
+def _share(candidates: Sequence[Candidate]) -> float:
+    """What of a set without a held-out part of its own none of the candidates was trained on.
+
+    Held-out parts lie within one another, so that is the smallest one.
+    """
+    shares = [candidate.lineage["config"].get("held_out", 0.0) for candidate in candidates if candidate.lineage]
+    return min(shares, default=HELD_OUT_SHARE)
+
+
+def _notes(candidate: Candidate, criteria: Criteria) -> list[str]:
+    """What makes figures flatter, or means something else than it seems."""
+    data = criteria.data
+    trained_on = candidate.lineage.get("data", {})
+    notes = []
+    real = data.training if criteria.against == TRAINING else data.held_out
+    if real and len(real) < FEW:
+        notes.append(f"{len(real)} real images are few: figures are coarse")
+    if not trained_on:
+        notes.append("it is not known what it was trained on")
+    elif real and trained_on["digest"] == real.digest:
+        notes.append("it is held against the very images that it was trained on")
+    elif trained_on["digest"] != data.training.digest:
+        notes.append(f"it was trained on other images ({trained_on['name']})")
+    return notes
+
+
+def _common_data(candidates: Sequence[Candidate], zoo: Zoo) -> str:
+    names = {_trained_on(candidate) for candidate in candidates}
+    if len(names) > 1:
+        raise UsageError(
+            f"they were trained on different images: {', '.join(sorted(filter(None, names)))}",
+            hint="say which to evaluate all of them by: --data SOURCE",
+        )
+    (name,) = names
+    if all(name not in (dataset.name, zoo.qualified(dataset)) for dataset in zoo.all(Dataset)):
+        what = f"{name!r} is not the name of a data set" if name else "the file does not say what it was trained on"
+        raise UsageError(what, hint="give the images: --data PATH")
+    return name
+
+
+def _trained_on(candidate: Candidate) -> str:
+    """The data set's name, or the last part of a path as one."""
+    data = candidate.lineage.get("data", {})
+    name: str = data.get("name", "")
+    return f"./{name}" if name and not data.get("named", True) else name
+
+
+def _common_size(candidates: Sequence[Candidate]) -> int:
+    sizes = {candidate.generator.card.height for candidate in candidates}
+    if len(sizes) > 1:
+        raise UsageError(
+            f"they make images of different sizes: {', '.join(f'{size} pixels' for size in sorted(sizes))}",
+            hint="compare generators of one size",
+        )
+    return sizes.pop()
+
+
+def _check_channels(candidate: Candidate, data: Split, source: str) -> None:
+    made, real = candidate.generator.card.channels, data.training.shape.channels
+    if made != real:
+        raise UsageError(
+            f"{candidate.name} makes images of {made} channels, and those of {source} have {real}",
+            hint="evaluate it by images like those that it was trained on: --data SOURCE",
+        )

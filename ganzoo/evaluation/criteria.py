@@ -1,0 +1,110 @@
+"""What to evaluate by: real images, an extractor or known modes, and the metrics."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganzoo.data import Split
+from ganzoo.data.load import named
+from ganzoo.errors import PluginError, UsageError
+from ganzoo.evaluation.features import FeatureExtractor, open_extractor
+from ganzoo.evaluation.modes import Modes
+from ganzoo.records.evaluation import HELD_OUT, TRAINING
+from ganzoo.runtime.providers import Device
+from ganzoo.specs import Metric
+from ganzoo.zoo.names import Zoo, load_target
+
+SAMPLES = 10_000
+"""Samples a seed unless more or fewer are asked for, or the training set has fewer images."""
+
+FEW = 100
+"""Real images below which figures are coarse, and say so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criteria:
+    """What to evaluate by.
+
+    Args:
+        data: real images, at the size of the samples.
+        name: of their set; of a path the last part.
+        extractor, modes: either may be missing, not both.
+        metrics: what to compute, by its qualified name.
+        n: samples a seed.
+        against: ``held-out`` or ``training``.
+    """
+
+    data: Split
+    name: str
+    extractor: FeatureExtractor | None
+    modes: Modes | None
+    metrics: dict[str, Metric]
+    n: int
+    against: str
+
+
+def prepare(
+    source: str,
+    data: Split,
+    zoo: Zoo,
+    *,
+    features: str = "",
+    n: int | None = None,
+    against: str = HELD_OUT,
+    device: Device = "auto",
+) -> Criteria:
+    """Choose extractor and modes for the data that ``source`` names.
+
+    Args:
+        features: an extractor's name, or the path of a ``.onnx`` file; empty: the data set's own.
+        n: samples a seed; None: as many as there are training images, at most ``SAMPLES``.
+        device: where the extractor runs.
+
+    Raises:
+        UsageError: nothing is known to evaluate such images by, or too few of them were held out.
+        PluginError: two metrics give a figure of one name.
+    """
+    if against not in (HELD_OUT, TRAINING):
+        raise UsageError(f"there are no {against!r} images", hint=f"choose {HELD_OUT} or {TRAINING}")
+    dataset = named(source, zoo)
+    reference = features or (dataset.extractor if dataset else "")
+    modes: Modes | None = load_target(dataset.modes) if dataset and dataset.modes else None
+    extractor = open_extractor(reference, zoo, device=device, threads=1) if reference else None
+    if extractor is None and modes is None:
+        raise UsageError(
+            f"there is no extractor for {source}",
+            hint="--features FILE.onnx, or when training --set features=FILE.onnx; see docs/evaluation.md",
+        )
+    if extractor:
+        extractor.check(data.training.shape)
+    real = data.held_out if against == HELD_OUT else data.training
+    if real is None or len(real) < 2:
+        raise UsageError(
+            f"{source} has {len(real) if real else 'no'} {against} image{'s' * (not real)} to evaluate by",
+            hint="hold more out when training: --set held_out=0.2; or eval --against training, which rewards copies",
+        )
+    n = min(SAMPLES, len(data.training)) if n is None else n
+    if n < 2:
+        raise UsageError(f"{n} samples are too few to evaluate", hint="ask for more: -n 1000")
+    return Criteria(
+        data=data,
+        name=source if dataset else Path(source).name,
+        extractor=extractor,
+        modes=modes,
+        metrics=_metrics(zoo),
+        n=n,
+        against=against,
+    )
+
+
+def _metrics(zoo: Zoo) -> dict[str, Metric]:
+    """By qualified name, the built-in ones first; a figure's name means one thing."""
+    giver: dict[str, str] = {}
+    for metric in zoo.all(Metric):
+        for figure in metric.figures:
+            if figure in giver:
+                raise PluginError(
+                    f"metric {zoo.qualified(metric)} gives {figure!r}, and so does {giver[figure]}",
+                    hint="leave that plugin out: GANZOO_PLUGINS (docs/plugins.md)",
+                )
+            giver[figure] = zoo.qualified(metric)
+    return {zoo.qualified(metric): metric for metric in zoo.all(Metric)}

@@ -1,0 +1,197 @@
+"""A feature extractor: a frozen network in one ONNX file, run by ONNX Runtime.
+
+What the file must be:
+
+- one input [N, C, H, W] with a dynamic N: ``uint8`` is given pixels 0 to 255, ``float32`` is given them on [-1, 1].
+  A C, H or W that is fixed must be that of the images; dynamic ones take any.
+- an output ``features`` float32 [N, D], or else a single output of that form under any other name;
+- optionally ``logits`` float32 [N, K] of K classes, for the inception score and for accuracy.
+
+Figures are comparable only within one extractor, to the byte: hence ``sha256``.
+"""
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
+from ganzoo.runtime.providers import Device, one_line
+from ganzoo.runtime.session import open_session
+from ganzoo.specs import Extractor, ImageShape
+from ganzoo.zoo.names import Zoo
+
+BATCH = 64
+"""Images a run: ONNX Runtime's arena never gives back what its largest batch took."""
+
+SUFFIX = ".onnx"
+_INPUTS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+_CONTRACT = "docs/evaluation.md says what an extractor must be, and how to make one"
+
+
+class FeatureExtractor:
+    """Calls may come from several threads at once.
+
+    Attributes:
+        name: what people call it.
+        sha256: of the file, 64 hexadecimal digits.
+    """
+
+    def __init__(self, data: bytes, name: str, *, device: Device = "auto", threads: int | None = None) -> None:
+        self.name = name
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            self._session, _ = open_session(data, device=device, threads=threads, source=f"extractor {name}")
+        except IntegrityError as error:
+            raise IntegrityError(str(error), hint=_CONTRACT) from error
+        self._input, self._type, self._wanted = self._find_input()
+        self._outputs = self._find_outputs()
+
+    def check(self, shape: ImageShape) -> None:
+        """Refuse images that the network does not take.
+
+        Grey images are taken by a network for three channels, as three equal ones: that adds nothing, and is how
+        Inception features of grey images are computed everywhere. Colour is never made grey.
+
+        Raises:
+            UsageError: the input is fixed to another size, or to other channels.
+        """
+        channels, height, width = self._wanted
+        fits = channels in (None, shape.channels) or (channels, shape.channels) == (3, 1)
+        if fits and height in (None, shape.height) and width in (None, shape.width):
+            return
+        wanted = " x ".join("any" if size is None else str(size) for size in self._wanted)
+        given = f"{shape.channels} x {shape.height} x {shape.width}"
+        square = height == width is not None
+        size = f"--size {height}" if fits and square else f"images of {wanted}"
+        raise UsageError(
+            f"extractor {self.name} takes images of {wanted} (channels x height x width), not {given}",
+            hint=f"use {size}, or an extractor with dynamic sizes: docs/evaluation.md",
+        )
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """The features [N, D] and, if the network is a classifier, the logits [N, K] of uint8 images [N, C, H, W].
+
+        Raises:
+            UsageError: the images do not fit.
+            GanzooError: the network fails on them, or makes something that is not finite.
+        """
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or not pixels.size:
+            raise UsageError(f"images must be uint8 [N, C, H, W], not {pixels.dtype} {list(pixels.shape)}")
+        _, channels, height, width = pixels.shape
+        self.check(ImageShape(channels=channels, height=height, width=width))
+        runs = [self._run(pixels[first : first + BATCH]) for first in range(0, len(pixels), BATCH)]
+        features, *logits = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+        return features, logits[0] if logits else None
+
+    def _run(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        if self._wanted[0] == 3 and pixels.shape[1] == 1:
+            pixels = np.repeat(pixels, 3, axis=1)
+        images = pixels if self._type == np.uint8 else pixels.astype(np.float32) / np.float32(127.5) - 1
+        try:
+            outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {self._input: images})
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            shape = " x ".join(map(str, pixels.shape[1:]))
+            raise GanzooError(
+                f"extractor {self.name} fails on images of {shape}: {one_line(error)}",
+                hint="it may need larger images; " + _CONTRACT,
+            ) from error
+        for name, output in zip(self._outputs, outputs, strict=True):
+            if output.ndim != 2 or len(output) != len(pixels):
+                raise self._unfit(f"{name!r} has shape {list(output.shape)} for {len(pixels)} images")
+            if not np.isfinite(output).all():
+                raise GanzooError(
+                    f"extractor {self.name}: {name!r} holds NaN or infinity", hint="use another extractor"
+                )
+        return outputs
+
+    def _find_input(self) -> tuple[str, type[Any], tuple[int | None, ...]]:
+        """Name, type, and C, H, W: None where dynamic."""
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(port.name for port in inputs)
+            raise self._unfit(f"it has {len(inputs)} inputs ({names or 'none'}) instead of one")
+        (port,) = inputs
+        if port.type not in _INPUTS or len(port.shape) != 4:
+            raise self._unfit(f"its input is {port.type} {port.shape}, not uint8 or float32 [N, C, H, W]")
+        batch, *sizes = (size if isinstance(size, int) else None for size in port.shape)
+        if batch is not None:
+            raise self._unfit(f"it takes batches of {batch} only; its first dimension must be dynamic")
+        return port.name, _INPUTS[port.type], tuple(sizes)
+
+    def _find_outputs(self) -> list[str]:
+        """``features``, or what stands for it, and ``logits`` if there are any."""
+        flat = [
+            port.name for port in self._session.get_outputs() if port.type == "tensor(float)" and len(port.shape) == 2
+        ]
+        others = [name for name in flat if name != "logits"]
+        if "features" in others:
+            others = ["features"]
+        if len(others) != 1:
+            shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in self._session.get_outputs())
+            raise self._unfit(f"it has no output 'features', and no single other float32 [N, D], among {shown}")
+        return [*others, "logits"] if "logits" in flat else others
+
+    def _unfit(self, reason: str) -> UsageError:
+        return UsageError(f"extractor {self.name} cannot be used: {reason}", hint=_CONTRACT)
+
+
+def open_extractor(
+    reference: str, zoo: Zoo, *, device: Device = "auto", threads: int | None = None
+) -> FeatureExtractor:
+    """Load an extractor.
+
+    Args:
+        reference: a name that a plugin gives, or the path of an ``.onnx`` file.
+        zoo: resolves names.
+        device: ``auto`` takes CUDA where it really works and otherwise the CPU.
+        threads: that work on one batch together; None: as many as ONNX Runtime likes.
+
+    Raises:
+        NotFoundError: no such name or file.
+        PluginError: the plugin lacks the file.
+        IntegrityError: the file is not the one that the plugin declares, or no ONNX file.
+        UsageError: it is another kind of network.
+    """
+    if reference.lower().endswith(SUFFIX):
+        data, name = _read(Path(reference).expanduser()), Path(reference).name
+    else:
+        spec = _named(reference, zoo)
+        data, name = _shipped(spec), zoo.shortest(spec)
+    return FeatureExtractor(data, name, device=device, threads=threads)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFoundError(
+            f"--features {path} cannot be read: {error.strerror}", hint="check the path, or name an extractor: digits"
+        ) from error
+
+
+def _named(reference: str, zoo: Zoo) -> Extractor:
+    try:
+        return zoo.get(Extractor, reference)
+    except NotFoundError as error:
+        hint = f"{error.hint}; or give a FILE.onnx (docs/evaluation.md shows how to make one)"
+        raise NotFoundError(str(error), hint=hint) from error
+
+
+def _shipped(spec: Extractor) -> bytes:
+    package, _, file = spec.file.partition(":")
+    try:
+        data = files(package).joinpath(file).read_bytes()
+    except (OSError, ImportError) as error:
+        hint = "install the plugin again; if that does not help, its author has to repair it"
+        raise PluginError(f"{spec.file} (extractor {spec.name!r}) cannot be read: {error}", hint=hint) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != spec.sha256:
+        raise IntegrityError(
+            f"{spec.file} (extractor {spec.name!r}) has changed: sha256 {found[:16]} instead of {spec.sha256[:16]}",
+            hint="install the plugin again: figures of another network could not be compared",
+        )
+    return data

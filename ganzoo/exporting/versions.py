@@ -1,0 +1,82 @@
+"""Exporting a version of the registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo.config import convert
+from ganzoo.exporting.exporter import export
+from ganzoo.files import write_atomic
+from ganzoo.networks.build import build_generator
+from ganzoo.networks.weights import load_network
+from ganzoo.runtime.card import ATTACHMENT, GeneratorCard
+from ganzoo.specs import Architecture, ImageShape
+from ganzoo.zoo.names import zoo
+from ganzoo_registry import Registry, Version
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = "generator-ema"
+"""The weights that are exported: the generator's average."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export made.
+
+    Args:
+        version: in the registry.
+        path: the file that was written, or None.
+        report: gate -> what it found; empty where an earlier export was only copied.
+    """
+
+    version: Version
+    path: Path | None
+    report: Mapping[str, str] = field(default_factory=dict)
+
+
+def export_version(
+    store: Registry, version: Version, output: Path | None = None, opset: int | None = None, force: bool = False
+) -> ExportResult:
+    """Export ``version`` through every gate and attach the file to it; see ``ganzoo.export``.
+
+    Raises:
+        GanzooError: a gate did not pass; nothing is written.
+    """
+    attached = ATTACHMENT in store.kinds(version)
+    report: Mapping[str, str] = {}
+    if attached and opset is None and not force:
+        data = store.read(version, ATTACHMENT)
+    else:
+        generator, card = rebuild(store, version)
+        data, report = export(generator, card, opset)
+        if force or not (attached and output):
+            store.attach(version, ATTACHMENT, data, force=force)
+    if output:
+        write_atomic(output, data)
+    return ExportResult(version, output, report)
+
+
+def rebuild(store: Registry, version: Version) -> "tuple[nn.Module, GeneratorCard]":
+    """A version's averaged generator, in fp32 on the CPU, and its card.
+
+    Raises:
+        PluginError, NotFoundError: the plugin that it came from cannot be used, or is not installed any more.
+    """
+    made = store.lineage(version)["generator"]
+    architecture = zoo().get(Architecture, made["architecture"])
+    size = {key: made[key] for key in ("channels", "height", "width")}
+    shape = ImageShape(**size, classes=len(made["class_names"]))
+    generator = build_generator(architecture, shape, convert(made["options"], architecture.options, "options."))
+    load_network(generator, store.read(version, WEIGHTS), str(version))
+    card = GeneratorCard(
+        name=version.name,
+        version=version.number,
+        digest=version.digest,
+        latent_dim=made["latent_dim"],
+        class_names=tuple(made["class_names"]),
+        **size,
+    )
+    return generator.eval(), card

@@ -1,0 +1,1 @@
+"""A plugin's two networks: built and checked, and their weights as bytes."""

@@ -1,0 +1,146 @@
+"""Building a plugin's networks, and refusing what could not train or could not be exported, before the first step."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ganzoo.errors import PluginError, UsageError, described
+from ganzoo.networks.allocation import is_out_of_memory
+from ganzoo.specs import Architecture, ImageShape, Penalty
+from ganzoo.step import as_output
+from ganzoo.zoo.names import load_target
+from ganzoo.zoo.recipe import check_size
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The two networks of a run, on the CPU and in fp32 as built.
+
+    Args:
+        generator, discriminator: the networks.
+        flops: of both forward passes, for one image.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    flops: int
+
+    @property
+    def latent_dim(self) -> int:
+        """L of the generator's z[B, L]."""
+        return latent_dim(self.generator)
+
+
+def latent_dim(generator: nn.Module) -> int:
+    """The generator's declared latent size."""
+    return cast(int, generator.latent_dim)
+
+
+def build(architecture: Architecture, shape: ImageShape, options: Any, seeds: tuple[int, int]) -> Networks:
+    """Build both networks with weights that depend on their seed and the network alone.
+
+    Args:
+        shape: of the images.
+        options: the architecture's.
+        seeds: of the generator's initial weights and of the discriminator's.
+
+    Raises:
+        UsageError: the architecture does not fit the data.
+        PluginError: a network cannot be built, or breaks the contract of ``ganzoo.specs.Architecture``.
+    """
+    if architecture.conditional and not shape.classes:
+        raise UsageError(
+            f"architecture {architecture.name!r} needs labels, and the data has none",
+            hint="give images in one sub-folder per class, or choose an unconditional model (ganzoo models)",
+        )
+    check_size(architecture, shape.height, shape.width)
+    with torch.random.fork_rng(devices=[]):  # they are built on the CPU, from its generator alone
+        torch.default_generator.manual_seed(seeds[0])
+        generator = _construct(architecture, "generator", shape, options)
+        torch.default_generator.manual_seed(seeds[1])
+        discriminator = _construct(architecture, "discriminator", shape, options)
+        with FlopCounterMode(display=False) as counter:
+            images = _check_contract(architecture, generator, discriminator, shape)
+    return Networks(generator, discriminator, counter.get_total_flops() // images)
+
+
+def build_generator(architecture: Architecture, shape: ImageShape, options: Any) -> nn.Module:
+    """Build only the generator, for weights that are about to be loaded."""
+    return _construct(architecture, "generator", shape, options)
+
+
+def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> None:
+    """Refuse a per-sample gradient penalty where BatchNorm mixes the samples.
+
+    Raises:
+        UsageError: naming the penalty and the layer.
+    """
+    for name, module in discriminator.named_modules():
+        if penalties and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise UsageError(
+                f"the penalty {penalties[0].name!r} needs each sample's own gradient, and the discriminator's "
+                f"BatchNorm ({name}) mixes the samples of a batch",
+                hint="an architecture with LayerNorm or no norm there (--set architecture=wgan-gp, or "
+                "--set options.discriminator_norm=layer where it has that option), or a loss without a penalty",
+            )
+
+
+@contextmanager
+def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
+    """A plugin's own failure, most often of an odd option, as an error that names it."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise PluginError(
+            f"{what} of architecture {architecture.name!r}: {described(error)}",
+            hint="check --set options.…; ganzoo models show NAME lists them with their defaults",
+        ) from error
+
+
+def _construct(architecture: Architecture, role: str, shape: ImageShape, options: Any) -> nn.Module:
+    factory = load_target(getattr(architecture, role))
+    with _blaming(architecture, f"cannot build the {role}"):
+        network = factory(shape, options)
+    if not isinstance(network, nn.Module):
+        raise PluginError(f"the {role} of architecture {architecture.name!r} is not a torch.nn.Module")
+    return network
+
+
+@torch.no_grad()
+def _check_contract(
+    architecture: Architecture, generator: nn.Module, discriminator: nn.Module, shape: ImageShape
+) -> int:
+    """Run both networks once, in eval mode so that no buffer moves, and hold the shapes against the contract.
+
+    Returns:
+        How many images that took.
+    """
+    if not isinstance(getattr(generator, "latent_dim", None), int):
+        raise PluginError(f"the generator of architecture {architecture.name!r} declares no integer latent_dim")
+    batch = 2
+    labels = torch.arange(batch) % shape.classes if architecture.conditional else None
+    with _blaming(architecture, "cannot run the generator"):
+        images = generator.eval()(torch.randn(batch, latent_dim(generator)), labels)
+    expected = (batch, shape.channels, shape.height, shape.width)
+    if tuple(images.shape) != expected:
+        raise PluginError(
+            f"the generator of architecture {architecture.name!r} returns {list(images.shape)}, not {list(expected)}"
+        )
+    with _blaming(architecture, "cannot run the discriminator"):
+        logits = as_output(discriminator.eval()(images, labels)).logits
+    if tuple(logits.shape) != (batch,):
+        raise PluginError(
+            f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)}, "
+            f"not [{batch}]",
+            hint="one logit a sample: logits.flatten()",
+        )
+    generator.train()
+    discriminator.train()
+    return batch

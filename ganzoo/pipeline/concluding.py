@@ -1,0 +1,22 @@
+"""How a run ended, for whoever comes to look: plugins are told, and its directory says so."""
+
+from ganzoo import reporting
+from ganzoo.errors import TrainingStopped
+from ganzoo.pipeline.hooks import WithHooks
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
+
+
+def broken_off(error: BaseException, step: int) -> Outcome:
+    """How a run ended that ``error`` took out of its training or registration, after ``step`` steps."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    stopped = interrupted or isinstance(error, TrainingStopped)
+    reason = "interrupted" if interrupted else str(error)
+    return Outcome(state="stopped" if stopped else "failed", step=step, reason=reason or type(error).__name__)
+
+
+def conclude(run: Run, outcome: Outcome, result: TrainResult | None, observer: WithHooks) -> None:
+    """Tell the plugins that the run is over, record how it ended, and write its report."""
+    observer.notify("ganzoo_run_ended", run=run, result=result)
+    reporting.conclude(run, outcome, observer.noted)

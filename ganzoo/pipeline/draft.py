@@ -1,0 +1,85 @@
+"""A training as it was asked for. Light: what is wrong with a name, a key or a path is said without importing torch."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ganzoo.config import Settings, merge
+from ganzoo.data import Source
+from ganzoo.errors import UsageError
+from ganzoo.records.run import Run
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import Recipe, resolve
+from ganzoo_registry import Registry, Version
+
+INHERITED = ("model", "architecture", "loss", "penalties", "options", "size", "held_out")
+"""What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What was asked for: names are resolved and the data are found; nothing is decoded, built or written.
+
+    Args:
+        recipe: with a size; what waits for the hardware is open.
+        source: the data that the configuration names.
+        parent: the version whose weights to start from, or None.
+        run: the run that goes on, or None.
+    """
+
+    recipe: Recipe
+    source: Source
+    parent: Version | None = None
+    run: Run | None = None
+
+
+def draft_new(store: Registry, model: str | None, settings: Settings, init_from: str | None = None) -> Draft:
+    """A new training.
+
+    Args:
+        store: where ``init_from`` is registered.
+        model: its name; None: ``settings`` or ``init_from`` say which.
+        settings: over the model's defaults.
+        init_from: a reference to the version whose weights to start from, which ``settings`` may name, too.
+
+    Raises:
+        UsageError, NotFoundError, PluginError, RegistryError: a name, a key or a value that cannot be used.
+    """
+    init_from = init_from or settings.get("init_from")
+    parent = store.resolve(str(init_from)) if init_from else None
+    inherited: dict[str, Any] = {}
+    if parent:
+        config = store.lineage(parent)["config"]
+        inherited = {key: config[key] for key in INHERITED if key in config} | {"init_from": str(parent)}
+    name = model or settings.get("model") or inherited.get("model")
+    if not isinstance(name, str):
+        raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
+    if name != inherited.get("model"):  # another model has an architecture, a loss and options of its own
+        inherited = {key: inherited[key] for key in ("size", "held_out", "init_from") if key in inherited}
+    elif "loss" in settings:  # and another loss has penalties of its own
+        inherited.pop("penalties", None)
+    recipe, source = _found(name, inherited, settings)
+    return Draft(recipe=recipe, source=source, parent=parent)
+
+
+def draft_resumed(run: Run, model: str | None, settings: Settings) -> Draft:
+    """A run that goes on.
+
+    Args:
+        model, settings: over the run's own configuration.
+
+    Raises:
+        UsageError, NotFoundError, PluginError: a name, a key or a value that cannot be used.
+    """
+    asked = merge(settings, {"model": model} if model else {})
+    recipe, source = _found(asked.get("model") or run.config.model, run.config.to_dict(), asked)
+    return Draft(recipe=recipe, source=source, run=run)
+
+
+def _found(model: str, *settings: Settings) -> tuple[Recipe, Source]:
+    @cache
+    def source(name: str) -> Source:
+        return Source(name, zoo())
+
+    recipe = resolve(zoo(), model, *settings, native=lambda name: source(name).native)
+    return recipe, source(recipe.config.data)

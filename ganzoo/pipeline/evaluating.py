@@ -1,0 +1,43 @@
+"""Evaluation as a training does it: prepared before the first step, and of the versions that it registers."""
+
+from ganzoo.config import RunConfig
+from ganzoo.data import Split
+from ganzoo.evaluation.candidates import Candidate, evaluate_all
+from ganzoo.evaluation.criteria import Criteria, prepare as find_criteria
+from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.exporting.versions import export_version
+from ganzoo.records.best import Ranking
+from ganzoo.records.evaluation import Evaluation
+from ganzoo.runtime.card import ATTACHMENT
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.training.evaluating import SEED, Evaluating
+from ganzoo.zoo.names import zoo
+from ganzoo_registry import Registry, Version
+
+
+def prepare(config: RunConfig, data: Split) -> tuple[Criteria | None, Evaluating | None]:
+    """What to evaluate by, and how; nothing where ``eval_every`` is 0.
+
+    Real images are evaluated first: what cannot be computed is said before the first step.
+    """
+    if not config.eval_every:
+        return None, None
+    criteria = find_criteria(config.data, data, zoo(), features=config.features)
+    evaluator = Evaluator(criteria, workers=1)
+    _ = evaluator.floor
+    ranking = Ranking(config.best, zoo().figures())
+    return criteria, Evaluating(evaluator.protocol([SEED]).key, evaluator.figures, ranking)
+
+
+def evaluate_versions(criteria: Criteria | None, store: Registry, *versions: Version | None) -> dict[str, Evaluation]:
+    """What ``ganzoo eval`` would say of these versions, attached to them; those without an ONNX file get one."""
+    if criteria is None:
+        return {}
+    candidates = []
+    for version in filter(None, versions):
+        if ATTACHMENT not in store.kinds(version):
+            export_version(store, version)
+        generator = ImageGenerator.from_bytes(store.read(version, ATTACHMENT), device="cpu", threads=1)
+        candidates.append(Candidate(str(version), generator, version, store.lineage(version)))
+    found = evaluate_all(candidates, criteria, store)
+    return {candidate.name: evaluation for candidate, evaluation in zip(candidates, found, strict=True)}

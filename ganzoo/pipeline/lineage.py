@@ -1,0 +1,99 @@
+"""The lineage record: what it takes to know, and to train again, what a version is.
+
+It holds no host or user name, no absolute path and no time: the same training gives the same record, and the same
+record and weights are the same version.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.specs import Dataset, ImageShape, Spec
+from ganzoo.zoo.names import Zoo
+
+if TYPE_CHECKING:
+    from ganzoo.data import Split
+    from ganzoo.records.run import Run
+    from ganzoo.zoo.recipe import Recipe
+
+FORMAT = 1
+
+CLOCKED = ("images_per_second", "seconds")
+"""Metrics that measure time: no other training gives the same."""
+
+
+def data_facts(source: str, dataset: Dataset | None, split: "Split") -> dict[str, Any]:
+    """What was trained on: where it came from, its digest, count and classes; and what was held out.
+
+    Args:
+        source: what ``--data`` said; of a path only the last part is recorded.
+        dataset: what it names, if it is no path.
+    """
+    images, held_out = split.training, split.held_out
+    return {
+        "name": source if dataset else Path(source).resolve().name,
+        "named": dataset is not None,
+        "digest": images.digest,
+        "count": len(images),
+        "held_out": {"digest": held_out.digest, "count": len(held_out)} if held_out else None,
+        "skipped": len(images.skipped),
+        "class_names": list(images.class_names),
+    }
+
+
+def record(
+    *,
+    zoo: Zoo,
+    recipe: "Recipe",
+    run: "Run",
+    shape: ImageShape,
+    latent_dim: int,
+    images_shown: int,
+    metrics: Mapping[str, float],
+    parents: Iterable[Mapping[str, str]],
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Assemble the record of a finished run.
+
+    Args:
+        metrics: the newest of what training reported; times, and what is not a finite number, are left out.
+        parents: digests of the versions that it started from.
+        extra: what plugins add, by plugin.
+    """
+    config, steps = run.shown_config(), run.config.steps
+    events = [event for event in run.events() if event["step"] <= steps]  # the best version knows nothing of later ones
+    specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if run.config.data in (spec.name, zoo.qualified(spec)))]
+    return {
+        "format": FORMAT,
+        "config": config,
+        "generator": {
+            "architecture": config["architecture"],
+            "options": config["options"],
+            "channels": shape.channels,
+            "height": shape.height,
+            "width": shape.width,
+            "latent_dim": latent_dim,
+            "class_names": run.facts["data"]["class_names"] if recipe.architecture.conditional else [],
+        },
+        "data": run.facts["data"],
+        "training": {"steps": steps, "images": images_shown, "events": events},
+        "metrics": {name: value for name, value in metrics.items() if name not in CLOCKED and math.isfinite(value)},
+        "plugins": _plugins(zoo, specs),
+        "environment": run.facts["environment"],
+        "parents": list(parents),
+        "extra": dict(extra),
+    }
+
+
+def _plugins(zoo: Zoo, specs: Iterable[Spec]) -> list[dict[str, str]]:
+    used = {}
+    for spec in specs:
+        plugin = zoo.owner(spec)
+        used[plugin.qualified] = {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "api": plugin.api,
+        }
+    return [used[key] for key in sorted(used)]

@@ -1,0 +1,64 @@
+"""From a draft to everything that a training needs before its next step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ganzoo.config import flat
+from ganzoo.data import Split
+from ganzoo.evaluation.criteria import Criteria
+from ganzoo.observer import Observer
+from ganzoo.pipeline.draft import Draft
+from ganzoo.pipeline.evaluating import prepare
+from ganzoo.pipeline.resuming import load_parent, refuse_changes
+from ganzoo.training import setup
+from ganzoo.training.evaluating import Evaluating
+from ganzoo.training.ranks import Ranks
+from ganzoo.training.trainer import Trainer
+from ganzoo.zoo.recipe import Recipe
+from ganzoo_registry import Registry
+
+OF_ONE_HOST = {"data", "features", "threads"}
+"""What ranks may be told differently: paths, where the images are the same, and what no result depends on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A run before its next step: everything is resolved, loaded and built; nothing is written.
+
+    Args:
+        criteria, evaluating: what to evaluate by, and how; None where ``eval_every`` is 0.
+        parents: the versions whose weights it starts from.
+    """
+
+    recipe: Recipe
+    data: Split
+    trainer: Trainer
+    criteria: Criteria | None = None
+    evaluating: Evaluating | None = None
+    parents: tuple[Mapping[str, str], ...] = ()
+
+
+def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *, strict: bool) -> Plan:
+    """Fill in what waits for the hardware, read the data and build the networks.
+
+    Args:
+        store: holds the version whose weights to start from.
+        strict: refuse a data folder with unreadable images.
+
+    Raises:
+        UsageError: the parts do not go together, the ranks were told different things, or a run that goes on would
+            compute something else.
+        PluginError: a network, the loss or the augmentation breaks its contract.
+        GanzooError: it does not fit into memory.
+    """
+    recipe = setup.settle(draft.recipe, ranks)
+    config = recipe.config
+    data = draft.source.load(size=config.size, strict=strict, held_out=config.held_out, progress=observer.reading)
+    told = {key: value for key, value in flat(config.to_dict()).items() if key not in OF_ONE_HOST}
+    ranks.check_told(told | {"images": data.training.digest})
+    if draft.run:
+        refuse_changes(draft.run, config, data.training)
+    recipe, trainer = setup.assemble(recipe, data.training, ranks)
+    parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent),)
+    criteria, evaluating = prepare(recipe.config, data)
+    return Plan(recipe=recipe, data=data, trainer=trainer, criteria=criteria, evaluating=evaluating, parents=parents)

@@ -1,0 +1,101 @@
+"""From a finished run to versions in the registry and an ONNX file."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ganzoo.errors import GanzooError, IntegrityError
+from ganzoo.exporting.versions import export_version
+from ganzoo.files import write_atomic
+from ganzoo.networks.weights import network_bytes
+from ganzoo.pipeline import lineage
+from ganzoo.pipeline.evaluating import evaluate_versions
+from ganzoo.pipeline.hooks import WithHooks
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
+from ganzoo.training import checkpoint, setup
+from ganzoo.training.evaluating import best_step
+from ganzoo.training.loop import preview
+from ganzoo.zoo.names import zoo
+from ganzoo_registry import Registry, RegistryError, Version
+
+if TYPE_CHECKING:
+    from ganzoo.pipeline.plan import Plan
+
+
+def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *, export: bool) -> TrainResult:
+    """Register the best weights and the last ones, export the last, and evaluate both.
+
+    Raises:
+        RegistryError: the registry does not take them; the run has them still.
+        GanzooError: a gate did not pass, or there is no room in the run's directory; the weights are registered.
+    """
+    trainer = plan.trainer
+    best = _register_best(store, run, plan, observer)
+    made = preview(trainer)
+    version = _register(store, run, plan, observer, made)
+    with _registered(version):
+        write_atomic(run.grid_path, made)
+        gates = export_version(store, version, run.onnx_path).report if export else {}
+    ended_best = plan.evaluating is not None and best_step(run, plan.evaluating) == trainer.steps_done
+    return TrainResult(
+        run=run.directory,
+        version=version,
+        grid=run.grid_path,
+        onnx=run.onnx_path if export else None,
+        gates=gates,
+        metrics=run.latest_figures(),
+        best=best or (version if ended_best else None),
+        evaluations=evaluate_versions(plan.criteria, store, best, version) if export else {},
+    )
+
+
+def _register_best(store: Registry, run: Run, plan: "Plan", observer: WithHooks) -> Version | None:
+    """Register the weights that evaluated best, unless they are the last ones, which follow."""
+    trainer = plan.trainer
+    best = best_step(run, plan.evaluating) if plan.evaluating else None
+    if best is None or best == trainer.steps_done:
+        return None
+    last = checkpoint.take(trainer)  # not from its file: there may have been no room for that
+    try:
+        checkpoint.read(trainer, run.best_path(best))
+    except IntegrityError as error:
+        observer.noted(f"the weights of step {best}, which evaluated best, are lost: {error}")
+        return None
+    else:
+        return _register(store, run, plan, observer, preview(trainer))
+    finally:
+        checkpoint.put_back(trainer, last, "the state in memory")
+
+
+def _register(store: Registry, run: Run, plan: "Plan", observer: WithHooks, preview: bytes) -> Version:
+    """Register the trainer's weights as they are, as those of a run that ended there."""
+    trainer = plan.trainer
+    weights = {kind: network_bytes(module) for kind, module in trainer.modules().items()}
+    record = lineage.record(
+        zoo=zoo(),
+        recipe=plan.recipe,
+        run=Run(run.directory, replace(run.config, steps=trainer.steps_done), run.facts),
+        shape=setup.network_shape(plan.recipe, plan.data.training),
+        latent_dim=trainer.latent_dim,
+        images_shown=trainer.images_shown,
+        metrics=run.latest_figures(trainer.steps_done),
+        parents=run.facts["parents"],
+        extra=observer.gather("ganzoo_lineage", run=run),
+    )
+    try:
+        return store.register(run.config.name, {**weights, "preview": preview}, record)
+    except RegistryError as error:
+        hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {shlex.quote(str(run.directory))}"
+        raise type(error)(str(error), hint=hint) from error
+
+
+@contextmanager
+def _registered(version: Version) -> Iterator[None]:
+    """Whatever goes wrong now, the weights are safe."""
+    try:
+        yield
+    except GanzooError as error:
+        raise type(error)(f"{error} (the weights are registered as {version})", hint=error.hint) from error

@@ -1,0 +1,134 @@
+"""Which run goes on, from which weights, and what it may not change."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ganzoo.config import CHANGEABLE, OF_THE_HARDWARE, RunConfig, ScheduleName, changes
+from ganzoo.data import ImageSet
+from ganzoo.errors import IntegrityError, NotFoundError, UsageError
+from ganzoo.networks.weights import load_network
+from ganzoo.observer import Observer
+from ganzoo.pipeline import environment
+from ganzoo.records.run import Run
+from ganzoo.training import checkpoint
+from ganzoo.training.ranks import Ranks
+from ganzoo.training.trainer import Trainer
+from ganzoo_registry import Registry, Version
+
+
+def run_of_this_launch(runs: Path, config: RunConfig, images: ImageSet, *, restarted: bool) -> Run | None:
+    """The run that this launch of torchrun began with ``config`` on ``images``; None: it has yet to begin one.
+
+    A finished run is returned only after a restart; otherwise the same command starts a new one.
+
+    Args:
+        restarted: whether torchrun counted that it started its processes again. A launch with a name of its own may
+            have been started again uncounted, because a host came or went.
+    """
+    launch = environment.launch()
+    if not launch or not (restarted or environment.named()):
+        return None
+    for run in Run.launched(launch, runs):
+        same = _changed(run.config, config) <= OF_THE_HARDWARE and _digest(run) == images.digest
+        if same and (restarted or not _finished(run)):
+            return run
+    return None
+
+
+def restore(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, observer: Observer) -> None:
+    """Bring ``trainer`` to the newest checkpoint of ``run`` that is whole; without any, to where the run began.
+
+    Raises:
+        NotFoundError: there are checkpoints, and none can be used.
+        UsageError: the run has taken more steps already than it is to have.
+    """
+    _read_newest(trainer, run, store, ranks, observer)
+    if trainer.steps_done > trainer.config.steps:
+        done = trainer.steps_done
+        raise UsageError(f"{run.directory} has {done} steps already", hint=f"--steps must be at least {done}")
+
+
+def _read_newest(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, observer: Observer) -> None:
+    checkpoints = run.checkpoints()
+    if not checkpoints:
+        if run.config.init_from:
+            load_parent(trainer, store, store.resolve(run.config.init_from))
+        if run.reports() and ranks.chief:
+            observer.noted(f"{run.directory} has no checkpoint, so it begins again")
+        return
+    for path in reversed(checkpoints):
+        try:
+            checkpoint.read(trainer, path)
+            return
+        except IntegrityError as error:
+            observer.noted(f"{error}; trying the one before")
+    anew = f"start it anew: ganzoo train --config {run.directory / 'config.toml'}"
+    raise NotFoundError(f"{run.directory} has no usable checkpoint", hint=anew)
+
+
+def load_parent(trainer: Trainer, store: Registry, parent: Version) -> Mapping[str, str]:
+    """Start from the weights of a registered version.
+
+    Returns:
+        How the lineage names it.
+
+    Raises:
+        UsageError: they are not of these networks.
+    """
+    for kind, module in trainer.modules().items():
+        try:
+            load_network(module, store.read(parent, kind), str(parent))
+        except IntegrityError as error:
+            hint = "fine-tune with the same model, options, size and classes"
+            raise UsageError(f"--init-from {error}", hint=hint) from error
+    return {"relation": "init-from", "name": parent.name, "digest": parent.digest}
+
+
+def refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
+    """Refuse what would make another training of a run that goes on.
+
+    Raises:
+        UsageError: ``config`` or ``images`` would change what it computes.
+    """
+    refused = _changed(run.config, config) - CHANGEABLE
+    if refused:
+        told = [change for change in changes(run.config, config) if _key(change) in refused]
+        raise UsageError(
+            f"a resumed run keeps its configuration; this would change {'; '.join(told)}",
+            hint="--resume may change steps, reporting and paths; for anything else start a run with --init-from",
+        )
+    if run.config.steps != config.steps and config.schedule != ScheduleName.CONSTANT:
+        raise UsageError(
+            f"another number of steps would change the {config.schedule} schedule of the {run.config.steps} before",
+            hint="start a run with --init-from, which has a schedule of its own",
+        )
+    was = _digest(run)
+    if images.digest != was:
+        raise UsageError(
+            f"{config.data} is not what {run.directory} was trained on: {images.digest[:19]} instead of {was[:19]}",
+            hint="start a new run on it, with --init-from to keep the weights",
+        )
+
+
+def _changed(old: RunConfig, new: RunConfig) -> set[str]:
+    """The keys that differ; which of its GPUs a host trains on makes no difference."""
+    same_kind = old.device.partition(":")[0] == new.device.partition(":")[0]
+    return {_key(change) for change in changes(replace(old, device=new.device) if same_kind else old, new)}
+
+
+def _key(change: str) -> str:
+    return change.partition(":")[0]
+
+
+def _digest(run: Run) -> str:
+    digest: str = run.facts["data"]["digest"]
+    return digest
+
+
+def _finished(run: Run) -> bool:
+    try:
+        outcome = run.outcome()
+    except IntegrityError:
+        return False
+    return outcome is not None and outcome.state == "finished"

@@ -1,0 +1,159 @@
+"""A whole training: a draft -> a run -> a version in the registry -> ONNX."""
+
+from pathlib import Path
+
+import torch
+
+from ganzoo.observer import Observer
+from ganzoo.pipeline import environment, lineage, resuming
+from ganzoo.pipeline.concluding import broken_off, conclude
+from ganzoo.pipeline.draft import Draft
+from ganzoo.pipeline.hooks import WithHooks
+from ganzoo.pipeline.plan import Plan, make_plan
+from ganzoo.pipeline.registering import register_run
+from ganzoo.records.outcome import Outcome
+from ganzoo.records.result import TrainResult
+from ganzoo.records.run import Run
+from ganzoo.training import setup
+from ganzoo.training.loop import run_to_end
+from ganzoo.training.memory import explained
+from ganzoo.training.precision import running_on
+from ganzoo.training.ranks import ALONE, Ranks
+from ganzoo_registry import Registry
+
+SKIPPED_SHOWN = 10
+"""Unreadable images that a warning names; it counts all of them."""
+
+
+class Session:
+    """Trains into one registry and one runs directory.
+
+    Args:
+        store: the registry.
+        runs: where runs' directories go.
+        strict: refuse a data folder with unreadable images.
+        observer: is told how it goes, by rank 0.
+        ranks: the processes that train together; rank 0 alone writes and speaks.
+    """
+
+    def __init__(
+        self,
+        store: Registry,
+        runs: Path,
+        *,
+        strict: bool = False,
+        observer: Observer | None = None,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._strict = strict
+        self._ranks = ranks
+        self._observer = WithHooks(observer or Observer(), silent=not ranks.chief)
+
+    def plan(self, draft: Draft) -> Plan:
+        """Read the data and build the networks; see ``make_plan``."""
+        return make_plan(draft, self._store, self._ranks, self._observer, strict=self._strict)
+
+    def begin(self, draft: Draft) -> tuple[Run, Plan]:
+        """Make a new run's directory, or bring the run that goes on back to its newest whole checkpoint.
+
+        What torchrun has started again after a rank was lost goes on with the run that it had made.
+        """
+        plan = self.plan(draft)
+        if run := draft.run or self._under_way(plan):
+            resuming.restore(plan.trainer, run, self._store, self._ranks, self._observer)
+            return self._go_on(run, plan), plan
+        return self._create(draft, plan), plan
+
+    def finish(self, run: Run, plan: Plan, *, export: bool = True) -> TrainResult:
+        """Train to the last step, register the result, and export it; alone in the run's directory.
+
+        Returns:
+            The same on all ranks, but for the evaluations, which rank 0 has.
+        """
+        if not self._ranks.chief:
+            self._train(run, plan)
+            return TrainResult.from_json(self._ranks.share(None))
+        with run.locked():
+            run.write_config()
+            run.rewind(plan.trainer.steps_done)
+            self._introduce(run, plan)
+            result = self._train_and_register(run, plan, export)
+            self._ranks.share(result.to_json())
+            return result
+
+    def _create(self, draft: Draft, plan: Plan) -> Run:
+        """A new run, once it is known that its result can be registered; of several ranks, rank 0 makes it."""
+        config = plan.recipe.config
+        facts = {
+            "data": lineage.data_facts(draft.source.name, draft.source.dataset, plan.data),
+            "environment": environment.describe(self._ranks.count),
+            "parents": list(plan.parents),
+            "launch": environment.launch(),
+        }
+        if self._ranks.chief:
+            self._store.prepare()
+            run = Run.create(self._runs, config, facts)
+        directory = self._ranks.share(str(run.directory) if self._ranks.chief else "")
+        return Run(Path(directory), config, facts)
+
+    def _under_way(self, plan: Plan) -> Run | None:
+        """The run that this launch of torchrun has begun already, as rank 0 finds it."""
+        # Each host's torchrun counts its own restarts, and rank 0 may be where nobody died.
+        restarted = self._ranks.any(environment.restarted())
+        config, images = plan.recipe.config, plan.data.training
+        chief = self._ranks.chief
+        found = resuming.run_of_this_launch(self._runs, config, images, restarted=restarted) if chief else None
+        directory = self._ranks.share(str(found.directory) if found else None)
+        return Run.find(directory, self._runs) if directory else None
+
+    def _go_on(self, run: Run, plan: Plan) -> Run:
+        """``run`` with the plan's configuration, and the environment that it goes on in."""
+        if self._ranks.chief:
+            self._store.prepare()
+        facts = {"environment": environment.describe(self._ranks.count), "launch": environment.launch()}
+        return Run(run.directory, plan.recipe.config, {**run.facts, **facts})
+
+    def _train_and_register(self, run: Run, plan: Plan, export: bool) -> TrainResult:
+        """What rank 0 does; however it ends, the plugins are told and the run's directory says so."""
+        result: TrainResult | None = None
+        try:
+            trained = self._train(run, plan)
+            result = register_run(self._store, run, plan, self._observer, export=export)
+            outcome = Outcome(state="finished", step=trained.step, reason=trained.reason, versions=result.registered())
+        except BaseException as error:
+            outcome = broken_off(error, plan.trainer.steps_done)
+            raise
+        finally:
+            conclude(run, outcome, result, self._observer)
+        return result
+
+    def _train(self, run: Run, plan: Plan) -> Outcome:
+        """What all ranks do together."""
+        trainer, config = plan.trainer, run.config
+        self._ranks.check_same(
+            [tensor for module in trainer.modules().values() for tensor in module.state_dict().values()],
+            "the weights that they start from",
+        )
+        with (
+            torch.random.fork_rng(devices=[config.device] if config.device.startswith("cuda") else []),
+            running_on(config.threads, tf32=config.tf32, deterministic=config.deterministic),
+            explained(trainer),
+        ):
+            trainer.prepare(self._observer.noted)
+            return run_to_end(trainer, run, self._observer, plan.evaluating)
+
+    def _introduce(self, run: Run, plan: Plan) -> None:
+        """Say what a person should know before the first step."""
+        if skipped := plan.data.training.skipped:
+            held_out = plan.data.held_out
+            total = len(plan.data.training) + (len(held_out) if held_out else 0) + len(skipped)
+            first = "; ".join(skipped[:SKIPPED_SHOWN])
+            self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
+        if setup.depends_on_shares(plan.recipe, plan.trainer, self._ranks):
+            self._observer.noted(
+                "samples of a batch meet in these networks, or they draw random numbers: several ranks or parts do not "
+                "train what one does"
+            )
+        self._observer.started(run, plan.trainer.steps_done)

@@ -1,0 +1,1 @@
+"""What runs and versions leave on disk, as Python objects. Light: neither torch nor NumPy."""

@@ -1,0 +1,75 @@
+"""Logs of JSON lines, each of a step: what a run reports, and can take back."""
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+
+from ganzoo.files import cannot_write, write_atomic
+
+Entry = TypeVar("Entry")
+
+
+class Event(TypedDict):
+    """What went wrong in ``step``, and what was done."""
+
+    step: int
+    kind: str
+    message: str
+
+
+class EvaluationLine(TypedDict):
+    """What was found after ``step`` steps: figures by name, of one protocol."""
+
+    step: int
+    protocol: str
+    figures: dict[str, float]
+
+
+def append(log: Path, entry: Mapping[str, Any]) -> None:
+    """One line more, or, if it cannot be written, none.
+
+    Raises:
+        GanzooError: it cannot be.
+    """
+    size = log.stat().st_size if log.exists() else 0
+    try:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.truncate(log, size)
+        raise cannot_write(log, error) from error
+
+
+def entries(log: Path, kind: type[Entry]) -> list[Entry]:
+    """What was written, oldest first; a line that a crash cut short, or that is damaged, does not count."""
+    found = []
+    for line in _lines(log):
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            if math.isfinite(_step(line)):
+                found.append(msgspec.json.decode(line, type=kind))
+    return found
+
+
+def rewind(log: Path, step: int) -> None:
+    """Drop what was written after ``step``."""
+    if log.exists():
+        write_atomic(log, b"".join(line + b"\n" for line in _lines(log) if _step(line) <= step))
+
+
+def _lines(log: Path) -> list[bytes]:
+    return log.read_bytes().splitlines() if log.exists() else []
+
+
+def _step(line: bytes) -> float:
+    """The step of a line; infinite for one that is not whole."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -1,0 +1,85 @@
+"""Versions of the registry in the order of a figure."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ganzoo.errors import GanzooError
+from ganzoo.records.best import AUTOMATIC, check_best, names
+from ganzoo.records.evaluation import Evaluation, attached, keys
+from ganzoo_registry import Registry, RegistryError, Version
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A version, and what was found of it.
+
+    Args:
+        figure: the figure that it was sorted by.
+        figures: its mean over sample seeds, by the key of the protocol: figures of two protocols are not comparable.
+    """
+
+    version: Version
+    figure: str
+    figures: Mapping[str, float]
+
+
+def by_figure(
+    store: Registry,
+    versions: Sequence[Version],
+    figure: str,
+    better: Mapping[str, str],
+    damaged: Callable[[Exception], None],
+) -> list[Ranked]:
+    """``versions`` with their figures, the best first, by the protocol that most of them have; those without it last.
+
+    Args:
+        figure: empty: what the newest version's training was told to be best by.
+        better: see ``Zoo.figures``.
+        damaged: is given what is wrong with an evaluation, which hides no other.
+
+    Raises:
+        UsageError: no metric has such a figure, or it has no better side.
+    """
+    if figure:
+        check_best(figure, better)
+    found = {version: _evaluations(store, version, damaged) for version in versions}
+    figure = figure or _default(store, found)
+    ranked = [
+        Ranked(version, figure, {key: each.figures[figure].mean for key, each in of.items() if figure in each.figures})
+        for version, of in found.items()
+    ]
+    order = protocols(ranked)
+    sign = -1 if better.get(figure) == "higher" else 1
+
+    def place(each: Ranked) -> tuple[tuple[bool, float], ...]:
+        return tuple((key not in each.figures, sign * each.figures.get(key, 0.0)) for key in order)
+
+    return sorted(ranked, key=place)
+
+
+def protocols(ranked: Sequence[Ranked]) -> list[str]:
+    """The keys of their protocols, the one that most versions have first."""
+    counts = Counter(key for each in ranked for key in each.figures)
+    return sorted(counts, key=lambda key: (-counts[key], key))
+
+
+def _evaluations(store: Registry, version: Version, damaged: Callable[[Exception], None]) -> dict[str, Evaluation]:
+    found = {}
+    for key in keys(store, version):
+        try:
+            evaluation = attached(store, version, key)
+        except (GanzooError, RegistryError) as error:
+            damaged(error)
+            continue
+        if evaluation:
+            found[key] = evaluation
+    return found
+
+
+def _default(store: Registry, found: Mapping[Version, Mapping[str, Evaluation]]) -> str:
+    newest = max(found, key=lambda version: version.created, default=None)
+    best = store.lineage(newest)["config"].get("best", "") if newest else ""
+    there = {name for evaluations in found.values() for each in evaluations.values() for name in each.figures}
+    automatic = [names(order)[0] for order in AUTOMATIC]
+    return names(best)[0] if best else next((name for name in automatic if name in there), automatic[0])

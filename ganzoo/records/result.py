@@ -1,0 +1,64 @@
+"""``TrainResult``: what ``ganzoo.train`` returns, and what plugins are given at the end of a run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganzoo.records.evaluation import Evaluation
+from ganzoo_registry import Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a finished training left.
+
+    Args:
+        run: its directory.
+        version: in the registry.
+        grid: PNG of 64 images.
+        onnx: the exported file, or None if that was not wanted.
+        gates: gate -> what it found.
+        metrics: the newest value of each metric that training logged.
+        best: the version of the step that evaluated best, which may be ``version``; None without evaluations.
+        evaluations: of ``best`` and of ``version``, by reference.
+    """
+
+    run: Path
+    version: Version
+    grid: Path
+    onnx: Path | None
+    gates: Mapping[str, str]
+    metrics: Mapping[str, float]
+    best: Version | None = None
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+
+    def registered(self) -> dict[str, str]:
+        """``last`` and, if it is another version, ``best`` -> reference."""
+        best = {"best": str(self.best)} if self.best and self.best != self.version else {}
+        return {"last": str(self.version), **best}
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON, for other ranks; without the evaluations, which rank 0 alone has."""
+        return {
+            "run": str(self.run),
+            "version": asdict(self.version),
+            "grid": str(self.grid),
+            "onnx": str(self.onnx) if self.onnx else None,
+            "gates": dict(self.gates),
+            "metrics": dict(self.metrics),
+            "best": asdict(self.best) if self.best else None,
+        }
+
+    @classmethod
+    def from_json(cls, sent: Mapping[str, Any]) -> "TrainResult":
+        """Read what ``to_json`` made."""
+        return cls(
+            run=Path(sent["run"]),
+            version=Version(**sent["version"]),
+            grid=Path(sent["grid"]),
+            onnx=Path(sent["onnx"]) if sent["onnx"] else None,
+            gates=sent["gates"],
+            metrics=sent["metrics"],
+            best=Version(**sent["best"]) if sent["best"] else None,
+        )

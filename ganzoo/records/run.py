@@ -1,0 +1,304 @@
+"""A run's directory: what one training leaves on disk besides its version in the registry.
+
+runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
+                run.json         data digest, hardware and versions
+                lock             held by the process that trains it
+                metrics.jsonl    a line every report_every steps
+                evaluations.jsonl   a line an evaluation, if there are any
+                events.jsonl     a line an event: numbers that were not finite, a collapse; if there are any
+                samples/         grids from fixed latents, as training goes on
+                checkpoints/     the newest three, and the best if there are evaluations
+                samples.png      the final grid, and what was exported
+                clock.json, outcome.json   seconds of training up to the last checkpoint; how it ended
+                samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
+"""
+
+import fcntl
+import json
+import math
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from ganzoo.config import RunConfig, convert
+from ganzoo.errors import GanzooError, IntegrityError, NotFoundError
+from ganzoo.files import write_atomic
+from ganzoo.records import journal
+from ganzoo.records.journal import EvaluationLine, Event
+from ganzoo.records.outcome import Outcome
+
+KEPT_CHECKPOINTS = 3
+LAST = "last"
+
+
+class Run:
+    """One run on disk.
+
+    Args:
+        directory: ``<runs>/<name>/<n>``.
+        config: resolved.
+        facts: what is recorded beside the configuration: ``data`` (digest, count), ``environment``.
+    """
+
+    def __init__(self, directory: Path, config: RunConfig, facts: Mapping[str, Any]) -> None:
+        self.directory = directory
+        self.config = config
+        self.facts = facts
+
+    @classmethod
+    def create(cls, runs: Path, config: RunConfig, facts: Mapping[str, Any]) -> "Run":
+        """Take the next free number under ``<runs>/<name>``; two runs started at once get two numbers.
+
+        Raises:
+            GanzooError: the directory cannot be made.
+        """
+        home = runs / config.name
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            number = max((int(path.name) for path in home.iterdir() if path.name.isdecimal()), default=0) + 1
+            while not _claim(home / str(number)):
+                number += 1
+        except OSError as error:
+            raise GanzooError(
+                f"cannot make a run in {home}: {error.strerror}", hint="choose another place: --runs DIR"
+            ) from error
+        run = cls(home / str(number), config, facts)
+        try:
+            run.write_config()
+        except GanzooError:
+            shutil.rmtree(run.directory, ignore_errors=True)
+            raise
+        return run
+
+    @classmethod
+    def find(cls, reference: str, runs: Path) -> "Run":
+        """Open a run by its directory, by ``<name>/<n>`` below ``runs``, or the one last worked on as ``last``.
+
+        Raises:
+            NotFoundError: no such run.
+            IntegrityError: its configuration cannot be read.
+        """
+        if reference == LAST:
+            found = [path.parent for path in runs.glob("*/*/config.toml")]
+            if not found:
+                raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
+            return cls._open(max(found, key=_last_touched))
+        for directory in (Path(reference), runs / reference):
+            if (directory / "config.toml").is_file():
+                return cls._open(directory)
+        raise NotFoundError(f"no run {reference!r}", hint=f"give a run's directory, or --resume {LAST}")
+
+    @classmethod
+    def launched(cls, launch: str, runs: Path) -> "list[Run]":
+        """The runs below ``runs`` that ``launch`` made or went on with, newest first; none that cannot be read."""
+        found = []
+        for path in runs.glob("*/*/run.json"):
+            try:
+                facts = json.loads(path.read_text("utf-8"))
+                if isinstance(facts, dict) and facts.get("launch") == launch:
+                    found.append(cls._open(path.parent))
+            except (OSError, ValueError, GanzooError):
+                continue
+        return sorted(found, key=lambda run: _last_touched(run.directory), reverse=True)
+
+    @classmethod
+    def _open(cls, directory: Path) -> "Run":
+        try:
+            values = tomllib.loads((directory / "config.toml").read_text("utf-8"))
+            facts = json.loads((directory / "run.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise IntegrityError(f"run {directory} cannot be read: {error}") from error
+        return cls(directory, convert(values, RunConfig), facts)
+
+    def shown_config(self) -> dict[str, Any]:
+        """The configuration for others to see: of a path only the last part."""
+        config = {**self.config.to_dict(), "data": self.facts["data"]["name"]}
+        if config["features"].endswith(".onnx"):
+            config["features"] = Path(config["features"]).name
+        return config
+
+    def write_config(self) -> None:
+        """Record the configuration and the facts."""
+        write_atomic(self.directory / "config.toml", self.config.to_toml().encode())
+        write_atomic(self.directory / "run.json", (json.dumps(self.facts, indent=2, sort_keys=True) + "\n").encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training this run meanwhile; the system lets go when this process ends.
+
+        Raises:
+            GanzooError: another one is at it.
+        """
+        with (self.directory / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise GanzooError(
+                    f"another process is training {self.directory}", hint="wait for it, or start a run of its own"
+                ) from error
+            yield
+
+    def in_use(self) -> bool:
+        """Whether a process is training it."""
+        try:
+            with (self.directory / "lock").open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # nobody ever trained it, or nobody can say
+            return False
+        return False
+
+    @property
+    def grid_path(self) -> Path:
+        """Where the final grid goes."""
+        return self.directory / "samples.png"
+
+    @property
+    def onnx_path(self) -> Path:
+        """Where a copy of the exported generator goes."""
+        return self.directory / "generator.onnx"
+
+    def sample_path(self, step: int) -> Path:
+        """Where the grid after ``step`` steps goes."""
+        return self.directory / "samples" / f"step-{step:08d}.png"
+
+    def samples(self) -> dict[int, Path]:
+        """Step -> grid, ascending."""
+        found = [(path.stem.removeprefix("step-"), path) for path in self.directory.glob("samples/step-*.png")]
+        return dict(sorted((int(step), path) for step, path in found if step.isdecimal()))
+
+    def checkpoint_path(self, step: int) -> Path:
+        """Where the checkpoint after ``step`` steps goes."""
+        return self.directory / "checkpoints" / f"step-{step:08d}.safetensors"
+
+    def checkpoints(self) -> list[Path]:
+        """Oldest first."""
+        return sorted((self.directory / "checkpoints").glob("step-*.safetensors"))
+
+    def prune_checkpoints(self) -> None:
+        """Keep the newest three, the best, and the best of what the run may yet go back to."""
+        written, best = self.checkpoints(), self.best_checkpoints()
+        newest = _with_step(written[-1])[0] if written else 0
+        spared = {max(best, default=0), max((step for step in best if step <= newest), default=0)}
+        for path in [*written[:-KEPT_CHECKPOINTS], *(path for step, path in best.items() if step not in spared)]:
+            path.unlink(missing_ok=True)
+
+    def best_path(self, step: int) -> Path:
+        """Where the checkpoint goes that evaluated best, after ``step`` steps."""
+        return self.directory / "checkpoints" / f"best-{step:08d}.safetensors"
+
+    def best_checkpoints(self) -> dict[int, Path]:
+        """Step -> file; the later, the better."""
+        return dict(map(_with_step, self.directory.glob("checkpoints/best-*.safetensors")))
+
+    @property
+    def metrics_log(self) -> Path:
+        """A line every ``report_every`` steps: means of losses, images per second."""
+        return self.directory / "metrics.jsonl"
+
+    @property
+    def evaluation_log(self) -> Path:
+        """A line an evaluation: figures."""
+        return self.directory / "evaluations.jsonl"
+
+    @property
+    def event_log(self) -> Path:
+        """A line an event: what went wrong, and what was done."""
+        return self.directory / "events.jsonl"
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append a line to ``metrics.jsonl``; what is not a finite number is null there."""
+        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+        journal.append(self.metrics_log, {"step": step, **finite})
+
+    def record_evaluation(self, step: int, protocol: str, figures: Mapping[str, float]) -> None:
+        """Append a line to ``evaluations.jsonl``."""
+        journal.append(self.evaluation_log, {"step": step, "protocol": protocol, "figures": dict(figures)})
+
+    def record_event(self, step: int, kind: Literal["recovered", "diverged", "collapse"], message: str) -> None:
+        """Append a line to ``events.jsonl``."""
+        journal.append(self.event_log, {"step": step, "kind": kind, "message": message})
+
+    def events(self) -> list[Event]:
+        """Every event, oldest first."""
+        return journal.entries(self.event_log, Event)
+
+    def latest_figures(self, up_to: float = math.inf) -> dict[str, float]:
+        """Of each figure the newest value, at most of step ``up_to``, if it is a number.
+
+        A line does not have every figure: the watchdog may not have looked at images since the one before.
+        """
+        latest: dict[str, Any] = {}
+        for entry in sorted(self.reports(), key=lambda entry: entry["step"]):
+            if entry["step"] <= up_to:
+                latest |= entry
+        return {name: value for name, value in latest.items() if name != "step" and value is not None}
+
+    def reports(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``, oldest first: ``step``, and numbers by name; None for what was not finite."""
+        return journal.entries(self.metrics_log, dict[str, int | float | None])
+
+    def all_evaluations(self) -> list[EvaluationLine]:
+        """Every evaluation, oldest first."""
+        return journal.entries(self.evaluation_log, EvaluationLine)
+
+    def evaluations(self, protocol: str) -> dict[int, dict[str, float]]:
+        """Step -> figures, of those by one protocol."""
+        return {entry["step"]: entry["figures"] for entry in self.all_evaluations() if entry["protocol"] == protocol}
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Record how it ended.
+
+        Raises:
+            GanzooError: it could not be written.
+        """
+        write_atomic(self.directory / "outcome.json", (json.dumps(asdict(outcome), indent=2) + "\n").encode())
+
+    def outcome(self) -> Outcome | None:
+        """How it ended; None while it goes on, and where it ended without a word.
+
+        Raises:
+            IntegrityError: the record cannot be read.
+        """
+        path = self.directory / "outcome.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.exists() else None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise IntegrityError(f"{path} cannot be read: {error}", hint="remove it; all else is in order") from error
+
+    def rewind(self, step: int) -> None:
+        """Drop what came after ``step``, and how the run ended: a resumed run comes there again."""
+        by_step = [*self.best_checkpoints().items(), *self.samples().items(), *map(_with_step, self.checkpoints())]
+        later = [path for at, path in by_step if at > step]  # a checkpoint that is there is one that cannot be read
+        halves = self.directory.glob("checkpoints/.*.partial")  # of a process that was killed while it wrote
+        for path in [*later, *halves, self.directory / "outcome.json"]:
+            path.unlink(missing_ok=True)
+        for log in (self.metrics_log, self.evaluation_log, self.event_log):  # last: on a full disk there is now room
+            journal.rewind(log, step)
+
+
+def _with_step(path: Path) -> tuple[int, Path]:
+    return int(path.stem.partition("-")[2]), path
+
+
+def _claim(directory: Path) -> bool:
+    """Make ``directory`` with its parts; False if somebody else has."""
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        return False
+    (directory / "samples").mkdir()
+    (directory / "checkpoints").mkdir()
+    return True
+
+
+def _last_touched(directory: Path) -> float:
+    marks = [directory / "config.toml", directory / "checkpoints"]
+    return max(path.stat().st_mtime for path in marks if path.exists())

@@ -1,0 +1,63 @@
+"""``Compiled``: a phase by ``torch.compile``."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ganzoo.training.batch import Batch
+from ganzoo.training.executors.eager import Executor, Logged
+from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.optimization import Optimization
+from ganzoo.training.ranks import Ranks
+
+VARIANTS = 64
+"""How often a phase may be compiled anew: no recipe needs more, and more would mean that something else varies."""
+
+
+class Compiled(Executor):
+    """What the critic does in a phase in one compiled function, its backward passes inside; and the generator.
+
+    Compiled alone, a critic cannot be differentiated twice, so a penalty would have no gradient; traced as a whole, the
+    double backward becomes a plain part of the graph. The generator is differentiated once, which a compiled function
+    can be. The optimizer stays outside, where a fused kernel does its work.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        optimizations: Mapping[Network, Optimization],
+        ranks: Ranks,
+        backend: str = "inductor",
+    ) -> None:
+        super().__init__(objective, optimizations, ranks)
+        for function in (Objective.generate, Objective.gradients):
+            # A former run's graphs of the same function would count against the limit of recompilations.
+            torch._C._dynamo.eval_frame.reset_code(function.__code__)
+        # A variant for each set of due penalties, and for gradients that are added to others'.
+        compiled = partial(torch.compile, backend=backend, fullgraph=True, dynamic=False, recompile_limit=VARIANTS)
+        self._generate = cast(Callable[[Batch], Tensor], compiled(objective.generate))
+        self._gradients = cast(Callable[[Phase, Batch, Tensor, Tensor | None], Logged], compiled(objective.gradients))
+
+    def generate(self, batch: Batch, *, graph: bool) -> Tensor:
+        """See ``Executor.generate``."""
+        with torch.set_grad_enabled(graph), _switches():
+            return self._generate(batch)
+
+    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Logged:
+        """See ``Objective.gradients``."""
+        with _switches():
+            return self._gradients(phase, batch, fake, scale)
+
+
+@contextmanager
+def _switches() -> Iterator[None]:
+    """Around each call, which may compile, instead of for good: they are switches of the whole process. 50 us.
+
+    Networks that draw random numbers draw those of the eager run.
+    """
+    with torch._dynamo.config.patch(trace_autograd_ops=True), torch._inductor.config.patch(fallback_random=True):
+        yield

@@ -1,0 +1,154 @@
+"""Names -> specs -> objects.
+
+Who is meant by a name, by the first rule that applies: ``distribution/name`` is exact; what a plugin's own
+model refers to is that distribution's own; a bare name that a built-in has is the built-in's, so that what is
+installed never changes what yesterday's script meant; a bare name that only one plugin has is that plugin's.
+"""
+
+from dataclasses import fields
+from functools import cache
+from typing import Any, TypeVar
+
+from ganzoo.errors import NotFoundError, PluginError, did_you_mean, missing_package
+from ganzoo.specs import Loss, Metric, Spec
+from ganzoo.zoo.discovery import BUILTIN, Manager, Plugin, State, normalise, resolve
+
+SpecT = TypeVar("SpecT", bound=Spec)
+
+RUN_HOOKS = ("ganzoo_run_started", "ganzoo_report", "ganzoo_evaluated", "ganzoo_run_ended")
+
+_UNUSABLE = (State.BROKEN, State.DISABLED, State.INCOMPATIBLE)
+
+
+class Zoo:
+    """Everything that the loaded plugins provide, by name."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        provided = [(spec, plugin) for plugin in manager.plugins for spec in plugin.specs]
+        known = {(type(spec), spec.name) for spec, _ in provided}
+        for loss, plugin in provided.copy():  # a penalty that stands only in a loss can be configured as well
+            for penalty in loss.penalties if isinstance(loss, Loss) else ():
+                if (type(penalty), penalty.name) not in known:
+                    known.add((type(penalty), penalty.name))
+                    provided.append((penalty, plugin))
+        self._provided = sorted(provided, key=lambda pair: (not pair[1].builtin, pair[1].distribution, pair[0].name))
+
+    def all(self, kind: type[SpecT]) -> list[SpecT]:
+        """Every spec of a kind: built-ins first, then by distribution; by name within."""
+        return [spec for spec, _ in self._provided if isinstance(spec, kind)]
+
+    def get(self, kind: type[SpecT], name: str, *, home: str | None = None) -> SpecT:
+        """The spec that a name stands for.
+
+        Args:
+            kind: ``Model``, ``Loss`` …
+            name: ``name`` or ``distribution/name``.
+            home: the distribution whose model refers to ``name``, if one does.
+
+        Raises:
+            NotFoundError: nothing has that name, or two plugins that are not built-in have it.
+            PluginError: the plugin that it should come from cannot be used.
+        """
+        distribution, _, bare = name.rpartition("/")
+        named = [spec for spec in self.all(kind) if spec.name == bare]
+
+        def of(distribution: str | None) -> list[SpecT]:
+            return [spec for spec in named if self.owner(spec).distribution == distribution]
+
+        meant = of(normalise(distribution)) if distribution else of(home) or of(BUILTIN) or named
+        if not meant:
+            raise self._unknown(kind, name)
+        if len(meant) > 1:
+            raise NotFoundError(
+                f"{kind.kind} {name!r} is provided by more than one plugin",
+                hint=f"choose one of: {', '.join(map(self.qualified, meant))}",
+            )
+        return meant[0]
+
+    def owner(self, spec: Spec) -> Plugin:
+        """The plugin that provides a spec, or the one that it is a changed copy of (``dataclasses.replace``).
+
+        Raises:
+            LookupError: there is none.
+        """
+        same = [plugin for known, plugin in self._provided if known is spec]
+        alike = [plugin for known, plugin in self._provided if (type(known), known.name) == (type(spec), spec.name)]
+        if not alike:
+            raise LookupError(f"no plugin provides the {spec.kind} {spec.name!r}")
+        return (same or alike)[0]
+
+    def qualified(self, spec: Spec) -> str:
+        """``distribution/name``."""
+        return f"{self.owner(spec).distribution}/{spec.name}"
+
+    def shortest(self, spec: Spec) -> str:
+        """What people type: the bare name where it means this spec, else the qualified one."""
+        named = [other for other in self.all(Spec) if (other.kind, other.name) == (spec.kind, spec.name)]
+        return spec.name if len(named) == 1 or self.owner(spec).builtin else self.qualified(spec)
+
+    def figures(self) -> dict[str, str]:
+        """Every figure that a metric may give -> ``lower``, ``higher`` or nothing: which is better."""
+        return {name: better for metric in self.all(Metric) for name, better in metric.figures.items()}
+
+    def observer(self, name: str) -> str:
+        """The name by which a plugin that watches runs knows itself, from what was asked for.
+
+        Raises:
+            NotFoundError: no active plugin of that name watches runs.
+        """
+        known = {plugin.name: plugin for hook in RUN_HOOKS for plugin in self.manager.watching(hook)}
+        for plugin in known.values():
+            if name in (plugin.name, plugin.qualified):
+                return plugin.name
+        raise NotFoundError(f"unknown observer {name!r}", hint=did_you_mean(name, known))
+
+    def _unknown(self, kind: type[Spec], name: str) -> NotFoundError | PluginError:
+        """What is wrong with a name that nothing has: its plugin, as far as one can guess, or the name."""
+        distribution, _, bare = name.rpartition("/")
+        alive = {plugin.distribution for plugin in self.manager.plugins if plugin.state is State.ACTIVE}
+        broken = [plugin for plugin in self.manager.plugins if plugin.state is State.BROKEN]
+        for plugin in self.manager.plugins:
+            home = plugin.distribution
+            asked = home == normalise(distribution) if distribution else bare in (plugin.name, home)
+            if plugin.state in _UNUSABLE and asked and (plugin.name == bare or home not in alive):
+                return PluginError(
+                    f"{kind.kind} {name!r} should come from plugin {plugin}, which is {plugin.state}: {plugin.reason}",
+                    hint="see: ganzoo plugins",
+                )
+        known = self.all(kind)
+        hint = did_you_mean(name, map(self.qualified if distribution else self.shortest, known))
+        if broken:
+            hint += f"; broken plugins: {', '.join(plugin.qualified for plugin in broken)} (see: ganzoo plugins)"
+        return NotFoundError(f"unknown {kind.kind} {name!r}", hint=hint)
+
+
+@cache
+def zoo() -> Zoo:
+    """The installed plugins, loaded when first asked for."""
+    return Zoo(Manager())
+
+
+def load_target(target: str) -> Any:
+    """The object behind one of a spec's ``"module:attribute"`` strings.
+
+    Raises:
+        PluginError: the module cannot be imported or lacks the attribute; names the spec and its plugin.
+        MissingPackageError: it needs one of ganzoo's dependencies, which is not installed.
+    """
+    try:
+        return resolve(target)
+    except Exception as error:
+        if isinstance(error, ImportError) and (missing := missing_package(error)):
+            raise missing from error
+        raise PluginError(
+            f"{target}{_declared_by(target)} cannot be loaded: {type(error).__name__}: {error}",
+            hint="that is for the plugin's author to repair; ganzoo plugins lists what is installed",
+        ) from error
+
+
+def _declared_by(target: str) -> str:
+    for spec in zoo().all(Spec):
+        if target in (getattr(spec, field.name) for field in fields(spec)):
+            return f" ({spec.kind} {spec.name!r} of plugin {zoo().owner(spec)})"
+    return ""
