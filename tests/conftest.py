@@ -1,7 +1,15 @@
 """Every test has a registry of its own, and torch on one thread: two cores are shared, and results must not vary."""
 
-from collections.abc import Callable
+import contextlib
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,6 +43,17 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return request.config.stash[FIGURES].append
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several workers sends its figures home."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = session.config.stash[FIGURES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[FIGURES] += getattr(node, "workeroutput", {}).get("figures", [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if lines := config.stash[FIGURES]:
         terminalreporter.section("figures")
@@ -47,3 +66,68 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "registry"
     monkeypatch.setenv("GANZOO_REGISTRY", str(root))
     return root
+
+
+FORK_SERVER = Path(__file__).with_name("forkserver.py")
+PRELOADED = ("torch._dynamo", "onnxscript", "networkx", "scipy.stats", "scipy.io", "sklearn.datasets")
+"""What a training and an export import, and what starts no thread. Nothing of ganzoo, of which there may be several."""
+
+
+@pytest.fixture(scope="session")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Path]]:
+    """``forking(python)``: an executable for programs instead of ``python``, which has PyTorch imported already.
+
+    See forkserver.py. Where forks are not to be relied upon it is ``python`` itself.
+    """
+    with contextlib.ExitStack() as servers:
+
+        @cache
+        def executable(python: Path) -> Path:
+            if sys.platform != "linux":
+                return python
+            home = tmp_path_factory.mktemp("fork")
+            servers.enter_context(_fork_server(python, home / "socket"))
+            return _script(home / "python", f'exec {_quoted(python, "-IS", FORK_SERVER, home / "socket")} "$@"')
+
+        yield executable
+
+
+@pytest.fixture(scope="session")
+def shortened(
+    forking: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path, Path], Path]:
+    """``shortened(command, python)``: an executable that does what the ``ganzoo`` of an interpreter does, and sooner.
+
+    What imports PyTorch runs in a fork; everything else is as light as it is.
+    """
+
+    def executable(command: Path, python: Path) -> Path:
+        forked, fresh = _quoted(forking(python), command), _quoted(command)
+        choice = f'case $1 in train | export) exec {forked} "$@" ;; *) exec {fresh} "$@" ;; esac'
+        return _script(tmp_path_factory.mktemp("commands") / command.name, choice)
+
+    return executable
+
+
+def _quoted(*words: str | Path) -> str:
+    return shlex.join(map(str, words))
+
+
+def _script(path: Path, line: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{line}\n", "utf-8")
+    path.chmod(0o700)
+    return path
+
+
+@contextlib.contextmanager
+def _fork_server(python: Path, path: Path) -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        command = [python, FORK_SERVER, str(listener.fileno()), *PRELOADED]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        server = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()]
+        )
+    with server:  # whose end is the end of its standard input
+        yield
