@@ -24,9 +24,31 @@ settings.load_profile("quick")
 
 FIGURES = pytest.StashKey[list[str]]()
 
+# What stays together, because it shares what is dear to make; everything else goes by file. With `pytest -n 2` one
+# worker takes one group at a time.
+TOGETHER = ("tests/packaging/", "tests/export/", "tests/end_to_end/", "tests/serving/")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
+
+
+def group(test: str) -> str:
+    """What a test, by its id, is run together with."""
+    return next((folder for folder in TOGETHER if test.startswith(folder)), test.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Groups in the order of the tests; not by marks, which would change the tests' ids."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
