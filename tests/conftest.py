@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -24,9 +25,13 @@ settings.load_profile("quick")
 
 FIGURES = pytest.StashKey[list[str]]()
 
-# What stays together, because it shares what is dear to make; everything else goes by file. With `pytest -n 2` one
-# worker takes one group at a time.
-TOGETHER = ("tests/packaging/", "tests/export/", "tests/end_to_end/", "tests/serving/")
+SHARED = re.compile(
+    r"tests/(packaging|export)/|tests/acceptance/test_quality.*(dcgan|conditional)|tests/(acceptance)/test_[qr]"
+)
+"""Tests, by their ids, that share what is dear to make across files: an environment, exported files, a training."""
+
+DEAR = ("end_to_end", "export", "evaluation", "packaging", "distributed", "acceptance", "training")
+"""Folders that take over ten seconds, the dearest last; all others come first."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,8 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def group(test: str) -> str:
-    """What a test, by its id, is run together with."""
-    return next((folder for folder in TOGETHER if test.startswith(folder)), test.partition("::")[0])
+    """What a test, by its id, is run together with by one of several workers: in general its file."""
+    shared = SHARED.search(test)
+    return shared[shared.lastindex or 0] if shared else test.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -51,12 +57,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByGroup(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked ``gpu`` are skipped where there is no CUDA device, and nowhere else: there they must pass."""
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    if marked and not torch.cuda.is_available():
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is cheap is answered first, but one of several workers begins with the longest group.
+
+    Tests marked ``gpu`` are skipped where there is no CUDA device, and nowhere else: there they must pass.
+    """
+    several = hasattr(config, "workerinput")
+
+    def turn(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.parent.name
+        longest = several and group(item.nodeid) == "acceptance"
+        return not longest, DEAR.index(folder) if folder in DEAR else -1
+
+    items.sort(key=turn)
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
 @pytest.fixture(scope="session")
