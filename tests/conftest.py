@@ -49,12 +49,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Groups in the order of the tests; not by marks, which would change the tests' ids."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByGroup(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return group(nodeid)
-
     config.option.loadscopereorder = False
-    return ByGroup(config, log)
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group
+    return scheduler
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -116,13 +114,13 @@ PRELOADED = ("torch._dynamo", "onnxscript", "networkx", "scipy.stats", "scipy.io
 def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Path]]:
     """``forking(python)``: an executable for programs instead of ``python``, which has PyTorch imported already.
 
-    See forkserver.py. Where forks are not to be relied upon it is ``python`` itself.
+    See forkserver.py. Where a fork is not to be relied upon, as with CUDA, it is ``python`` itself.
     """
     with contextlib.ExitStack() as servers:
 
         @cache
         def executable(python: Path) -> Path:
-            if sys.platform != "linux":
+            if sys.platform != "linux" or torch.cuda.is_available():
                 return python
             home = tmp_path_factory.mktemp("fork")
             servers.enter_context(_fork_server(python, home / "socket"))
@@ -163,7 +161,7 @@ def _fork_server(python: Path, path: Path) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        command = [python, FORK_SERVER, str(listener.fileno()), *PRELOADED]
+        command = [str(python), str(FORK_SERVER), str(listener.fileno()), *PRELOADED]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         server = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()]
