@@ -1,7 +1,16 @@
 """Every test has a registry of its own, and torch on one thread: two cores are shared, and results must not vary."""
 
-from collections.abc import Callable
+import contextlib
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,23 +25,70 @@ settings.load_profile("quick")
 
 FIGURES = pytest.StashKey[list[str]]()
 
+SHARED = re.compile(
+    r"tests/(packaging|export)/|tests/acceptance/test_quality.*(dcgan|conditional)|tests/(acceptance)/test_[qr]"
+)
+"""Tests, by their ids, that share what is dear to make across files: an environment, exported files, a training."""
+
+DEAR = ("end_to_end", "export", "evaluation", "packaging", "distributed", "acceptance", "training")
+"""Folders that take over ten seconds, the dearest last; all others come first."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked ``gpu`` are skipped where there is no CUDA device, and nowhere else: there they must pass."""
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    if marked and not torch.cuda.is_available():
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+def group(test: str) -> str:
+    """What a test, by its id, is run together with by one of several workers: in general its file."""
+    shared = SHARED.search(test)
+    return shared[shared.lastindex or 0] if shared else test.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Groups in the order of the tests; not by marks, which would change the tests' ids."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group
+    return scheduler
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is cheap is answered first, but one of several workers begins with the longest group.
+
+    Tests marked ``gpu`` are skipped where there is no CUDA device, and nowhere else: there they must pass.
+    """
+    several = hasattr(config, "workerinput")
+
+    def turn(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.parent.name
+        longest = several and group(item.nodeid) == "acceptance"
+        return not longest, DEAR.index(folder) if folder in DEAR else -1
+
+    items.sort(key=turn)
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
 @pytest.fixture(scope="session")
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """``tell(line)``: a figure that the run ends with, passed or not: counts, shares."""
     return request.config.stash[FIGURES].append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several workers sends its figures home."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = session.config.stash[FIGURES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[FIGURES] += getattr(node, "workeroutput", {}).get("figures", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -47,3 +103,68 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "registry"
     monkeypatch.setenv("GANZOO_REGISTRY", str(root))
     return root
+
+
+FORK_SERVER = Path(__file__).with_name("forkserver.py")
+PRELOADED = ("torch._dynamo", "onnxscript", "networkx", "scipy.stats", "scipy.io", "sklearn.datasets")
+"""What a training and an export import, and what starts no thread. Nothing of ganzoo, of which there may be several."""
+
+
+@pytest.fixture(scope="session")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Path]]:
+    """``forking(python)``: an executable for programs instead of ``python``, which has PyTorch imported already.
+
+    See forkserver.py. Where a fork is not to be relied upon, as with CUDA, it is ``python`` itself.
+    """
+    with contextlib.ExitStack() as servers:
+
+        @cache
+        def executable(python: Path) -> Path:
+            if sys.platform != "linux" or torch.cuda.is_available():
+                return python
+            home = tmp_path_factory.mktemp("fork")
+            servers.enter_context(_fork_server(python, home / "socket"))
+            return _script(home / "python", f'exec {_quoted(python, "-IS", FORK_SERVER, home / "socket")} "$@"')
+
+        yield executable
+
+
+@pytest.fixture(scope="session")
+def shortened(
+    forking: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path, Path], Path]:
+    """``shortened(command, python)``: an executable that does what the ``ganzoo`` of an interpreter does, and sooner.
+
+    What imports PyTorch runs in a fork; everything else is as light as it is.
+    """
+
+    def executable(command: Path, python: Path) -> Path:
+        forked, fresh = _quoted(forking(python), command), _quoted(command)
+        choice = f'case $1 in train | export) exec {forked} "$@" ;; *) exec {fresh} "$@" ;; esac'
+        return _script(tmp_path_factory.mktemp("commands") / command.name, choice)
+
+    return executable
+
+
+def _quoted(*words: str | Path) -> str:
+    return shlex.join(map(str, words))
+
+
+def _script(path: Path, line: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{line}\n", "utf-8")
+    path.chmod(0o700)
+    return path
+
+
+@contextlib.contextmanager
+def _fork_server(python: Path, path: Path) -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        command = [str(python), str(FORK_SERVER), str(listener.fileno()), *PRELOADED]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        server = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()]
+        )
+    with server:  # whose end is the end of its standard input
+        yield

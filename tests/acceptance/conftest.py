@@ -10,13 +10,17 @@ import pytest
 
 
 class Workplace:
-    """A directory, and a registry in it, that the commands of one test session share."""
+    """A directory, and a registry in it, that the commands of one test session share.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        ganzoo: the executable that they mean by that name.
+    """
+
+    def __init__(self, directory: Path, ganzoo: Path) -> None:
         self.directory = directory
         self.registry = directory / "registry"
-        scripts = str(Path(sys.executable).parent)
-        path = os.pathsep.join([scripts, os.environ["PATH"]])
+        self.ganzoo = ganzoo
+        path = os.pathsep.join([str(ganzoo.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = {**os.environ, "GANZOO_REGISTRY": str(self.registry), "PATH": path}
         self.printed: dict[str, str] = {}
 
@@ -39,8 +43,9 @@ class Workplace:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    return Workplace(tmp_path_factory.mktemp("workplace"))
+def workplace(shortened: Callable[[Path, Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    python = Path(sys.executable)
+    return Workplace(tmp_path_factory.mktemp("workplace"), shortened(python.with_name("ganzoo"), python))
 
 
 @pytest.fixture(scope="session")

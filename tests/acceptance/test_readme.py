@@ -249,7 +249,7 @@ def make_photos(directory: Path) -> None:
 @pytest.fixture
 def tour(workplace: Any, train: Callable[[str], str], tmp_path: Path) -> Iterator[Tour]:
     assert train("wgan-gp") == "wgan-gp:1"
-    follower = Tour(type(workplace)(tmp_path), workplace)
+    follower = Tour(type(workplace)(tmp_path, workplace.ganzoo), workplace)
     yield follower
     follower.stop()
 

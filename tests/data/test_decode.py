@@ -182,10 +182,11 @@ class Interrupt:
         self._files = files
 
     def __enter__(self) -> None:
+        self._before = sys.gettrace()
         sys.settrace(self._called)
 
     def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
+        sys.settrace(self._before)
 
     def _called(self, frame: FrameType, event: str, argument: object) -> Any:
         if frame.f_code is threading.Thread.start.__code__:  # Python's own weak spot, once a thread

@@ -80,10 +80,11 @@ class Interrupt:
         self.line: int | None = None
 
     def __enter__(self) -> None:
+        self._before = sys.gettrace()
         sys.settrace(self._called)
 
     def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
+        sys.settrace(self._before)
 
     def _called(self, frame: FrameType, event: str, argument: object) -> Any:
         return self._traced if frame.f_code.co_filename == packed.__file__ else None

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import pytest
@@ -63,7 +64,7 @@ def side_by_side() -> Callable[[list[Command]], list["subprocess.CompletedProces
 
 
 @pytest.fixture(scope="session")
-def launch(tmp_path_factory: pytest.TempPathFactory, side_by_side: Any) -> Launch:
+def launch(forking: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory, side_by_side: Any) -> Launch:
     """``launch(ranks, program, *arguments)``: run ``python program <directory for files> *arguments`` on each rank.
 
     Args:
@@ -74,7 +75,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory, side_by_side: Any) -> Launc
         home = tmp_path_factory.mktemp("ranks")
         # As torchrun's agent does, this process keeps the store that they meet at: on a port that is free, for sure.
         store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-        command = [sys.executable, program, str(home), *arguments]
+        command = [str(forking(Path(sys.executable))), program, str(home), *arguments]
         ended = side_by_side([(command, _torchruns(rank, ranks, store.port)) for rank in range(ranks)])
         outcomes = []
         for rank, each in enumerate(ended):

@@ -88,6 +88,7 @@ def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(
     home: Path,
     shared: "list[Outcome]",
     side_by_side: "Callable[[list[Command]], list[subprocess.CompletedProcess[str]]]",
+    forking: Callable[..., Path],
 ) -> None:
     """On two hosts, as far as torchrun can tell: both ranks are started again, though only one host saw one die.
 
@@ -96,8 +97,10 @@ def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     meeting = ["--rdzv-backend=c10d", "--rdzv-id=killed", f"--rdzv-endpoint=127.0.0.1:{store.port}"]
     hosts = ["--nnodes=2", "--nproc-per-node=1", *meeting, "--rdzv-conf=is_host=false", "--local-addr=127.0.0.1"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--max-restarts=1", "--monitor-interval=0.1", *hosts]
-    agents = side_by_side([([*torchrun, __file__, "", str(home), "killed"], {})] * 2)
+    python = str(forking(Path(sys.executable)))
+    torchrun = [python, "-m", "torch.distributed.run", "--max-restarts=1", "--monitor-interval=0.1", *hosts]
+    program = ["--no-python", python, __file__, "", str(home), "killed"]
+    agents = side_by_side([([*torchrun, *program], {})] * 2)
     output, errors = ("".join(said) for said in zip(*[(agent.stdout, agent.stderr) for agent in agents], strict=True))
     assert [agent.returncode for agent in agents] == [0, 0], errors
     assert "exitcode: -9" in errors

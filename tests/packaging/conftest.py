@@ -92,9 +92,15 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def place(wheel: Path, pip: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(
+    wheel: Path,
+    pip: Callable[..., str],
+    shortened: Callable[[Path, Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Place:
     """One for the whole run; who installs a plugin takes it away again."""
     made = Place(tmp_path_factory.mktemp("place"))
     pip(made.python, "install", wheel)
     made.borrow_dependencies()
+    made.command = shortened(made.command, made.python)
     return made
