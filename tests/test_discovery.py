@@ -30,6 +30,18 @@ def ganzoo_report(run, step):
 """
 
 
+PRIVATE = """
+from ganzoo import Loss, hookimpl
+from ganzoo.errors import described
+from ganzoo.files import write_atomic
+from ganzoo.records.journal import append
+
+@hookimpl
+def ganzoo_specs():
+    yield Loss(name="curious", target="nowhere.losses:Curious")
+"""
+
+
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Put a distribution with one module per plugin on sys.path, as pip would; returns its directory."""
@@ -359,3 +371,10 @@ def test_managers_are_independent(install: Install) -> None:
     install("aaa", {"tame": GOOD})
     first, second = (find(Manager().plugins, "aaa/tame").specs for _ in range(2))
     assert first == second == (Loss(name="tame", target="nowhere.losses:Tame"),)
+
+
+def test_what_is_not_public_can_be_imported_all_the_same(install: Install) -> None:
+    """What docs/plugins.md lists is a promise, and no fence."""
+    install("ganzoo-curious", {"curious": PRIVATE})
+    (plugin,) = (each for each in Manager().plugins if each.distribution == "ganzoo-curious")
+    assert (plugin.state, [spec.name for spec in plugin.specs]) == (State.ACTIVE, ["curious"])

@@ -8,7 +8,7 @@ from typing import Any
 from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.data import Split, load
 from ganzoo.errors import IntegrityError, UsageError
-from ganzoo.evaluation.criteria import FEW, Criteria, prepare
+from ganzoo.evaluation.criteria import FEW, Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import of_generator
 from ganzoo.records.best import Ranking
@@ -60,7 +60,7 @@ def find_criteria(
     images = load(source, zoo, size=size, held_out=_share(candidates))
     for candidate in candidates:
         _check_channels(candidate, images, source)
-    return prepare(source, images, zoo, features=features, n=n, against=against, device=device)
+    return choose_criteria(source, images, zoo, features=features, n=n, against=against, device=device)
 
 
 def evaluate_all(

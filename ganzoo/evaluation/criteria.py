@@ -42,7 +42,7 @@ class Criteria:
     against: str
 
 
-def prepare(
+def choose_criteria(
     source: str,
     data: Split,
     zoo: Zoo,

@@ -40,7 +40,7 @@ class Evaluator:
     def protocol(self, seeds: Sequence[int]) -> Protocol:
         """How figures over ``seeds`` would be made."""
         by, (real, other) = self._by, self._parts
-        assert real is not None  # noqa: S101 - ``prepare`` saw to it
+        assert real is not None  # noqa: S101 - ``choose_criteria`` saw to it
         return Protocol(
             features=by.extractor.name if by.extractor else "",
             sha256=by.extractor.sha256 if by.extractor else "",
@@ -83,7 +83,7 @@ class Evaluator:
 
     def _figures(self, fake: Sample, training: Sample | None) -> dict[str, float]:
         real = self._held_out if self._against_held_out else self._training
-        assert real is not None  # noqa: S101 - ``prepare`` saw to it
+        assert real is not None  # noqa: S101 - ``choose_criteria`` saw to it
         evidence = Evidence(
             fake=fake,
             real=real,

@@ -3,7 +3,7 @@
 from ganzoo.config import RunConfig
 from ganzoo.data import Split
 from ganzoo.evaluation.candidates import Candidate, evaluate_all
-from ganzoo.evaluation.criteria import Criteria, prepare as find_criteria
+from ganzoo.evaluation.criteria import Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.exporting.versions import export_version
 from ganzoo.records.best import Ranking
@@ -22,7 +22,7 @@ def prepare(config: RunConfig, data: Split) -> tuple[Criteria | None, Evaluating
     """
     if not config.eval_every:
         return None, None
-    criteria = find_criteria(config.data, data, zoo(), features=config.features)
+    criteria = choose_criteria(config.data, data, zoo(), features=config.features)
     evaluator = Evaluator(criteria, workers=1)
     _ = evaluator.floor
     ranking = Ranking(config.best, zoo().figures())

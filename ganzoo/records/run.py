@@ -253,7 +253,7 @@ class Run:
         """Step -> figures, of those by one protocol."""
         return {entry["step"]: entry["figures"] for entry in self.all_evaluations() if entry["protocol"] == protocol}
 
-    def conclude(self, outcome: Outcome) -> None:
+    def record_outcome(self, outcome: Outcome) -> None:
         """Record how it ended.
 
         Raises:

@@ -28,7 +28,7 @@ def conclude(run: Run, outcome: Outcome, noted: Callable[[str], None]) -> None:
         noted: is given what went wrong, in a line.
     """
     try:
-        run.conclude(outcome)
+        run.record_outcome(outcome)
         _write_run(run, run.directory / REPORT, noted)
     except Exception as error:
         noted(f"no report of {run.directory}: {' '.join(str(error).split()) or type(error).__name__}")

@@ -1,6 +1,7 @@
 """docs/ leaves out nothing that it should name, and its tables say what the code does."""
 
 import ast
+import importlib
 import inspect
 import json
 import re
@@ -14,7 +15,8 @@ import click
 import pluggy
 import pytest
 
-from ganzoo import hookspecs, specs
+import ganzoo
+from ganzoo import api, hookspecs, specs
 from ganzoo.cli import cli
 from ganzoo.config import CHANGEABLE, RunConfig
 from ganzoo.errors import ExitCode
@@ -102,6 +104,18 @@ def test_everything_that_a_step_has() -> None:
 
 def _is_own(node: ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+def test_every_call_from_python() -> None:
+    named = set(rows(page("python")))
+    public = {
+        name for name, value in vars(api).items() if inspect.isfunction(value) and value.__module__ == "ganzoo.api"
+    }
+    wanted = {f"ganzoo.{name}" if hasattr(ganzoo, name) else f"ganzoo.api.{name}" for name in public}
+    assert named == wanted | {"ganzoo.observer.Observer"}
+    for name in named:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute)
 
 
 def test_what_may_be_read_of_a_run_is_there() -> None:

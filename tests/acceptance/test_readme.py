@@ -28,6 +28,7 @@ PAGES = (
     "docs/engine.md",
     "docs/evaluation.md",
     "docs/plugins.md",
+    "docs/python.md",
     "docs/registry.md",
     "docs/reports.md",
     "docs/serving.md",

@@ -13,7 +13,7 @@ from scipy import stats
 from ganzoo.data import ImageSet, Split, load
 from ganzoo.errors import ExitCode, IntegrityError, PluginError, UsageError
 from ganzoo.evaluation import criteria as judging, evaluate, evidence
-from ganzoo.evaluation.criteria import Criteria, prepare
+from ganzoo.evaluation.criteria import Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_generator, of_images
 from ganzoo.records.evaluation import Evaluation
@@ -23,7 +23,7 @@ from ganzoo.zoo.names import Zoo, zoo
 
 
 def digits(**chosen: Any) -> Criteria:
-    return prepare("digits", load("digits", zoo()), zoo(), **chosen)
+    return choose_criteria("digits", load("digits", zoo()), zoo(), **chosen)
 
 
 def of(images: ImageSet) -> Source:
@@ -151,7 +151,7 @@ def test_the_key_is_of_everything_that_moves_figures(judgement: Criteria, parts:
 
 def test_known_modes_need_no_extractor() -> None:
     data = load("dots", zoo())
-    found = Evaluator(replace(prepare("dots", data, zoo()), n=2000)).figures(of_images(data.training))
+    found = Evaluator(replace(choose_criteria("dots", data, zoo()), n=2000)).figures(of_images(data.training))
     assert found.keys() == {"modes", "good", "reverse_kl"}
     assert found["modes"] == 25
     assert found["good"] > 0.99
@@ -185,18 +185,18 @@ def test_images_without_an_extractor(tmp_path: Path) -> None:
     source = str(tmp_path / "x.npy")
     data = load(source, zoo(), held_out=0.2)
     with pytest.raises(UsageError, match="no extractor") as caught:
-        prepare(source, data, zoo())
+        choose_criteria(source, data, zoo())
     assert "--features FILE.onnx" in (caught.value.hint or "")
     assert "--set features=FILE.onnx" in (caught.value.hint or "")
-    assert prepare(source, data, zoo(), features="digits").extractor
+    assert choose_criteria(source, data, zoo(), features="digits").extractor
     with pytest.raises(UsageError, match="has no held-out images to evaluate by") as caught:
-        prepare(source, load(source, zoo()), zoo(), features="digits")
+        choose_criteria(source, load(source, zoo()), zoo(), features="digits")
     assert "--against training" in (caught.value.hint or "")
 
 
 def test_an_extractor_that_does_not_fit() -> None:
     with pytest.raises(UsageError, match="1 x 16 x 16") as caught:
-        prepare("dots", load("dots", zoo()), zoo(), features="digits")
+        choose_criteria("dots", load("dots", zoo()), zoo(), features="digits")
     assert caught.value.exit_code == ExitCode.USAGE
 
 

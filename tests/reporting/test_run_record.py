@@ -14,7 +14,7 @@ def test_an_outcome_is_read_back_until_the_run_goes_on(make_run: Callable[..., R
     run = make_run()
     assert run.outcome() is None
     outcome = Outcome(state="stopped", step=20, reason="SIGTERM", versions={"last": "net:1"})
-    run.conclude(outcome)
+    run.record_outcome(outcome)
     assert Run.find(str(run.directory), run.directory).outcome() == outcome
     run.rewind(30)
     assert run.outcome() is None

@@ -51,7 +51,7 @@ def test_the_final_grid_is_the_last_frame(make_run: MakeRun) -> None:
     run = make_run(samples=[10, 20])
     (run.directory / "samples.png").write_bytes(run.sample_path(10).read_bytes())
     assert list(of_run(run).frames) == [10, 20]  # of an earlier end
-    run.conclude(FINISHED)
+    run.record_outcome(FINISHED)
     assert of_run(run).frames[30] == run.directory / "samples.png"
     assert of_run(run).picture == run.sample_path(10).read_bytes()
 
@@ -115,16 +115,16 @@ def test_a_run_ends_whatever_becomes_of_its_report(make_run: MakeRun, monkeypatc
 def test_states(make_run: MakeRun, outcome: Outcome | None, state: str) -> None:
     run = make_run(steps=300)
     if outcome:
-        run.conclude(outcome)
+        run.record_outcome(outcome)
     assert of_run(run).state == state
 
 
 def test_how_many_steps_were_taken(make_run: MakeRun) -> None:
     run = make_run(steps=100_000)
     assert of_run(run).facts["steps"] == "30 of 100,000"
-    run.conclude(Outcome(state="finished", step=1252, reason="max_time"))
+    run.record_outcome(Outcome(state="finished", step=1252, reason="max_time"))
     assert of_run(run).facts["steps"] == "1,252 of 100,000"
-    run.conclude(Outcome(state="finished", step=100_000))
+    run.record_outcome(Outcome(state="finished", step=100_000))
     assert of_run(run).facts["steps"] == "100,000"
 
 

@@ -18,15 +18,15 @@ from ganzoo.serving.page import landing_page
 
 PATH = "/v1/models/m/sample"
 
+Pixels = tuple[NDArray[np.uint8], NDArray[np.int64] | None]
+
 
 class Stub:
-    """A generator whose ``sample`` does what the test says."""
+    """A generator whose ``pixels`` does what the test says."""
 
-    def __init__(
-        self, generator: ImageGenerator, sample: Callable[..., NDArray[np.uint8]], device: str = "cpu"
-    ) -> None:
+    def __init__(self, generator: ImageGenerator, pixels: Callable[..., Pixels], device: str = "cpu") -> None:
         self.card, self.sha256, self.device = generator.card, generator.sha256, device
-        self.sample = sample
+        self.pixels = pixels
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def test_too_many_waiting_images_are_refused_at_once(
     """Of 8 places 6 are taken: 3 more images are refused, 2 wait, and afterwards 8 fit again."""
     started, release = threading.Event(), threading.Event()
 
-    def sample(n: int, seed: int, label: int | None) -> NDArray[np.uint8]:
+    def pixels(n: int, seed: int, label: int | None) -> Pixels:
         started.set()
         assert release.wait(timeout=20)
-        return plain.sample(n, seed, label)
+        return plain.pixels(n, seed, label)
 
     async def scenario() -> tuple[httpx.Response, list[httpx.Response]]:
-        async with connect(create_app({"m": Stub(plain, sample)}, threads=1, max_waiting=8)) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, pixels)}, threads=1, max_waiting=8)) as client:  # type: ignore[dict-item]
             first = asyncio.create_task(client.get(f"{PATH}?n=6"))
             assert await asyncio.to_thread(started.wait, 20)
             refused = await client.get(f"{PATH}?n=3")
@@ -68,12 +68,12 @@ def test_too_many_waiting_images_are_refused_at_once(
 def ask(
     connect: Callable[[Starlette], httpx.AsyncClient],
     plain: ImageGenerator,
-    sample: Callable[..., NDArray[np.uint8]],
+    pixels: Callable[..., Pixels],
     device: str = "cpu",
     query: str = "?n=2&seed=7",
 ) -> tuple[httpx.Response, httpx.Response]:
     async def scenario() -> tuple[httpx.Response, httpx.Response]:
-        async with connect(create_app({"m": Stub(plain, sample, device)}, max_waiting=2)) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, pixels, device)}, max_waiting=2)) as client:  # type: ignore[dict-item]
             return await client.get(PATH + query), await client.get(PATH + query)
 
     return asyncio.run(scenario())
@@ -92,10 +92,10 @@ def ask(
 def test_failures_are_json_and_give_their_place_back(
     connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator, error: Exception, answer: dict[str, Any]
 ) -> None:
-    def sample(n: int, seed: int, label: int | None) -> NDArray[np.uint8]:
+    def pixels(n: int, seed: int, label: int | None) -> Pixels:
         raise error
 
-    for response in ask(connect, plain, sample):
+    for response in ask(connect, plain, pixels):
         assert response.status_code == 500
         assert response.json() == answer
         assert "Traceback" not in response.text
@@ -104,7 +104,7 @@ def test_failures_are_json_and_give_their_place_back(
 def test_no_etag_where_nothing_promises_the_same_bytes(
     connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
 ) -> None:
-    first, _ = ask(connect, plain, plain.sample, device="cuda")
+    first, _ = ask(connect, plain, plain.pixels, device="cuda")
     assert first.status_code == 200
     assert "etag" not in first.headers
     assert first.headers["cache-control"] == "no-store"
@@ -116,12 +116,12 @@ def test_an_unmodified_answer_costs_no_images(
 ) -> None:
     calls = []
 
-    def sample(n: int, seed: int, label: int | None) -> NDArray[np.uint8]:
+    def pixels(n: int, seed: int, label: int | None) -> Pixels:
         calls.append(n)
-        return plain.sample(n, seed, label)
+        return plain.pixels(n, seed, label)
 
     async def scenario() -> httpx.Response:
-        async with connect(create_app({"m": Stub(plain, sample)})) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, pixels)})) as client:  # type: ignore[dict-item]
             tag = (await client.get(f"{PATH}?seed=7")).headers["etag"]
             return await client.get(f"{PATH}?seed=7", headers={"If-None-Match": tag})
 

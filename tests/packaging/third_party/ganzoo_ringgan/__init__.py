@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ganzoo import Architecture, Loss, Model, hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 
 @dataclass(frozen=True, kw_only=True)

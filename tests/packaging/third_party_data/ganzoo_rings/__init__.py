@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ganzoo import Augmentation, Dataset, Metric, Reader, hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.specs import Spec
+    from ganzoo import Spec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo import UsageError
 from ganzoo.data import ImageSet
-from ganzoo.errors import UsageError
 
 
 def read(path: Path) -> ImageSet:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import ImageShape
-from ganzoo.evaluation.evidence import Evidence
+from ganzoo.evaluation import Evidence
 from ganzoo_rings import Options
 
 
