@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.errors import NotFoundError, UsageError
 from ganzoo.files import registry_root
 from ganzoo.machine import alone
@@ -167,21 +166,23 @@ def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -
     return by_figure(store, store.versions(name), figure, figures(), refuse)
 
 
-def describe_data(source: str, *, size: int | None = None, held_out: float = HELD_OUT_SHARE) -> dict[str, Any]:
+def describe_data(source: str, *, size: int | None = None, held_out: float | None = None) -> dict[str, Any]:
     """What is in a data set: counts, size, classes, channels' means; see ``ganzoo.data.statistics.facts``.
 
     Args:
         source: a data set's name or a path.
         size: in pixels; None: the images' own.
-        held_out: the share to hold out of a set that does not say itself what is held out.
+        held_out: the share to hold out of a set that does not say itself what is held out; None: as a training does.
 
     Raises:
         GanzooError: there are no such images, or they cannot be read.
     """
+    from ganzoo.config import HELD_OUT_SHARE
     from ganzoo.data import load as load_images
     from ganzoo.data.statistics import facts
 
-    return {"source": source, **facts(load_images(source, zoo(), size=size, held_out=held_out))}
+    share = HELD_OUT_SHARE if held_out is None else held_out
+    return {"source": source, **facts(load_images(source, zoo(), size=size, held_out=share))}
 
 
 def export(

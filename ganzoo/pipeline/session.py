@@ -1,5 +1,6 @@
 """A whole training: a draft -> a run -> a version in the registry -> ONNX."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -121,7 +122,7 @@ class Session:
         try:
             trained = self._train(run, plan)
             result = register_run(self._store, run, plan, self._observer, export=export)
-            outcome = Outcome(state="finished", step=trained.step, reason=trained.reason, versions=result.registered())
+            outcome = replace(trained, versions=result.registered())
         except BaseException as error:
             outcome = broken_off(error, plan.trainer.steps_done)
             raise
