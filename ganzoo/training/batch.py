@@ -1,4 +1,4 @@
-"""What one phase is drawn: real images, latents, labels, and the random numbers of penalties and augmentation."""
+"""The inputs drawn for one phase: real images, latents, labels, and random numbers of penalties and augmentation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from ganzoo.training.ranks import Ranks
 
 
 class Augment(Protocol):
-    """What an ``Augmentation`` spec's target is."""
+    """The interface of an ``Augmentation`` spec's target."""
 
     def draw(
         self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
@@ -30,14 +30,14 @@ class Augment(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """The inputs of one phase, all on the device, the first dimension of each as long as the others'.
+    """The inputs of one phase, all on the device; the first dimension of each is B.
 
     Args:
         z: [B, L].
         epsilon: [B, 1, 1, 1], uniform on [0, 1).
         real: [B, C, H, W] on [-1, 1].
         labels: [B] in int64, or None.
-        mirrored: bool [B, 1, 1, 1], which real images are flipped; None: none is.
+        mirrored: bool [B, 1, 1, 1], which real images are flipped; None: none of them.
         augment_real, augment_fake: what the augmentation drew.
     """
 
@@ -84,9 +84,9 @@ class Batch:
 
 
 class Batches:
-    """Draws the batch of any critic's phase: a function of (seed, step, phase), and of nothing that happened before.
+    """Draws the batch of each critic phase, as a function of (seed, step, phase) alone.
 
-    The generator's phase has the batch of the last critic's phase before it.
+    The generator's phase uses the batch of the last critic phase before it.
 
     Every rank draws the whole batch and keeps its share, so that results do not depend on how many ranks there are.
 
@@ -94,7 +94,7 @@ class Batches:
         config: resolved.
         feed: gives this rank's share of the real images.
         latent_dim: L of z[B, L].
-        augment: what is drawn for, or None.
+        augment: the augmentation whose parameters are drawn, too; or None.
     """
 
     def __init__(
@@ -119,8 +119,8 @@ class Batches:
     def draw(self, step: int, phase: int) -> Batch:
         """This rank's share of the batch of one phase.
 
-        Always in this order, so that it is the same on every executor; what a run may do without comes last, so that
-        switching it on changes nothing before it.
+        Numbers are always drawn in this order, so that they are the same on every executor. What a run may do without
+        is drawn last, so that switching it on changes no other number.
         """
         count, device = self._config.batch, self._precision.device
         generator = self._draws.begin(step, phase)

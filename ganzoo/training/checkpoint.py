@@ -27,11 +27,11 @@ class Snapshot:
     """Everything that the next step depends on, in host memory: training may go on meanwhile.
 
     Args:
-        tensors: by name, contiguous; they share memory with nothing. Not to be read before ``arrived``.
+        tensors: by name, contiguous; they share memory with nothing. Read them only after ``arrived``.
         steps_done: finished steps.
         scalars: see ``Trainer.scalars``.
         fingerprint: see ``RunConfig.fingerprint``.
-        copied: comes after the copies from a CUDA device.
+        copied: event after the copies from a CUDA device; None where there are none to wait for.
     """
 
     tensors: Mapping[str, Tensor]
@@ -41,14 +41,14 @@ class Snapshot:
     copied: torch.cuda.Event | None = None
 
     def arrived(self) -> "Snapshot":
-        """Itself, once all of it is here."""
+        """Wait until all copies are in host memory; returns itself."""
         if self.copied is not None:
             self.copied.synchronize()
         return self
 
 
 def take(trainer: Trainer) -> Snapshot:
-    """The state between two steps; on a CUDA device nothing waits for it."""
+    """Copy the state between two steps; on a CUDA device, without waiting for the copies."""
     tensors = _weights(trainer)
     for name, optimization in trainer.optimizations.items():
         tensors |= {f"{optimization.rule}.{name}.{key}": value for key, value in optimization.moments().items()}
@@ -58,13 +58,13 @@ def take(trainer: Trainer) -> Snapshot:
 
 
 def put_back(trainer: Trainer, snapshot: Snapshot, source: object) -> None:
-    """Bring ``trainer`` to the state that was taken; tensors that it has keep their place in memory.
+    """Bring ``trainer`` to the state of ``snapshot``; its tensors keep their place in memory.
 
     Args:
-        source: named where the state is another training's.
+        source: where the state came from, for messages.
 
     Raises:
-        IntegrityError: it is.
+        IntegrityError: the state is another training's.
     """
     tensors = snapshot.arrived().tensors
     if snapshot.fingerprint != trainer.config.fingerprint():
@@ -78,8 +78,10 @@ def put_back(trainer: Trainer, snapshot: Snapshot, source: object) -> None:
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """As a file. No torch operation computes here, so any thread may do it: one of its own would get OpenMP threads of
-    its own, which slow the training's down.
+    """The bytes of a checkpoint file.
+
+    Any thread may call this, because no torch operation computes here: a thread that computes with torch gets OpenMP
+    threads of its own, which slow the training's down.
     """
     arrived = snapshot.arrived()
     header = {
@@ -93,7 +95,7 @@ def encode(snapshot: Snapshot) -> bytes:
 
 
 def load(path: Path) -> Snapshot:
-    """What was saved in a file.
+    """Read a checkpoint file.
 
     Raises:
         IntegrityError: it is missing or damaged, of another format, or not of the step that its name ends in.

@@ -21,9 +21,9 @@ def derive(seed: int, stream: str, *position: int) -> int:
 class Order:
     """Which of ``images`` images each phase shows: ``batch`` of them, uniformly and with replacement.
 
-    Of these, ``part`` (number, of how many) is this process's. Drawn on the CPU from a stream of their own, so that
-    neither the device nor what else is drawn decides what a run is shown; and without state, so that any thread can
-    look ahead.
+    ``part`` (number, count) says which part of them is this process's. They are drawn on the CPU from a stream of their
+    own, so that neither the device nor other draws decide what a run is shown; and without state, so that any thread
+    can look ahead.
     """
 
     seed: int
@@ -32,7 +32,7 @@ class Order:
     part: tuple[int, int] = (0, 1)
 
     def rows(self, step: int, phase: int) -> Tensor:
-        """[B] in int64, on the CPU; of several processes, this one's part."""
+        """Indices of one phase's images: [B] in int64, on the CPU; with several processes, this one's part of them."""
         generator = torch.Generator().manual_seed(derive(self.seed, "indices", step, phase))
         rows = torch.randint(self.images, (self.batch,), generator=generator)
         number, parts = self.part
@@ -50,7 +50,8 @@ class Draws:
         self._seed = seed
         self._own = (rank,) if rank else ()
         self._generator = torch.Generator(device)
-        # Not torch.manual_seed, which also looks for every other kind of device: 200 µs, 2 % of a small model's step.
+        # Not by torch.manual_seed, which also looks for every other kind of device: 200 µs, 2 % of a small model's
+        # step.
         self._torchs = [torch.default_generator]
         if device.type == "cuda":
             torch.cuda.init()  # type: ignore[no-untyped-call]

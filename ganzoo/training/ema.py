@@ -18,7 +18,7 @@ class EMA:
     def __init__(self, generator: nn.Module, kimg: float) -> None:
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
         self._half_life = kimg * 1000
-        # Each tensor once, tied or not. Buffers by their place: a network may put another tensor there.
+        # Each parameter once, tied or not. Buffers are found by name: a network may put another tensor in their place.
         self._averaged: list[Tensor] = list(self.generator.parameters())
         self._followed: list[Tensor] = list(generator.parameters())
         places = [name.rpartition(".") for name, _ in generator.named_buffers()]

@@ -1,4 +1,4 @@
-"""Real images for the step: which ones is ``Order``'s matter; here is how they get to the device in time.
+"""Real images for each step: ``Order`` decides which; a feed brings them to the device in time.
 
 They travel as bytes, a quarter of what fp32 takes, and become floats on the device that the networks run on.
 """
@@ -22,16 +22,16 @@ from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import ALONE, Ranks
 
 RESIDENT_SHARE = 0.4
-"""Of a CUDA device's free memory: what the images may take; the rest is for the networks."""
+"""Share of a CUDA device's free memory that the images may take; the rest is for the networks."""
 
 BLOCK = 2**26
-"""Bytes of images that go to the device at once: mapped ones may be more than there is memory for."""
+"""Bytes of images that are copied to the device at once: a mapped set may be larger than memory."""
 
 AHEAD = 4
 """Batches that are read before they are asked for."""
 
 READERS = 2
-"""Threads that read them, so that one can wait for the disk while another copies."""
+"""Threads that read batches ahead, so that one can wait for the disk while another copies."""
 
 
 class Feed(ABC):
@@ -66,7 +66,7 @@ class Feed(ABC):
         return self._sent(self._order.rows(step, phase))
 
     def _sent(self, tensor: Tensor) -> Tensor:
-        """On the device; from pinned memory, so that nothing waits for the copy."""
+        """The tensor on the device; sent from pinned memory, so that nothing waits for the copy."""
         if self._device.type == "cpu":
             return tensor
         return tensor.pin_memory().to(self._device, non_blocking=True)
@@ -79,13 +79,13 @@ class Feed(ABC):
 class Resident(Feed):
     """All images of the set on the device, a byte a value: no loader between them and the step.
 
-    It is a copy in a CPU's memory, too, and in the networks' memory format: to bring each batch of colour images into
-    that costs more than the rest of its way.
+    On a CPU, too, the images are copied, into the networks' memory format: to convert each batch of colour images costs
+    more than the rest of its way.
     """
 
     def __init__(self, images: ImageSet, precision: Precision, order: Order) -> None:
         super().__init__(images, precision, order)
-        # Where the channels come last they also do in the shape of what is stored: rows of a contiguous tensor are
+        # For channels_last, the stored tensor has the channels last in its shape, too: rows of a contiguous tensor are
         # copied as blocks, those of a permuted one byte by byte.
         self._channels_at = 3 if self._memory_format is torch.channels_last else 1
         shape = list(images.pixels.shape)
@@ -116,7 +116,7 @@ class Streamed(Feed):
     def _bytes(self, step: int, phase: int) -> Tensor:
         place = step * self._critic_steps + phase
         wanted = [divmod(each, self._critic_steps) for each in range(place, place + 1 + AHEAD)]
-        for stale in self._coming.keys() - set(wanted):  # what a jump passes over
+        for stale in self._coming.keys() - set(wanted):  # batches that a jump passed over
             self._coming.pop(stale).cancel()
         for position in wanted:
             if position not in self._coming:
@@ -124,13 +124,13 @@ class Streamed(Feed):
         return self._sent(self._coming.pop((step, phase)).result())
 
     def _job(self, step: int, phase: int) -> Callable[[], Tensor]:
-        """Reads one batch, from any thread; holds the pixels and not the feed, which else could not end."""
+        """A function that reads one batch, on any thread; it does not hold the feed, which else could not end."""
         pinned = self._device.type == "cuda"
         return partial(_read, self._pixels, self._order.rows(step, phase), pinned)
 
 
 def open_feed(images: ImageSet, precision: Precision, config: RunConfig, ranks: Ranks = ALONE) -> Feed:
-    """The whole set on the device if it fits, else batch by batch; of each batch, this rank's share."""
+    """A feed of this rank's share of each batch: with the whole set on the device if it fits, else batch by batch."""
     order = Order(config.seed, len(images), config.batch, (ranks.rank, ranks.count))
     if _fits(images.pixels, precision.device):
         return Resident(images, precision, order)
@@ -158,15 +158,16 @@ def _read(pixels: NDArray[np.uint8], rows: Tensor, pinned: bool) -> Tensor:
 
 
 def _centred(pixels: NDArray[np.uint8]) -> Tensor:
-    """u - 128 in int8. From there a multiply-add, rounded once, comes to exactly -1 and 1 at the ends; from u it would
-    exceed 1, because the float next to 2 / 255 is larger than that.
+    """u - 128 in int8.
 
-    By NumPy: each thread that computes with torch gets OpenMP threads of its own, and beside those the training's own
-    operations were slower: the resident feed's took 3 times as long (benchmarks/data.py).
+    A multiply-add from there, rounded once, gives exactly -1 and 1 at the ends; from u it would exceed 1, because the
+    float next to 2 / 255 is larger than that. NumPy computes it, because each thread that computes with torch gets
+    OpenMP threads of its own, and they slow the training down: the resident feed's operations took 3 times as long
+    (benchmarks/data.py).
     """
     return torch.from_numpy((pixels ^ np.uint8(128)).view(np.int8))
 
 
 def _writable(array: NDArray[Any]) -> NDArray[Any]:
-    """A copy of what is read-only, which torch does not take."""
+    """The array, or a copy of a read-only one, which torch does not take."""
     return np.require(array, requirements="W")

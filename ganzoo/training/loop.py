@@ -1,4 +1,4 @@
-"""From step to step: logs, previews, checkpoints, going back from what went wrong, and ending."""
+"""The training loop: steps, log lines, previews, checkpoints, recovery from a divergence, and the end."""
 
 import shlex
 from collections.abc import Callable
@@ -19,25 +19,25 @@ from ganzoo.training.trainer import Trainer
 from ganzoo.training.watchdog import LOOK_EVERY, Collapse, Look, bad_number
 
 AGREE_EVERY = 16
-"""Steps after which several ranks agree on whether to stop: each time they wait for one another."""
+"""Steps between two times that several ranks agree on whether to stop: each time they wait for one another."""
 
 PREVIEW_IMAGES = 64
 
 EXACT = (PrecisionName.FP32, PrecisionName.FP64)
-"""Formats that a diverged training cannot be helped from."""
+"""Number formats that are not why a training diverges; in any other one the hint suggests fp32."""
 
 
 def run_to_end(trainer: Trainer, run: Run, observer: Observer, evaluating: Evaluating | None = None) -> Outcome:
     """Step until ``config.steps``, or until ``max_time`` or ``patience`` end it as if that had been its last step.
 
     A number that is not finite takes the run back to its last checkpoint (or to where it began) and halves the
-    learning rates, once. Of several ranks only the first one reports, evaluates and writes.
+    learning rates, once. Among several ranks only the first one logs, evaluates and writes.
 
     Args:
         evaluating: how to evaluate every ``config.eval_every`` steps, and at the end; None: no evaluation.
 
     Returns:
-        How it ended: ``finished``, and why before its last step if it did.
+        How it ended: ``finished``, with the reason if that was before its last step.
 
     Raises:
         TrainingStopped: a signal came; the finished steps are saved.
@@ -78,7 +78,7 @@ class _Loop:
         return self._trainer.steps_done
 
     def to_end(self) -> Outcome:
-        """Until a step is the last one."""
+        """Take steps until one is the last."""
         with self._stop.listening():
             self._evaluate(last=False)
             reason = self._over()
@@ -91,7 +91,7 @@ class _Loop:
         return Outcome(state="finished", step=self._step, reason=reason)
 
     def _unlogged(self) -> bool:
-        """Whether the run was stopped in its last step, as it turns out, before that was logged."""
+        """Whether the step after which the run was stopped, now its last one, has no log line yet."""
         logged = any(line["step"] == self._step for line in self._run.reports())
         return self._trainer.ranks.chief and self._step > 0 and not logged
 
@@ -110,7 +110,7 @@ class _Loop:
         if self._step % LOOK_EVERY == 0:
             for name, figure in self._look.figures().items():
                 self._trainer.telemetry.log(name, figure)
-        if reason is not None or not signalled:  # who is asked to stop evaluates when the run goes on
+        if reason is not None or not signalled:  # a run that a signal stops evaluates when it goes on
             self._evaluate(last=reason is not None)
             reason = self._impatient() if reason is None else reason
         collapsed = self._log(last=reason is not None) and self._run.config.on_collapse == OnCollapse.STOP
@@ -121,7 +121,7 @@ class _Loop:
         return reason
 
     def _over(self) -> str | None:
-        """Whether the run has come to its end, and if that is not its last step, why; None: it has not."""
+        """Why the run is over, empty where that is its last step; None: it is not over."""
         limit = self._run.config.max_time
         if self._step >= self._run.config.steps:
             return ""
@@ -130,7 +130,7 @@ class _Loop:
         return None
 
     def _impatient(self) -> str | None:
-        """Whether evaluations have got no better for too long, in words."""
+        """What to say if evaluations have not improved for too long; None: they have."""
         patience = self._run.config.patience
         if not (patience and due(self._run, self._step)):
             return None
@@ -142,14 +142,14 @@ class _Loop:
         return how.ranking.since_best(self._run.evaluations(how.protocol))
 
     def _agreed(self, flag: bool) -> bool:
-        """Whether it is true on any rank; several ranks find out in each ``AGREE_EVERY``-th step only."""
+        """Whether ``flag`` is true on any rank; several ranks ask one another only at every ``AGREE_EVERY``-th step."""
         ranks = self._trainer.ranks
         return flag if ranks.count == 1 else self._step % AGREE_EVERY == 0 and ranks.any(flag)
 
     def _bad_number(self, leaving: bool) -> str | None:
-        """What is not a finite number, if anything, on any rank.
+        """What is not a finite number, on any rank; None: all numbers are finite.
 
-        Looked for before anything is told or kept of a step, and in each step where it costs no waiting.
+        Checked before anything of a step is logged or saved, and at every step where the check costs no waiting.
         """
         config, step, trainer = self._run.config, self._step, self._trainer
         intervals = (READ_EVERY, LOOK_EVERY, config.report_every, config.preview_every, config.checkpoint_every)
@@ -161,7 +161,7 @@ class _Loop:
         return (bad or "a number of another rank is not finite") if trainer.ranks.any(bad is not None) else None
 
     def _recover(self, bad: str) -> None:
-        """Go back to the last state that was kept, and on with half the learning rates; but only once."""
+        """Go back to the last state that was kept, and go on with half the learning rates; the second time, fail."""
         trainer, run = self._trainer, self._run
         if trainer.lr_factor < 1:
             raise self._diverged(bad)
@@ -170,13 +170,13 @@ class _Loop:
         trainer.lr_factor /= 2
         said = f"{bad}: back to step {self._step}, and on with half the learning rates"
         self._on_rank_0(lambda: run.rewind(self._step))
-        # With the step from which on it counts: a run that is resumed from before comes here again.
+        # Recorded with the step at which it takes effect: a run that is resumed from an earlier one comes here again.
         self._on_rank_0(lambda: run.record_event(self._step + 1, "recovered", said))
         self._observer.noted(said)
         self._collapse = self._history()
 
     def _evaluate(self, last: bool) -> None:
-        """Evaluate what is due and has not been."""
+        """Evaluate the weights if that is due and has not been done."""
         run, step, how = self._run, self._step, self._evaluating
         if how and (due(run, step) or last) and step not in run.evaluations(how.protocol):
             with self._clock.paused():
@@ -185,10 +185,10 @@ class _Loop:
                 self._observer.evaluated(run, step, figures)
 
     def _log(self, last: bool) -> bool:
-        """Log the means since a multiple of ``report_every``, so that they do not tell where a run was resumed.
+        """Log the means since a multiple of ``report_every``, so that they do not depend on where a run was resumed.
 
         Returns:
-            Whether a line was logged, and it shows a collapse.
+            Whether a line was logged that shows a collapse.
         """
         step, telemetry = self._step, self._trainer.telemetry
         aligned = step % self._run.config.report_every == 0
@@ -215,7 +215,7 @@ class _Loop:
             self._trainer.telemetry.average(self._trainer.ranks)
             self._saver.keep(run.checkpoint_path(step), then=run.prune_checkpoints)
             self._on_rank_0(self._clock.keep)
-        if not last:  # then it is waited for, and a failure is not to be told as one that training goes on after
+        if not last:  # the last one is waited for, and training does not go on after its failure
             self._saver.look()
 
     def _on_rank_0(self, write: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""Out of memory: a word about the batch that would fit, instead of a traceback."""
+"""Running out of memory: an error that says which batch would fit, instead of a traceback."""
 
 import gc
 import traceback
@@ -20,7 +20,7 @@ SMALLEST = 2
 
 @contextmanager
 def explained(trainer: Trainer) -> Iterator[None]:
-    """Around the training: say what would fit where something did not.
+    """Around the training: turn a lack of memory into an error that says what would fit.
 
     Raises:
         GanzooError: the device's memory is full.
@@ -38,9 +38,9 @@ def explained(trainer: Trainer) -> Iterator[None]:
 
 
 def fitting_batch(trainer: Trainer) -> int | None:
-    """The largest of 1, 1/2, 1/4, … of what was computed at once that both phases can be computed for; None: none can.
+    """How many images fit at once: the largest of 1, 1/2, 1/4, … of the number that was tried; None: none of these.
 
-    For a process on its own: the trial of one rank would wait for the others in BatchNorm.
+    Both phases must fit. For a process on its own: the trial of one rank would wait for the others in BatchNorm.
     """
     trainer.use_eager()  # graphs hold a whole batch's activations
     size = _at_once(trainer)

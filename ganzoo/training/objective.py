@@ -1,4 +1,4 @@
-"""What one phase computes, from a batch to gradients: the losses, the penalties, and the same under every executor."""
+"""What one phase computes, from a batch to gradients: losses and penalties, the same under every executor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ Network = Literal["discriminator", "generator"]
 
 
 class Phase(NamedTuple):
-    """Which update: of what network, and with which of the penalties (by place)."""
+    """A kind of update: which network it changes, and which of the penalties act in it (by place)."""
 
     network: Network
     due: tuple[int, ...] = ()
 
 
 class GANLoss(Protocol):
-    """What a ``Loss`` spec's target is."""
+    """The interface of a ``Loss`` spec's target."""
 
     def discriminator(self, step: Step) -> Tensor:
         """The discriminator's (critic's) loss, a scalar, to be minimised."""
@@ -48,7 +48,7 @@ class Objective:
     augment: Augment | None = None
 
     def network(self, phase: Phase) -> nn.Module:
-        """The one that the phase updates."""
+        """The network that the phase updates."""
         return self.generator if phase.network == "generator" else self.discriminator
 
     def generate(self, batch: Batch) -> Tensor:
@@ -59,9 +59,9 @@ class Objective:
     def gradients(
         self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Add the gradient of the phase's loss, times ``scale`` if there is one, to the ``.grad`` of who learns.
+        """Add the gradient of the phase's loss, times ``scale`` if there is one, to ``.grad``.
 
-        In the discriminator's phase these are its weights; in the generator's it is ``fake``, a leaf.
+        In the discriminator's phase, to that of its weights; in the generator's, to that of ``fake``, a leaf.
 
         Args:
             fake: what ``generate`` made, without its graph.

@@ -1,6 +1,6 @@
 """From gradients to updated weights: one network's optimizer, its learning rate and, in fp16, its loss scale.
 
-That the optimizer is Adam is known here alone.
+No other module knows that the optimizer is Adam.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class Optimization:
     """
 
     rule = "adam"
-    """Names the update rule in checkpoints, where its moments stand under it."""
+    """Name of the update rule, under which checkpoints hold its moments."""
 
     def __init__(self, network: nn.Module, config: AdamConfig, precision: Precision, capturable: bool = False) -> None:
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
@@ -40,16 +40,16 @@ class Optimization:
             fused=True,
             capturable=capturable,
         )
-        # Else torch warns of steps outside of a graph: those before a capture, and fp16's, whose scale decides outside.
+        # Else torch warns of steps outside of a graph: those before a capture, and fp16's, which are never in one.
         self._adam._warned_capturable_if_run_uncaptured = True
-        # One for each network: with one for both, an overflow in either would stop and rescale the other, too.
+        # A scaler for each network: with one for both, an overflow in either would stop and rescale the other, too.
         self._scaler = torch.amp.GradScaler(precision.device.type, FIRST_SCALE) if precision.scaled else None
         self._one = torch.ones((), device=precision.device)
         self._factor = 1.0
 
     @property
     def in_graph(self) -> bool:
-        """Whether a CUDA graph may hold the step: a loss scale is decided on outside."""
+        """Whether a CUDA graph may hold the step: not with a loss scale, which is decided on outside."""
         return self._capturable and self._scaler is None
 
     @property
@@ -86,7 +86,7 @@ class Optimization:
             torch._foreach_div_(gradients, parts)
         if ranks.count == 1 or not gradients:
             return
-        # All ranks send which they have, because all must send alike; only who misses one waits for the answer.
+        # Every rank sends which gradients it has, because all must send the same; only a rank that lacks one waits.
         there = torch.ones(len(gradients), dtype=gradients[0].dtype, device=gradients[0].device)
         there[without] = 0
         ranks.average_([*gradients, there])
@@ -95,7 +95,7 @@ class Optimization:
                 self.weights[index].grad = None
 
     def step(self) -> None:
-        """Adam's update; in fp16 left out, and the scale halved, where a gradient overflowed."""
+        """Update the weights by Adam; in fp16, if a gradient overflowed, halve the scale instead."""
         if self._scaler is None:
             self._update()
             return
@@ -105,9 +105,9 @@ class Optimization:
 
     @torch.no_grad()
     def _update(self) -> None:
-        """``Adam.step`` by its own functional form: hooks, a profiler's mark and look-ups take a third of a small one.
+        """``Adam.step`` by its functional form, without hooks, profiler marks and look-ups: a third of a small update.
 
-        The first update of a weight makes its moments, and is left to it.
+        The first update of a weight makes its moments, and is left to ``Adam.step``.
         """
         moved = [weight for weight in self.weights if weight.grad is not None]
         states = [self._adam.state[weight] for weight in moved]
@@ -146,7 +146,7 @@ class Optimization:
         """Go on from what ``moments`` gave; moments that are there already keep their place in memory."""
         for name, weight in self._named.items():
             own = {k.removeprefix(f"{name}."): v for k, v in moments.items() if k.rpartition(".")[0] == name}
-            if held := self._adam.state.get(weight):  # perhaps a CUDA graph's: where it is, it must stay
+            if held := self._adam.state.get(weight):  # a CUDA graph may look for it where it is, so it must stay there
                 for key, value in held.items():
                     value.copy_(own.get(key, torch.zeros(())))
             elif own:

@@ -55,13 +55,13 @@ def choose_precision(name: PrecisionName, device: torch.device) -> PrecisionName
 
 
 def enter(device: torch.device, *, deterministic: bool) -> None:
-    """Make ``device`` the one that streams, events and graphs belong to; before anything is put there.
+    """Make ``device`` the one that streams, events and graphs belong to; call it before anything is put there.
 
-    Without a number it is that one already.
+    A device without a number is that one already.
 
     Args:
-        deterministic: torch asks cuBLAS for algorithms that repeat their results only where this variable was set when
-            cuBLAS was first used in the process.
+        deterministic: also set the environment variable by which torch asks cuBLAS for algorithms that repeat their
+            results; it counts only if it is set before cuBLAS is first used in the process.
     """
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -90,7 +90,7 @@ def running_on(threads: int, *, tf32: bool = False, deterministic: bool = False)
     """Set torch's process-wide switches meanwhile; results depend on each of them to the bit.
 
     Args:
-        threads: of the CPU.
+        threads: CPU threads that torch computes with.
         tf32: whether CUDA may multiply fp32 matrices and convolve fp32 images in TF32. torch's own default is yes for
             the one and no for the other.
         deterministic: on CUDA, only algorithms that repeat their results to the bit; else the fastest for the shapes.
@@ -128,7 +128,7 @@ class Precision:
 
     @property
     def master(self) -> torch.dtype:
-        """Of weights, latents and images."""
+        """The number format of weights, latents and images."""
         return torch.float64 if self.dtype == PrecisionName.FP64 else torch.float32
 
     @property
@@ -145,7 +145,7 @@ class Precision:
     def inner_scale(self) -> float:
         """What logits are multiplied by before a penalty's inner gradient, which is divided by it in fp32.
 
-        In fp16, 41 % of a small critic's input gradient is zero without, and 2^16, the usual first scale of a loss,
+        In fp16, 41 % of a small critic's input gradient is zero without it, and 2^16, the usual first scale of a loss,
         is infinite itself (fp16 ends at 65,504); 2^8 leaves room on both sides.
         """
         return 2.0**8 if self.scaled else 1.0
@@ -162,12 +162,12 @@ class Precision:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """For the networks' weights and images."""
+        """The memory format of the networks' weights and images."""
         fast = self.dtype in _HALF or self.device.type == "cpu"
         return torch.channels_last if fast else torch.contiguous_format
 
     def wider(self) -> "Precision":
-        """The next more exact one, to measure this one's rounding against."""
+        """The next more exact precision, to measure this one's rounding against."""
         return Precision(PrecisionName.FP32 if self.dtype in _HALF else PrecisionName.FP64, self.device)
 
 

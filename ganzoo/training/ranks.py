@@ -54,7 +54,7 @@ class Ranks:
     def average_(self, tensors: Sequence[Tensor]) -> None:
         """Put the mean over the ranks in each tensor's place: one all-reduce for all of a type, however many there are.
 
-        The tensors must lie in memory alike on all ranks, as gradients do whose parameters do (``check_same``).
+        The tensors must have the same strides on all ranks, as gradients have if their parameters do (``check_same``).
         """
         for group, flat in self._flattened(tensors):
             self.sum_(flat)
@@ -105,10 +105,10 @@ class Ranks:
         return json.loads(data.numpy().tobytes())
 
     def check_told(self, settings: Mapping[str, Any]) -> None:
-        """Make sure that all ranks were told the same; it goes through JSON.
+        """Make sure that all ranks were given the same settings, which go through JSON.
 
         Raises:
-            UsageError: they were not; who was told something else than rank 0 says what.
+            UsageError: they were not; a rank whose settings differ from rank 0's says which.
         """
         first = self.share(dict(settings))
         keys = sorted(first.keys() | settings.keys())
@@ -123,7 +123,7 @@ class Ranks:
             )
 
     def check_same(self, tensors: Iterable[Tensor], what: str) -> None:
-        """Make sure that all ranks have the same values, lying in memory alike; reads every byte of them.
+        """Make sure that all ranks have the same values, with the same strides; reads every byte of them.
 
         Raises:
             GanzooError: they differ in ``what``.
@@ -141,7 +141,7 @@ class Ranks:
             )
 
     def _flattened(self, tensors: Sequence[Tensor]) -> Iterator[tuple[list[Tensor], Tensor]]:
-        """The tensors of each type, and all their values in a row; nothing where this rank is alone."""
+        """For each type its tensors, and all their values in one flat tensor; nothing where this rank is alone."""
         if self.count == 1:
             return
         for _, group in groupby(sorted(tensors, key=_type), _type):
@@ -150,7 +150,7 @@ class Ranks:
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        """Around each collective: what torch says when a rank does not take part, in our words."""
+        """Around each collective: turn what torch says when a rank does not take part into an error of ours."""
         try:
             yield
         except RuntimeError as error:
@@ -165,7 +165,7 @@ ALONE = Ranks(0, 1)
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
-    """The ranks that torchrun's environment tells of, connected meanwhile; ``ALONE`` where it tells of none.
+    """The ranks that torchrun's environment describes, connected meanwhile; ``ALONE`` where it describes none.
 
     Hosts talk to each other by gloo; tensors on CUDA devices go by NCCL.
 
@@ -217,8 +217,8 @@ def joined(device: str) -> Iterator[Ranks]:
 def local_device(name: str) -> str:
     """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` means for this rank.
 
-    Under torchrun that is the GPU of its local rank, whatever N is: a configuration is that of all ranks. What is no
-    device's name stays as it is, for ``choose_device`` to refuse.
+    Under torchrun that is the GPU of its local rank, whatever N is, because all ranks have one configuration. A text
+    that names no device is returned as it is, for ``choose_device`` to refuse.
     """
     place = seat()
     if place is None or not re.fullmatch(r"auto|cuda(:\d+)?", name):
@@ -229,7 +229,7 @@ def local_device(name: str) -> str:
 
 
 def is_chief() -> bool:
-    """Whether this process is rank 0, or alone: the one that speaks."""
+    """Whether this process is rank 0, or alone: the one that prints."""
     place = seat()
     return place is None or place.rank == 0
 
@@ -248,9 +248,9 @@ def _type(tensor: Tensor) -> str:
 
 
 def _in_memory_order(tensor: Tensor) -> Tensor:
-    """Its dimensions from the farthest apart in memory to the nearest: a dense tensor becomes a contiguous view.
+    """A view with the dimensions in order of falling strides: a dense tensor becomes a contiguous one.
 
-    Weights in channels_last are flattened five times as fast so.
+    This flattens weights in channels_last five times as fast.
     """
     return tensor.permute(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))
 
@@ -272,6 +272,6 @@ def _digest(tensors: Iterable[Tensor]) -> int:
 
 
 def _reason(error: RuntimeError) -> str:
-    """The first sentence of torch's words, without the place in its source."""
+    """The first sentence of torch's message, without the place in its source."""
     text = re.sub(r"^\[[^\]]*\] *", "", next(iter(str(error).splitlines()), ""))
     return re.split(r"\. |$", text)[0]

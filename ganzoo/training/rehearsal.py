@@ -18,14 +18,14 @@ from ganzoo.training.executors.unmoved import apart
 from ganzoo.training.objective import Objective, Phase
 
 IMAGES = 2
-"""That it is tried on."""
+"""Images that a loss is tried on."""
 
 
 def rehearse(name: str, objective: Objective, batch: Batch) -> None:
-    """Evaluate both losses and all penalties on copies of the networks, which may read values: they promise nothing.
+    """Compute both losses and all penalties on copies of the networks; networks may read values, a loss may not.
 
     Args:
-        name: of the loss, for messages.
+        name: the loss's, for messages.
         objective: its networks are not touched.
         batch: of a few samples.
 
@@ -72,7 +72,7 @@ class _Unwatched(nn.Module):
         self.network = network
 
     def forward(self, *inputs: Tensor | None) -> Any:
-        """What the network says."""
+        """The network's output."""
         with _disable_current_modes():
             return self.network(*inputs)
 
@@ -80,8 +80,8 @@ class _Unwatched(nn.Module):
 class _NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses ``.item()``, ``float()``, ``if tensor`` and whatever else fetches a value from the device.
 
-    What lies on the CPU and was made there from numbers costs no waiting. Nor do labels there: torch's own ``one_hot``
-    looks at their values, on the CPU alone.
+    Tensors that were made on the CPU from numbers may be read, because that costs no waiting. So may labels on the CPU:
+    torch's own ``one_hot`` looks at their values there, and only there.
     """
 
     def __init__(self, labels: Tensor | None) -> None:
@@ -95,7 +95,7 @@ class _NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run each operation, but for the one that reads."""
+        """Run each operation, except one that reads."""
         given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
         constant = func is torch.ops.aten.lift_fresh.default or all(
             id(each) in self._constants and each.device.type == "cpu" for each in given
@@ -105,7 +105,7 @@ class _NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **(kwargs or {}))
         for each in tree_leaves(result):
             if isinstance(each, Tensor):
-                self._constants.pop(id(each), None)  # what changed in place
+                self._constants.pop(id(each), None)  # it was changed in place
                 if constant:
                     self._constants[id(each)] = each
         return result
@@ -117,7 +117,7 @@ class _ValueReadError(Exception):
 
 @contextmanager
 def _blaming(what: str, where: str, batch: Batch) -> Iterator[None]:
-    """A plugin's own failure as an error that names it; of one image, the failure is rather that there is no second."""
+    """Turn a plugin's failure into an error that names it; with one image, it rather fails for the lack of a second."""
     try:
         yield
     except _ValueReadError as error:

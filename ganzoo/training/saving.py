@@ -1,4 +1,4 @@
-"""Checkpoints written beside the training: it waits while its state is copied, and not for hashing and the disk."""
+"""Writes checkpoints beside the training, which waits while its state is copied, but not for hashing and the disk."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,10 +16,10 @@ from ganzoo.training.trainer import Trainer
 class Saver:
     """Writes one checkpoint at a time, in a thread of its own; a second one waits for the first.
 
-    The state that it was last given also stays in memory: it is what a run goes back to, whatever the disk does.
+    The last state that ``keep`` wrote also stays in memory: a run goes back to that one, whatever the disk does.
 
     Args:
-        trainer: whose state is kept; as it is now, to begin with.
+        trainer: its state is written; until ``keep`` is called, a run goes back to its present one.
         note: is told, in the training's thread, what could not be written.
     """
 
@@ -46,7 +46,7 @@ class Saver:
     def write(self, path: Path, then: Callable[[], object]) -> Snapshot:
         """Write the state as it is now; once the file is there, call ``then`` in the writing thread.
 
-        Of several ranks only the first one writes.
+        Among several ranks only the first one writes.
         """
         self.settle()  # at most one copy waits to be written
         self._folder = path.parent
@@ -56,10 +56,10 @@ class Saver:
         return snapshot
 
     def settle(self, meanwhile: str = "training goes on") -> None:
-        """Wait until nothing is being written, and tell of a failure.
+        """Wait until nothing is being written, and note a failure.
 
         Args:
-            meanwhile: what happens all the same.
+            meanwhile: what happens in spite of a failure, for the note.
         """
         try:
             self.finish()
@@ -68,10 +68,10 @@ class Saver:
             self._note(f"{error}; {meanwhile}{stays}")
 
     def finish(self) -> None:
-        """Wait until nothing is being written, and tell of what could not be removed.
+        """Wait until nothing is being written, and note which older checkpoints could not be removed.
 
         Raises:
-            GanzooError: it could not be.
+            GanzooError: the file could not be written.
         """
         writing, self._writing = self._writing, None
         if writing is not None and (left := writing.result()):
@@ -81,13 +81,13 @@ class Saver:
         return self._folder is not None and any(self._folder.glob("*.safetensors"))
 
     def look(self) -> None:
-        """Tell of a failure, without waiting."""
+        """Note a failure, if there is one already, without waiting."""
         if self._writing is not None and self._writing.done():
             self.settle()
 
 
 def _write(snapshot: Snapshot, path: Path, then: Callable[[], object]) -> str:
-    """Returns why ``then`` failed, in a line, if it did: the file is there all the same."""
+    """Write the file, then call ``then``; returns why that failed, in one line, or nothing."""
     write_atomic(path, checkpoint.encode(snapshot))
     try:
         then()

@@ -10,7 +10,7 @@ CURVES: Mapping[ScheduleName, Callable[[float], float]] = {
     ScheduleName.LINEAR: lambda part: 1.0 - part,
     ScheduleName.COSINE: lambda part: (1.0 + math.cos(math.pi * part)) / 2,
 }
-"""Part of the way from the end of the warm-up to the end of the run, 0 to 1 -> share of the full rate."""
+"""Curves: part of the way from the end of the warm-up to the end of the run, 0 to 1 -> share of the full rate."""
 
 
 def factor(schedule: ScheduleName, step: int, steps: int, warmup: int) -> float:

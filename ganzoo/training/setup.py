@@ -28,7 +28,7 @@ from ganzoo.zoo.recipe import Recipe
 
 
 def settle(recipe: Recipe, ranks: Ranks = ALONE) -> Recipe:
-    """Fill in what waits for the hardware: device, precision and executor."""
+    """Fill in what depends on the hardware: device, precision and executor."""
     config = recipe.config
     device = choose_device(local_device(config.device))
     return replace(
@@ -43,7 +43,7 @@ def settle(recipe: Recipe, ranks: Ranks = ALONE) -> Recipe:
 
 
 def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:
-    """What the networks are built for; an unconditional architecture is told of no classes."""
+    """The shape that the networks are built for; without classes for an unconditional architecture."""
     shape = images.shape
     return shape if recipe.architecture.conditional else replace(shape, classes=0)
 
@@ -52,7 +52,7 @@ def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Re
     """Build the networks for ``images``, which have the configuration's size already, and put all on the device.
 
     Returns:
-        The recipe with the number of threads that the networks are worth, and its trainer.
+        The recipe, with the number of threads that the networks are worth, and its trainer.
 
     Raises:
         UsageError: the parts do not go together.
@@ -92,7 +92,7 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
 
 
 def depends_on_shares(recipe: Recipe, trainer: Trainer, ranks: Ranks) -> bool:
-    """Whether the run is another one than a single process's with the batch in one part."""
+    """Whether the run computes something else than a single process would with the batch in one part."""
     parts = recipe.config.accumulate
     if recipe.architecture.batch_coupled:
         return parts > 1 or ranks.count > 1
@@ -145,7 +145,7 @@ def _objective(recipe: Recipe, networks: Networks, precision: Precision, shape: 
 def _place(network: nn.Module, precision: Precision) -> None:
     network.to(precision.device, precision.master).train()
     for weight in network.parameters():
-        if weight.dim() == 4:  # a format of images' and of convolutions' weights
+        if weight.dim() == 4:  # channels_last is a format of four dimensions
             weight.data = weight.data.to(memory_format=precision.memory_format)
 
 

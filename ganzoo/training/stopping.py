@@ -40,9 +40,9 @@ class StopRequest:
 
 
 class Clock:
-    """Seconds of training, and real images per second since it was last asked, both without pauses.
+    """Measures seconds of training, and real images per second since the last call, both without pauses.
 
-    It goes on from what the run's last log line said or, if that was later, from what was kept.
+    A resumed run goes on from the seconds of its last log line or, if they are more, from those that ``keep`` wrote.
     """
 
     def __init__(self, trainer: Trainer, run: Run) -> None:
@@ -53,11 +53,11 @@ class Clock:
         self._mark = (trainer.images_shown, time.perf_counter())
 
     def seconds(self) -> float:
-        """Of training, from the run's first step on, however often it was resumed."""
+        """Seconds of training from the run's first step on, however often it was resumed."""
         return time.perf_counter() - self._start
 
     def keep(self) -> None:
-        """Write the seconds down: whoever is stopped between two reports has used them all the same.
+        """Write the seconds down: a run that is stopped between two log lines has used them, too.
 
         Raises:
             GanzooError: they cannot be written.
@@ -69,18 +69,18 @@ class Clock:
         try:
             kept = json.loads(self._kept.read_bytes())
             return float(kept["seconds"]) if kept["step"] <= self._trainer.steps_done else 0.0
-        except (OSError, ValueError, KeyError, TypeError):  # none, or nothing that could be used
+        except (OSError, ValueError, KeyError, TypeError):  # no file, or not a usable one
             return 0.0
 
     def rate(self) -> float:
-        """Real images per second."""
+        """Real images per second since the last call."""
         images, then = self._mark
         self._mark = (self._trainer.images_shown, time.perf_counter())
         return max(0, self._mark[0] - images) / max(self._mark[1] - then, 1e-9)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """What is done meanwhile is not training."""
+        """Do not count the time meanwhile as training."""
         begin = time.perf_counter()
         yield
         pause = time.perf_counter() - begin

@@ -1,4 +1,4 @@
-"""Sums of what a run reports, kept on the device and read only at report intervals: no synchronisation per step."""
+"""Sums of what a run logs, kept on the device and read only for a log line: no synchronisation per step."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from ganzoo.training.ranks import Ranks
 
 READ_EVERY = 64
-"""Steps after which, at the latest, somebody asks for ``bad_step``: so many losses are told apart."""
+"""Losses are kept for this many steps; call ``bad_step`` at least as often."""
 
 NORMS_EVERY = 8
-"""Steps between two readings of gradient norms. In each step they would cost 0.8 % of a small model's."""
+"""Steps between two readings of gradient norms: at every step they would cost 0.8 % of a small model's time."""
 
 NORMS = {"discriminator": "grad_norm_d", "generator": "grad_norm_g"}
 
@@ -24,13 +24,13 @@ class Telemetry:
         self._device = device
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        # A slot a step, and each slot a sum: of finite fp32 numbers, one in float64 stays finite.
+        # One slot per step. Each is a sum, in float64: it stays finite if the fp32 numbers in it are.
         self._losses = torch.zeros(READ_EVERY, dtype=torch.float64, device=device)
         self._slots = self._losses.unbind()
         self._latest = 0
 
     def log(self, name: str, value: Tensor) -> None:
-        """Add one scalar, whose memory may be used again: a CUDA graph does."""
+        """Add one scalar; its memory may be overwritten afterwards, as a CUDA graph does."""
         if name in self._sums:
             self._sums[name].add_(value.detach())
             self._counts[name] += 1
@@ -44,7 +44,7 @@ class Telemetry:
         self._latest = step
 
     def gradients(self, network: str, parameters: Sequence[nn.Parameter], step: int) -> None:
-        """Log the L2 norm of the gradient with respect to all ``parameters``, in each ``NORMS_EVERY``-th step.
+        """Log the L2 norm of the gradient with respect to all ``parameters``, at every ``NORMS_EVERY``-th step.
 
         Args:
             network: ``discriminator`` or ``generator``.
@@ -75,11 +75,11 @@ class Telemetry:
         ranks.average_(list(self._sums.values()))
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint needs, so that a resumed run reports the same means: name -> [sum, count]."""
+        """What a checkpoint needs, so that a resumed run logs the same means: name -> [sum, count]."""
         return {name: torch.stack([s, torch.full_like(s, self._counts[name])]) for name, s in self._sums.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what ``state`` gave; no loss was bad before."""
+        """Go on from what ``state`` gave, as if no loss had been bad."""
         self._sums = {name: pair[0].to(self._device, copy=True) for name, pair in state.items()}
         self._counts = {name: int(pair[1]) for name, pair in state.items()}
         self._losses.zero_()

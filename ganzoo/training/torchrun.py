@@ -23,7 +23,7 @@ class Seat:
 
     Args:
         rank: 0 … count - 1, over all hosts.
-        local: likewise, on this host.
+        local: likewise, among those on this host.
         address: host and port where they meet.
     """
 
@@ -59,7 +59,7 @@ def seat() -> Seat | None:
 def leave(code: int) -> NoReturn:
     """End a process that has trained with others, when all is written and its connections are closed.
 
-    Without taking the interpreter down: a thread of gloo that gives back a tensor meanwhile wants Python's lock, which
+    The interpreter is not shut down: a gloo thread that frees a tensor meanwhile would ask for Python's lock, which
     ends the thread, and thereby the process with SIGABRT (seen in two of some thirty runs).
     """
     sys.stdout.flush()
@@ -68,11 +68,11 @@ def leave(code: int) -> NoReturn:
 
 
 def meet(place: Seat, patience: timedelta) -> Store:
-    """A store that all processes of this start share, and none of a former one.
+    """A store that all processes of this start share with one another, and with none of an earlier start.
 
-    torchrun keeps its store when it starts processes again, with the addresses of the dead still in it, and counts
-    its starts on each host for itself (pytorch/pytorch#135712). So rank 0 gives each start a name; whoever reads an old
-    name learns that from the list of who was there, which it is not on.
+    torchrun keeps its store when it starts processes again, with the addresses of the dead still in it, and each host
+    counts its own starts (pytorch/pytorch#135712). So rank 0 gives each start a name. A process that reads an old name
+    finds out, because it is not on the list of those that were there.
 
     Raises:
         RuntimeError: not all of them came.

@@ -22,13 +22,13 @@ from ganzoo.training.telemetry import Telemetry
 
 
 class Trainer:
-    """A run's networks, optimizers and average, and the step that moves them.
+    """A run's networks, their optimizers, the average of the generator, and the step that changes them.
 
     Args:
         config: resolved.
         objective: the networks, on the device that they train on, and the mathematics.
-        batches: draws each phase's.
-        latent_dim, classes: of the generator's inputs; 0 classes: it takes no labels.
+        batches: draws the batch of each phase.
+        latent_dim, classes: size of z and number of labels; 0 classes: the generator takes no labels.
         ranks: the processes that share each batch.
     """
 
@@ -90,13 +90,13 @@ class Trainer:
             each.load_state({k.removeprefix(prefix): v for k, v in scalars.items() if k.startswith(prefix)})
 
     def use_eager(self) -> None:
-        """Compute eagerly, whatever was chosen."""
+        """Compute eagerly, whatever executor was chosen."""
         self._executor = Executor(self.objective, self.optimizations, self.ranks)
         for optimization in self.optimizations.values():
             optimization.clear()
 
     def prepare(self, note: Callable[[str], None]) -> None:
-        """Make the executor ready, before the first step; one that computes otherwise than eager is not used.
+        """Make the executor ready before the first step; one that does not compute what eager does is not used.
 
         Args:
             note: is told why, in a line.
@@ -117,7 +117,7 @@ class Trainer:
             self._executor = fast
 
     def _tried(self, name: ExecutorName) -> tuple[Executor, str | None]:
-        """The executor (the present one where it cannot be had), and why it is not to be used."""
+        """The executor (the present one if it cannot be made), and why not to use it; None: use it."""
         fast = self._executor
         try:
             fast = EXECUTORS[name](self.objective, self.optimizations, self.ranks)
@@ -130,9 +130,9 @@ class Trainer:
         """``critic_steps`` updates of the critic, then one of the generator and of its average.
 
         The generator learns from the images that the critic has just learnt from, as in PyTorch's DCGAN tutorial (the
-        paper of 2014 draws new ones). So the last of the critic's updates is given them with the graph that they were
-        made by, and they need not be made twice: 8 % of DCGAN's arithmetic. A batch in parts, which is there to save
-        memory, has no graph to keep.
+        paper of 2014 draws new ones). So they are made once, with their graph, for the critic's last update and
+        the generator's, which saves 8 % of DCGAN's arithmetic. A batch in parts, which is there to save memory, keeps
+        no graph.
         """
         self._set_rates()
         last = self.config.critic_steps - 1
@@ -146,7 +146,7 @@ class Trainer:
         self.ema.update(self.images_shown, self.config.batch * self.config.critic_steps)
 
     def update_critic(self, number: int) -> None:
-        """The critic's update ``number`` of this step by itself, whose images the generator does not learn from."""
+        """Make the critic's update ``number`` of this step by itself; the generator does not learn from its images."""
         self._update(self._critic_phase(), self._draw(number))
 
     def _critic_phase(self) -> Phase:
@@ -172,17 +172,17 @@ class Trainer:
             optimization.set_rate(factor)
 
     def _thaw_critic(self, thawed: bool) -> None:
-        """Frozen, the critic costs the generator's phase no weight gradients: 8 % of DCGAN's step."""
+        """Thaw or freeze the critic: its weight gradients in the generator's phase would cost 8 % of DCGAN's step."""
         for weight in self.optimizations["discriminator"].weights:
             weight.requires_grad_(thawed)
 
     def ready(self, phase: Phase) -> None:
-        """Before each trial of a phase: freeze, thaw and seed as in the step proper."""
+        """Freeze, thaw and seed as the step does; call it before each trial of a phase."""
         self._thaw_critic(phase.network == "discriminator")
         self.batches.reseed(self.steps_done)
 
     def _dues(self) -> list[tuple[int, ...]]:
-        """Each set of penalties that acts together in some step, and with it in the least common multiple of theirs."""
+        """Each set of penalties that act together in some step, found within their least common multiple."""
         penalties = self.objective.penalties
         every = [penalty.every for penalty in penalties]
         numbers = {math.lcm(*chosen) for size in range(len(every) + 1) for chosen in combinations(every, size)}

@@ -1,4 +1,4 @@
-"""What tells a training that goes wrong from one that does not: numbers that are not finite, and images all alike."""
+"""Signs of a training that goes wrong: numbers that are not finite, and images that are all alike."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,36 +19,36 @@ PREVIEWS = 128
 ANCHORS = 256
 SCORED = 32
 THUMBNAIL = 16
-"""Pixels of a side: what makes images different at a glance, at a cost that does not grow with their size."""
+"""Pixels of a thumbnail's side: they tell images apart at a glance, at a cost that does not grow with image size."""
 
 GROUP = 4
-"""Images of a class from which on its variance means something."""
+"""Fewest images of a class whose variance means something."""
 
 NOTHING = 1e-9
-"""Variance of real images in relation to their mean square, up to which they are identical."""
+"""Largest variance, relative to the mean square, of real images that count as identical."""
 
 GRACE = 512
-"""Steps in which nothing is called collapsed: a generator begins with images that are all grey."""
+"""First steps of a run, in which nothing is called a collapse: a generator begins with images that are all grey."""
 
 FALLS: Mapping[str, tuple[float, float]] = {"spread": (0.0002, 1.0), "variety": (0.45, 0.1)}
-"""Figure -> what part of its highest value so far is a collapse, and what that value is taken to be at least.
+"""Figure -> (share of its highest value so far, below which it shows a collapse; least that the highest counts as).
 
 Highest values count up to 1, what real images have. Measured after ``GRACE`` steps in runs of the built-in models on
 digits and on dots: in sound ones variety stayed above 0.28, and above 0.57 of its highest value. Of 64 trainings of 800
 to 4,000 steps only dcgan's on dots fell below the limit, 5 of 10, and they ended with 8 to 17 of the 25 kinds. Spread
 went down to 0.0019 in classes of dots that lost their jitter while every kind was there, so that only what hardly
 differs at all is called alike. One image for all latents has a spread of 0 and, of digits, a variety of 0.013; real
-digits of one class have a variety of 0.04 to 0.37. The least highest values are for a generator that never looked at
-its latents.
+digits of one class have a variety of 0.04 to 0.37. The least highest values are there for a generator that never
+looked at its latents.
 """
 
 
 def bad_number(trainer: Trainer, weights: bool) -> str | None:
-    """What is not a finite number, in a line, or None; waits for the device.
+    """What is not a finite number, in one line, or None; waits for the device.
 
-    A gradient is not looked at by itself. One that is not finite has either changed the weights, or was passed over
-    by fp16's loss scaling, which is how that finds its scale. Nor is a large one, but its square in the
-    optimizer's second moment: where that has become infinite, a weight is never moved again.
+    Gradients themselves are not checked. One that is not finite has either changed the weights, or was skipped by
+    fp16's loss scaling, which finds its scale that way. A large one shows by its square in the optimizer's second
+    moment: where that has become infinite, a weight never moves again.
 
     Args:
         weights: look at weights, buffers and the optimizers' moments, too, and not at losses alone.
@@ -66,9 +66,9 @@ def bad_number(trainer: Trainer, weights: bool) -> str | None:
 
 
 def _finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether all numbers are; by the ends of each tensor, because a sum overflows before they do.
+    """Whether all numbers are finite: by each tensor's least and greatest, because a sum overflows before they do.
 
-    Not by its infinity norm, which takes 20 times as long on a CPU: 2 % of a training with a look every 64 steps.
+    The infinity norm would take 20 times as long on a CPU: 2 % of a training with a look every 64 steps.
     """
     floating = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
     if not floating:
@@ -79,17 +79,18 @@ def _finite(tensors: Iterable[Tensor]) -> bool:
 class Look:
     """Compares images that the averaged generator makes from fixed latents with as many real ones.
 
-    All on the device, in thumbnails x of at most 16 x 16 pixels:
+    All is computed on the device, from thumbnails x of at most 16 x 16 pixels:
 
-    - ``spread``: sum over the images of |x - mean|^2 in relation to the real images' sum. For a conditional generator
-      the mean is that of a class, and the figure is that of the class where it is least.
-    - ``variety``: n^2 / sum_j n_j^2, the effective number of the ``ANCHORS`` other real images that are the nearest to
-      one of the n = 128, where image j is so n_j times; again in relation to that number for the real images. Missing
-      kinds show in it, as they do in coverage (Naeem et al., 2020).
+    - ``spread``: sum over the images of |x - mean|^2, relative to that sum for the real images. For a conditional
+      generator it is computed for each class, and the least value is the figure.
+    - ``variety``: the effective number of different nearest neighbours, n^2 / sum_j n_j^2. Each of the n = 128 images
+      has its nearest neighbour among ``ANCHORS`` other real images, and n_j counts how often that is image j. It is
+      again relative to the number for the real images. Missing kinds show in it, as they do in coverage (Naeem et
+      al., 2020).
 
     Beside them ``critic_accuracy``, how often the critic puts a real image above a generated one: 1/2 where it cannot
-    tell, and 1 where it is saturated, from which on most losses leave the generator little to learn from. It judges as
-    in training, where a critic with BatchNorm knows real batches from generated ones by their statistics.
+    tell, and 1 where it is saturated, from which on most losses leave the generator little to learn from. The critic
+    is in training mode, in which one with BatchNorm knows real batches from generated ones by their statistics.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -105,10 +106,10 @@ class Look:
         self._anchors, self._lengths = anchors, anchors.square().sum(1)
         self._groups = _groups(self._labels, real)
         self._scatter = _scatter(real, self._groups)
-        # Of identical real images there is nothing to be said, and they differ from their mean by rounding.
+        # Identical real images tell nothing: they differ from their mean only by rounding.
         differing = self._scatter > NOTHING * (self._groups @ real.square().sum(1))
         self._groups, self._scatter = self._groups[differing], self._scatter[differing]
-        self._spreads = not trainer.ranks.any(not len(self._groups))  # what is logged is averaged: the same on all
+        self._spreads = not trainer.ranks.any(not len(self._groups))  # what is logged is averaged over the ranks
         self._kinds = self._effective(real)
 
     @torch.no_grad()
@@ -148,7 +149,7 @@ class Look:
 class Collapse:
     """Compares each log line's ``spread`` and ``variety`` with those before it: a collapse is a fall.
 
-    It is a function of the lines alone, so a resumed run, which has kept them, comes to the same.
+    It depends on the lines alone, so a resumed run, which has kept them, comes to the same result.
 
     Args:
         lines: those of the run so far, oldest first: ``step`` and metrics.
@@ -189,7 +190,7 @@ class Collapse:
 
 
 def _real_images(trainer: Trainer, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Of the first batches: [SCORED, C, H, W], thumbnails [count, D], and labels [count] where networks take them."""
+    """Real images of the first batches: [SCORED, C, H, W], thumbnails [count, D], and labels [count] or None."""
     share = trainer.config.batch // trainer.ranks.count
     scored: list[Tensor] = []
     thumbnails: list[Tensor] = []
@@ -213,7 +214,7 @@ def _thumbnails(images: Tensor) -> Tensor:
 
 
 def _groups(labels: Tensor | None, images: Tensor) -> Tensor:
-    """[G, n] in fp32: 1 where an image is in a group. Classes of at least ``GROUP`` images, or else all images."""
+    """[G, n] in fp32: 1 where an image is in a group, a class of at least ``GROUP`` images, or else all images."""
     if labels is not None:
         of_class = F.one_hot(labels).T
         enough = of_class[of_class.sum(1) >= GROUP]
@@ -225,7 +226,7 @@ def _groups(labels: Tensor | None, images: Tensor) -> Tensor:
 def _scatter(x: Tensor, groups: Tensor) -> Tensor:
     """[G]: sum over a group of |x - mean|^2.
 
-    Not as sum |x|^2 - |sum x|^2 / n, in which rounding is as large as what is looked for.
+    Not computed as sum |x|^2 - |sum x|^2 / n, whose rounding is as large as what is looked for.
     """
     means = groups @ x / groups.sum(1, keepdim=True)
     return groups @ (x - groups.T @ means).square().sum(1)

@@ -1,1 +1,1 @@
-"""The ways in which a phase can be run, each of which computes the same."""
+"""The ways to run a phase; all of them compute the same."""

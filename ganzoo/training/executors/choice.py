@@ -17,7 +17,7 @@ EXECUTORS: Mapping[ExecutorName, type[Executor]] = {
 }
 
 COMPILE_NEEDS = (2, 13)
-"""torch 2.11 traces a penalty's double backward and silently drops it from the gradient."""
+"""Oldest torch that may compile: 2.11 traces a penalty's double backward and silently drops it from the gradient."""
 
 
 def choose_executor(name: ExecutorName, device: torch.device, ranks: int = 1, accumulate: int = 1) -> ExecutorName:
@@ -27,7 +27,7 @@ def choose_executor(name: ExecutorName, device: torch.device, ranks: int = 1, ac
 
     Args:
         ranks: processes that share each batch.
-        accumulate: parts that each of them computes its share in.
+        accumulate: parts in which each process computes its share.
 
     Raises:
         UsageError: the executor cannot run here.

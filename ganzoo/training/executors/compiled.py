@@ -1,4 +1,4 @@
-"""``Compiled``: a phase by ``torch.compile``."""
+"""``Compiled``: the executor that runs phases by ``torch.compile``."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
 
 VARIANTS = 64
-"""How often a phase may be compiled anew: no recipe needs more, and more would mean that something else varies."""
+"""Most times that a function is compiled anew: no recipe needs more, and more would mean that something else varies."""
 
 
 class Compiled(Executor):
-    """What the critic does in a phase in one compiled function, its backward passes inside; and the generator.
+    """Compiles two functions: a phase's loss together with its backward passes, and the generator.
 
     Compiled alone, a critic cannot be differentiated twice, so a penalty would have no gradient; traced as a whole, the
     double backward becomes a plain part of the graph. The generator is differentiated once, which a compiled function
@@ -35,9 +35,9 @@ class Compiled(Executor):
     ) -> None:
         super().__init__(objective, optimizations, ranks)
         for function in (Objective.generate, Objective.gradients):
-            # A former run's graphs of the same function would count against the limit of recompilations.
+            # An earlier run's graphs of the same function would count against the limit of recompilations.
             torch._C._dynamo.eval_frame.reset_code(function.__code__)
-        # A variant for each set of due penalties, and for gradients that are added to others'.
+        # Each set of due penalties is a variant, and so are gradients that are added to those of another part.
         compiled = partial(torch.compile, backend=backend, fullgraph=True, dynamic=False, recompile_limit=VARIANTS)
         self._generate = cast(Callable[[Batch], Tensor], compiled(objective.generate))
         self._gradients = cast(Callable[[Phase, Batch, Tensor, Tensor | None], Logged], compiled(objective.gradients))
@@ -55,9 +55,9 @@ class Compiled(Executor):
 
 @contextmanager
 def _switches() -> Iterator[None]:
-    """Around each call, which may compile, instead of for good: they are switches of the whole process. 50 us.
+    """Set torch's process-wide switches for one call (50 us), which may compile, instead of for good.
 
-    Networks that draw random numbers draw those of the eager run.
+    With them, networks that draw random numbers draw the same as in an eager run.
     """
     with torch._dynamo.config.patch(trace_autograd_ops=True), torch._inductor.config.patch(fallback_random=True):
         yield

@@ -24,8 +24,8 @@ class Made:
     """The graph that makes images, with the memory that it reads and writes.
 
     Args:
-        batch: what is replaced before each replay.
-        images: what each replay overwrites.
+        batch: the inputs, replaced before each replay.
+        images: the outputs, overwritten by each replay.
     """
 
     graph: torch.cuda.CUDAGraph
@@ -44,10 +44,10 @@ class Captured:
     """One phase's graph with the memory that it reads and writes.
 
     Args:
-        batch, fake, scale: what is replaced before each replay; no ``fake``: the images are read where they were made,
-            and the batch that they were made from is there already.
-        logged: what each replay overwrites; whoever wants to keep it adds it up on the device.
-        gradients: by place in ``Optimization.weights``: each graph has its own.
+        batch, fake, scale: the inputs, replaced before each replay; without ``fake`` the graph reads the images where
+            they were made, and the batch that they were made from is in place already.
+        logged: the outputs, overwritten by each replay; to keep them, add them up on the device.
+        gradients: this graph's own, in the order of ``Optimization.weights``.
     """
 
     graph: torch.cuda.CUDAGraph
@@ -58,10 +58,10 @@ class Captured:
     gradients: list[Tensor | None]
 
     def replay(self, batch: Batch, images: Tensor, scale: Tensor | None) -> None:
-        """The phase with other inputs."""
+        """Run the phase with other inputs."""
         if self.fake is not None:
             self.batch.copy_(batch)
-            self.fake.copy_(images.detach(), non_blocking=True)  # else each copy would be one more in their tape
+            self.fake.copy_(images.detach(), non_blocking=True)  # else their tape would record each copy
         if self.scale is not None:
             self.scale.fill_(1.0 if scale is None else scale)
         self.graph.replay()
@@ -74,28 +74,28 @@ class CudaGraph(Executor):
     holds the optimizer's step, too, unless a loss scale has to be decided on. Learning rate and inputs are tensors
     that the graph reads; nothing in it waits for the host.
 
-    All share one memory pool. What a graph has let go of, those captured later use again, so the order of captures is
-    the order of lives: activations that the generator's phase needs are made before the critic's phase, and must
-    outlive it. The two graphs that hand them on are captured first, and the tape that holds them is kept.
+    All graphs share one memory pool, and those captured later reuse what earlier ones have freed. But activations that
+    the generator's phase needs are made before the critic's phase, and must outlive it. So the two graphs that make and
+    use them are captured first, and the tape that holds them is kept.
     """
 
     def __init__(self, objective: Objective, optimizations: Mapping[Network, Optimization], ranks: Ranks) -> None:
         super().__init__(objective, optimizations, ranks)
         self._pool = torch.cuda.graph_pool_handle()
-        # One each, because cuBLAS keeps a workspace for every stream that it ever worked on.
+        # One stream for each purpose, because cuBLAS keeps a workspace for every stream that it ever worked on.
         self._aside, self._capturing = torch.cuda.Stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._made: dict[bool, Made] = {}
         self._captured: dict[Phase, Captured] = {}
 
     def generate(self, batch: Batch, *, graph: bool) -> Tensor:
-        """See ``Executor.generate``; the images lie where the next ones will."""
+        """See ``Executor.generate``; the next call overwrites the images."""
         self._begin(batch)
         if graph not in self._made:
             self._made[graph] = self._capture_images(batch)
         return self._made[graph].replay(batch)
 
     def learn(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Logged:
-        """See ``Executor.learn``; for the self-test, so what the optimizer did is put back, and only that."""
+        """See ``Executor.learn``; for the self-test alone, so only what the optimizer did is put back."""
         with self.optimizations[phase.network].unmoved():
             return self._replay(phase, batch, images, scale)
 
@@ -122,7 +122,7 @@ class CudaGraph(Executor):
     def _begin(self, batch: Batch) -> None:
         """Capture what must be captured first: the generator's images, and how it learns from them.
 
-        Whatever phase comes first, so the critic is frozen for it.
+        This is done whatever phase comes first, so the critic is frozen meanwhile.
         """
         if self._captured:
             return
@@ -141,7 +141,7 @@ class CudaGraph(Executor):
             self._warm_up(lambda: learn(self.objective.generate(static)), optimization)
             with self._capture() as first:
                 images = self.objective.generate(static)
-            # No weight may change before this one: the tape of the images would refuse its backward pass.
+            # Captured before any weight changes, because the tape of the images would then refuse its backward pass.
             with self._capture() as second:
                 logged = learn(images)
             gradients = [weight.grad for weight in optimization.weights]
@@ -177,15 +177,15 @@ class CudaGraph(Executor):
         return torch.ones((), device=self.objective.precision.device) if self.objective.precision.scaled else None
 
     def _warm_up(self, run: Callable[[], object], optimization: Optimization | None = None) -> None:
-        """Before a capture, on another stream, as torch asks for it; leaves no gradients.
+        """Run the phase before its capture, on another stream, as torch requires; leaves no gradients.
 
-        So the backward pass of the capture writes gradients of its own instead of adding to others.
+        Where there are none, the capture's backward pass makes gradients of its own instead of adding to others.
 
         Raises:
-            RuntimeError: a network puts another tensor in a buffer's place, where a graph would never look for it.
+            RuntimeError: a network puts another tensor in a buffer's place, which a graph would not see.
         """
         before = buffers(self.objective)
-        gc.collect()  # a tape of another stream, in a cycle of a network's own, would spoil the capture
+        gc.collect()  # a tape of another stream, alive in a reference cycle, would spoil the capture
         self._aside.wait_stream(torch.cuda.current_stream())
         try:
             with torch.cuda.stream(self._aside):
@@ -203,10 +203,10 @@ class CudaGraph(Executor):
 
     @contextmanager
     def _capture(self) -> Iterator[torch.cuda.CUDAGraph]:
-        """Record what is done meanwhile; what other threads do at the time, reading images ahead, is their own matter.
+        """Record what this thread does meanwhile; other threads, which read images ahead, may use the device freely.
 
-        After a failure torch ends the capture with an error of its own, and may leave its stream the current one; and
-        its random generator, which dropout draws from, believes in the capture until another one ends well.
+        After a failure torch ends the capture with an error of its own, and may leave its stream the current one. Its
+        random generator, which dropout draws from, takes the capture to be still going until another one succeeds.
         """
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         first: Exception | None = None
@@ -226,7 +226,7 @@ class CudaGraph(Executor):
 
 @contextmanager
 def _frozen(optimization: Optimization) -> Iterator[None]:
-    """No gradients for its weights meanwhile."""
+    """Compute no gradients for its weights meanwhile."""
     before = [weight.requires_grad for weight in optimization.weights]
     for weight in optimization.weights:
         weight.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""``Executor``: a phase as it is written, operation by operation; the reference for the faster ones."""
+"""``Executor``: runs a phase as it is written, operation by operation; the reference for the faster ones."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
 
 Logged = tuple[Tensor, dict[str, Tensor]]
-"""A phase's loss, and what was logged by name; scalars."""
+"""A phase's loss, and what it logged by name: scalars on the device."""
 
 
 class Executor:
@@ -19,7 +19,7 @@ class Executor:
 
     Args:
         optimizations: by network.
-        ranks: whom gradients are averaged with.
+        ranks: the processes over which gradients are averaged.
     """
 
     def __init__(self, objective: Objective, optimizations: Mapping[Network, Optimization], ranks: Ranks) -> None:
@@ -28,7 +28,7 @@ class Executor:
         self.ranks = ranks
 
     def generate(self, batch: Batch, *, graph: bool) -> Tensor:
-        """See ``Objective.generate``; with the graph that the generator learns by, or without."""
+        """See ``Objective.generate``; ``graph`` keeps the autograd graph, by which the generator learns."""
         with torch.set_grad_enabled(graph):
             return self.objective.generate(batch)
 
@@ -39,11 +39,11 @@ class Executor:
     def learn(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Logged:
         """Add the gradient of the phase's loss, times ``scale`` if there is one, to its network's ``.grad``.
 
-        The graph is cut at the images: the critic's phase ends there, and in the generator's what the critic says of
-        them is one backward pass, and what made them another.
+        The graph is cut at the images, where the critic's phase ends. The generator learns in two backward passes:
+        through the critic to the images, then through the generator.
 
         Args:
-            images: of ``generate``, with their graph if the generator learns; None: they are made now.
+            images: what ``generate`` returned, with their graph if the generator learns; None: make them now.
         """
         generates = phase.network == "generator"
         if images is None:
@@ -58,7 +58,7 @@ class Executor:
         """Forward, backward, average over ranks, optimizer.
 
         Args:
-            images: of the only part, see ``learn``.
+            images: see ``learn``; given only where there is one part.
         """
         optimization = self.optimizations[phase.network]
         optimization.clear()

@@ -13,7 +13,7 @@ from ganzoo.training.executors.unmoved import unmoved
 from ganzoo.training.objective import Objective, Phase
 
 MAX_ERROR_RATIO = 2.0
-"""Fast error / eager error: what another order of summation may come to."""
+"""Largest ratio of the fast error to the eager one, which another order of summation may reach."""
 
 MIN_ERROR = 1e-5
 """Relative error of a network's gradient that is always allowed: eager happens to be more exact than that at times."""
@@ -23,12 +23,13 @@ MAX_EPS = 32
 
 
 def mismatch(executor: Executor, phases: Sequence[tuple[Phase, Batch]], ready: Callable[[Phase], None]) -> str | None:
-    """What ``executor`` does otherwise than the eager one in the first such phase; None if nothing.
+    """How ``executor`` differs from the eager one, in the first phase where it does; None: it does not.
 
     Its distance from a more exact computation (``Precision.wider``) may be ``MAX_ERROR_RATIO`` times the eager one's. A
-    network that draws random numbers draws others in another format, and no rounding explains the distance; then it is
-    the eager one that ``executor`` must be near. All that the trial moves (gradients, BatchNorm's statistics) is put
-    back. Every phase is tried whatever the others show: ranks whose BatchNorms meet must run the same ones.
+    network that draws random numbers draws others in another format, and no rounding explains the distance; then
+    ``executor`` is compared with the eager one instead. All that the trial changes (gradients, BatchNorm's statistics)
+    is put back. Every phase is tried whatever the others show: ranks that share BatchNorm's statistics must run the
+    same phases.
 
     Args:
         phases: with the batch to try each on.
@@ -64,7 +65,7 @@ def _difference(phase: Phase, fast: Tensor, eager: Tensor, reference: Tensor, ep
 
 
 def _second_gradient(executor: Executor, phase: Phase, batch: Batch, ready: Callable[[Phase], None]) -> Tensor:
-    """Of two runs, so that a graph that does not carry on what the first one did to a buffer is seen."""
+    """The gradient of a second run, which differs where a graph does not go on from the buffers that the first left."""
     network = executor.objective.network(phase)
     with unmoved(executor.objective):
         for _ in range(2):

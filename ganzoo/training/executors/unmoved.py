@@ -12,7 +12,7 @@ from ganzoo.training.ranks import ALONE
 
 
 def buffers(objective: Objective) -> list[tuple[nn.Module, str, Tensor]]:
-    """Of both networks: whose, by what name, and the tensor that is there now."""
+    """All buffers of both networks: the module, the name in it, and the tensor that is there now."""
     return [
         (module, name, buffer)
         for network in (objective.generator, objective.discriminator)
@@ -43,7 +43,7 @@ def unmoved(objective: Objective) -> Iterator[None]:
 
 @contextmanager
 def apart(*networks: nn.Module) -> Iterator[None]:
-    """BatchNorms meanwhile take their statistics from this rank alone, which need not wait for one that fails."""
+    """Let BatchNorms take their statistics from this rank alone meanwhile, so that it waits for no rank that fails."""
     layers = [layer for network in networks for layer in network.modules() if isinstance(layer, GlobalBatchNorm)]
     ranks = [layer.ranks for layer in layers]
     for layer in layers:

@@ -1,6 +1,6 @@
-"""BatchNorm whose batch is the global one: what N ranks compute is what one computes from all their images.
+"""BatchNorm over the global batch: N ranks compute what one would compute from all their images.
 
-Torch's own ``SyncBatchNorm`` refuses CPU tensors, and with it every test without a GPU.
+torch's own ``SyncBatchNorm`` refuses CPU tensors, so it could not be tested without a GPU.
 """
 
 from typing import Any
@@ -23,18 +23,18 @@ def synchronise(network: nn.Module, ranks: Ranks, *, coupled: bool = False) -> i
     Parameters, buffers and their names stay what they were, and so does what the network does in eval mode.
 
     Args:
-        coupled: the architecture says itself that samples of a batch meet in it, so that BatchNorms of a plugin's own
-            making are left as they are.
+        coupled: whether the architecture says itself that samples of a batch meet in it; then a plugin's own kinds of
+            BatchNorm are left as they are.
 
     Raises:
-        UsageError: a subclass of BatchNorm, whose statistics would silently be those of one rank.
+        UsageError: there is a subclass of BatchNorm, whose statistics would silently be those of one rank.
     """
     if ranks.count == 1:
         return 0
     replaced = 0
     for name, module in network.named_modules():
         if type(module) in REPLACED:
-            # The object stays, and with it hooks, training mode and every other reference to it.
+            # The module stays the same object, so its hooks, training mode and all references to it remain.
             module.__class__ = GlobalBatchNorm
             module.ranks = ranks
             replaced += 1
@@ -50,7 +50,7 @@ def synchronise(network: nn.Module, ranks: Ranks, *, coupled: bool = False) -> i
 class GlobalBatchNorm(_BatchNorm):
     """BatchNorm of any number of dimensions; in training mode its statistics are those of all ranks' batches.
 
-    In eval mode a rank is on its own, as rank 0 is when it makes previews.
+    In eval mode a rank computes alone, as rank 0 does when it makes previews.
     """
 
     ranks: Ranks
@@ -73,13 +73,13 @@ class GlobalBatchNorm(_BatchNorm):
         return normalised
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
-        """What it replaced has accepted this input before, when the network was built."""
+        """Check nothing: the layer that this one replaced accepted such input when the network was built."""
 
 
 class _Normalise(torch.autograd.Function):
     """y = gamma (x - mu) / sqrt(var + eps) + beta with mu and var over the n samples of all ranks.
 
-    What the gradient is of. With R ranks, rank r's loss is L_r, the mean over its slice, and the global one is
+    The gradient: with R ranks, rank r's loss is L_r, the mean over its slice, and the global one is
     L = 1/R sum_r L_r. The engine averages parameters' gradients over the ranks, so what flows back on rank r must be
     the gradient of R L = sum_r L_r, in which every rank's samples meet through mu and var. With g = dL_r / dy on each
     rank and xhat = (x - mu) / sqrt(var + eps),
@@ -91,7 +91,7 @@ class _Normalise(torch.autograd.Function):
     their average over the ranks is dL/dtheta. gamma's and beta's own, sum g xhat and sum g over this rank's samples
     alone, are parts in the same sense.
 
-    All ranks run the same graph, so the engine comes to the layers, and their collectives, in the same order on each.
+    All ranks run the same graph, so autograd reaches the layers, and their collectives, in the same order on each.
     """
 
     @staticmethod
@@ -111,7 +111,7 @@ class _Normalise(torch.autograd.Function):
         scale = torch.ones_like(mean) if weight is None else weight
         # The three terms of dx may all but cancel, so in bf16 and fp16 nothing is rounded before they are added up.
         dtype, x, g = x.dtype, x.to(mean.dtype), g.to(mean.dtype)
-        # Of the statistics as constants: the first of the three terms, and this rank's sums.
+        # The gradient with constant statistics: the first of the three terms, and this rank's sums.
         dx, sum_gx, sum_g = torch.ops.aten.native_batch_norm_backward(
             g, x, scale, mean, var, None, None, False, ctx.eps, [True, True, True]
         )
@@ -119,19 +119,19 @@ class _Normalise(torch.autograd.Function):
             sums = torch.stack([sum_gx, sum_g])
             ctx.ranks.sum_(sums)
             sums *= -scale / (count * (var + ctx.eps).sqrt())
-            # The other two terms are affine in xhat, so another normalisation.
+            # The other two terms are affine in xhat, so another normalisation computes them.
             dx += F.batch_norm(x, mean, var, sums[0], sums[1], False, 0.0, ctx.eps)
         return dx.to(dtype), *(None if weight is None else part for part in (sum_gx, sum_g)), None, None
 
 
 def _statistics(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and biased variance [C] of all ranks' x, and how many samples they are of [], in fp32 or float64.
+    """Mean and biased variance [C] of all ranks' x, and the number of samples [], in fp32 or float64.
 
-    From each rank's mean, variance and count (Chan, Golub and LeVeque, 1983), because E[x^2] - E[x]^2 loses all digits
-    where the mean is large; combined by every rank in one order, so that all have the same bits.
+    They come from each rank's mean, variance and count (Chan, Golub and LeVeque, 1983), because E[x^2] - E[x]^2 loses
+    all digits where the mean is large. Every rank combines them in the same order, so that all have the same bits.
     """
     zeros = torch.zeros(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
-    # What nn.BatchNorm computes with; the two running statistics that it would update decide the type alone.
+    # nn.BatchNorm computes by it, too; of the two running statistics that it would update, only the type counts.
     local_mean, local_var = torch.batch_norm_update_stats(x, zeros, zeros.clone(), 0.0)
     count = zeros.new_full([1], x.numel() // x.shape[1])
     gathered = ranks.gather(torch.cat([local_mean, local_var, count]))

@@ -36,7 +36,7 @@ MASKED: dict[type[nn.Module], type[nn.Module]] = {nn.ReLU: MaskedReLU, nn.LeakyR
 
 
 def mask_activations(network: nn.Module) -> int:
-    """``swap`` every ``nn.ReLU`` and ``nn.LeakyReLU`` for a masked one; calls of functions stay as they are."""
+    """Replace every ``nn.ReLU`` and ``nn.LeakyReLU`` by a masked one; calls of functions stay as they are."""
     return swap(network, MASKED)
 
 
@@ -45,5 +45,5 @@ def _signs(x: Tensor, inplace: bool) -> Tensor:
 
 
 def _assign(x: Tensor, y: Tensor, inplace: bool) -> Tensor:
-    """In place means that whoever reads ``x`` afterwards, as some residual blocks do, reads ``y``."""
+    """``y``, written into ``x`` if ``inplace``: some residual blocks read ``x`` again, and must then read ``y``."""
     return x.copy_(y) if inplace else y

@@ -2,7 +2,7 @@
 
 A convolution that sees its whole input at once, and a transposed one of a single pixel, are matrix products and nothing
 else. And where maps have few pixels, oneDNN computes the gradient of bf16 weights at half the rate of a matrix product:
-there are more weights to add up than there is to add to each of them.
+there are many weights, and little to add up for each.
 """
 
 import math
@@ -17,16 +17,17 @@ from ganzoo.training.layers.swapping import swap
 aten = torch.ops.aten
 
 MAX_PIXELS = 16
-"""Of the map that is made, or transposed read; from 8x8 on the columns take longer to write than the product gains."""
+"""Most pixels of the output map (of the input map, if transposed): from 8x8 on writing the columns costs more than the
+product gains."""
 
 MIN_WEIGHTS = 100_000
-"""Fewer gain little, or less than the Python around them costs."""
+"""Fewest weights of a product: fewer gain little, or less than the Python around them costs."""
 
 Sides = tuple[int, ...]
 
 
 class Convolution(nn.Conv2d):
-    """Same values as ``nn.Conv2d`` but for rounding, and gradients of any order."""
+    """``nn.Conv2d`` by products: the same values but for rounding, and gradients of any order."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002
         y: Tensor
@@ -41,7 +42,7 @@ class Convolution(nn.Conv2d):
 
 
 class TransposedConvolution(nn.ConvTranspose2d):
-    """Same values as ``nn.ConvTranspose2d`` but for rounding, and gradients of any order."""
+    """``nn.ConvTranspose2d`` by products: the same values but for rounding, and gradients of any order."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """[B, C, H, W] -> [B, C', H', W']."""
@@ -60,12 +61,12 @@ FASTER: dict[type[nn.Module], type[nn.Module]] = {nn.Conv2d: Convolution, nn.Con
 
 
 def use_products(network: nn.Module) -> int:
-    """``swap`` every ``nn.Conv2d`` and ``nn.ConvTranspose2d`` for one of these."""
+    """Replace every ``nn.Conv2d`` and ``nn.ConvTranspose2d`` by the classes above; see ``swap``."""
     return swap(network, FASTER)
 
 
 class Product(torch.autograd.Function):
-    """A convolution of x [B, C, H, W], whose weights' gradient is a product: what small pixels see of large ones.
+    """A convolution of x [B, C, H, W] whose weights' gradient is a product: smaller map times larger one's columns.
 
     Args:
         weight: [C', C, kh, kw]; transposed: [C, C', kh, kw].
@@ -82,7 +83,7 @@ class Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        """Of x and of the weights; both can be differentiated again."""
+        """The gradients of x and of the weights; both can be differentiated again."""
         (x, weight), (gradient,) = ctx.saved_tensors, gradients
         stride, padding, _, transposed, *_ = ctx.geometry
         for_x = for_weight = None
@@ -99,7 +100,7 @@ class Product(torch.autograd.Function):
 
 
 def _product(of: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> Tensor:
-    """In bf16, as autocast would, which does not look into a function."""
+    """The convolution in bf16, as under autocast, which does not reach into an autograd function."""
     with torch.autocast("cpu", enabled=False):
         geometry = of.stride, of.padding, of.transposed
         y: Tensor = Product.apply(x.bfloat16(), of.weight.bfloat16(), *geometry)  # type: ignore[no-untyped-call]
@@ -107,7 +108,7 @@ def _product(of: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> Tensor:
 
 
 def _columns(x: Tensor, kernel: Sides, stride: Sides, padding: Sides) -> Tensor:
-    """What a kernel sees at each place: [B, C, H, W] -> [B, h, w, kh, kw, C]."""
+    """The pixels that a kernel covers at each place: [B, C, H, W] -> [B, h, w, kh, kw, C]."""
     padded = F.pad(x, (padding[1], padding[1], padding[0], padding[0])).permute(0, 2, 3, 1)
     return padded.unfold(1, kernel[0], stride[0]).unfold(2, kernel[1], stride[1]).permute(0, 1, 2, 4, 5, 3)
 
@@ -123,5 +124,5 @@ def _worthwhile(weight: Tensor) -> bool:
 
 
 def _by_pixel(x: Tensor) -> Tensor:
-    """[B, C, H, W] -> [B, H W C]: no copy where it is channels_last."""
+    """[B, C, H, W] -> [B, H W C], without a copy if x is channels_last."""
     return x.permute(0, 2, 3, 1).flatten(1)

@@ -6,13 +6,13 @@ from torch import nn
 
 
 def swap(network: nn.Module, classes: Mapping[type[nn.Module], type[nn.Module]]) -> int:
-    """Make every module of ``network`` that is of a key of ``classes`` one of its value.
+    """Turn every module of ``network`` whose class is a key of ``classes`` into one of the class that the key maps to.
 
     The modules remain the same objects, so whatever shares, hooks or names them still does. Subclasses are left alone:
-    what they compute is theirs to say.
+    they may compute something else.
 
     Returns:
-        How many modules that were.
+        How many modules were turned.
     """
     swapped = [module for module in network.modules() if type(module) in classes]
     for module in swapped:
