@@ -21,13 +21,13 @@ from ganzoo.machine import cores
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 FORMATS = ("PNG", "JPEG", "WEBP")
-"""By content: Pillow looks past the suffix, and would start Ghostscript for an EPS that is called .png."""
+"""Formats that Pillow may find by a file's content: else it would start Ghostscript for an EPS that is called .png."""
 
 FILES_SIZE = 64
-"""Image files come in any size; this is theirs unless one is asked for."""
+"""Pixels of a side that image files, which come in any size, are resized to unless a size is asked for."""
 
 LARGEST = 2**28
-"""Bytes of one image file: more than any image that Pillow's limit on pixels lets through needs when compressed."""
+"""Most bytes of an image file: more than any image within Pillow's limit on pixels needs when compressed."""
 
 AHEAD = 4
 """Images that each thread may be ahead of the one that is wanted next."""
@@ -39,12 +39,12 @@ _OPENING = Lock()  # a warning becomes an error for the whole process, so for on
 
 
 def is_image(name: PurePath) -> bool:
-    """Whether a relative path is called like an image; file managers and notebooks keep copies behind a dot."""
+    """Whether a relative path is named like an image, and not behind a dot, where file managers keep copies."""
     return name.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in name.parts)
 
 
 def read_file(file: IO[bytes], limit: int = LARGEST) -> bytes:
-    """All of a file, which claims nothing about its length that is believed.
+    """All bytes of a file, whatever length it claims to have.
 
     Raises:
         UsageError: it is longer than ``limit``.
@@ -125,7 +125,7 @@ def decoded(encoded: EncodedImages, size: int) -> Generator[NDArray[np.uint8] | 
 
 
 def check_skipped(source: str, skipped: Sequence[str], total: int, strict: bool) -> None:
-    """Refuse what could not be read, if that is all, or if ``strict`` says so.
+    """Refuse a source of which no image could be read, or, if ``strict``, any could not.
 
     Raises:
         UsageError: it is refused.
@@ -179,14 +179,14 @@ def _decode(encoded: EncodedImages, index: int, size: int) -> NDArray[np.uint8] 
 
 
 def _open(data: bytes) -> Image.Image:
-    """Read the header; Pillow compares the pixels that it promises with ``MAX_IMAGE_PIXELS`` before any is decoded."""
+    """Read an image's header; Pillow compares the size in it with ``MAX_IMAGE_PIXELS`` before it decodes a pixel."""
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Upright by the EXIF tag, on white where it is transparent, the upper 8 of 16 bits."""
+    """The pixels [C, size, size]: upright by the EXIF tag, on white where transparent, the upper 8 of 16 bits."""
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
         image = _upper_bits(image)
@@ -201,7 +201,7 @@ def _pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
 
 
 def _upper_bits(image: Image.Image) -> Image.Image:
-    """8 of 16 bits of grey, white where it is transparent: PNG may declare one of the 65,536 values to be."""
+    """The upper 8 of 16 bits of grey, white where transparent: a PNG may declare one of the 65,536 values to be."""
     values = np.asarray(image)
     upper = (values >> 8).astype(np.uint8)
     upper[values == image.info.get("transparency", -1)] = 255

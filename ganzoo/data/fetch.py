@@ -46,15 +46,15 @@ def fetch(
 ) -> Path:
     """The file ``name`` in the cache, downloaded if it is not there or is not what it should be.
 
-    What an interrupted download left is gone on with, from any mirror. One process downloads at a time; the others
-    wait for it. Only bytes that have the right digest ever get the name.
+    An interrupted download is continued, from any mirror. One process downloads at a time; the others wait for it. Only
+    bytes that have the right digest ever get the name.
 
     Args:
         name: its path in the cache, such as ``"mnist/train-images-idx3-ubyte.gz"``.
         size: in bytes; no more are accepted.
         sha256: of the file, 64 hexadecimal digits.
         urls: mirrors of the same bytes, http or https, in the order in which they are tried.
-        note: is told, line by line, what happens; a file that is there already is not worth a word.
+        note: is told, line by line, what happens; nothing if the file is there already.
         patience: seconds without an answer, or with fewer than ``SLOWEST`` bytes a second, after which a mirror is
             given up.
 
@@ -104,7 +104,7 @@ def _download(path: Path, name: str, size: int, sha256: str, urls: Sequence[str]
 
 
 def _receive(url: str, partial: Path, size: int, sha256: str, note: Note, patience: float) -> None:
-    """Complete ``partial``; if what was there before may be what is wrong with it, from the beginning."""
+    """Complete ``partial``; if the digest is wrong and bytes were there before, start again from the beginning."""
     while True:
         start = _append(url, partial, size, note, patience)
         if _is_whole(partial, size, sha256):
@@ -115,7 +115,7 @@ def _receive(url: str, partial: Path, size: int, sha256: str, note: Note, patien
 
 
 def _append(url: str, partial: Path, size: int, note: Note, patience: float) -> int:
-    """Add to ``partial`` until it has ``size`` bytes; returns how many of those that were there were kept."""
+    """Add to ``partial`` until it has ``size`` bytes; returns how many of the earlier bytes were kept."""
     offset = partial.stat().st_size if partial.exists() else 0
     if offset >= size:
         return offset
@@ -132,7 +132,7 @@ def _append(url: str, partial: Path, size: int, note: Note, patience: float) -> 
 def _answer(url: str, offset: int, patience: float) -> Iterator[HTTPResponse]:
     resume = {"Range": f"bytes={offset}-"} if offset else {}
     opener = OpenerDirector()
-    # urllib's own set also opens files and FTP, where a redirect could lead.
+    # urllib's default openers include files and FTP, to which a redirect could lead.
     for handler in (
         ProxyHandler,
         HTTPHandler,
@@ -151,7 +151,7 @@ def _answer(url: str, offset: int, patience: float) -> Iterator[HTTPResponse]:
 
 
 def _first_byte(response: HTTPResponse, offset: int, size: int) -> int:
-    """Where in the file the answer begins: at ``offset`` as asked for, or at 0 where the server knows no ranges."""
+    """Where in the file the answer begins: at ``offset``, as asked for, or at 0 if the server knows no ranges."""
     start = 0
     if response.status == 206:
         start = offset
@@ -181,7 +181,7 @@ def _blocks(response: HTTPResponse, start: int, size: int, note: Note, patience:
 
 @contextmanager
 def _network() -> Iterator[None]:
-    """Whatever can go wrong on the network, as one kind of error."""
+    """Turn whatever goes wrong on the network into one kind of error."""
     try:
         yield
     except HTTPError as error:
@@ -212,7 +212,7 @@ def _is_whole(path: Path, size: int, sha256: str) -> bool:
 
 @contextmanager
 def _alone(lock: Path, note: Note) -> Iterator[None]:
-    """Hold ``lock``; it falls with the process, however that ends."""
+    """Hold ``lock``, which the system releases when the process ends, however it ends."""
     with lock.open("ab") as file:
         waiting = False
         while not _try_lock(file.fileno()):
@@ -229,6 +229,6 @@ def _try_lock(descriptor: int) -> bool:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # what POSIX and Windows say of a lock that somebody holds
+    except (BlockingIOError, PermissionError):  # POSIX's and Windows's errors for a lock that is held
         return False
     return True

@@ -1,4 +1,4 @@
-"""What every reader returns."""
+"""Images as readers return them: decoded (``ImageSet``), or encoded in files (``EncodedImages``)."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from ganzoo.errors import UsageError
 from ganzoo.specs import ImageShape
 
 CHANNELS = (1, 3)
-"""Grey or colour."""
+"""Numbers of channels that an image may have: grey or colour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class ImageSet:
 
     @property
     def shape(self) -> ImageShape:
-        """What networks for this set are built for."""
+        """The shape that networks for this set are built for."""
         _, channels, height, width = self.pixels.shape
         return ImageShape(channels=channels, height=height, width=width, classes=len(self.class_names))
 
@@ -93,7 +93,7 @@ class EncodedImages:
 
 
 def _plain(name: str | bytes) -> str:
-    """NumPy's ``str_`` is a string that shows itself otherwise, which would count in the digest."""
+    """The name as a ``str``: NumPy's ``str_`` has another ``repr``, which would change the digest."""
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 

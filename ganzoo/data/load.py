@@ -21,8 +21,8 @@ class Source:
     """Images that were found by name or path, and are read once: when their size is asked for, or when they are loaded.
 
     Args:
-        name: a data set's name, or a path. What a data set is called means the data set, whatever lies in the working
-            directory; ``./digits`` is the folder.
+        name: a data set's name, or a path. A data set's name means the data set, even if the working directory has a
+            folder of that name; ``./digits`` is the folder.
         zoo: resolves names, and provides the readers.
 
     Attributes:
@@ -60,7 +60,7 @@ class Source:
         held_out: float = 0.0,
         progress: Progress | None = None,
     ) -> Split:
-        """Decode, resize and divide the images; what was read is not kept.
+        """Decode, resize and split the images; they are not kept here.
 
         Args:
             size: resize and centre-crop to size x size pixels; None keeps what is there (``FILES_SIZE`` for files).
@@ -101,7 +101,7 @@ def load(
     held_out: float = 0.0,
     progress: Progress | None = None,
 ) -> Split:
-    """Read images and divide them; see ``Source``.
+    """Read images and split them; see ``Source``.
 
     Raises:
         NotFoundError: neither a path nor a name.
@@ -115,7 +115,7 @@ def named(source: str, zoo: Zoo) -> Dataset | None:
     """The data set that ``source`` names; None where it is a path.
 
     Raises:
-        NotFoundError: neither.
+        NotFoundError: it is neither a name nor a path.
     """
     names = {name for dataset in zoo.all(Dataset) for name in (dataset.name, zoo.qualified(dataset))}
     if source not in names and Path(source).expanduser().exists():

@@ -1,8 +1,8 @@
 """Packed sets: all images in one file that is mapped into memory, so that any number of them can be trained on.
 
 ``FILE.npy`` holds uint8 [N, C, H, W], the images to train on first and then those held out; ``FILE.json`` beside it
-says what they are. The array comes into place last, which is what makes a pack; two files that do not belong together
-are found by their digests.
+says what they are. The array is put in place last, and only then is the pack there; two files that do not belong
+together are found by their digests.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ FORMAT = "ganzoo packed images 1"
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in ``FILE.json``; the digests are ``ImageSet.digest`` of the two parts."""
+    """The content of ``FILE.json``; its digests are ``ImageSet.digest`` of the two parts."""
 
     format: str
     source: str
@@ -110,8 +110,8 @@ def pack(
 ) -> Packed:
     """Write a packed set; a packed set that is there is replaced as a whole, or not at all.
 
-    In constant memory: decoded images go to a nameless file first, because which of them are held out, and whether
-    all are grey, is known only at the end.
+    It takes constant memory: decoded images go to a nameless file first, because which of them are held out, and
+    whether all are grey, is known only at the end.
 
     Args:
         source: what to pack.
@@ -123,7 +123,7 @@ def pack(
         progress: is told how many images are done, and how many there are.
 
     Raises:
-        UsageError: no image can be read or, with ``strict``, any cannot; ``target`` is something else than a pack.
+        UsageError: no image can be read or, with ``strict``, any cannot; ``target`` exists and is no pack.
         GanzooError: it cannot be written.
     """
     _refuse_other_files(target)
@@ -151,7 +151,7 @@ def pack(
 
 
 class _Rows:
-    """Images one after the other in a file, each with its own channels; they come back with those of the set."""
+    """Images one after the other in a file, each stored with its own channels and read with those of the set."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -248,7 +248,7 @@ def _sync(file: IO[bytes]) -> None:
 
 @contextlib.contextmanager
 def _partials(target: Path) -> Iterator[list[Path]]:
-    """Three names beside ``target``, because a rename is atomic only within a file system; gone in the end."""
+    """Three temporary files beside ``target``, because a rename is atomic only within a file system."""
     paths = [Path(os.path.realpath(target)).with_name(f".{secrets.token_hex(8)}.partial") for _ in range(3)]
     try:
         yield paths
@@ -259,7 +259,7 @@ def _partials(target: Path) -> Iterator[list[Path]]:
 
 
 def _put_in_place(pixels: Path, text: Path, old: Path, target: Path) -> None:
-    """Two renames, of which the second counts: if it does not come to it, the sidecar is what it was."""
+    """Rename the sidecar, then the array, which is the commit: if that fails, put the old sidecar back."""
     beside = _beside(target)
     if beside.exists():
         shutil.copy2(beside, old)

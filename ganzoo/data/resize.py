@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from ganzoo.data.imageset import ImageSet
 
 FILTER = Image.Resampling.LANCZOS
-"""Antialiased: it averages over all pixels that go into one."""
+"""Resampling filter, antialiased: it averages over all pixels that go into one."""
 
 
 def fit(image: Image.Image, size: int) -> Image.Image:
@@ -20,7 +20,7 @@ def fit(image: Image.Image, size: int) -> Image.Image:
 
 
 def fit_pixels(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
-    """One image [C, H, W], channel by channel, so that any number of channels will do; None keeps its size."""
+    """One image [C, H, W], for any C, cropped and resampled to size x size; None keeps its size."""
     if size is None or pixels.shape[1:] == (size, size):
         return pixels
     return np.stack([np.asarray(fit(Image.fromarray(channel), size)) for channel in pixels])

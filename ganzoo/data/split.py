@@ -35,8 +35,8 @@ def image_digest(pixels: NDArray[np.uint8]) -> bytes:
 def held_out_rows(digests: Sequence[bytes], share: float, labels: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
     """Which images are held out: those with the smallest digests, floor(share * distinct images) of them.
 
-    Copies of an image lie on one side, so that none of them is trained on and evaluated by. An image that comes to a
-    set moves few of the others. The last image of a class is never held out, so there may be fewer than the share.
+    Copies of an image lie on one side, so that no image is both trained on and evaluated by. An image that is added to
+    a set moves few of the others. The last image of a class is never held out, so there may be fewer than the share.
     """
     given = [0] * len(digests) if labels is None else labels.tolist()
     pairs = sorted(set(zip(digests, given, strict=True)))

@@ -9,16 +9,16 @@ from ganzoo.data.imageset import ImageSet
 from ganzoo.data.split import Split
 
 COUNTED = 2**22
-"""Values that are counted at once; NumPy makes 8 bytes of each."""
+"""Values that are counted at once; NumPy takes 8 bytes for each."""
 
 
 def facts(data: Split) -> dict[str, Any]:
-    """Counts, size, classes, digest, and of each channel mean and standard deviation; as JSON.
+    """Counts, size, classes, digest, and each channel's mean and standard deviation, as JSON.
 
     Returns:
         ``count``, ``held_out``, ``channels``, ``height``, ``width``, ``classes`` (name -> images), ``mean`` and
-        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``; but for ``held_out``, of the
-        images to train on.
+        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``; all but ``held_out``
+        describe the images to train on.
     """
     images = data.training
     labels = images.labels if images.labels is not None else np.zeros(0, np.int64)
@@ -39,9 +39,10 @@ def facts(data: Split) -> dict[str, Any]:
 
 
 def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel, 0 to 255; from its histogram, so that any number of images will do.
+    """Mean and standard deviation of each channel, 0 to 255.
 
-    A channel has 256 values: counting them is exact.
+    They come from the channel's histogram of 256 values, which is exact and takes little memory for any number of
+    images.
     """
     values = np.arange(256)
     channels = images.shape.channels
@@ -56,6 +57,6 @@ def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
 
 
 def spread(images: ImageSet, count: int) -> NDArray[np.uint8]:
-    """Up to ``count`` images [n, C, H, W] from all over the set: a folder's come class by class."""
+    """Up to ``count`` images [n, C, H, W], evenly from all over the set, because a folder's come class by class."""
     rows: NDArray[np.uint8] = images.pixels[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
     return rows

@@ -20,7 +20,7 @@ from ganzoo.zoo.names import Zoo
 from ganzoo_registry import Conflict, Registry, RegistryError, Version
 
 SEEDS = 5
-"""Repetitions with samples of other seeds; the interval of a mean of five is 2.5 standard errors each way."""
+"""Number of sample seeds by default; the interval of a mean of five is 2.5 standard errors each way."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def evaluate_all(
     for candidate in candidates:
         version = candidate.version
         known = attached(store, version, key) if version and not force else None
-        if known is None or not set(criteria.metrics) <= set(known.metrics):  # a metric was installed since
+        if known is None or not set(criteria.metrics) <= set(known.metrics):  # a metric has been installed since
             sources = {seed: of_generator(candidate.generator, seed, class_names) for seed in range(seeds)}
             evaluation = evaluator.evaluate(sources, _notes(candidate, criteria))
             known = evaluation if version is None else _attach(store, version, evaluation, force or known is not None)
@@ -115,7 +115,7 @@ def best_of(store: Registry, version: Version, key: str, better: Mapping[str, st
     ranking = Ranking(store.lineage(version)["config"].get("best", ""), better)
     found: dict[int, dict[str, float]] = {}
     for each in store.versions(version.name):
-        with contextlib.suppress(IntegrityError, RegistryError):  # whoever asks for that one is told
+        with contextlib.suppress(IntegrityError, RegistryError):  # whoever asks for that version gets the error
             if evaluation := attached(store, each, key):
                 found[each.number] = means(evaluation)
     best = ranking.best(found)
@@ -128,7 +128,7 @@ def means(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _attach(store: Registry, version: Version, evaluation: Evaluation, force: bool) -> Evaluation:
-    """Attach it; of two processes that evaluate one version at the same time, what the first found counts for both."""
+    """Attach it; if two processes evaluate one version at the same time, the first one's figures count for both."""
     try:
         attach(store, version, evaluation, force=force)
     except Conflict:
@@ -137,16 +137,16 @@ def _attach(store: Registry, version: Version, evaluation: Evaluation, force: bo
 
 
 def _share(candidates: Sequence[Candidate]) -> float:
-    """What of a set without a held-out part of its own none of the candidates was trained on.
+    """Share to hold out of a set without a held-out part of its own, so that no candidate was trained on any of it.
 
-    Held-out parts lie within one another, so that is the smallest one.
+    Held-out parts lie within one another, so this is the smallest one.
     """
     shares = [candidate.lineage["config"].get("held_out", 0.0) for candidate in candidates if candidate.lineage]
     return min(shares, default=HELD_OUT_SHARE)
 
 
 def _notes(candidate: Candidate, criteria: Criteria) -> list[str]:
-    """What makes figures flatter, or means something else than it seems."""
+    """Remarks on what makes figures flattering, or different from what they seem."""
     data = criteria.data
     trained_on = candidate.lineage.get("data", {})
     notes = []

@@ -42,7 +42,7 @@ def require_same_width(one: int, other: int, name: str = "features") -> None:
     """Refuse rows of different dimensions.
 
     Raises:
-        UsageError: they are.
+        UsageError: the dimensions differ.
     """
     if one != other:
         raise UsageError(f"{name} of {one} and of {other} dimensions cannot be compared", hint="use one extractor")
@@ -52,7 +52,7 @@ def whole_numbers(array: ArrayLike, length: int | None, low: int, high: int, nam
     """``array`` [N] of whole numbers from ``low`` to ``high`` - 1.
 
     Args:
-        length: N; None: any but 0.
+        length: N; None: at least 1.
 
     Raises:
         UsageError: it is something else.

@@ -1,4 +1,4 @@
-"""The figures of quality that are computed from counts: of predicted classes, and of known modes."""
+"""The figures of quality that are computed from counts of predicted classes and of known modes."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ganzoo.evaluation.checks import Float, require_same_width, rows_of, whole_n
 
 
 class Tally:
-    """What a classifier says of images that arrive in batches.
+    """Sums over what a classifier says of images, which arrive in batches.
 
     Attributes:
         n: images so far.
@@ -52,7 +52,7 @@ class Tally:
     def inception_score(self) -> float:
         """exp of the mean KL divergence of p(class | image) from p(class), 1 to K, over all images at once.
 
-        Salimans et al. (2016), who take ten splits; called so though the classifier be another.
+        After Salimans et al. (2016), who take ten splits; it has this name whatever the classifier is.
         """
         return float(np.exp(self._negentropy / self._counted + _entropy(self._chances)))
 
@@ -94,6 +94,6 @@ def mode_figures(assigned: ArrayLike, count: int) -> dict[str, float]:
 
 
 def _entropy(weights: NDArray[Any]) -> float:
-    """In nats, of weights that are proportional to a distribution."""
+    """Entropy in nats of a distribution that is proportional to ``weights``."""
     shares = weights[weights > 0] / weights.sum()
     return float((shares * -np.log(shares)).sum())

@@ -14,10 +14,10 @@ from ganzoo.specs import Metric
 from ganzoo.zoo.names import Zoo, load_target
 
 SAMPLES = 10_000
-"""Samples a seed unless more or fewer are asked for, or the training set has fewer images."""
+"""Most samples a seed unless a number is asked for; no more than the training set has images."""
 
 FEW = 100
-"""Real images below which figures are coarse, and say so."""
+"""Fewest real images whose figures are not called coarse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class Criteria:
 
     Args:
         data: real images, at the size of the samples.
-        name: of their set; of a path the last part.
+        name: the set's name, or a path's last part.
         extractor, modes: either may be missing, not both.
-        metrics: what to compute, by its qualified name.
+        metrics: what to compute, by qualified name.
         n: samples a seed.
         against: ``held-out`` or ``training``.
     """
@@ -97,7 +97,7 @@ def choose_criteria(
 
 
 def _metrics(zoo: Zoo) -> dict[str, Metric]:
-    """By qualified name, the built-in ones first; a figure's name means one thing."""
+    """All metrics by qualified name, the built-in ones first; no two may give a figure of one name."""
     giver: dict[str, str] = {}
     for metric in zoo.all(Metric):
         for figure in metric.figures:

@@ -1,4 +1,4 @@
-"""From images to an ``Evaluation``: the same protocol for samples, for real images in their place, and in training."""
+"""From images to an ``Evaluation``, by one protocol for samples, for real images in their place, and in training."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from ganzoo.zoo.names import load_target
 
 
 class Evaluator:
-    """Evaluates generators; what real images say is gathered once.
+    """Evaluates generators; the features of the real images are gathered once.
 
     Args:
         criteria: what to evaluate by.
@@ -38,7 +38,7 @@ class Evaluator:
         self._against_held_out = criteria.against == HELD_OUT
 
     def protocol(self, seeds: Sequence[int]) -> Protocol:
-        """How figures over ``seeds`` would be made."""
+        """The protocol by which figures over ``seeds`` are made."""
         by, (real, other) = self._by, self._parts
         assert real is not None  # noqa: S101 - ``choose_criteria`` saw to it
         return Protocol(
@@ -74,7 +74,7 @@ class Evaluator:
 
     @cached_property
     def floor(self) -> tuple[int, dict[str, float]]:
-        """What the other part of the set scores, as many images of it as there are samples if it has them."""
+        """How many images of the set's other part stand in for the samples (at most as many), and their figures."""
         _, other = self._parts
         if other is None:
             return 0, {}
@@ -99,13 +99,13 @@ class Evaluator:
 
     @property
     def _parts(self) -> tuple[ImageSet | None, ImageSet | None]:
-        """What is held against the samples, and the rest."""
+        """The part of the set that is held against the samples, and the other part."""
         data = self._by.data
         return (data.held_out, data.training) if self._against_held_out else (data.training, data.held_out)
 
     @cached_property
     def _training(self) -> Sample:
-        """Of images that samples are not held against, only as many as figures of neighbours look at."""
+        """The training images; if samples are not held against them, only as many as figures of neighbours look at."""
         images = self._by.data.training
         n = min(len(images), KEPT) if self._against_held_out else len(images)
         return self._gatherer.gather(of_images(images), n)

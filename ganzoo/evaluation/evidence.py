@@ -17,7 +17,7 @@ from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
 
 KEPT = 10_000
-"""Images whose features are kept for figures of neighbours; moments and class counts take all of them."""
+"""Most images whose features are kept, for figures of neighbours; moments and class counts take all images."""
 
 CHUNK = 256
 
@@ -51,10 +51,10 @@ class Evidence:
     """What a metric sees.
 
     Args:
-        fake: the samples that are evaluated.
+        fake: the samples, which are evaluated.
         real: what they are held against.
         training: the images that the model may have seen; None where some of them are evaluated themselves.
-        held_out: those that it has not; None where there are none.
+        held_out: the images that it has not seen; None where there are none.
         pairs: how many of each to take in figures of neighbours, whose value depends on both counts.
         modes: how many modes the data have; 0: not known.
     """
@@ -94,12 +94,12 @@ def of_generator(generator: ImageGenerator, seed: int, class_names: tuple[str, .
 
 
 class Gatherer:
-    """Looks at images with one extractor and one idea of modes.
+    """Gathers what one extractor, and one way to tell modes, say of images.
 
     Args:
         extractor, modes: either may be missing.
-        classes: of the real images, in the order of the extractor's logits; accuracy is tallied if those are as many.
-        workers: threads that make and look at images; what they find does not depend on how many they are.
+        classes: number of the real images' classes; accuracy is tallied if the extractor has as many logits.
+        workers: threads that make and look at images; what they find does not depend on their number.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Gatherer:
         )
 
     def _looks(self, source: Source, n: int) -> Iterator["_Look"]:
-        """In order, and few at a time, so that memory does not grow with ``n``."""
+        """Looks at chunks of images, in order and few at a time, so that memory does not grow with ``n``."""
         pending: deque[Future[_Look]] = deque()
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, n, CHUNK):

@@ -1,8 +1,8 @@
 """A feature extractor: a frozen network in one ONNX file, run by ONNX Runtime.
 
-What the file must be:
+The file must have:
 
-- one input [N, C, H, W] with a dynamic N: ``uint8`` is given pixels 0 to 255, ``float32`` is given them on [-1, 1].
+- one input [N, C, H, W] with a dynamic N: a ``uint8`` one gets pixels 0 to 255, a ``float32`` one on [-1, 1].
   A C, H or W that is fixed must be that of the images; dynamic ones take any.
 - an output ``features`` float32 [N, D], or else a single output of that form under any other name;
 - optionally ``logits`` float32 [N, K] of K classes, for the inception score and for accuracy.
@@ -25,7 +25,7 @@ from ganzoo.specs import Extractor, ImageShape
 from ganzoo.zoo.names import Zoo
 
 BATCH = 64
-"""Images a run: ONNX Runtime's arena never gives back what its largest batch took."""
+"""Most images that one run looks at: ONNX Runtime's arena never gives back what its largest batch took."""
 
 SUFFIX = ".onnx"
 _INPUTS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -33,10 +33,10 @@ _CONTRACT = "docs/evaluation.md says what an extractor must be, and how to make 
 
 
 class FeatureExtractor:
-    """Calls may come from several threads at once.
+    """An extractor, ready to run. Calls may come from several threads at once.
 
     Attributes:
-        name: what people call it.
+        name: the name or path that it was asked for by.
         sha256: of the file, 64 hexadecimal digits.
     """
 
@@ -53,8 +53,8 @@ class FeatureExtractor:
     def check(self, shape: ImageShape) -> None:
         """Refuse images that the network does not take.
 
-        Grey images are taken by a network for three channels, as three equal ones: that adds nothing, and is how
-        Inception features of grey images are computed everywhere. Colour is never made grey.
+        A network for three channels takes grey images, too, as three equal channels: that adds nothing, and Inception
+        features of grey images are computed so everywhere. Colour is never made grey.
 
         Raises:
             UsageError: the input is fixed to another size, or to other channels.
@@ -109,7 +109,7 @@ class FeatureExtractor:
         return outputs
 
     def _find_input(self) -> tuple[str, type[Any], tuple[int | None, ...]]:
-        """Name, type, and C, H, W: None where dynamic."""
+        """The input's name, its type, and its C, H, W: None where dynamic."""
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             names = ", ".join(port.name for port in inputs)
@@ -123,7 +123,7 @@ class FeatureExtractor:
         return port.name, _INPUTS[port.type], tuple(sizes)
 
     def _find_outputs(self) -> list[str]:
-        """``features``, or what stands for it, and ``logits`` if there are any."""
+        """The names of the outputs: ``features``, or what stands for it, and ``logits`` if there is one."""
         flat = [
             port.name for port in self._session.get_outputs() if port.type == "tensor(float)" and len(port.shape) == 2
         ]
@@ -154,7 +154,7 @@ def open_extractor(
         NotFoundError: no such name or file.
         PluginError: the plugin lacks the file.
         IntegrityError: the file is not the one that the plugin declares, or no ONNX file.
-        UsageError: it is another kind of network.
+        UsageError: the network is no feature extractor.
     """
     if reference.lower().endswith(SUFFIX):
         data, name = _read(Path(reference).expanduser()), Path(reference).name

@@ -1,6 +1,6 @@
 """The figures of quality that are computed from features [N, D], in float64 NumPy.
 
-What is quadratic in the number of images is computed block by block, so that it takes little memory.
+What grows with the square of the number of images is computed block by block, so that it takes little memory.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ BLOCK = 2**21
 """Entries of a block of distances or of kernel values: 16 MB."""
 
 NOISE = 1e-12
-"""Rounding of |x|^2 - 2 x.y + |y|^2, relative to the squared norms; generous, for thousands of dimensions."""
+"""Bound on the rounding of |x|^2 - 2 x.y + |y|^2 relative to the squared norms; generous, for many dimensions."""
 
 COSINE_THRESHOLD = 0.1
 
@@ -52,19 +52,19 @@ class Moments:
 
     @property
     def mean(self) -> Float:
-        """[D].
+        """The mean [D].
 
         Raises:
-            UsageError: of fewer than 2 rows.
+            UsageError: there are fewer than 2 rows.
         """
         return self._enough(self._mean)
 
     @property
     def covariance(self) -> Float:
-        """[D, D], over n - 1.
+        """The covariance [D, D], divided by n - 1.
 
         Raises:
-            UsageError: of fewer than 2 rows.
+            UsageError: there are fewer than 2 rows.
         """
         return self._enough(self._scatter) / (self.n - 1)
 
@@ -92,7 +92,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
 
 def _root(covariance: Float) -> Float:
-    """R with R R^T = covariance; eigenvalues within rounding of 0 are 0, for their roots would be 1e-8, not 1e-16."""
+    """R with R R^T = covariance; eigenvalues within rounding of 0 are 0, or their roots would be 1e-8, not 1e-16."""
     values, vectors = np.linalg.eigh(covariance)
     rounding = len(values) * np.finfo(np.float64).eps * values[-1]
     root: Float = vectors * np.sqrt(np.where(values > rounding, values, 0.0))
@@ -137,11 +137,11 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict[str, float]:
 
     Args:
         real, fake: features [N, D] and [M, D].
-        k: of the nearest neighbour that is a ball's radius.
+        k: a ball's radius is the distance to the k-th nearest neighbour.
 
     Returns:
-        ``precision``, the share of fakes in the ball of any real image; ``recall``, the share of real images in that
-        of any fake; ``density``, the number of real balls that a fake lies in, on average, over k (so it may exceed
+        ``precision``, the share of fakes in the ball of any real image; ``recall``, the share of real images in the
+        ball of any fake; ``density``, the mean number of real balls that a fake lies in, divided by k (so it may exceed
         1); ``coverage``, the share of real balls that hold a fake.
 
     Raises:
@@ -168,7 +168,7 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict[str, float]:
 
 
 def _radii(x: Float, k: int) -> Float:
-    """Squared distance [N] to the k-th nearest neighbour, less a hair (see ``NOISE``)."""
+    """Squared distance [N] to the k-th nearest neighbour, minus its possible rounding (see ``NOISE``)."""
     radii = np.concatenate([np.partition(distance, k, axis=1)[:, k] for _, distance in _distances(x, x)])
     radii -= NOISE * np.square(x).sum(axis=1)
     return radii
@@ -186,9 +186,9 @@ def _distances(x: Float, y: Float) -> Iterator[tuple[slice, Float]]:
 
 
 def nearer(fake: ArrayLike, train: ArrayLike, held_out: ArrayLike) -> float:
-    """How likely a fake lies nearer to its nearest training image than a held-out real image does to its own.
+    """Probability that a fake lies nearer to its nearest training image than a held-out real image does to its own.
 
-    0.5 is ideal, towards 1 the generator copies, towards 0 it misses the data. It is the Mann-Whitney statistic of
+    0.5 is ideal; towards 1 the generator copies, towards 0 it misses the data. It is the Mann-Whitney statistic of
     Meehan et al. (2020) as a probability; ties count half.
 
     Raises:
@@ -208,9 +208,10 @@ def _nearest(x: ArrayLike, y: ArrayLike) -> Float:
 
 
 def mifid(distance: float, fake: ArrayLike, train: ArrayLike) -> float:
-    """The Fréchet distance over how far the fakes are from the training images (Bai et al., 2021): lower is better.
+    """The Fréchet distance divided by how far the fakes are from the training images (Bai et al., 2021); lower is
+    better.
 
-    That is 1 - |cos| to the nearest training image, averaged over the fakes; from ``COSINE_THRESHOLD`` on it counts
+    How far is 1 - |cos| to the nearest training image, averaged over the fakes; from ``COSINE_THRESHOLD`` on it counts
     as 1. Rows of zeros, which have no direction, are left out. torchmetrics averages over the training images instead;
     it gives this figure when told that the fakes are real.
 

@@ -1,4 +1,4 @@
-"""Data whose modes are all known: which of them a sample belongs to can be counted."""
+"""Data whose modes are all known, so that the samples of each mode can be counted."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class Modes(Protocol):
-    """What ``Dataset(modes="module:attribute")`` names."""
+    """The interface of what ``Dataset(modes="module:attribute")`` names."""
 
     @property
     def count(self) -> int:

@@ -9,14 +9,14 @@ REAL = "real images"
 PLOT_WIDTH = 48
 
 Evaluations = Mapping[str, Evaluation]
-"""What was evaluated -> its figures."""
+"""Name of what was evaluated -> its figures."""
 
 
 def check_comparable(evaluations: Evaluations) -> None:
     """Refuse to put figures of different protocols into one table.
 
     Raises:
-        UsageError: naming two that differ.
+        UsageError: two protocols differ; names both subjects.
     """
     (first, one), *others = evaluations.items()
     for name, other in others:
@@ -28,7 +28,7 @@ def check_comparable(evaluations: Evaluations) -> None:
 
 
 def rows(evaluations: Evaluations, better: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
-    """A header, and a row a figure: each subject's mean and interval, what real images score, which way is better.
+    """A header, and a row for each figure: every subject's mean and interval, what real images score, what is better.
 
     Raises:
         UsageError: the figures were not made alike.
@@ -68,7 +68,7 @@ def markdown(evaluations: Evaluations, better: Mapping[str, str]) -> str:
 
 
 def remarks(evaluations: Evaluations) -> list[str]:
-    """The protocol, and what a reader must know of each."""
+    """The protocol, and each subject's notes."""
     protocol = next(iter(evaluations.values())).protocol
     notes = [f"Note: {name}: {note}." for name, each in evaluations.items() for note in each.notes]
     intervals = ["Intervals: 95 %, over sample seeds."] if len(protocol.seeds) > 1 else []
@@ -76,7 +76,7 @@ def remarks(evaluations: Evaluations) -> list[str]:
 
 
 def plot(evaluations: Evaluations, better: Mapping[str, str]) -> str:
-    """For each figure a line of text a subject: the interval, and the mean in it."""
+    """A plot in text: for each figure and subject a line with the interval, and the mean in it."""
     width = max(len(name) for name in [*evaluations, REAL])
     blocks = []
     for name in _names(evaluations):
@@ -137,12 +137,12 @@ def picture(evaluations: Evaluations, better: Mapping[str, str], form: str) -> b
 
 
 def _names(evaluations: Evaluations) -> list[str]:
-    """Every figure, in the metrics' order."""
+    """The names of all figures, in the metrics' order."""
     return list(dict.fromkeys(name for each in evaluations.values() for name in each.figures))
 
 
 def _points(evaluations: Evaluations, name: str) -> dict[str, Figure]:
-    """Who has this figure, and what real images score in their place."""
+    """Subject -> its figure ``name``, and what real images score in its place."""
     points = {subject: each.figures[name] for subject, each in evaluations.items() if name in each.figures}
     floor = next(iter(evaluations.values())).floor
     if name in floor:
