@@ -1,4 +1,4 @@
-"""Looking at runs and versions: one page of curves, grids, figures and configuration, and samples in motion.
+"""Reports of runs and versions: one page of curves, grids, figures and configuration, and samples in motion.
 
 Nothing here imports torch, so that a report can be made on any machine that holds the files.
 """
@@ -22,10 +22,10 @@ REPORT, MOTION = "report.html", "samples.webp"
 
 
 def conclude(run: Run, outcome: Outcome, noted: Callable[[str], None]) -> None:
-    """Record how a run ended, and write its report: whatever goes wrong is a note, because it must not cost the run.
+    """Record how a run ended, and write its report; a failure becomes a note, because it must not cost the run.
 
     Args:
-        noted: is given what went wrong, in a line.
+        noted: is given what went wrong, in one line.
     """
     try:
         run.record_outcome(outcome)
@@ -35,18 +35,18 @@ def conclude(run: Run, outcome: Outcome, noted: Callable[[str], None]) -> None:
 
 
 def write(found: Sequence[Run | Version], store: Registry, output: Path | None, noted: Callable[[str], None]) -> Path:
-    """Write one page about a run or a version, or about several side by side; of one run, ``samples.webp``, too.
+    """Write one page about a run or a version, or about several side by side; for one run, ``samples.webp``, too.
 
     Args:
         store: where the versions are.
-        output: the page; None: ``report.html``, of one run in its directory, else in the working directory.
-        noted: is given why there is no ``samples.webp``, in a line.
+        output: the page's file; None: ``report.html``, for one run in its directory, else in the working directory.
+        noted: is given why there is no ``samples.webp``, in one line.
 
     Returns:
         Where the page is.
 
     Raises:
-        UsageError: there is nothing to tell of, or one thing twice.
+        UsageError: no run or version is given, or one is given twice.
         GanzooError, RegistryError: something cannot be read, or the page cannot be written.
     """
     if len(found) == 1 and isinstance(found[0], Run):
@@ -80,11 +80,11 @@ def _write_run(run: Run, output: Path, noted: Callable[[str], None]) -> None:
 
 
 def _write_page(output: Path, text: str) -> None:
-    write_atomic(output, text.encode(errors="replace"))  # a name from JSON may hold half of a surrogate pair
+    write_atomic(output, text.encode(errors="replace"))  # a name from JSON may hold half a surrogate pair
 
 
 def _telling_apart(directories: Sequence[Path]) -> int:
-    """How many of the last parts it takes: two, unless runs of two places have one name and number."""
+    """How many of a path's last parts tell the runs apart: two, unless runs in two places have one name and number."""
     depth = 2
     while len({directory.parts[-depth:] for directory in directories}) < len(directories):
         depth += 1

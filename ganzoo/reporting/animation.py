@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 60
 MAX_SIDE = 640
-"""Pixels of the longer side; larger grids are made smaller."""
+"""Most pixels of a frame's longer side; larger grids are made smaller."""
 
 FRAME_MS, LAST_FRAME_MS = 100, 2000
 LOSSLESS_BYTES = 48 * 1024
-"""A frame that is larger than this without loss, as of photographs, is encoded with some."""
+"""Most bytes of a frame encoded without loss; a larger one, as of photographs, is encoded with some."""
 
 QUALITY = 80
-"""Of frames with loss."""
+"""libwebp's quality, 0 to 100, of frames encoded with loss."""
 
 EFFORT = 1
-"""libwebp's ``method``, 0 to 6: grids of small images become no smaller above 1."""
+"""libwebp's ``method``, 0 (fast) to 6: grids of small images become no smaller above 1."""
 
 
 def animate(frames: Sequence[Path]) -> bytes:
     """One animated WebP, which repeats for ever.
 
     Args:
-        frames: pictures, oldest first, at least one; of more than ``MAX_FRAMES`` the first, the last and others at
-            even distances are taken. All are shown at the size of the last.
+        frames: pictures, oldest first, at least one; if there are more than ``MAX_FRAMES``, the first, the last and
+            others at even distances are taken. All are shown at the size of the last.
 
     Raises:
         GanzooError: this Pillow cannot write WebP.
@@ -76,7 +76,7 @@ def _encode(images: "Sequence[Image]", *, lossless: bool) -> bytes:
         duration=[*[FRAME_MS] * (len(images) - 1), LAST_FRAME_MS],
         loop=0,
         lossless=lossless,
-        quality=0 if lossless else QUALITY,  # without loss it says how hard to try
+        quality=0 if lossless else QUALITY,  # for frames without loss it says how hard to try
         method=EFFORT,
     )
     return file.getvalue()

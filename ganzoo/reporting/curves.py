@@ -1,4 +1,4 @@
-"""Curves over steps as SVG, to stand inside a page: told apart by dashes as well as by colours, with gaps for gaps."""
+"""Curves over steps as SVG for a page. Dashes as well as colours tell them apart, and gaps in the values are gaps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from ganzoo.evaluation.tables import number
 from ganzoo.reporting.scale import Scale, drawable
 
 COLOURS, DASHES = 6, 6
-"""Classes ``c0`` … and ``d0`` … of the style sheet; a line has one of each, in 36 pairs."""
+"""Numbers of classes ``c0`` … and ``d0`` … in the style sheet; each line has one of both, which makes 36 pairs."""
 
 MAX_POINTS = 600
 BUCKET = 5
-"""Points that stand for a bucket of them: the first, the last, the lowest, the highest, and a gap."""
+"""Most points that a bucket of points is thinned to: the first, the last, the lowest, the highest, and a gap."""
 
 DOTTED_UP_TO = 30
-"""Points of a line; so few are shown, so that nobody takes what lies between them for measured."""
+"""Most points of a line that are drawn as dots, so that nobody takes what lies between them for measured."""
 
 WIDTH, HEIGHT = 420, 230
 TOP, BOTTOM = 10, 26
 CHARACTER = 7.4
-"""Width of one in an axis's labels, in the units of the picture."""
+"""Width of a character in an axis's labels, in the units of the picture."""
 
 Point = tuple[float, float | None]
 """(step, value); None: a gap."""
@@ -35,13 +35,13 @@ class Curve:
 
 
 def curve(name: str, entries: Sequence[Mapping[str, object]], key: str) -> Curve:
-    """What was logged as ``key``: a gap where it is no finite number; entries without it do not count."""
+    """The curve of what was logged as ``key``, a gap where that is no finite number; other entries are left out."""
     found = [(drawable(entry.get("step")), drawable(entry[key])) for entry in entries if key in entry]
     return Curve(name, sorted(((step, value) for step, value in found if step is not None), key=lambda point: point[0]))
 
 
 def thin(points: Sequence[Point]) -> list[Point]:
-    """At most ``MAX_POINTS`` of them; no peak, no dip and no gap is lost that a curve of that width could show."""
+    """At most ``MAX_POINTS`` of the points; every peak, dip and gap that a curve of that width could show remains."""
     if len(points) <= MAX_POINTS:
         return list(points)
     kept: list[Point] = []
@@ -59,7 +59,7 @@ def chart(title: str, curves: Sequence[Curve], note: str = "") -> str:
     """A figure with a caption, axes and a legend; empty if no curve has a point.
 
     Args:
-        curves: the n-th looks the same in every chart; one without a point is not named.
+        curves: the n-th looks the same in every chart; a curve without a point is left out.
         note: what a reader should know beside the title.
     """
     values = [value for each in curves for _, value in each.points if value is not None]
@@ -80,7 +80,7 @@ def chart(title: str, curves: Sequence[Curve], note: str = "") -> str:
 def _drawing(curves: Sequence[Curve], across: Scale, up: Scale) -> str:
     rows, columns = up.ticks(7), across.ticks(5)
     left = 12 + CHARACTER * max(len(label) for label in ["step", *(label for _, label in rows)])
-    right = WIDTH - max(16, 4 + CHARACTER * len(columns[-1][1]) / 2)  # half of a label stands beyond its tick
+    right = WIDTH - max(16, 4 + CHARACTER * len(columns[-1][1]) / 2)  # half a label reaches beyond its tick
     width, height = right - left, HEIGHT - BOTTOM - TOP
 
     def x(place: float) -> float:
@@ -108,7 +108,7 @@ def _drawing(curves: Sequence[Curve], across: Scale, up: Scale) -> str:
 
 
 def _path(points: Sequence[tuple[float, float] | None]) -> str:
-    """A pen that is lifted at gaps; ``h0`` makes a dot of a point between two of them."""
+    """The path of a line that is broken at gaps; ``h0`` makes a dot of a point between two gaps."""
     moves, drawing = [], False
     for point in points:
         if point:
@@ -128,7 +128,7 @@ def _style(index: int) -> str:
 
 
 def _in_words(title: str, curves: Sequence[Curve]) -> str:
-    """What the picture shows, for who does not see it."""
+    """What the picture shows, in words, for people who cannot see it."""
     sentences = []
     for each in filter(lambda each: each.points, curves):
         values = [value for _, value in each.points if value is not None]

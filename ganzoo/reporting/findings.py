@@ -1,4 +1,4 @@
-"""What a report shows of a training and of its results: curves, and evaluations, those of one protocol side by side."""
+"""What a report shows of a training and its results: curves, and evaluations, those of one protocol side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,13 +18,13 @@ TITLES = {
     "spread": "Spread of images (1: real ones)",
     "critic_accuracy": "Critic's accuracy (1: saturated)",
 }
-"""Of the chart of what begins with these words."""
+"""Name of a metric, or what its name begins with -> title of its chart."""
 
 
 def curves(subjects: Sequence[Subject]) -> list[str]:
-    """What was reported: of one run, what belongs together in one chart; of several, a chart for each name."""
+    """Charts of what was logged: of one run, metrics that belong together share one; of several, each has one."""
     keys = list(dict.fromkeys(key for each in subjects for entry in each.reports for key in entry))
-    keys = [key for key in keys if key not in ("step", SECONDS)]  # the one is an axis, the other nearly a straight line
+    keys = [key for key in keys if key not in ("step", SECONDS)]  # an axis, and nearly a straight line
     if len(subjects) == 1:
         groups: dict[str, list[str]] = {}
         for key in keys:
@@ -43,13 +43,13 @@ def curves(subjects: Sequence[Subject]) -> list[str]:
 
 
 def _group(key: str) -> str:
-    """``loss_d`` -> ``loss``, ``grad_norm_g`` -> ``grad_norm``: what is told of both networks is read together."""
+    """``loss_d`` -> ``loss``, ``grad_norm_g`` -> ``grad_norm``: metrics of both networks share a chart."""
     prefix = key.rpartition("_")[0]
     return prefix if prefix and key not in TITLES else key
 
 
 def history(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[str]:
-    """Evaluations during training, each protocol's for itself: curves of the figures, and a table."""
+    """Evaluations during training, separately for each protocol: curves of the figures, and a table."""
     parts = []
     rankings = {each.name: Ranking(each.best, better) for each in subjects}
     for protocol in dict.fromkeys(str(entry["protocol"]) for each in subjects for entry in each.history):
@@ -107,7 +107,7 @@ def _number(value: object) -> str:
 
 
 def evaluations(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[str]:
-    """What is attached to versions, each protocol's for itself."""
+    """Tables of the evaluations attached to versions, one for each protocol."""
     parts = []
     for key in dict.fromkeys(key for each in subjects for key in each.evaluations):
         found = {each.name: each.evaluations[key] for each in subjects if key in each.evaluations}

@@ -1,4 +1,4 @@
-"""The pieces of a page: whatever text comes in is escaped here."""
+"""The parts of a page; they escape every text that they are given."""
 
 import json
 from base64 import b64encode
@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 LONGEST = 400
-"""Characters of a value in a table; what is longer is cut."""
+"""Most characters of a value in a table; a longer one is cut."""
 
 
 def section(title: str, *parts: str) -> str:
@@ -22,7 +22,7 @@ def paragraph(text: str) -> str:
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table whose first column names its rows, and which scrolls by itself where it is wider than the page."""
+    """A table whose first column names its rows; if it is wider than the page, it scrolls by itself."""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "\n".join(
         f'<tr><th scope="row">{escape(shown(name))}</th>'

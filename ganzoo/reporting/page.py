@@ -9,7 +9,7 @@ from ganzoo.reporting.style import STYLE
 from ganzoo.reporting.subject import Subject
 from ganzoo.version import __version__
 
-# No source but the file itself: a name that came through the escaping could still load and run nothing.
+# Nothing but the file itself may be loaded: even a name that slipped through the escaping could run nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _PAGE = """<!doctype html>
@@ -87,7 +87,7 @@ def _events(subjects: Sequence[Subject]) -> list[str]:
 
 
 def _records(subjects: Sequence[Subject]) -> list[str]:
-    """The subjects' tables: all of them for one; for several what differs, because that is what is looked for."""
+    """The subjects' tables: in full for one; for several, the rows that differ, which are what people look for."""
     if len(subjects) == 1:
         (only,) = subjects
         tables = (table(name, ["entry", "value"], rows.items()) for name, rows in only.tables.items() if rows)

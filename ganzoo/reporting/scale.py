@@ -1,27 +1,27 @@
-"""The axis of a chart: which values it spans, where each of them goes, and which are written beside it."""
+"""The axis of a chart: which values it spans, where each has its place, and which are labelled."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 HUGE = 1e100
-"""What is larger is no more drawn than infinity is."""
+"""Largest absolute value that is drawn; a larger one is left out, as infinity is."""
 
 LOGARITHMIC_FROM = 100
-"""How many times the smallest of all positive values the largest must be."""
+"""Least ratio of the largest value to the smallest, all positive, at which an axis is logarithmic."""
 
 MARGIN = 0.04
-"""Of an axis, above and below the values."""
+"""Share of an axis that stays free above the values, and below them."""
 
 FLAT = 1e-6
 """Values that differ by less than this share of the largest are drawn as equal: labels could not tell them apart."""
 
 UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
-"""(from which largest label on, unit, suffix): 8,000, but 80k."""
+"""(least largest label, unit, suffix) of shortened labels: 8,000, but 80k."""
 
 
 def drawable(value: object) -> float | None:
-    """``value`` as a number that has a place in a chart; None: it is a gap."""
+    """``value`` as a number that a chart can show; None: it is a gap."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) <= HUGE else None  # NaN compares as False
@@ -42,14 +42,14 @@ class Scale:
 
     @classmethod
     def of_steps(cls, steps: Iterable[float]) -> "Scale":
-        """From the start of a training, or of what is shown of it if that is below 0, to the last step."""
+        """An axis from step 0, or the first step if that is below 0, to the last step."""
         found = list(steps)
         low, high = min([0.0, *found]), max([0.0, *found])
         return cls(low, max(high, low + 1.0))
 
     @classmethod
     def of_values(cls, values: Iterable[float]) -> "Scale":
-        """Logarithmic where all are positive and span decades."""
+        """An axis of ``values``, logarithmic if all are positive and span decades."""
         found = list(values) or [0.0]
         low, high = min(found), max(found)
         logarithmic = low > 0 and high / low >= LOGARITHMIC_FROM
@@ -64,12 +64,12 @@ class Scale:
         return cls(low - pad, high + pad, logarithmic)
 
     def place(self, value: float) -> float:
-        """0 at the low end, 1 at the high one."""
+        """Where ``value`` lies on the axis: 0 at the low end, 1 at the high one."""
         position = math.log10(value) if self.logarithmic else value
         return (position - self.low) / (self.high - self.low)
 
     def ticks(self, count: int) -> list[tuple[float, str]]:
-        """At most ``count`` or one more round values within the axis: (place, label)."""
+        """At most ``count`` + 1 round values within the axis: (place, label)."""
         step = _round_step((self.high - self.low) / count)
         if self.logarithmic:
             step = max(1.0, round(step))  # whole decades
@@ -87,7 +87,7 @@ def _round_step(rough: float) -> float:
 
 
 def _labels(values: list[float], step: float) -> list[str]:
-    """Decimals as the step needs them; thousands with a suffix; exponents where neither is short."""
+    """Labels with the decimals that the step needs, thousands with a suffix, or exponents where neither is short."""
     largest = max(map(abs, values), default=0.0)
     if largest >= 1e13 or step < 1e-4:
         return [_exponent(value, max(0, math.ceil(math.log10(largest / step)))) for value in values]

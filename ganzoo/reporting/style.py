@@ -1,4 +1,4 @@
-"""The style sheet of a report. Colours: Okabe and Ito, 2008, which no common colour blindness makes alike."""
+"""The style sheet of a report. Colours: Okabe and Ito, 2008; no common colour blindness makes two of them alike."""
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --dim: #666; --card: #fff; --page: #f6f6f4;

@@ -1,4 +1,4 @@
-"""What a report tells of: runs, by their directories, and registered versions, by their records."""
+"""The subjects of a report: runs, read from their directories, and registered versions, from their records."""
 
 import re
 import statistics
@@ -19,10 +19,10 @@ from ganzoo_registry import InvalidName, NotFound, Registry, Version
 
 RATE, SECONDS = "images_per_second", "seconds"
 _DIRECTORIES = re.compile(r"(?<![\w:/.])/(?:[^/\s:;,'\"]+/)+")
-"""Of an absolute path, which a page that is sent to somebody does not tell."""
+"""The directories of an absolute path, which are left out, because a page may be sent to somebody."""
 
 PREVIEW = "preview"
-"""The kind under which a version holds its grid."""
+"""The kind under which a version holds its grid of samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +33,13 @@ class Subject:
         name: ``name/number`` of a run, ``name:number`` of a version.
         state: whether a run goes on, or how it ended; when a version was registered.
         facts: what to know first, for a headline.
-        tables: what is recorded, by section, the same sections of everybody: dotted key -> value.
+        tables: what is recorded, in the same sections for all subjects: section -> dotted key -> value.
         picture: its newest grid, as PNG; None if there is none.
-        frames: step -> grid of a run, oldest first; none of a version.
-        reports: of its training: ``step``, and numbers by name; none of a version.
+        frames: step -> grid of a run, oldest first; empty for a version.
+        reports: its training's log lines: ``step``, and numbers by name; empty for a version.
         events: what went wrong in its training, and what was done, a line each.
         best: see ``Ranking``.
-        history: evaluations during its training: ``step``, ``protocol`` and ``figures``; none of a version.
+        history: evaluations during its training: ``step``, ``protocol`` and ``figures``; empty for a version.
         evaluations: what is attached to a version, by the key of its protocol.
     """
 
@@ -60,7 +60,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
     """A run as it is now.
 
     Args:
-        depth: how many of the last parts of its directory it is called by.
+        depth: how many of its directory's last parts make its name.
 
     Raises:
         IntegrityError: the record of its end cannot be read.
@@ -102,7 +102,7 @@ def of_version(store: Registry, version: Version) -> Subject:
     """A registered version.
 
     Raises:
-        RegistryError, IntegrityError: something of it is damaged.
+        RegistryError, IntegrityError: one of its records is damaged.
     """
     lineage = store.lineage(version)
     found = {key: evaluation for key in keys(store, version) if (evaluation := attached(store, version, key))}
@@ -133,7 +133,7 @@ def of_version(store: Registry, version: Version) -> Subject:
 
 
 def find(reference: str, runs: Path, store: Registry) -> Run | Version:
-    """What a person means: a run's directory, ``NAME/N`` below ``runs`` or ``last``; else a version.
+    """The run or version that a person means: a run's directory, ``NAME/N`` below ``runs`` or ``last``; else a version.
 
     Raises:
         NotFoundError: it is neither, or both.
@@ -158,7 +158,7 @@ def find(reference: str, runs: Path, store: Registry) -> Run | Version:
 
 
 def _facts(config: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
-    """What the records of runs and of versions have alike."""
+    """The facts that the records of runs and of versions share."""
     return {
         "model": str(config["model"]),
         "data": f"{data['name']}, {data['count']:,} images",
@@ -189,6 +189,6 @@ def _state(run: Run, outcome: Outcome | None, reports: Sequence[Mapping[str, Any
 
 
 def _steps(run: Run, outcome: Outcome | None, reports: Sequence[Mapping[str, Any]]) -> str:
-    """How many were taken, and of how many if there were to be more."""
+    """How many steps were taken, and of how many, if there were to be more."""
     done, total = outcome.step if outcome else int(reports[-1]["step"]) if reports else 0, run.config.steps
     return f"{total:,}" if done == total else f"{done:,} of {total:,}"
