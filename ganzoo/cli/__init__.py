@@ -1,4 +1,4 @@
-"""The command line: a thin skin over ``ganzoo.api``. A command's module is imported when it is called."""
+"""The command line: a thin skin over ``ganzoo.api``. A command's module is imported when the command is called."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from ganzoo.cli.groups import LazyGroup
 from ganzoo.version import __version__
 
 COMMANDS = {
-    "train": ("ganzoo.cli.train:command", "Train a model, register what it leaves, and export it."),
+    "train": ("ganzoo.cli.train:command", "Train a model, register the result, and export it."),
     "models": ("ganzoo.cli.models:command", "List the models, or show one."),
     "plugins": (
         "ganzoo.cli.plugins:command",
@@ -23,7 +23,7 @@ COMMANDS = {
     "data": ("ganzoo.cli.data:command", "List data sets, look at images, and pack them into one file."),
     "sample": ("ganzoo.cli.sample:command", "Draw images from a registered version or an ONNX file."),
     "serve": ("ganzoo.cli.serve:command", "Serve images over HTTP."),
-    "doctor": ("ganzoo.cli.doctor:command", "Report what works on this machine, and what does not."),
+    "doctor": ("ganzoo.cli.doctor:command", "Show what works on this machine, and what does not."),
 }
 
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         returned = cli.main(arguments, prog_name="ganzoo", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read our output has seen enough. Python flushes once more on its way out: let that go nowhere.
+        # The reader of our output has closed it. Python flushes once more at its end: send that nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:

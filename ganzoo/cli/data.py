@@ -1,4 +1,4 @@
-"""``ganzoo data``: what can be trained on, what is in it, and packing it into one file."""
+"""``ganzoo data``: lists data sets, shows what is in one, and packs images into one file."""
 
 import signal
 import threading
@@ -21,12 +21,15 @@ SHEET = 64
 CLASSES_SHOWN = 20
 
 size_option = click.option(
-    "--size", type=click.IntRange(min=1), metavar="PIXELS", help="Height and width. [default: as it is; 64 for files]"
+    "--size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Height and width of the images. [default: their own; 64 for files]",
 )
 
 
 class Share(click.FloatRange):
-    """NaN is neither too small nor too large, so click lets it pass."""
+    """A number in a range, never NaN, which click lets pass because it is neither too small nor too large."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; click's error if it is none or lies outside."""
@@ -40,7 +43,7 @@ held_out_option = click.option(
     default=HELD_OUT_SHARE,
     show_default=True,
     metavar="SHARE",
-    help="Share of the images to hold out, to evaluate by; a set that says itself what is held out is left as it is.",
+    help="Share of the images to hold out for evaluation; a set that says itself what is held out is left as it is.",
 )
 strict_option = click.option("--strict", is_flag=True, help="Refuse unreadable images, instead of skipping them.")
 
@@ -140,7 +143,7 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
 
 
 def _unpacked(source: str) -> Path:
-    """The path of what can be packed."""
+    """``source`` as a path, if it can be packed."""
     from ganzoo.data.load import named
     from ganzoo.data.packed import is_packed
     from ganzoo.errors import UsageError
@@ -204,7 +207,7 @@ def _page(facts: dict[str, Any]) -> str:
 
 @contextmanager
 def _interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does, so that no partial file stays; only a process's main thread may ask for that."""
+    """Let SIGTERM act as Ctrl-C does, so that no partial file stays; only a process's main thread may set that."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""``ganzoo doctor``: what works here, and what does not. It looks at everything and fails at nothing."""
+"""``ganzoo doctor``: shows what works here, and what does not. It checks everything, and never fails itself."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ from ganzoo.version import __version__
 @registry_option
 @json_option
 def command(registry: Path | None, as_json: bool) -> None:
-    """Report what works on this machine: processors, PyTorch, ONNX Runtime, the registry, the plugins."""
+    """Show what works on this machine: processors, PyTorch, ONNX Runtime, the registry, the plugins."""
     findings = {
         "ganzoo": __version__,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""``ganzoo eval``: figures of quality, with what they were measured against."""
+"""``ganzoo eval``: figures of quality, and what they were measured against."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,15 @@ _FORMS = (".md", ".json", ".png", ".svg")
 
 @click.command()
 @click.argument("references", nargs=-1, required=True, metavar="REFERENCE|FILE.onnx…")
-@click.option("--compare", is_flag=True, help="Several side by side, in one table and a plot.")
-@click.option("--data", metavar="SOURCE", help="Real images. [default: the data set that it was trained on]")
+@click.option("--compare", is_flag=True, help="Show several references side by side, in one table and a plot.")
+@click.option("--data", metavar="SOURCE", help="Real images to evaluate by. [default: the set that it was trained on]")
 @click.option(
-    "--features", default="", metavar="NAME|FILE.onnx", help="The extractor of features. [default: the data set's]"
+    "--features", default="", metavar="NAME|FILE.onnx", help="Extractor of features. [default: the data set's]"
 )
-@click.option("-n", "n", type=click.IntRange(min=2), help="Samples a seed. [default: as many as training images]")
-@click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Sample seeds, from 0.")
+@click.option("-n", "n", type=click.IntRange(min=2), help="Samples per seed. [default: as many as training images]")
+@click.option(
+    "--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Number of sample seeds, from 0."
+)
 @click.option(
     "--against",
     type=click.Choice([HELD_OUT, TRAINING]),
@@ -85,7 +87,7 @@ def _page(found: "Mapping[str, Evaluation]", better: "Mapping[str, str]", compar
 
 
 def _name_the_best(found: "Mapping[str, Evaluation]", registry: Path | None) -> None:
-    """The last version is not always the best: say which is, if it is another one."""
+    """Say which version is the best, if it is another one: the last is not always the best."""
     from ganzoo import api
 
     ((evaluated, evaluation),) = found.items()

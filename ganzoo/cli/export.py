@@ -17,7 +17,9 @@ from ganzoo.cli.output import emit, json_option, note, registry_option
     metavar="FILE",
     help="Also write the ONNX file here.",
 )
-@click.option("--opset", type=click.IntRange(min=1), metavar="N", help="Of ONNX. [default: the tested one]")
+@click.option(
+    "--opset", type=click.IntRange(min=1), metavar="N", help="ONNX opset of the file. [default: the tested one]"
+)
 @click.option("--force", is_flag=True, help="Export anew and replace what is attached to the version.")
 @registry_option
 @json_option
@@ -26,7 +28,7 @@ def command(
 ) -> None:
     """Export a registered version to ONNX, attach the file to the version, and write it to -o FILE.
 
-    The file exists only if it passed its gates: the graph is well-formed and its images are PyTorch's.
+    The file exists only if it passed its gates: the graph is well-formed, and it makes the same images as PyTorch.
     """
     from ganzoo.api import export
 

@@ -1,4 +1,4 @@
-"""What a person sees when something went wrong: ``Error:`` and ``Hint:``, one line each, and an exit code."""
+"""What a person sees of an error: ``Error:`` and ``Hint:``, one line each, and an exit code."""
 
 import errno
 import os

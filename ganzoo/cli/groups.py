@@ -37,7 +37,7 @@ class LazyGroup(Group):
         self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the table's order."""
+        """The names in the table's order."""
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -50,7 +50,7 @@ class LazyGroup(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table."""
+        """Write each command's name and help from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in self.table.items()])
 

@@ -54,7 +54,7 @@ def _summary(found: Zoo, model: Model) -> dict[str, Any]:
     }
     try:
         architecture, _ = _parts(found, model)
-    except GanzooError as error:  # one model that misses a part does not hide the others
+    except GanzooError as error:  # one model that lacks a part does not hide the others
         return {**summary, "problem": str(error)}
     return {
         **summary,

@@ -12,21 +12,21 @@ import click
 Value = TypeVar("Value")
 
 REDRAWS = 200
-"""Of a progress bar, at most."""
+"""Most times that a progress bar is drawn."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 registry_option = click.option(
     "--registry",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The registry. [default: $GANZOO_REGISTRY, else in the user's data directory]",
+    help="Directory of the registry. [default: $GANZOO_REGISTRY, else in the user's data directory]",
 )
 device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where to run.",
+    help="Device to run on.",
 )
 
 
@@ -66,7 +66,7 @@ class ProgressBar:
             self.close()
 
     def close(self) -> None:
-        """Leave the line to what comes next."""
+        """Clear the line for what comes next."""
         if self._bar is not None:
             self._bar.render_progress()
             self._bar.render_finish()
@@ -80,7 +80,7 @@ class ProgressBar:
 
 
 def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
-    """Print data: as JSON, or as ``render`` puts the same data for a person."""
+    """Print data: as JSON, or as ``render`` writes the same data for a person."""
     click.echo(json.dumps(value, indent=2, default=str) if as_json else render(value))
 
 

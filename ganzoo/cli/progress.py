@@ -1,4 +1,4 @@
-"""How a training looks: a bar on a terminal, a line a report elsewhere."""
+"""How a training shows its progress: a bar on a terminal, lines of text elsewhere."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 5.0
-"""A log that nobody watches gets a line no more often than this, and always the last."""
+"""Least seconds between two lines where there is no terminal; the last line is always written."""
 
 
 FIGURES_SHOWN = 4
@@ -102,5 +102,5 @@ class Progress(Observer):
         self._above(f"Warning: {message}")
 
     def _above(self, message: str) -> None:
-        """In place of the bar, which is drawn anew below."""
+        """Write a message in place of the bar, which is drawn anew below it."""
         note(f"{CLEAR_LINE if self._bar is not None else ''}{message}")

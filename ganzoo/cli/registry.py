@@ -1,4 +1,4 @@
-"""``ganzoo registry``: which versions there are, where they come from, and which of them has a name."""
+"""``ganzoo registry``: which versions there are, where they come from, and which aliases they have."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def command() -> None:
     is_flag=False,
     flag_value="",
     metavar="[FIGURE]",
-    help="By what ganzoo eval found, the best first: fd, recall … [default: what training was best by]",
+    help="Sort by a figure of ganzoo eval, the best first: fd, recall … [default: what training was best by]",
 )
 @registry_option
 @json_option
@@ -65,13 +65,13 @@ def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool)
 
 
 class Failures:
-    """Tells of each failure that hides nothing else, and keeps the exit code of the last one."""
+    """Shows each failure without hiding the rest of the listing, and keeps the exit code of the last one."""
 
     def __init__(self) -> None:
         self.code = int(ExitCode.OK)
 
     def __call__(self, error: Exception) -> None:
-        """Tell."""
+        """Show a failure."""
         from ganzoo.cli.failures import tell
 
         self.code = tell(error)
@@ -96,7 +96,7 @@ def show(reference: str, registry: Path | None, as_json: bool) -> None:
     "--expect",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Only if it stands on version N now (0: on none).",
+    help="Move it only if it stands on version N now (0: on none).",
 )
 @registry_option
 def alias(reference: str, alias: str, expect: int | None, registry: Path | None) -> None:
@@ -149,7 +149,7 @@ def path(reference: str, kind: str, registry: Path | None) -> None:
 @click.argument("reference", metavar="NAME:N")
 @registry_option
 def rm(reference: str, registry: Path | None) -> None:
-    """Remove one version, named by its number, which is never used again."""
+    """Remove one version, named by its number. The number is never used again."""
     store = _open(registry)
     version = store.resolve(reference)
     if reference != str(version):  # the newest today is another one tomorrow
@@ -197,7 +197,7 @@ def _listing(versions: list[dict[str, Any]]) -> str:
 
 
 def _ranking(ranked: "Sequence[Ranked]", rows: list[dict[str, Any]]) -> str:
-    """A table with a column a protocol."""
+    """A table with one column for each protocol."""
     from ganzoo.records.ranking import protocols
 
     columns = protocols(ranked)
@@ -227,5 +227,5 @@ def _page(version: dict[str, Any]) -> str:
 
 
 def _moment(timestamp: str) -> str:
-    """To the second, in UTC, as it is stored."""
+    """A stored timestamp to the second, in UTC."""
     return timestamp[:19].replace("T", " ") + " UTC"

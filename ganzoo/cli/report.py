@@ -1,4 +1,4 @@
-"""``ganzoo report``: a page to look at, about a run or a version, or about several side by side."""
+"""``ganzoo report``: a page about a run or a version, or about several side by side."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from ganzoo.cli.output import note, registry_option
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The page. [default: report.html, of one run in its directory, else here]",
+    help="The page's file. [default: report.html, for one run in its directory, else here]",
 )
 @click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Directory of the runs."
 )
 @registry_option
 def command(references: tuple[str, ...], output: Path | None, runs: Path, registry: Path | None) -> None:

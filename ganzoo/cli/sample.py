@@ -19,8 +19,12 @@ _FORMS = "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), or be a dir
 
 @click.command()
 @click.argument("reference", metavar="REFERENCE|FILE.onnx")
-@click.option("-n", "count", type=click.IntRange(min=1), default=64, show_default=True, help="How many images.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="[default: a random one, which is shown]")
+@click.option("-n", "count", type=click.IntRange(min=1), default=64, show_default=True, help="Number of images.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**64 - 1),
+    help="Seed of the images. [default: a random one, which is shown]",
+)
 @click.option("--label", help="Class of all images, by name or index. [default: drawn from the seed]")
 @click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first image.")
 @click.option(
@@ -32,7 +36,7 @@ _FORMS = "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), or be a dir
     show_default=True,
     help=f"{_FORMS}.",
 )
-@click.option("--each", is_flag=True, help="OUT is a directory, whatever its name.")
+@click.option("--each", is_flag=True, help="Write a PNG for each image; OUT is a directory, whatever its name.")
 @device_option
 @registry_option
 def command(

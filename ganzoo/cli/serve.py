@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("references", metavar="REFERENCE|FILE.onnx...", nargs=-1, required=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: every one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all addresses.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0: any free one.")
 @device_option
 @registry_option
@@ -27,13 +27,13 @@ def command(references: tuple[str, ...], host: str, port: int, device: "Device",
     from ganzoo.serving.server import bind, serve
 
     with bind(host, port) as listener:  # first, so that a port in use is known before anything is loaded
-        # One thread a session: requests run beside each other, and must not fight for the cores.
+        # One thread per session: requests run side by side, and must not compete for the cores.
         generators = [load(reference, registry=registry, device=device, threads=1) for reference in references]
         serve(_by_name(generators), listener)
 
 
 def _by_name(generators: "Sequence[ImageGenerator]") -> "dict[str, ImageGenerator]":
-    """By the name that URLs use: the model's, with the version where two of one model are served."""
+    """Generators by the name that URLs use: the model's, with the version if two of one model are served."""
     names = Counter(generator.card.name for generator in generators)
     served: dict[str, ImageGenerator] = {}
     for generator in generators:

@@ -12,7 +12,7 @@ def read_file(path: Path) -> Settings:
     """Read a TOML file.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such file.
         UsageError: it is not TOML.
     """
     try:

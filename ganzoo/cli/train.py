@@ -40,7 +40,7 @@ SHORTHANDS = (
     "on_collapse",
     "observers",
 )
-"""Options that say the same as ``--set KEY=VALUE``, because people change them all the time."""
+"""Options that stand for ``--set KEY=VALUE``, because people change these keys all the time."""
 
 
 def choice(key: str) -> click.Choice[str]:
@@ -49,7 +49,7 @@ def choice(key: str) -> click.Choice[str]:
 
 
 @click.command()
-@click.option("--model", metavar="NAME", help="What to train; ganzoo models lists them.")
+@click.option("--model", metavar="NAME", help="Model to train; ganzoo models lists them.")
 @click.option(
     "--data",
     metavar="SOURCE",
@@ -61,15 +61,19 @@ def choice(key: str) -> click.Choice[str]:
     metavar="PIXELS",
     help="Image height and width. [default: the data's own; 64 for a folder]",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Generator updates. [default: the model's]")
-@click.option("--kimg", type=click.FloatRange(min=0, min_open=True), help="Length in thousands of real images instead.")
-@click.option("--max-time", type=duration, metavar="TIME", help="End after so long all the same: 90s, 30m, 8h.")
-@click.option("--patience", type=click.IntRange(min=1), help="End after so many evaluations without a better one.")
-@click.option("--batch", type=click.IntRange(min=2), help="Real images per update. [default: the model's]")
-@click.option("--accumulate", type=click.IntRange(min=1), help="Compute each batch in so many parts. [default: 1]")
-@click.option("--seed", type=click.IntRange(min=0), help="Decides initial weights and all random numbers. [default: 0]")
+@click.option("--steps", type=click.IntRange(min=1), help="Number of generator updates. [default: the model's]")
+@click.option(
+    "--kimg",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Length in thousands of real images, instead of --steps.",
+)
+@click.option("--max-time", type=duration, metavar="TIME", help="End after this time at the latest: 90s, 30m, 8h.")
+@click.option("--patience", type=click.IntRange(min=1), help="End after this many evaluations without a better one.")
+@click.option("--batch", type=click.IntRange(min=2), help="Real images per critic update. [default: the model's]")
+@click.option("--accumulate", type=click.IntRange(min=1), help="Compute each batch in this many parts. [default: 1]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of initial weights and all random numbers. [default: 0]")
 @click.option("--name", help="Name of the run and of the registered model. [default: the model's]")
-@click.option("--device", help="auto, cpu, cuda or cuda:N. [default: auto]")
+@click.option("--device", help="Device to train on: auto, cpu, cuda or cuda:N. [default: auto]")
 @click.option("--precision", type=choice("precision"), help="Number format of the networks. [default: auto]")
 @click.option("--executor", type=choice("executor"), help="How steps are run. [default: auto]")
 @click.option("--schedule", type=choice("schedule"), help="How the learning rates fall. [default: constant]")
@@ -81,22 +85,35 @@ def choice(key: str) -> click.Choice[str]:
     "--eval-every",
     type=click.IntRange(min=1),
     metavar="STEPS",
-    help="Evaluate every so many steps, and keep the best weights.",
+    help="Evaluate after every STEPS steps, and keep the best weights.",
 )
 @click.option(
-    "--best", metavar="FIGURE", help="What the best weights are by: fd, recall … [default: fd, else modes,good]"
+    "--best",
+    metavar="FIGURE",
+    help="Figure that decides which weights are best: fd, recall … [default: fd, else modes,good]",
 )
 @click.option("--on-collapse", type=choice("on_collapse"), help="What to do if images become alike. [default: warn]")
 @click.option(
-    "--observer", "observers", metavar="NAME", multiple=True, default=None, help="tensorboard, or a plugin's."
+    "--observer",
+    "observers",
+    metavar="NAME",
+    multiple=True,
+    default=None,
+    help="Observer that watches the run: tensorboard, or a plugin's.",
 )
-@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration in TOML.")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, over --config.")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file in TOML."
+)
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set any key of the configuration, over --config."
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run: its directory, NAME/N, or last.")
 @click.option("--init-from", metavar="NAME[:N]", help="Start from a registered version's weights.")
 @click.option("--no-export", is_flag=True, help="Register, but leave out the ONNX file.")
 @click.option("--strict", is_flag=True, help="Refuse a data folder with unreadable images.")
-@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Directory of the runs."
+)
 @click.option("--print-config", is_flag=True, help="Print the resolved configuration as TOML, and stop.")
 @click.option("--dry-run", is_flag=True, help="Load and build everything, say what would happen, and stop.")
 @registry_option
@@ -116,7 +133,7 @@ def command(
     as_json: bool,
     **shorthands: Any,
 ) -> None:
-    """Train a model, register what it leaves, and export it to ONNX.
+    """Train a model, register the result, and export it to ONNX.
 
     Configuration: the model's defaults < --config FILE < --set KEY=VALUE and the options below.
     Ctrl-C finishes the step, saves, and says how to go on.
