@@ -1,4 +1,4 @@
-"""torch -> ONNX, and the reference outputs that the gates compare the file with."""
+"""Converts torch networks to ONNX, and makes the reference outputs that the gates compare the file with."""
 
 import logging
 import warnings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_OPSET = 20
 CORNERS = (0.0, 4.0, -4.0)
-"""Latents all 0, and all at +-4 standard deviations, where activations saturate."""
+"""Values of all entries of corner latents: 0, and +-4 standard deviations, where activations saturate."""
 
 REFERENCE_ROWS = 64
 
@@ -44,7 +44,7 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
 
     Raises:
         GanzooError: torch cannot convert it.
-        UsageError: not to this opset.
+        UsageError: torch cannot convert it to this opset.
     """
     conditional = bool(card.class_names)
     batch = torch.export.Dim("batch")
@@ -84,7 +84,7 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
 
 
 def forget_sources(proto: "ModelProto") -> None:
-    """The exporter notes on each node which line of which file it comes from, with this machine's paths."""
+    """Remove what the exporter notes on each node: the file and line that it comes from, with this machine's paths."""
     graph = proto.graph
     proto.doc_string = ""
     for part in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
@@ -94,7 +94,7 @@ def forget_sources(proto: "ModelProto") -> None:
 
 @torch.no_grad()
 def reference(generator: nn.Module, card: GeneratorCard) -> "dict[str, NDArray[np.generic]]":
-    """``z``, ``labels`` where conditional, and torch's ``images`` for them: corner latents, and every label.
+    """Inputs ``z`` (corner latents) and, if conditional, ``labels`` (every one), and torch's ``images`` for them.
 
     Raises:
         GanzooError: the generator itself fails on them.
@@ -121,7 +121,7 @@ def reference(generator: nn.Module, card: GeneratorCard) -> "dict[str, NDArray[n
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the exporter's remarks on its own internals (packages it would like, deprecations inside torch)."""
+    """Silence the exporter's remarks on its own internals (packages that it would like, deprecations inside torch)."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -136,6 +136,6 @@ def quiet() -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The head of a message that may be pages long."""
+    """The first line of a message that may be pages long."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else type(error).__name__

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 GATE_SECONDS = 600
-"""A gate that takes longer hangs."""
+"""Most seconds that all gates may take together; if they take longer, one of them hangs."""
 
 
 def export(generator: "nn.Module", card: GeneratorCard, opset: int | None = None) -> tuple[bytes, Mapping[str, str]]:
@@ -26,7 +26,7 @@ def export(generator: "nn.Module", card: GeneratorCard, opset: int | None = None
         The ONNX file, and what each gate found.
 
     Raises:
-        GanzooError: it cannot be converted, or a gate did not pass; names the gate and by how much.
+        GanzooError: it cannot be converted, or a gate did not pass; names the gate, and says by how much.
     """
     import numpy as np
 
@@ -39,7 +39,7 @@ def export(generator: "nn.Module", card: GeneratorCard, opset: int | None = None
 
 
 def _verdict(directory: str, name: str) -> Mapping[str, str]:
-    # -P: a numpy.py in the working directory is not the one that is meant.
+    # -P, so that a numpy.py in the working directory is not imported.
     command = [sys.executable, "-P", "-m", "ganzoo.exporting.gates", directory]
     hint = "the weights are as they were; a generator must be deterministic and must not mix the images of a batch"
     try:

@@ -1,4 +1,4 @@
-"""A torch network -> the ONNX file of a feature extractor; ``ganzoo.evaluation.features`` says what that is."""
+"""From a torch network to the ONNX file of a feature extractor; ``ganzoo.evaluation.features`` says what that is."""
 
 import os
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["write_extractor"]
 
 TOLERANCE = 1e-3
-"""Of the largest value: deep networks add up in another order, and no figure depends on more digits."""
+"""Largest error, relative to the largest value: ONNX Runtime sums in another order, and no figure needs more digits."""
 
 ANY = (40, 56)
-"""Height and width to trace with where the network takes any, and to check with, the other way round."""
+"""Height and width to trace with where the network takes any; it is checked with them the other way round."""
 
 
 def write_extractor(
@@ -38,12 +38,12 @@ def write_extractor(
 
     Args:
         network: uint8 images [N, C, H, W] -> features [N, D], or a tuple of features and logits [N, K].
-        path: of the ONNX file.
+        path: where to write the ONNX file.
         size: channels, height and width of the images; None: any.
         about: goes into the file's metadata.
 
     Returns:
-        the file's sha256.
+        The file's sha256.
 
     Raises:
         GanzooError: torch cannot convert it, or ONNX Runtime computes something else; ``path`` is then as it was.

@@ -1,9 +1,9 @@
-"""What an ONNX file must pass before it exists. Run as a program, in a process of its own; never imports torch.
+"""The gates that an ONNX file must pass before it exists. Run as a program of its own; never imports torch.
 
     python -m ganzoo.exporting.gates DIRECTORY        holding model.onnx and reference.npz
 
-prints one JSON object and exits 0 (all passed) or 1 (it names the gate that failed). A process, because a hostile or
-odd graph may crash the runtime: then there is no exit code 0, and the file is refused.
+prints one JSON object and exits 0 (all passed) or 1 (it names the gate that failed). A process of its own,
+because a hostile or odd graph may crash the runtime: then the exit code is not 0, and the file is refused.
 """
 
 import json
@@ -62,7 +62,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def check_structure(model: onnx.ModelProto) -> str:
-    """ONNX's own checker, strict shapes, one file, known domains, finite weights."""
+    """The file passes ONNX's own checker, with strict shapes, is one file, and has known domains and finite weights."""
     tensors = list(_tensors(model))
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise Refused("weights lie outside the file")
@@ -103,7 +103,7 @@ def check_signature(model: onnx.ModelProto, reference: Arrays) -> str:
 
 
 def check_parity(run: Callable[[Arrays], NDArray[Any]], reference: Arrays) -> str:
-    """Equal to torch in every pixel within ``TOLERANCE``, at every batch size, on corner latents and every label."""
+    """Every pixel equals torch's within ``TOLERANCE``, at every batch size, on corner latents and every label."""
     worst = 0.0
     for batch in BATCHES:
         rows = len(reference["z"]) if batch == max(BATCHES) else batch  # the largest goes over all rows: every label
@@ -117,7 +117,7 @@ def check_parity(run: Callable[[Arrays], NDArray[Any]], reference: Arrays) -> st
 
 
 def check_independence(run: Callable[[Arrays], NDArray[Any]], reference: Arrays) -> str:
-    """A row is the same to the bit whoever shares its batch, and whenever it is run."""
+    """An image is the same to the bit whatever else is in its batch, and however often it is made."""
     whole = {name: array[: max(BATCHES)] for name, array in reference.items()}
     images = run(whole)
     reversed_rows = run({name: array[::-1] for name, array in whole.items()})[::-1]
@@ -132,7 +132,7 @@ def check_independence(run: Callable[[Arrays], NDArray[Any]], reference: Arrays)
 
 
 def check(data: bytes, reference: Arrays) -> dict[str, str]:
-    """Apply every gate; the finding of each by its name.
+    """Apply every gate; returns what each found, by name.
 
     Raises:
         Refused: with the gate's name before the message.
@@ -167,7 +167,7 @@ def check(data: bytes, reference: Arrays) -> dict[str, str]:
 
 
 def main(directory: str) -> int:
-    """Check what lies in ``directory``."""
+    """Check the files in ``directory``, and print the result."""
     with np.load(Path(directory) / "reference.npz", allow_pickle=False) as arrays:
         reference = dict(arrays)
     try:

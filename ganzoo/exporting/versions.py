@@ -1,4 +1,4 @@
-"""Exporting a version of the registry."""
+"""Exports a version of the registry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "generator-ema"
-"""The weights that are exported: the generator's average."""
+"""Kind of the weights that are exported: the generator's average."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExportResult:
     """What an export made.
 
     Args:
-        version: in the registry.
+        version: the version in the registry.
         path: the file that was written, or None.
         report: gate -> what it found; empty where an earlier export was only copied.
     """
@@ -63,7 +63,7 @@ def rebuild(store: Registry, version: Version) -> "tuple[nn.Module, GeneratorCar
     """A version's averaged generator, in fp32 on the CPU, and its card.
 
     Raises:
-        PluginError, NotFoundError: the plugin that it came from cannot be used, or is not installed any more.
+        PluginError, NotFoundError: the plugin that it came from cannot be used, or is no longer installed.
     """
     made = store.lineage(version)["generator"]
     architecture = zoo().get(Architecture, made["architecture"])

@@ -1,4 +1,4 @@
-"""Out of memory, told from other errors, and said before there is anything to train."""
+"""Tells a lack of memory from other errors, and reports it where it comes before the first step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ from ganzoo.errors import GanzooError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has an exception of its own for it; the CPU's allocator tells in words."""
+    """Whether memory ran out: CUDA has an exception of its own for that, the CPU's allocator only a message."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 @contextmanager
 def assembling(device: str) -> Iterator[None]:
-    """Around what is made before the first step.
+    """Around the making of networks and feeds, before the first step.
 
     Raises:
         GanzooError: the networks or the images are too large for the device.

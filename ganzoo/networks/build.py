@@ -1,4 +1,4 @@
-"""Building a plugin's networks, and refusing what could not train or could not be exported, before the first step."""
+"""Builds a plugin's networks, and refuses before the first step what could not be trained or exported."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ class Networks:
 
     Args:
         generator, discriminator: the networks.
-        flops: of both forward passes, for one image.
+        flops: floating-point operations of both forward passes, for one image.
     """
 
     generator: nn.Module
@@ -47,7 +47,7 @@ def build(architecture: Architecture, shape: ImageShape, options: Any, seeds: tu
     Args:
         shape: of the images.
         options: the architecture's.
-        seeds: of the generator's initial weights and of the discriminator's.
+        seeds: seeds of the generator's initial weights and of the discriminator's.
 
     Raises:
         UsageError: the architecture does not fit the data.
@@ -78,7 +78,7 @@ def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> N
     """Refuse a per-sample gradient penalty where BatchNorm mixes the samples.
 
     Raises:
-        UsageError: naming the penalty and the layer.
+        UsageError: BatchNorm does; names the penalty and the layer.
     """
     for name, module in discriminator.named_modules():
         if penalties and isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -92,7 +92,7 @@ def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> N
 
 @contextmanager
 def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
-    """A plugin's own failure, most often of an odd option, as an error that names it."""
+    """Turn a plugin's failure, most often from an odd option, into an error that names it."""
     try:
         yield
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
@@ -117,10 +117,10 @@ def _construct(architecture: Architecture, role: str, shape: ImageShape, options
 def _check_contract(
     architecture: Architecture, generator: nn.Module, discriminator: nn.Module, shape: ImageShape
 ) -> int:
-    """Run both networks once, in eval mode so that no buffer moves, and hold the shapes against the contract.
+    """Run both networks once, in eval mode so that no buffer changes, and compare the shapes with the contract.
 
     Returns:
-        How many images that took.
+        How many images were in the batch.
     """
     if not isinstance(getattr(generator, "latent_dim", None), int):
         raise PluginError(f"the generator of architecture {architecture.name!r} declares no integer latent_dim")

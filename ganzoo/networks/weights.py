@@ -43,7 +43,7 @@ def copy_into(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], sour
     """Write ``tensors`` into those of ``targets`` that have their names.
 
     Raises:
-        IntegrityError: one is missing, or has another shape; ``source`` names where they came from.
+        IntegrityError: one is missing, or has another shape; the message names ``source``, where they came from.
     """
     for key, target in targets.items():
         found = tensors.get(key)
@@ -56,8 +56,8 @@ def copy_into(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], sour
 def host_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies in host memory, dense and sharing no memory: tied weights are stored under each of their names.
 
-    From a CUDA device into pinned memory, in the stream that the training uses: its next update comes after the copies
-    by itself, and the host waits for neither. A stream aside would need a copy on the device, too.
+    From a CUDA device they go into pinned memory, in the stream that the training uses: its next update waits for the
+    copies by itself, and the host waits for neither. Another stream would need a copy on the device, too.
     """
     return {
         key: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda).copy_(
@@ -68,7 +68,7 @@ def host_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def mark_copies(tensors: Mapping[str, Tensor]) -> torch.cuda.Event | None:
-    """An event after all that the device was asked for so far; None where nothing is on one."""
+    """An event after everything that the device was asked for so far; None if no tensor is on a device."""
     if not any(tensor.is_cuda for tensor in tensors.values()):
         return None
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]

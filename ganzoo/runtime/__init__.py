@@ -1,1 +1,1 @@
-"""Running exported generators with ONNX Runtime; never imports torch."""
+"""Runs exported generators with ONNX Runtime; never imports torch."""

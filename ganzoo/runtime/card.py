@@ -20,16 +20,16 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorCard:
-    """What a runtime must know of a generator.
+    """Everything that a runtime must know of a generator.
 
     Args:
         name: registry name.
         version: registry version, or None for a generator that was never registered.
         digest: ``sha256:<hex>`` of the version's manifest, or None.
         latent_dim: L of ``z f32[batch, L]``.
-        channels, height, width: of ``images f32[batch, C, H, W]``, nominally in [-1, 1].
-        class_names: one per label; empty where the generator takes no labels.
-        stream: the mapping (seed, index) -> latent that it is sampled with.
+        channels, height, width: shape of ``images f32[batch, C, H, W]``, nominally in [-1, 1].
+        class_names: one per label; empty if the generator takes no labels.
+        stream: name of the mapping (seed, index) -> latent that it is sampled with.
     """
 
     name: str
@@ -91,7 +91,7 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments; the card may come from anywhere, so each must be there and of its type."""
+    """The constructor's arguments, checked: a card may come from anywhere, so each must be there and of its type."""
     if fields.keys() != _FIELDS.keys():
         raise TypeError(f"{min(fields.keys() ^ _FIELDS.keys())!r} is missing or unknown")
     for name, fits in _FIELDS.items():

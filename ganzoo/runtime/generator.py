@@ -18,14 +18,14 @@ from ganzoo.runtime.providers import Device, one_line
 from ganzoo.runtime.session import open_session
 
 BATCH = 32
-"""Images that one run makes at most: ONNX Runtime's arena never gives back what its largest batch took."""
+"""Most images that one run makes: ONNX Runtime's arena never gives back what its largest batch took."""
 
 MAX_IMAGES = 65_536
-"""Images that one call makes at most."""
+"""Most images that one call makes."""
 
 
 def random_seed() -> int:
-    """A seed for a caller who was given none and should show it; 32 bits, so that a person can retype it."""
+    """A seed for callers that were given none, and should show this one; 32 bits, so that a person can retype it."""
     return secrets.randbits(32)
 
 
@@ -35,7 +35,7 @@ class ImageGenerator:
     Attributes:
         card: what the file says about itself.
         device: ``cpu`` or ``cuda``.
-        sha256: of the file, 64 hexadecimal digits.
+        sha256: the file's digest, 64 hexadecimal digits.
     """
 
     def __init__(self, session: Any, card: GeneratorCard, *, device: str, sha256: str) -> None:
@@ -53,7 +53,7 @@ class ImageGenerator:
         Args:
             data: the file's content.
             device: ``auto`` takes CUDA where it really works and otherwise the CPU.
-            threads: that work on one image batch together; None: as many as ONNX Runtime likes.
+            threads: threads that work on one batch together; None: ONNX Runtime chooses.
             source: names the file in messages.
 
         Raises:
@@ -84,7 +84,7 @@ class ImageGenerator:
         Args:
             n: 1 to ``MAX_IMAGES``.
             seed: 0 to 2^64 - 1; None: ``random_seed()``.
-            label: index or name of the class of all images; None: drawn for each image from the seed.
+            label: index or name of the class of all images; None: each image's is drawn from the seed.
             start: index of the first image.
 
         Returns:
@@ -100,7 +100,7 @@ class ImageGenerator:
     def pixels(
         self, n: int, seed: int, label: int | str | None = None, start: int = 0
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
-        """What ``sample`` gives, channels first, and with the labels.
+        """The images of ``sample``, channels first, and their labels.
 
         Returns:
             uint8 [n, C, H, W], and int64 [n] or None where the generator takes no labels.
@@ -176,7 +176,7 @@ class ImageGenerator:
         return result
 
     def _check_inputs(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> None:
-        """ONNX Runtime itself takes label -1 for the last class, and NaN without complaint."""
+        """Refuse wrong inputs: ONNX Runtime itself takes label -1 for the last class, and accepts NaN."""
         latent_dim, classes = self.card.latent_dim, len(self.card.class_names)
         if z.dtype != np.float32 or z.shape != (len(z), latent_dim) or not np.isfinite(z).all():
             raise UsageError(f"z must be finite float32 [N, {latent_dim}], not {z.dtype} {list(z.shape)}")
@@ -207,7 +207,7 @@ def _whole(value: int, name: str, low: int, high: int) -> int:
 
 
 def _digits(text: str) -> int:
-    """A label that was typed, -1 for no number; ``int`` alone would take "1_0" and other scripts' digits, too."""
+    """The number in a typed label, or -1; ``int`` alone would also take "1_0" and other scripts' digits."""
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
 
 

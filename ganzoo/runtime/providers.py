@@ -1,7 +1,7 @@
-"""ONNX Runtime's execution providers: which there are, and which really work.
+"""ONNX Runtime's execution providers: which are there, and which really work.
 
 ``onnxruntime.get_available_providers()`` lists what a wheel was built with, not what this machine can run,
-and a session that cannot have CUDA runs on the CPU without a word (microsoft/onnxruntime#17801). So a
+and a session that cannot use CUDA silently runs on the CPU (microsoft/onnxruntime#17801). So a
 provider counts as working once it has run a model here.
 """
 
@@ -48,11 +48,11 @@ class Survey:
     """What ``ganzoo doctor`` says of ONNX Runtime.
 
     Args:
-        version: of the module that is imported; None where it cannot be used.
+        version: version of the module that is imported; None if it cannot be used.
         distributions: the installed wheels and their versions; at most one is right.
         advertised: the providers that the wheel was built with.
-        faults: for each provider that ganzoo uses, why it does not work, or None: it does.
-        collision: how to mend an installation of both wheels, or what is left of it; None: nothing to mend.
+        faults: provider that ganzoo uses -> why it does not work; None: it works.
+        collision: how to mend an installation of both wheels, or the rest of one; None: nothing to mend.
     """
 
     version: str | None
@@ -63,7 +63,7 @@ class Survey:
 
 
 def load_onnxruntime() -> Any:
-    """The module ``onnxruntime``, silenced: what is wrong is said by an exception, or by nothing.
+    """The module ``onnxruntime``, silenced: only exceptions tell what is wrong.
 
     Raises:
         MissingPackageError: both wheels were installed and one was removed, which leaves an empty module.
@@ -97,7 +97,7 @@ def require_cuda() -> None:
 
 
 def survey() -> Survey:
-    """Try everything and describe it; raises nothing."""
+    """Try every provider and describe the installation; raises nothing."""
     distributions = {}
     for wheel in _WHEELS:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -123,14 +123,14 @@ def survey() -> Survey:
 
 
 def one_line(error: Exception) -> str:
-    """An exception's reason without ONNX Runtime's ``[ONNXRuntimeError] : 7 : INVALID_PROTOBUF :``."""
+    """An exception's message without ONNX Runtime's ``[ONNXRuntimeError] : 7 : INVALID_PROTOBUF :``."""
     line = first_line(error)
     return line.split(" : ", 3)[-1] if line.startswith("[ONNXRuntimeError]") else line
 
 
 @functools.cache
 def identity() -> str:
-    """What decides the CPU provider's bits besides model and latents: ONNX Runtime and the kind of CPU."""
+    """What decides the CPU provider's bits besides model and latents, in words: ONNX Runtime and the kind of CPU."""
     return f"onnxruntime {load_onnxruntime().__version__} on {_cpu()}"
 
 
@@ -169,7 +169,7 @@ def _preload_cuda(runtime: Any) -> None:
 
 
 def _driver_fault() -> str | None:
-    """Ask the CUDA driver itself, because ONNX Runtime's log, not its exception, has the reason."""
+    """What is wrong with the CUDA driver, or None; asked of the driver, because ONNX Runtime only logs the reason."""
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)
@@ -180,7 +180,7 @@ def _driver_fault() -> str | None:
 
 
 def _library_fault(runtime: Any) -> str | None:
-    """Which of the libraries that the CUDA provider is linked with cannot be loaded."""
+    """Which library that the CUDA provider is linked with cannot be loaded; None: all can."""
     for library in Path(runtime.__file__).parent.glob("capi/*onnxruntime_providers_cuda.*"):
         try:
             ctypes.CDLL(str(library))
@@ -190,7 +190,7 @@ def _library_fault(runtime: Any) -> str | None:
 
 
 def _cpu() -> str:
-    """Architecture, model and instruction sets: kernels are chosen by these."""
+    """The CPU's architecture, model and instruction sets, by which kernels are chosen."""
     wanted = ("model name", "flags", "CPU part", "Features")  # the first two on x86, the others on Arm
     try:
         first = Path("/proc/cpuinfo").read_text("utf-8").partition("\n\n")[0]

@@ -15,11 +15,11 @@ def open_session(
     Args:
         data: a single-file ONNX model.
         device: ``auto`` takes CUDA where it really works and otherwise the CPU.
-        threads: that work on one run together; None: as many as ONNX Runtime likes.
+        threads: threads that work on one run together; None: ONNX Runtime chooses.
         source: names the model in messages.
 
     Returns:
-        an ``onnxruntime.InferenceSession`` and its device, ``cpu`` or ``cuda``.
+        An ``onnxruntime.InferenceSession`` and its device, ``cpu`` or ``cuda``.
 
     Raises:
         IntegrityError: ``data`` is no model that ONNX Runtime loads, or keeps its weights elsewhere.
@@ -49,7 +49,7 @@ def _load(data: bytes, device: str, threads: int | None, source: str) -> Any:
         # Else ONNX Runtime would look for external data in the working directory.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", empty)
         try:
-            # With the fallback of the Python wrapper it prints to stdout and tries again on the CPU.
+            # The Python wrapper's fallback would print to stdout and try again on the CPU.
             session = runtime.InferenceSession(data, options, providers=PROVIDERS[device], enable_fallback=0)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             reason = one_line(error).replace(empty, "")

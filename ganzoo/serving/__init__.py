@@ -1,1 +1,1 @@
-"""Serving exported generators over HTTP; never imports torch."""
+"""Serves exported generators over HTTP; never imports torch."""

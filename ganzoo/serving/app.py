@@ -27,8 +27,8 @@ def create_app(
 
     Args:
         generators: by the name that URLs use; load them with ``threads=1``, since requests run side by side.
-        threads: that make images; None: one a usable core.
-        max_waiting: images that may be waiting or under way before requests are refused with 503.
+        threads: threads that make images; None: one per usable core.
+        max_waiting: most images that may be waiting or under way; further requests are refused with 503.
     """
     pool = Pool(threads, max_waiting)
     handlers = _Handlers(generators, pool)
@@ -82,8 +82,8 @@ class _Handlers:
         etag = query.etag(generator)
         headers = {"X-Ganzoo-Seed": str(query.seed), "Cache-Control": "no-store"}
         if etag is not None:
-            # no-cache: keep it, but ask. After a restart the name may stand for another version, and asking
-            # is cheap.
+            # no-cache: clients may keep it, but must ask each time. After a restart the name may stand for another
+            # version, and asking is cheap.
             headers |= {"Cache-Control": "no-cache", "ETag": etag}
             if _matches(request.headers.get("If-None-Match", ""), etag):
                 return Response(status_code=304, headers=headers)

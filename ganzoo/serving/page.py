@@ -64,7 +64,7 @@ def _article(name: str, generator: ImageGenerator) -> str:
     if card.class_names:
         facts.insert(1, f"{len(card.class_names)} classes")
     targets = [("random", "?n=16"), ("64", "?n=64&seed=7"), ("npy", "?n=16&seed=7&format=npy")]
-    for class_name in card.class_names[:_CLASSES_SHOWN]:  # by name, because an index may be another's name
+    for class_name in card.class_names[:_CLASSES_SHOWN]:  # by name, because an index may be another class's name
         targets.append((class_name, f"?n=16&seed=7&label={quote(class_name, safe='')}"))
     return _ARTICLE.format(
         url=escape(url),

@@ -1,4 +1,4 @@
-"""A bounded queue in front of a few threads: what cannot be done soon is refused at once."""
+"""A bounded queue in front of a few threads: work that cannot be done soon is refused at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from ganzoo.machine import cores
 T = TypeVar("T")
 
 MAX_WAITING = 1024
-"""Images that may be waiting or under way at once."""
+"""Most images that may be waiting or under way at once."""
 
 
 class OverloadedError(GanzooError):
@@ -19,11 +19,11 @@ class OverloadedError(GanzooError):
 
 
 class Pool:
-    """Runs work off the event loop. ONNX Runtime and zlib release the GIL, so a thread a core keeps all busy.
+    """Runs work off the event loop. ONNX Runtime and zlib release the GIL, so one thread per core keeps all cores busy.
 
     Args:
-        threads: None: one a usable core.
-        max_waiting: images that may be waiting or under way; a request for more than that is never accepted.
+        threads: number of threads; None: one per usable core.
+        max_waiting: most images that may be waiting or under way; a request for more than that is never accepted.
     """
 
     def __init__(self, threads: int | None = None, max_waiting: int = MAX_WAITING) -> None:
@@ -32,7 +32,7 @@ class Pool:
         self._waiting = 0
 
     async def run(self, images: int, work: Callable[[], T]) -> T:
-        """The result of ``work``, which makes that many images. Call it from one event loop only.
+        """The result of ``work``, which makes ``images`` images. Call it from one event loop only.
 
         Raises:
             OverloadedError: too many images are waiting.
@@ -49,5 +49,5 @@ class Pool:
             self._waiting -= images
 
     def close(self) -> None:
-        """Wait for work under way."""
+        """Wait for the work under way, and end the threads."""
         self._executor.shutdown()

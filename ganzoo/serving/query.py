@@ -17,7 +17,7 @@ from ganzoo.runtime.providers import identity
 from ganzoo.version import __version__
 
 MAX_IMAGES = 256
-"""Images that one request may ask for."""
+"""Most images that one request may ask for."""
 
 DEFAULT_IMAGES = 16
 PARAMETERS = ("n", "seed", "label", "format")
@@ -34,7 +34,7 @@ class SampleQuery:
         n: 1 to ``MAX_IMAGES``.
         seed: 0 to 2^64 - 1.
         repeatable: the client gave the seed, so it can ask for the same images again.
-        label: class index, or None: from the seed, or no classes.
+        label: class index; None: drawn from the seed, or there are no classes.
         format: ``png``: one grid; ``npy``: uint8 [n, H, W, C].
     """
 
@@ -75,7 +75,7 @@ class SampleQuery:
         return encode_png(grid(images)) if self.format == "png" else encode_npy(images)
 
     def etag(self, generator: ImageGenerator) -> str | None:
-        """A strong validator, of all that decides the bytes; None where nothing promises the same bytes."""
+        """A strong validator, made from all that decides the bytes; None if the same bytes are not certain."""
         if not self.repeatable or generator.device != "cpu":
             return None
         parts = [_software(), generator.sha256, self.n, self.seed, self.label, self.format]

@@ -1,4 +1,4 @@
-"""uvicorn around the application: a socket that is ours before anything is loaded, and an orderly end."""
+"""uvicorn around the application: a socket that is bound before anything is loaded, and an orderly end."""
 
 import contextlib
 import errno
@@ -16,7 +16,7 @@ from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.app import create_app
 
 DRAIN_SECONDS = 30
-"""After SIGTERM, requests under way have this long to be answered."""
+"""Seconds that requests under way have to be answered after SIGTERM."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -38,7 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise UsageError(f"the host {host!r} is not known", hint="for example --host 127.0.0.1") from error
     listener = socket.socket(family, kind)
     try:
-        if sys.platform != "win32":  # where the option means something else
+        if sys.platform != "win32":  # there the option means something else
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
@@ -81,7 +81,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, which then raises the signal again and so ends an orderly stop with a failure."""
+        """Handle signals as uvicorn does, without raising them again, which ends an orderly stop with a failure."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
