@@ -1,4 +1,4 @@
-"""How a run ended, for whoever comes to look: plugins are told, and its directory says so."""
+"""The end of a run: plugins are told how it ended, and its directory records it."""
 
 from ganzoo import reporting
 from ganzoo.errors import TrainingStopped
@@ -9,7 +9,7 @@ from ganzoo.records.run import Run
 
 
 def broken_off(error: BaseException, step: int) -> Outcome:
-    """How a run ended that ``error`` took out of its training or registration, after ``step`` steps."""
+    """The outcome of a run whose training or registration ``error`` ended after ``step`` steps."""
     interrupted = isinstance(error, KeyboardInterrupt)
     stopped = interrupted or isinstance(error, TrainingStopped)
     reason = "interrupted" if interrupted else str(error)

@@ -1,4 +1,4 @@
-"""A training as it was asked for. Light: what is wrong with a name, a key or a path is said without importing torch."""
+"""A training as it was asked for. A wrong name, key or path is found here, without importing torch."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,15 +13,15 @@ from ganzoo.zoo.recipe import Recipe, resolve
 from ganzoo_registry import Registry, Version
 
 INHERITED = ("model", "architecture", "loss", "penalties", "options", "size", "held_out")
-"""What a fine-tuned run takes from the version that it starts from, unless told otherwise."""
+"""Keys that a fine-tuned run takes from the version that it starts from, unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What was asked for: names are resolved and the data are found; nothing is decoded, built or written.
+    """A training that was asked for: names are resolved and the data are found; nothing is decoded, built or written.
 
     Args:
-        recipe: with a size; what waits for the hardware is open.
+        recipe: complete but for what depends on the hardware.
         source: the data that the configuration names.
         parent: the version whose weights to start from, or None.
         run: the run that goes on, or None.
@@ -34,7 +34,7 @@ class Draft:
 
 
 def draft_new(store: Registry, model: str | None, settings: Settings, init_from: str | None = None) -> Draft:
-    """A new training.
+    """Draft a new training.
 
     Args:
         store: where ``init_from`` is registered.
@@ -54,19 +54,19 @@ def draft_new(store: Registry, model: str | None, settings: Settings, init_from:
     name = model or settings.get("model") or inherited.get("model")
     if not isinstance(name, str):
         raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
-    if name != inherited.get("model"):  # another model has an architecture, a loss and options of its own
+    if name != inherited.get("model"):  # then architecture, loss and options are the other model's
         inherited = {key: inherited[key] for key in ("size", "held_out", "init_from") if key in inherited}
-    elif "loss" in settings:  # and another loss has penalties of its own
+    elif "loss" in settings:  # then penalties are the other loss's
         inherited.pop("penalties", None)
     recipe, source = _found(name, inherited, settings)
     return Draft(recipe=recipe, source=source, parent=parent)
 
 
 def draft_resumed(run: Run, model: str | None, settings: Settings) -> Draft:
-    """A run that goes on.
+    """Draft the rest of a run that goes on.
 
     Args:
-        model, settings: over the run's own configuration.
+        model, settings: what comes over the run's own configuration.
 
     Raises:
         UsageError, NotFoundError, PluginError: a name, a key or a value that cannot be used.

@@ -1,4 +1,4 @@
-"""What results depend on besides configuration and data: versions and hardware."""
+"""The environment: what results depend on besides configuration and data, which are versions and hardware."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ LIBRARIES = ("ganzoo", "torch", "numpy", "onnx", "onnxscript", "pillow", "safete
 
 
 def describe(ranks: int = 1) -> dict[str, Any]:
-    """As JSON, without anything that names the machine.
+    """The environment as JSON, without anything that names the machine.
 
     Args:
         ranks: processes that share each batch.
@@ -29,20 +29,20 @@ def describe(ranks: int = 1) -> dict[str, Any]:
 
 
 def launch() -> str:
-    """What tells one launch of torchrun from others, on all its ranks and when it starts them again; else empty."""
+    """Name of this launch of torchrun: the same on all its ranks and after their restarts; empty without torchrun."""
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
     return f"{name}/{os.getppid()}" if name == "none" else name  # "none" unless torchrun was given an id
 
 
 def named() -> bool:
-    """Whether the launch has a name of its own, which no later one has unless a person gives it again."""
+    """Whether the launch has a name of its own, which no later launch has unless a person gives it again."""
     return os.environ.get("TORCHELASTIC_RUN_ID", "none") not in ("", "none")
 
 
 def restarted() -> bool:
     """Whether torchrun has started its processes again because one of them failed.
 
-    It does not count what it starts again because a host came or went.
+    torchrun does not count restarts that happen because a host came or went.
     """
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 

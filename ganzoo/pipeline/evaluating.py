@@ -1,4 +1,4 @@
-"""Evaluation as a training does it: prepared before the first step, and of the versions that it registers."""
+"""How a training evaluates: it prepares before its first step, and evaluates the versions that it registers."""
 
 from ganzoo.config import RunConfig
 from ganzoo.data import Split
@@ -16,9 +16,9 @@ from ganzoo_registry import Registry, Version
 
 
 def prepare(config: RunConfig, data: Split) -> tuple[Criteria | None, Evaluating | None]:
-    """What to evaluate by, and how; nothing where ``eval_every`` is 0.
+    """The criteria to evaluate by, and how to do it; nothing if ``eval_every`` is 0.
 
-    Real images are evaluated first: what cannot be computed is said before the first step.
+    Real images are evaluated first, so that a figure that cannot be computed fails before the first step.
     """
     if not config.eval_every:
         return None, None
@@ -30,7 +30,7 @@ def prepare(config: RunConfig, data: Split) -> tuple[Criteria | None, Evaluating
 
 
 def evaluate_versions(criteria: Criteria | None, store: Registry, *versions: Version | None) -> dict[str, Evaluation]:
-    """What ``ganzoo eval`` would say of these versions, attached to them; those without an ONNX file get one."""
+    """Evaluate versions as ``ganzoo eval`` would, and attach the figures; versions without an ONNX file get one."""
     if criteria is None:
         return {}
     candidates = []

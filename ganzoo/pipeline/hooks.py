@@ -1,4 +1,4 @@
-"""Telling plugins how a run goes, beside the observer that a person gave."""
+"""Tells plugins how a run goes, beside the observer that a person gave."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ class WithHooks(Observer):
     """Passes what it is told on to an observer and to the plugins.
 
     Args:
-        silent: pass nothing on: of several ranks, one speaks for all.
+        silent: pass nothing on, because another rank speaks for all.
     """
 
     def __init__(self, observer: Observer, *, silent: bool = False) -> None:
@@ -25,7 +25,7 @@ class WithHooks(Observer):
             zoo().manager.notify(hook, self._observer.noted, **arguments)
 
     def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
-        """What plugins answer, by plugin; an answer that is not a JSON object is left out, with a word."""
+        """What plugins answer, by plugin; an answer that is not a JSON object is left out, with a note."""
         gathered = {}
         for plugin, answer in zoo().manager.notify(hook, self._observer.noted, **arguments):
             try:

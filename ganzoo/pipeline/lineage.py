@@ -1,4 +1,4 @@
-"""The lineage record: what it takes to know, and to train again, what a version is.
+"""The lineage record: everything that says what a version is, and by which it can be trained again.
 
 It holds no host or user name, no absolute path and no time: the same training gives the same record, and the same
 record and weights are the same version.
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 CLOCKED = ("images_per_second", "seconds")
-"""Metrics that measure time: no other training gives the same."""
+"""Metrics that measure time, and so differ between two equal trainings."""
 
 
 def data_facts(source: str, dataset: Dataset | None, split: "Split") -> dict[str, Any]:
-    """What was trained on: where it came from, its digest, count and classes; and what was held out.
+    """The facts of the training images (where they came from, digest, count, classes), and what was held out.
 
     Args:
-        source: what ``--data`` said; of a path only the last part is recorded.
-        dataset: what it names, if it is no path.
+        source: what ``--data`` said; only a path's last part is recorded.
+        dataset: the data set that ``source`` names; None if it is a path.
     """
     images, held_out = split.training, split.held_out
     return {
@@ -57,7 +57,7 @@ def record(
     """Assemble the record of a finished run.
 
     Args:
-        metrics: the newest of what training reported; times, and what is not a finite number, are left out.
+        metrics: the newest that training logged; times, and what is not a finite number, are left out.
         parents: digests of the versions that it started from.
         extra: what plugins add, by plugin.
     """

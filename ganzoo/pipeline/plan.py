@@ -18,7 +18,7 @@ from ganzoo.zoo.recipe import Recipe
 from ganzoo_registry import Registry
 
 OF_ONE_HOST = {"data", "features", "threads"}
-"""What ranks may be told differently: paths, where the images are the same, and what no result depends on."""
+"""Keys that ranks may be given differently: paths, if the images are the same, and what no result depends on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Plan:
     """A run before its next step: everything is resolved, loaded and built; nothing is written.
 
     Args:
-        criteria, evaluating: what to evaluate by, and how; None where ``eval_every`` is 0.
+        criteria, evaluating: what to evaluate by, and how; None if ``eval_every`` is 0.
         parents: the versions whose weights it starts from.
     """
 
@@ -39,14 +39,14 @@ class Plan:
 
 
 def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *, strict: bool) -> Plan:
-    """Fill in what waits for the hardware, read the data and build the networks.
+    """Fill in what depends on the hardware, read the data and build the networks.
 
     Args:
         store: holds the version whose weights to start from.
         strict: refuse a data folder with unreadable images.
 
     Raises:
-        UsageError: the parts do not go together, the ranks were told different things, or a run that goes on would
+        UsageError: the parts do not go together, the ranks were given different settings, or a run that goes on would
             compute something else.
         PluginError: a network, the loss or the augmentation breaks its contract.
         GanzooError: it does not fit into memory.

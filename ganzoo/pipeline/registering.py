@@ -29,7 +29,7 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
     """Register the best weights and the last ones, export the last, and evaluate both.
 
     Raises:
-        RegistryError: the registry does not take them; the run has them still.
+        RegistryError: the registry does not take the weights; the run still has them.
         GanzooError: a gate did not pass, or there is no room in the run's directory; the weights are registered.
     """
     trainer = plan.trainer
@@ -53,12 +53,12 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
 
 
 def _register_best(store: Registry, run: Run, plan: "Plan", observer: WithHooks) -> Version | None:
-    """Register the weights that evaluated best, unless they are the last ones, which follow."""
+    """Register the weights that evaluated best, unless they are the last ones, which are registered next."""
     trainer = plan.trainer
     best = best_step(run, plan.evaluating) if plan.evaluating else None
     if best is None or best == trainer.steps_done:
         return None
-    last = checkpoint.take(trainer)  # not from its file: there may have been no room for that
+    last = checkpoint.take(trainer)  # not from a file: there may have been no room for one
     try:
         checkpoint.read(trainer, run.best_path(best))
     except IntegrityError as error:
@@ -94,7 +94,7 @@ def _register(store: Registry, run: Run, plan: "Plan", observer: WithHooks, prev
 
 @contextmanager
 def _registered(version: Version) -> Iterator[None]:
-    """Whatever goes wrong now, the weights are safe."""
+    """Around what follows the registration: add to every error that the weights are safe."""
     try:
         yield
     except GanzooError as error:

@@ -1,4 +1,4 @@
-"""Which run goes on, from which weights, and what it may not change."""
+"""Resuming: which run goes on, from which weights, and what its configuration may not change."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,13 +18,13 @@ from ganzoo_registry import Registry, Version
 
 
 def run_of_this_launch(runs: Path, config: RunConfig, images: ImageSet, *, restarted: bool) -> Run | None:
-    """The run that this launch of torchrun began with ``config`` on ``images``; None: it has yet to begin one.
+    """The run that this launch of torchrun began with ``config`` on ``images``; None: it has not begun one.
 
     A finished run is returned only after a restart; otherwise the same command starts a new one.
 
     Args:
-        restarted: whether torchrun counted that it started its processes again. A launch with a name of its own may
-            have been started again uncounted, because a host came or went.
+        restarted: whether torchrun says that it started its processes again. It does not say so if a host came or
+            went; such a restart is known by the launch's own name.
     """
     launch = environment.launch()
     if not launch or not (restarted or environment.named()):
@@ -37,11 +37,11 @@ def run_of_this_launch(runs: Path, config: RunConfig, images: ImageSet, *, resta
 
 
 def restore(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, observer: Observer) -> None:
-    """Bring ``trainer`` to the newest checkpoint of ``run`` that is whole; without any, to where the run began.
+    """Bring ``trainer`` to the newest whole checkpoint of ``run``; if there are no checkpoints, to where the run began.
 
     Raises:
         NotFoundError: there are checkpoints, and none can be used.
-        UsageError: the run has taken more steps already than it is to have.
+        UsageError: the run has already taken more steps than ``config.steps``.
     """
     _read_newest(trainer, run, store, ranks, observer)
     if trainer.steps_done > trainer.config.steps:
@@ -71,10 +71,10 @@ def load_parent(trainer: Trainer, store: Registry, parent: Version) -> Mapping[s
     """Start from the weights of a registered version.
 
     Returns:
-        How the lineage names it.
+        The parent's name and digest, as the lineage records them.
 
     Raises:
-        UsageError: they are not of these networks.
+        UsageError: the weights are not of these networks.
     """
     for kind, module in trainer.modules().items():
         try:
@@ -86,10 +86,10 @@ def load_parent(trainer: Trainer, store: Registry, parent: Version) -> Mapping[s
 
 
 def refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
-    """Refuse what would make another training of a run that goes on.
+    """Refuse changes that would make a resumed run another training.
 
     Raises:
-        UsageError: ``config`` or ``images`` would change what it computes.
+        UsageError: ``config`` or ``images`` would change what the run computes.
     """
     refused = _changed(run.config, config) - CHANGEABLE
     if refused:
@@ -112,7 +112,7 @@ def refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
 
 
 def _changed(old: RunConfig, new: RunConfig) -> set[str]:
-    """The keys that differ; which of its GPUs a host trains on makes no difference."""
+    """The keys that differ; another device of the same kind counts as the same."""
     same_kind = old.device.partition(":")[0] == new.device.partition(":")[0]
     return {_key(change) for change in changes(replace(old, device=new.device) if same_kind else old, new)}
 

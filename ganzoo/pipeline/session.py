@@ -1,4 +1,4 @@
-"""A whole training: a draft -> a run -> a version in the registry -> ONNX."""
+"""A whole training: from a draft to a run, a version in the registry, and an ONNX file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,10 +31,10 @@ class Session:
 
     Args:
         store: the registry.
-        runs: where runs' directories go.
+        runs: the directory in which runs' directories are made.
         strict: refuse a data folder with unreadable images.
-        observer: is told how it goes, by rank 0.
-        ranks: the processes that train together; rank 0 alone writes and speaks.
+        observer: is told by rank 0 how it goes.
+        ranks: the processes that train together; rank 0 alone writes and prints.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Session:
     def begin(self, draft: Draft) -> tuple[Run, Plan]:
         """Make a new run's directory, or bring the run that goes on back to its newest whole checkpoint.
 
-        What torchrun has started again after a rank was lost goes on with the run that it had made.
+        When torchrun starts processes again after a rank was lost, they go on with the run that was made before.
         """
         plan = self.plan(draft)
         if run := draft.run or self._under_way(plan):
@@ -68,10 +68,10 @@ class Session:
         return self._create(draft, plan), plan
 
     def finish(self, run: Run, plan: Plan, *, export: bool = True) -> TrainResult:
-        """Train to the last step, register the result, and export it; alone in the run's directory.
+        """Train to the last step, register the result, and export it; no other process may train the run meanwhile.
 
         Returns:
-            The same on all ranks, but for the evaluations, which rank 0 has.
+            The same result on all ranks, except for the evaluations, which only rank 0 has.
         """
         if not self._ranks.chief:
             self._train(run, plan)
@@ -85,7 +85,7 @@ class Session:
             return result
 
     def _create(self, draft: Draft, plan: Plan) -> Run:
-        """A new run, once it is known that its result can be registered; of several ranks, rank 0 makes it."""
+        """A new run, made by rank 0 once it is known that its result can be registered."""
         config = plan.recipe.config
         facts = {
             "data": lineage.data_facts(draft.source.name, draft.source.dataset, plan.data),
@@ -100,8 +100,8 @@ class Session:
         return Run(Path(directory), config, facts)
 
     def _under_way(self, plan: Plan) -> Run | None:
-        """The run that this launch of torchrun has begun already, as rank 0 finds it."""
-        # Each host's torchrun counts its own restarts, and rank 0 may be where nobody died.
+        """The run that this launch of torchrun has already begun, as rank 0 finds it; None: it has begun none."""
+        # Each host's torchrun counts its own restarts, and rank 0 may be on a host where no process died.
         restarted = self._ranks.any(environment.restarted())
         config, images = plan.recipe.config, plan.data.training
         chief = self._ranks.chief
@@ -110,14 +110,14 @@ class Session:
         return Run.find(directory, self._runs) if directory else None
 
     def _go_on(self, run: Run, plan: Plan) -> Run:
-        """``run`` with the plan's configuration, and the environment that it goes on in."""
+        """Record the plan's configuration, and the environment that ``run`` goes on in."""
         if self._ranks.chief:
             self._store.prepare()
         facts = {"environment": environment.describe(self._ranks.count), "launch": environment.launch()}
         return Run(run.directory, plan.recipe.config, {**run.facts, **facts})
 
     def _train_and_register(self, run: Run, plan: Plan, export: bool) -> TrainResult:
-        """What rank 0 does; however it ends, the plugins are told and the run's directory says so."""
+        """Rank 0's part; however it ends, the plugins are told, and the run's directory records it."""
         result: TrainResult | None = None
         try:
             trained = self._train(run, plan)
@@ -131,7 +131,7 @@ class Session:
         return result
 
     def _train(self, run: Run, plan: Plan) -> Outcome:
-        """What all ranks do together."""
+        """The part that all ranks do together."""
         trainer, config = plan.trainer, run.config
         self._ranks.check_same(
             [tensor for module in trainer.modules().values() for tensor in module.state_dict().values()],

@@ -1,1 +1,1 @@
-"""What runs and versions leave on disk, as Python objects. Light: neither torch nor NumPy."""
+"""The files that runs and versions leave, as Python objects. Imports neither torch nor NumPy."""

@@ -8,16 +8,16 @@ from ganzoo.errors import UsageError, did_you_mean
 Key = TypeVar("Key", int, str)
 
 AUTOMATIC = ("fd", "modes,good")
-"""What an empty ``best`` means: the first of these that an evaluation has figures of."""
+"""Values that an empty ``best`` may stand for: the first whose figures an evaluation has."""
 
 
 def names(best: str) -> list[str]:
-    """``"modes, good"`` -> ``["modes", "good"]``: the figure that decides, and who decides among equals."""
+    """``"modes, good"`` -> ``["modes", "good"]``: the figure that decides, and the one that decides among equals."""
     return [name.strip() for name in best.split(",")]
 
 
 def check_best(best: str, better: Mapping[str, str]) -> None:
-    """Refuse figures that do not tell the better of two evaluations.
+    """Refuse figures by which no evaluation is better than another.
 
     Args:
         best: names of figures, separated by commas; empty: see ``AUTOMATIC``.
@@ -44,9 +44,9 @@ class Ranking:
         self._better = better
 
     def place(self, figures: Mapping[str, float]) -> tuple[float, ...] | None:
-        """Sorts before the places of worse evaluations; None: these figures cannot be ranked.
+        """A key that sorts before those of worse evaluations; None: these figures cannot be ranked.
 
-        They cannot where a figure that should be high is 0: nothing was found, no mode or no good sample, say.
+        They cannot if a figure that should be high is 0: nothing was found, no mode or no good sample, say.
         """
         deciding = self._deciding(figures)
         if not deciding or (self._better[deciding[0]] == "higher" and figures[deciding[0]] == 0):
@@ -54,12 +54,12 @@ class Ranking:
         return tuple(-figures[name] if self._better[name] == "higher" else figures[name] for name in deciding)
 
     def best(self, evaluations: Mapping[Key, Mapping[str, float]]) -> Key | None:
-        """The key of the best evaluation, of equals the first one; None: none can be ranked."""
+        """The key of the best evaluation, or of the first among equals; None: none can be ranked."""
         places = {key: place for key, figures in evaluations.items() if (place := self.place(figures)) is not None}
         return min(places, key=lambda key: (places[key], key), default=None)
 
     def since_best(self, evaluations: Mapping[int, Mapping[str, float]]) -> int:
-        """How many evaluations came after the best one, by step; 0 where none can be ranked."""
+        """How many evaluations, which are given by step, came after the best one; 0 if none can be ranked."""
         best = self.best(evaluations)
         return 0 if best is None else sum(step > best for step in evaluations)
 
@@ -68,7 +68,7 @@ class Ranking:
         return ", ".join(f"{name} {figures[name]:.4g}" for name in self._deciding(figures))
 
     def _deciding(self, figures: Mapping[str, float]) -> list[str]:
-        """The names of the figures that are compared; nothing where the first is missing."""
+        """The names of the figures that are compared; empty if the first is missing."""
         for order in self._orders:
             if order[0] in figures:
                 return [name for name in order if name in figures and self._better.get(name)]

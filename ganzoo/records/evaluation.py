@@ -1,7 +1,7 @@
-"""What an evaluation leaves: its protocol and its figures, as one JSON file beside the version. Light: no NumPy.
+"""The record of an evaluation: its protocol and figures, one JSON file beside the version. Imports no NumPy.
 
 Two figures may stand in one column only if their protocols' keys are equal: the same extractor to the byte, the same
-real images, the same number of samples. What extractor and images are called does not count.
+real images, the same number of samples. The names of extractor and images do not count.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ class Protocol:
     """How figures were made; equal protocols make comparable figures.
 
     Args:
-        features: name of the extractor, of a path the last part; empty: none.
-        sha256: of the extractor's file.
-        data: name of the real images' set, of a path the last part.
-        digest: of the real images that the samples were held against.
+        features: the extractor's name, or its path's last part; empty: none.
+        sha256: digest of the extractor's file.
+        data: name of the real images' set, or its path's last part.
+        digest: digest of the real images that the samples were compared with.
         other: digest of the other part of the set, by which copies are found and whose figures are the floor.
-        against: ``held-out`` or ``training``: which part of the set those were.
-        real: how many they were.
-        n: samples a seed.
-        pairs: samples, and real images, in figures of neighbours (precision, recall, density, coverage, KID): as many
-            of the one as of the other; 0 without an extractor.
-        seeds: of the samples; one repetition each.
+        against: ``held-out`` or ``training``: the part of the set that the samples were compared with.
+        real: number of images in that part.
+        n: samples per seed.
+        pairs: number of samples, and of real images, in figures of neighbours (precision, recall, density, coverage,
+            KID); 0 without an extractor.
+        seeds: sample seeds; one repetition each.
         pipeline: counts changes of ganzoo that move figures.
     """
 
@@ -75,9 +75,9 @@ class Figure:
     """One figure over all sample seeds.
 
     Args:
-        mean: of ``values``.
+        mean: the mean of ``values``.
         low, high: the 95 % confidence interval of that mean over sample seeds (Student's t); None for one seed.
-        values: one a seed.
+        values: one value per seed.
     """
 
     mean: float
@@ -95,7 +95,7 @@ class Evaluation:
         figures: by name.
         floor: what real images score in the generator's place: the other part of the set, ``floor_n`` of them.
         floor_n: at most ``n``; fewer where the other part has no more.
-        metrics: qualified names of those that were asked.
+        metrics: qualified names of the metrics that were computed.
         notes: what a reader must know, a line each.
     """
 
@@ -115,7 +115,7 @@ class Evaluation:
         """Read what ``to_dict`` was written from.
 
         Raises:
-            IntegrityError: it is something else, or of a newer ganzoo.
+            IntegrityError: ``data`` is something else, or was written by a newer ganzoo.
         """
         try:
             fields = json.loads(data)
@@ -155,7 +155,7 @@ def attach(store: "Registry", version: "Version", evaluation: Evaluation, *, for
     """Attach an evaluation to its version.
 
     Raises:
-        Conflict: figures of this protocol are there already, others than these, and ``force`` is not set.
+        Conflict: other figures of this protocol are there already, and ``force`` is not set.
     """
     data = json.dumps(evaluation.to_dict(), indent=1, allow_nan=False).encode()
     store.attach(version, ATTACHMENT, data, variant=evaluation.protocol.key, force=force)

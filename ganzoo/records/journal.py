@@ -1,4 +1,4 @@
-"""Logs of JSON lines, each of a step: what a run reports, and can take back."""
+"""Logs of JSON lines, each with its step: a run appends to them, and can drop the newest again."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ Entry = TypeVar("Entry")
 
 
 class Event(TypedDict):
-    """What went wrong in ``step``, and what was done."""
+    """An event: what went wrong in ``step``, and what was done."""
 
     step: int
     kind: str
@@ -24,7 +24,7 @@ class Event(TypedDict):
 
 
 class EvaluationLine(TypedDict):
-    """What was found after ``step`` steps: figures by name, of one protocol."""
+    """An evaluation after ``step`` steps: figures by name, of one protocol."""
 
     step: int
     protocol: str
@@ -32,10 +32,10 @@ class EvaluationLine(TypedDict):
 
 
 def append(log: Path, entry: Mapping[str, Any]) -> None:
-    """One line more, or, if it cannot be written, none.
+    """Append one line, whole or not at all.
 
     Raises:
-        GanzooError: it cannot be.
+        GanzooError: the line cannot be written.
     """
     size = log.stat().st_size if log.exists() else 0
     try:
@@ -48,7 +48,7 @@ def append(log: Path, entry: Mapping[str, Any]) -> None:
 
 
 def entries(log: Path, kind: type[Entry]) -> list[Entry]:
-    """What was written, oldest first; a line that a crash cut short, or that is damaged, does not count."""
+    """The entries, oldest first; a line that a crash cut short, or that is damaged, is left out."""
     found = []
     for line in _lines(log):
         with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
@@ -58,7 +58,7 @@ def entries(log: Path, kind: type[Entry]) -> list[Entry]:
 
 
 def rewind(log: Path, step: int) -> None:
-    """Drop what was written after ``step``."""
+    """Drop the entries of steps after ``step``."""
     if log.exists():
         write_atomic(log, b"".join(line + b"\n" for line in _lines(log) if _step(line) <= step))
 

@@ -7,12 +7,12 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a run ended, until it goes on; recorded in its ``outcome.json``.
+    """How a run ended; recorded in its ``outcome.json`` until the run goes on.
 
     Args:
         state: ``finished``, ``stopped`` (by a signal) or ``failed``.
         step: how many steps it had done.
-        reason: why it ended before its last step, in a line; empty where it did not.
+        reason: one line on why it ended before its last step; empty if it did not.
         versions: what was registered: ``last`` and, if it is another one, ``best`` -> reference.
     """
 

@@ -12,10 +12,10 @@ from ganzoo_registry import Registry, RegistryError, Version
 
 @dataclass(frozen=True)
 class Ranked:
-    """A version, and what was found of it.
+    """A version, and the figure that it was sorted by.
 
     Args:
-        figure: the figure that it was sorted by.
+        figure: the figure's name.
         figures: its mean over sample seeds, by the key of the protocol: figures of two protocols are not comparable.
     """
 
@@ -34,9 +34,9 @@ def by_figure(
     """``versions`` with their figures, the best first, by the protocol that most of them have; those without it last.
 
     Args:
-        figure: empty: what the newest version's training was told to be best by.
+        figure: a figure's name; empty: the ``best`` of the newest version's training.
         better: see ``Zoo.figures``.
-        damaged: is given what is wrong with an evaluation, which hides no other.
+        damaged: is given the error of a damaged evaluation, which is then left out.
 
     Raises:
         UsageError: no metric has such a figure, or it has no better side.
@@ -59,7 +59,7 @@ def by_figure(
 
 
 def protocols(ranked: Sequence[Ranked]) -> list[str]:
-    """The keys of their protocols, the one that most versions have first."""
+    """The keys of all protocols, the one that most versions have first."""
     counts = Counter(key for each in ranked for key in each.figures)
     return sorted(counts, key=lambda key: (-counts[key], key))
 

@@ -11,17 +11,17 @@ from ganzoo_registry import Version
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What a finished training left.
+    """The result of a finished training.
 
     Args:
-        run: its directory.
-        version: in the registry.
+        run: the run's directory.
+        version: the version of the last step in the registry.
         grid: PNG of 64 images.
         onnx: the exported file, or None if that was not wanted.
         gates: gate -> what it found.
         metrics: the newest value of each metric that training logged.
         best: the version of the step that evaluated best, which may be ``version``; None without evaluations.
-        evaluations: of ``best`` and of ``version``, by reference.
+        evaluations: the evaluations of ``best`` and of ``version``, by reference.
     """
 
     run: Path
@@ -39,7 +39,7 @@ class TrainResult:
         return {"last": str(self.version), **best}
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON, for other ranks; without the evaluations, which rank 0 alone has."""
+        """The result as JSON, for other ranks; without the evaluations, which only rank 0 has."""
         return {
             "run": str(self.run),
             "version": asdict(self.version),

@@ -7,7 +7,7 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 evaluations.jsonl   a line an evaluation, if there are any
                 events.jsonl     a line an event: numbers that were not finite, a collapse; if there are any
                 samples/         grids from fixed latents, as training goes on
-                checkpoints/     the newest three, and the best if there are evaluations
+                checkpoints/  the newest three, and the best if there are evaluations
                 samples.png      the final grid, and what was exported
                 clock.json, outcome.json   seconds of training up to the last checkpoint; how it ended
                 samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
@@ -43,7 +43,7 @@ class Run:
     Args:
         directory: ``<runs>/<name>/<n>``.
         config: resolved.
-        facts: what is recorded beside the configuration: ``data`` (digest, count), ``environment``.
+        facts: what is recorded besides the configuration: ``data`` (digest, count), ``environment``.
     """
 
     def __init__(self, directory: Path, config: RunConfig, facts: Mapping[str, Any]) -> None:
@@ -96,7 +96,7 @@ class Run:
 
     @classmethod
     def launched(cls, launch: str, runs: Path) -> "list[Run]":
-        """The runs below ``runs`` that ``launch`` made or went on with, newest first; none that cannot be read."""
+        """The runs below ``runs`` that ``launch`` made or went on with, newest first; unreadable ones are left out."""
         found = []
         for path in runs.glob("*/*/run.json"):
             try:
@@ -117,7 +117,7 @@ class Run:
         return cls(directory, convert(values, RunConfig), facts)
 
     def shown_config(self) -> dict[str, Any]:
-        """The configuration for others to see: of a path only the last part."""
+        """The configuration for others to see, with only the last part of each path."""
         config = {**self.config.to_dict(), "data": self.facts["data"]["name"]}
         if config["features"].endswith(".onnx"):
             config["features"] = Path(config["features"]).name
@@ -133,7 +133,7 @@ class Run:
         """Keep other processes from training this run meanwhile; the system lets go when this process ends.
 
         Raises:
-            GanzooError: another one is at it.
+            GanzooError: another process is training it.
         """
         with (self.directory / "lock").open("a") as file:
             try:
@@ -151,7 +151,7 @@ class Run:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except OSError:  # nobody ever trained it, or nobody can say
+        except OSError:  # it was never trained, or the lock cannot be read
             return False
         return False
 
@@ -179,11 +179,11 @@ class Run:
         return self.directory / "checkpoints" / f"step-{step:08d}.safetensors"
 
     def checkpoints(self) -> list[Path]:
-        """Oldest first."""
+        """Files of the newest checkpoints, oldest first."""
         return sorted((self.directory / "checkpoints").glob("step-*.safetensors"))
 
     def prune_checkpoints(self) -> None:
-        """Keep the newest three, the best, and the best of what the run may yet go back to."""
+        """Keep the newest three, the best, and the best of those that the run may still go back to."""
         written, best = self.checkpoints(), self.best_checkpoints()
         newest = _with_step(written[-1])[0] if written else 0
         spared = {max(best, default=0), max((step for step in best if step <= newest), default=0)}
@@ -191,30 +191,30 @@ class Run:
             path.unlink(missing_ok=True)
 
     def best_path(self, step: int) -> Path:
-        """Where the checkpoint goes that evaluated best, after ``step`` steps."""
+        """Where the checkpoint after ``step`` steps goes if it evaluated best so far."""
         return self.directory / "checkpoints" / f"best-{step:08d}.safetensors"
 
     def best_checkpoints(self) -> dict[int, Path]:
-        """Step -> file; the later, the better."""
+        """Step -> file of each checkpoint that evaluated best so far; a later one is better."""
         return dict(map(_with_step, self.directory.glob("checkpoints/best-*.safetensors")))
 
     @property
     def metrics_log(self) -> Path:
-        """A line every ``report_every`` steps: means of losses, images per second."""
+        """The log with a line every ``report_every`` steps: means of losses, images per second."""
         return self.directory / "metrics.jsonl"
 
     @property
     def evaluation_log(self) -> Path:
-        """A line an evaluation: figures."""
+        """The log with a line for each evaluation: its figures."""
         return self.directory / "evaluations.jsonl"
 
     @property
     def event_log(self) -> Path:
-        """A line an event: what went wrong, and what was done."""
+        """The log with a line for each event: what went wrong, and what was done."""
         return self.directory / "events.jsonl"
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append a line to ``metrics.jsonl``; what is not a finite number is null there."""
+        """Append a line to ``metrics.jsonl``, in which a number that is not finite is null."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         journal.append(self.metrics_log, {"step": step, **finite})
 
@@ -231,9 +231,9 @@ class Run:
         return journal.entries(self.event_log, Event)
 
     def latest_figures(self, up_to: float = math.inf) -> dict[str, float]:
-        """Of each figure the newest value, at most of step ``up_to``, if it is a number.
+        """The newest value of each metric up to step ``up_to``, if it is a number.
 
-        A line does not have every figure: the watchdog may not have looked at images since the one before.
+        A line may lack a metric: the watchdog may not have looked at images since the line before.
         """
         latest: dict[str, Any] = {}
         for entry in sorted(self.reports(), key=lambda entry: entry["step"]):
@@ -250,19 +250,19 @@ class Run:
         return journal.entries(self.evaluation_log, EvaluationLine)
 
     def evaluations(self, protocol: str) -> dict[int, dict[str, float]]:
-        """Step -> figures, of those by one protocol."""
+        """Step -> figures of the evaluations by one protocol."""
         return {entry["step"]: entry["figures"] for entry in self.all_evaluations() if entry["protocol"] == protocol}
 
     def record_outcome(self, outcome: Outcome) -> None:
-        """Record how it ended.
+        """Record how the run ended.
 
         Raises:
-            GanzooError: it could not be written.
+            GanzooError: the record could not be written.
         """
         write_atomic(self.directory / "outcome.json", (json.dumps(asdict(outcome), indent=2) + "\n").encode())
 
     def outcome(self) -> Outcome | None:
-        """How it ended; None while it goes on, and where it ended without a word.
+        """How the run ended; None while it goes on, or if it ended without a record.
 
         Raises:
             IntegrityError: the record cannot be read.
@@ -274,10 +274,10 @@ class Run:
             raise IntegrityError(f"{path} cannot be read: {error}", hint="remove it; all else is in order") from error
 
     def rewind(self, step: int) -> None:
-        """Drop what came after ``step``, and how the run ended: a resumed run comes there again."""
+        """Drop what came after ``step``, and the record of the end: a resumed run comes there again."""
         by_step = [*self.best_checkpoints().items(), *self.samples().items(), *map(_with_step, self.checkpoints())]
-        later = [path for at, path in by_step if at > step]  # a checkpoint that is there is one that cannot be read
-        halves = self.directory.glob("checkpoints/.*.partial")  # of a process that was killed while it wrote
+        later = [path for at, path in by_step if at > step]  # a later checkpoint is one that cannot be read
+        halves = self.directory.glob("checkpoints/.*.partial")  # left by a process that was killed while it wrote
         for path in [*later, *halves, self.directory / "outcome.json"]:
             path.unlink(missing_ok=True)
         for log in (self.metrics_log, self.evaluation_log, self.event_log):  # last: on a full disk there is now room
@@ -289,7 +289,7 @@ def _with_step(path: Path) -> tuple[int, Path]:
 
 
 def _claim(directory: Path) -> bool:
-    """Make ``directory`` with its parts; False if somebody else has."""
+    """Make ``directory`` with its parts; False if another process has made it."""
     try:
         directory.mkdir()
     except FileExistsError:

@@ -1,1 +1,1 @@
-"""Who is meant by a name: discovery of plugins, validation of what they provide, names, and recipes."""
+"""What a name means: discovery of plugins, validation of what they provide, names, and recipes."""

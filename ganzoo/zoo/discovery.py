@@ -1,4 +1,4 @@
-"""Finding plugins, and keeping a bad one from hurting anybody but itself.
+"""Finds plugins, and keeps a bad one from hurting anything but itself.
 
 A plugin is an entry point in the group ``ganzoo.v1``. Discovery reads metadata only; loading takes one after
 the other: import, register, check, validate. pluggy's own ``load_setuptools_entrypoints`` is not used: there
@@ -90,7 +90,7 @@ class Plugin:
         return f"{self.qualified} {self.version}"
 
     def set_aside(self, state: State, reason: str) -> None:
-        """It provides nothing, for this reason."""
+        """Make it provide nothing, for this reason."""
         self.state, self.reason, self.specs = state, reason, ()
 
 
@@ -121,20 +121,20 @@ def allow_list(environ: Mapping[str, str] = os.environ) -> set[str] | None:
 
 
 def unknown_names(plugins: Iterable[Plugin], environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What ``GANZOO_PLUGINS`` names and nothing is: most likely misspelt."""
+    """Names in ``GANZOO_PLUGINS`` that no plugin has, most likely misspelt."""
     known = {name for plugin in plugins for name in (plugin.name, plugin.qualified)}
     return sorted((allow_list(environ) or set()) - known)
 
 
 def _distributions() -> "Iterable[Distribution]":
-    """The distributions that speak of ganzoo, each once."""
+    """The distributions that mention ganzoo, each once."""
     from importlib import metadata  # 90 ms
 
     found: dict[str, Distribution] = {}
     for candidate in metadata.distributions():
         # A distribution may stand on sys.path more than once (lib64 -> lib, editable and regular). What
         # counts is the first copy, whose modules import finds, even where only a later copy has plugins.
-        with suppress(Exception):  # damaged metadata, of anybody: pip calls that an invalid distribution
+        with suppress(Exception):  # damaged metadata of any distribution: pip calls that an invalid one
             if "[ganzoo.v" in (candidate.read_text("entry_points.txt") or ""):
                 first = metadata.distribution(candidate.name)
                 if first.version:
@@ -176,13 +176,13 @@ def _declared(distribution: "Distribution") -> list[Plugin]:
 
 
 class Manager:
-    """Loads plugins and calls their hooks, so that a failure belongs to one plugin and stays there.
+    """Loads plugins and calls their hooks, so that a failure stays within one plugin.
 
     ``GANZOO_STRICT_PLUGINS=1`` turns a broken plugin into a ``PluginError``.
 
     Args:
         plugins: what to load; by default everything that is installed.
-        environ: where ``GANZOO_PLUGINS`` and ``GANZOO_STRICT_PLUGINS`` are looked up.
+        environ: the mapping in which ``GANZOO_PLUGINS`` and ``GANZOO_STRICT_PLUGINS`` are looked up.
     """
 
     def __init__(self, plugins: list[Plugin] | None = None, environ: Mapping[str, str] = os.environ) -> None:
@@ -192,7 +192,7 @@ class Manager:
         self._answers: list[Any] = []
         self._pluggy = pluggy.PluginManager("ganzoo")
         self._pluggy.add_hookspecs(hookspecs)
-        # Replayed for each plugin as it is registered: the answer, or the exception, is that plugin's.
+        # pluggy calls it for each plugin as it is registered: the answer, or the exception, is that plugin's.
         self._pluggy.hook.ganzoo_specs.call_historic(result_callback=self._answers.append)
         for plugin in self.plugins:
             if plugin.state is State.AVAILABLE:
@@ -204,7 +204,7 @@ class Manager:
         Args:
             hook: name of the hook, such as ``ganzoo_report``.
             on_problem: is given one line, the first time that a plugin fails.
-            arguments: of the hook.
+            arguments: the hook's arguments.
 
         Returns:
             (plugin, result) of each plugin that implements the hook and returned something.
@@ -245,7 +245,7 @@ class Manager:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit at import, too
-            # pluggy may have registered some of its hooks before it, or we, found the fault.
+            # pluggy may have registered some hooks of the plugin before the fault was found.
             self._pluggy.unregister(name=plugin.qualified)
             plugin.set_aside(State.BROKEN, _one_line(error))
             if self._strict:
@@ -254,7 +254,7 @@ class Manager:
             plugin.state, plugin.specs = State.ACTIVE, specs
 
     def _check_hooks(self, module: Any) -> None:
-        """A misspelt hook would never be called, and a forgotten decorator hides a hook: both in silence."""
+        """Refuse misspelt hooks, and hooks without their decorator: they would never be called, without a warning."""
         callers = self._pluggy.get_hookcallers(module) or []
         hooks = {name for name in vars(self._pluggy.hook) if getattr(self._pluggy.hook, name).has_spec()}
         for caller in callers:
@@ -267,7 +267,7 @@ class Manager:
             raise PluginError(f"{name} is not marked as a hook; wanted: @ganzoo.hookimpl above def {name}")
 
     def _check_collisions(self, plugin: Plugin, specs: tuple[Spec, ...]) -> None:
-        """``distribution/name`` must stay exact, and a spec must have one owner."""
+        """Refuse specs that share a ``distribution/name``, or an object, with those of another plugin."""
         for other in self.plugins:
             for theirs in other.specs:
                 for ours in specs:
@@ -279,7 +279,7 @@ class Manager:
 
 
 def resolve(target: str) -> Any:
-    """Import what ``module`` or ``module:attribute`` names; whatever that raises comes through."""
+    """Import what ``module`` or ``module:attribute`` names; exceptions of the import are not caught."""
     module, _, attribute = target.partition(":")
     found: Any = importlib.import_module(module)
     for part in filter(None, attribute.split(".")):
@@ -288,7 +288,7 @@ def resolve(target: str) -> Any:
 
 
 def _one_line(error: BaseException) -> str:
-    """What is wrong with a plugin; an error of ours speaks for itself, and a package that is missing is named."""
+    """One line on what is wrong with a plugin: our own errors as they are, and a missing package by its name."""
     if isinstance(error, ImportError):
         error = missing_package(error) or error
     if isinstance(error, GanzooError):

@@ -1,8 +1,8 @@
 """Names -> specs -> objects.
 
-Who is meant by a name, by the first rule that applies: ``distribution/name`` is exact; what a plugin's own
-model refers to is that distribution's own; a bare name that a built-in has is the built-in's, so that what is
-installed never changes what yesterday's script meant; a bare name that only one plugin has is that plugin's.
+The first rule that applies decides what a name means: ``distribution/name`` is exact; what a plugin's own
+model refers to is that distribution's own; a bare name that a built-in has is the built-in's, so that installing
+a plugin never changes what a script means; a bare name that only one plugin has is that plugin's.
 """
 
 from dataclasses import fields
@@ -27,7 +27,7 @@ class Zoo:
         self.manager = manager
         provided = [(spec, plugin) for plugin in manager.plugins for spec in plugin.specs]
         known = {(type(spec), spec.name) for spec, _ in provided}
-        for loss, plugin in provided.copy():  # a penalty that stands only in a loss can be configured as well
+        for loss, plugin in provided.copy():  # a penalty that only a loss provides can be configured as well
             for penalty in loss.penalties if isinstance(loss, Loss) else ():
                 if (type(penalty), penalty.name) not in known:
                     known.add((type(penalty), penalty.name))
@@ -70,7 +70,7 @@ class Zoo:
         """The plugin that provides a spec, or the one that it is a changed copy of (``dataclasses.replace``).
 
         Raises:
-            LookupError: there is none.
+            LookupError: no plugin provides it.
         """
         same = [plugin for known, plugin in self._provided if known is spec]
         alike = [plugin for known, plugin in self._provided if (type(known), known.name) == (type(spec), spec.name)]
@@ -92,7 +92,7 @@ class Zoo:
         return {name: better for metric in self.all(Metric) for name, better in metric.figures.items()}
 
     def observer(self, name: str) -> str:
-        """The name by which a plugin that watches runs knows itself, from what was asked for.
+        """The bare name of the plugin that ``name``, bare or qualified, asks for; it must watch runs.
 
         Raises:
             NotFoundError: no active plugin of that name watches runs.
@@ -104,7 +104,7 @@ class Zoo:
         raise NotFoundError(f"unknown observer {name!r}", hint=did_you_mean(name, known))
 
     def _unknown(self, kind: type[Spec], name: str) -> NotFoundError | PluginError:
-        """What is wrong with a name that nothing has: its plugin, as far as one can guess, or the name."""
+        """The error for a name that nothing has: about its plugin, as far as that can be guessed, or about the name."""
         distribution, _, bare = name.rpartition("/")
         alive = {plugin.distribution for plugin in self.manager.plugins if plugin.state is State.ACTIVE}
         broken = [plugin for plugin in self.manager.plugins if plugin.state is State.BROKEN]

@@ -1,4 +1,4 @@
-"""From names and settings to the specs and the configuration that a run is made of."""
+"""From names and settings to the specs and the configuration of a run."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,21 +15,21 @@ from ganzoo_registry.refs import check_name
 SpecT = TypeVar("SpecT", bound=Spec)
 
 Native = Callable[[str], tuple[int, int]]
-"""What ``data`` says -> height and width of the images that it means."""
+"""The value of ``data`` -> height and width of the images that it names."""
 
 LARGEST_BY_DEFAULT = 64
-"""Data that no architecture makes as they are become at most this many pixels high unless ``size`` says otherwise."""
+"""Largest default size in pixels, for data whose own size the architecture cannot make."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a run is made of, resolved.
+    """The specs and the configuration of a run, resolved.
 
     Args:
-        config: with every value filled in, except those that wait for the data and the hardware.
+        config: every value is filled in, except those that depend on the data or the hardware.
         options: the architecture's options dataclass.
-        penalties: with the configuration's weights and intervals; none of weight 0.
-        augmentation: of real and generated images, or None.
+        penalties: penalties with the configuration's weights and intervals; without those of weight 0.
+        augmentation: the augmentation of real and generated images, or None.
         augment_options: the augmentation's options dataclass, or None.
     """
 
@@ -44,7 +44,7 @@ class Recipe:
 
     @property
     def specs(self) -> tuple[Spec, ...]:
-        """All that it needs of plugins, except the data set."""
+        """All specs that the run needs of plugins, except the data set."""
         augmentations = (self.augmentation,) if self.augmentation else ()
         return (self.model, self.architecture, self.loss, *self.penalties, *augmentations)
 
@@ -56,11 +56,11 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
         zoo: resolves names.
         model_name: what ``--model`` says.
         settings: nested tables, the last one on top.
-        native: is asked for the data's own size where nobody asked for one, which also decides whether a model's
-            defaults for small images count. None: the size stays 0, as if the data were unknown.
+        native: gives the data's own size if no size is set; it also decides whether a model's defaults for small
+            images count. None: the size stays 0, as if the data were unknown.
 
     Raises:
-        NotFoundError: a name that nothing has.
+        NotFoundError: nothing has one of the names.
         UsageError: an unknown key, or a value that its key does not take.
         PluginError: a plugin's own defaults have an unknown key.
     """
@@ -79,7 +79,7 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
         size = fitting_size(architecture, *native(told.get("data", RunConfig.data)))
     published = layered(_checked(model, model.defaults), _checked(model, _small_image_defaults(model, size)))
     if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
-        published.pop("options", None)  # they are those of the architecture that was replaced
+        published.pop("options", None)  # they belong to the architecture that was replaced
     if loss is not _spec(zoo, Loss, None, model.loss, home):
         published.pop("penalties", None)
     layers = (_checked(loss, loss.defaults), published, given)
@@ -110,7 +110,7 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
 
 
 def _counted_in_steps(config: RunConfig) -> RunConfig:
-    """With ``kimg``, if it was given, as the steps that show at least so many images."""
+    """The configuration with ``kimg``, if it was given, turned into the steps that show at least so many images."""
     if not config.kimg:
         return config
     return replace(config, kimg=0.0, steps=math.ceil(config.kimg * 1000 / (config.batch * config.critic_steps)))
@@ -120,7 +120,7 @@ def check_size(architecture: Architecture, height: int, width: int) -> None:
     """Refuse a size that the architecture does not make.
 
     Raises:
-        UsageError: with the sizes that it makes.
+        UsageError: it does not; the hint names the sizes that it makes.
     """
     if height != width or height not in architecture.resolutions:
         sizes = ", ".join(map(str, architecture.resolutions))
@@ -140,7 +140,7 @@ def fitting_size(architecture: Architecture, height: int, width: int) -> int:
 
 
 def _small_image_defaults(model: Model, size: Any) -> Settings:
-    """What the model prescribes for images of ``size`` pixels beside its defaults; nothing while that is unknown."""
+    """What the model prescribes for images of ``size`` pixels beside its defaults; nothing if ``size`` is unknown."""
     fitting = [limit for limit in model.defaults_up_to if isinstance(size, int) and 0 < size <= limit]
     return model.defaults_up_to[min(fitting)] if fitting else {}
 
@@ -160,7 +160,7 @@ def _pinned(zoo: Zoo, spec: Spec) -> str:
 
 
 def _checked(spec: Spec, defaults: Settings) -> Settings:
-    """A spec's own configuration: a misspelt key or two lengths in it are the plugin's fault, not the person's."""
+    """A spec's own configuration, checked: a misspelt key, or two lengths, are the plugin's fault, not the person's."""
     try:
         check_keys(layered(defaults), RunConfig)
     except UsageError as error:
@@ -169,7 +169,7 @@ def _checked(spec: Spec, defaults: Settings) -> Settings:
 
 
 def _penalties(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], home: str) -> dict[str, Any]:
-    """The loss's own penalties with each layer over them; what a layer leaves open is as below, or as its spec says."""
+    """The loss's own penalties with each layer over them; what a layer leaves out is as in the layer below, or as in the spec."""
     complete = {name: {"weight": penalty.weight, "every": penalty.every} for name, penalty in own.items()}
     for penalties in layers:
         if not isinstance(penalties, Mapping):
@@ -205,7 +205,7 @@ def _weighed(zoo: Zoo, own: Mapping[str, Penalty], config: RunConfig) -> tuple[P
 
 
 def _options(spec: Architecture | Augmentation | None, values: Settings, key: str) -> tuple[Any, dict[str, Any]]:
-    """A spec's options, and each of them as it goes into the configuration; TOML has no None: the network's choice."""
+    """A spec's options, and each as the configuration holds it; without those that are None, which TOML lacks."""
     given = values.get(key, {})
     if spec is None:
         return None, {}

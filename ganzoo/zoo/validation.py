@@ -1,4 +1,4 @@
-"""What a plugin's specs must look like. Each message shows the wanted form, for the plugin's author."""
+"""Checks the form of a plugin's specs. Each message shows the wanted form, for the plugin's author."""
 
 import math
 import re
