@@ -1,6 +1,6 @@
 """ganzoo: a plugin-based GAN zoo for PyTorch with a model registry and ONNX export.
 
-Everything here is imported when first used, so that ``import ganzoo`` costs a server and ``--help`` nothing.
+Each name is imported when it is first used, so that ``import ganzoo`` costs a server and ``--help`` nothing.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What the command line calls, and anybody from Python: train, evaluate, export, load, models …"""
+"""The Python interface, which the command line calls, too: train, evaluate, export, load, models …"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -46,9 +46,9 @@ def load(
 
     Args:
         reference: ``name``, ``name:3``, ``name@alias``, ``name@sha256:…``, or the path of a ``.onnx`` file.
-        registry: where it is; see ``ganzoo.files.registry_root``.
+        registry: the registry's directory; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu`` or ``cuda``.
-        threads: that work on one batch; None lets ONNX Runtime choose.
+        threads: threads that work on one batch; None lets ONNX Runtime choose.
 
     Raises:
         NotFoundError, RegistryError: there is no such version or file, it was not exported, or it is damaged.
@@ -93,16 +93,16 @@ def evaluate(
         references: see ``load``.
         data: a data set's name or a path; None: what they were trained on, if that has a name.
         features: an extractor's name, or a ``.onnx`` file; empty: the data set's own.
-        n: samples a seed; None: as many as there are training images, at most 10,000.
-        seeds: how many sample seeds, from 0.
-        against: ``held-out`` or ``training``: which real images.
+        n: samples per seed; None: as many as there are training images, at most 10,000.
+        seeds: number of sample seeds, from 0.
+        against: ``held-out`` or ``training``: the real images to evaluate by.
         force: compute anew what is attached to a version already.
-        registry: where they are; see ``ganzoo.files.registry_root``.
+        registry: the registry's directory; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu`` or ``cuda``: where generators and extractor run.
         seen: is called with how many samples were looked at, and how many there are in all.
 
     Returns:
-        What each reference means -> its figures, which are attached to its version, too.
+        What each reference means -> its figures, which are also attached to its version.
 
     Raises:
         GanzooError, RegistryError: one of them cannot be found, or they cannot be evaluated alike.
@@ -134,7 +134,7 @@ def best_version(reference: str, key: str, *, registry: str | Path | None = None
     """The best version of a version's model by one protocol, and the figures that say so.
 
     Args:
-        reference: see ``load``; what that version's training was told to be best by decides.
+        reference: see ``load``; the ``best`` of that version's training decides.
         key: of the protocol; see ``Evaluation.protocol``.
 
     Returns:
@@ -151,7 +151,7 @@ def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -
 
     Args:
         name: of the model.
-        figure: empty: what the newest version's training was told to be best by.
+        figure: a figure's name; empty: the ``best`` of the newest version's training.
 
     Raises:
         UsageError: no metric has such a figure, or it has no better side.
@@ -167,7 +167,7 @@ def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -
 
 
 def describe_data(source: str, *, size: int | None = None, held_out: float | None = None) -> dict[str, Any]:
-    """What is in a data set: counts, size, classes, channels' means; see ``ganzoo.data.statistics.facts``.
+    """A data set in numbers: counts, size, classes, channels' means; see ``ganzoo.data.statistics.facts``.
 
     Args:
         source: a data set's name or a path.
@@ -198,8 +198,8 @@ def export(
     Args:
         reference: see ``load``.
         output: also write the file here.
-        opset: of ONNX; None takes the default. A file of another opset than the attached one is only written to
-            ``output``, unless ``force``.
+        opset: the file's ONNX opset; None takes the default. A file of another opset than the attached one is only
+            written to ``output``, unless ``force``.
         force: export anew and replace the attached file.
 
     Raises:
@@ -222,11 +222,11 @@ def report(
     """Write one page about a run or a version, or about several side by side.
 
     Args:
-        references: of a run its directory, ``name/number`` below ``runs``, or ``last``; of a version see ``load``.
-        output: the page; None: ``report.html``, of one run in its directory, else in the working directory.
-        runs: where runs are.
-        registry: where versions are; see ``ganzoo.files.registry_root``.
-        noted: is given what a reader should know, in a line.
+        references: for a run its directory, ``name/number`` below ``runs``, or ``last``; for a version see ``load``.
+        output: the page's file; None: ``report.html``, for one run in its directory, else in the working directory.
+        runs: the directory of the runs.
+        registry: the registry's directory; see ``ganzoo.files.registry_root``.
+        noted: is given what a reader should know, in one line.
 
     Returns:
         Where the page is.
@@ -256,13 +256,13 @@ def train(
     """Train a model, register the result, and export it to ONNX.
 
     Args:
-        model: its name; may also stand in ``settings``, or be left to ``resume`` or ``init_from``.
+        model: the model's name; may also stand in ``settings``, or be left to ``resume`` or ``init_from``.
         settings: configuration over the model's defaults, as nested tables:
             ``{"batch": 32, "generator": {"lr": 1e-4}}``; see ``ganzoo.config.RunConfig``.
         resume: a run's directory, ``name/number`` below ``runs``, or ``last``.
-        init_from: a registry reference whose weights to start from.
+        init_from: a reference to the version whose weights to start from.
         registry: where to register; see ``ganzoo.files.registry_root``.
-        runs: where the run's directory goes.
+        runs: the directory in which the run's directory is made.
         export: whether to export to ONNX at the end.
         strict: refuse a data folder with unreadable images, instead of skipping them.
         observer: is told how it goes.
@@ -281,8 +281,8 @@ def train(
             return draft_resumed(Run.find(run, place), model, asked)
         return draft_new(store, model, asked, init_from)
 
-    # Before torch is imported, so that what is wrong is said at once. One of several ranks must not fail before it has
-    # joined the others, who would wait for it.
+    # Before torch is imported, so that errors show at once. One of several ranks must not fail before it has joined the
+    # others, because they would wait for it.
     drafted = draft(resume) if alone() else None
 
     from ganzoo.pipeline.session import Session
@@ -305,10 +305,10 @@ def plan(
     registry: str | Path | None = None,
     strict: bool = False,
 ) -> "Plan":
-    """What ``train`` would do: read the data and build the networks, and write nothing; see there.
+    """What ``train`` would do: reads the data and builds the networks, but writes nothing. Arguments: see ``train``.
 
     Raises:
-        GanzooError, RegistryError: it could not be trained.
+        GanzooError, RegistryError: the training could not begin.
     """
     from ganzoo.pipeline.draft import draft_new
 

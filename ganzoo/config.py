@@ -1,4 +1,4 @@
-"""A run's configuration: its fields, and how values come in over the defaults."""
+"""A run's configuration: its fields, and how values are laid over the defaults."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ import msgspec
 from ganzoo.errors import UsageError, did_you_mean
 
 HELD_OUT_SHARE = 0.1
-"""Of images that do not say themselves which of them are held out."""
+"""Share of the images to hold out, of a set that does not say itself which of them are held out."""
 
 FINITE = sys.float_info.max
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -24,7 +24,7 @@ Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class PrecisionName(StrEnum):
-    """What number format the networks compute in; ``auto`` becomes bf16 where that is fast, else fp32."""
+    """Number format that the networks compute in; ``auto`` becomes bf16 where that is fast, else fp32."""
 
     AUTO = "auto"
     BF16 = "bf16"
@@ -51,7 +51,7 @@ class ScheduleName(StrEnum):
 
 
 class OnCollapse(StrEnum):
-    """What is done when the generator's images become alike."""
+    """What to do when the generator's images become alike."""
 
     WARN = "warn"
     STOP = "stop"
@@ -71,10 +71,10 @@ CHANGEABLE = {
     "executor",
     "data",
 }
-"""What a resumed run may change: the data's path, too, as long as its digest is the same."""
+"""Keys that a resumed run may change: the data's path, too, as long as the images' digest is the same."""
 
 OF_THE_HARDWARE = {"executor", "threads"}
-"""What one command comes to differently where torchrun starts it again with another number of ranks."""
+"""Keys that may resolve differently when torchrun starts a command again with another number of ranks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,47 +95,47 @@ class PenaltyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that decides what a run computes, and how often it reports.
+    """Everything that decides what a run computes, and how often it logs, saves and evaluates.
 
     Args:
-        model, architecture, loss: names of specs, with the distribution's where it is not ganzoo.
+        model, architecture, loss: names of specs, with the distribution's name where it is not ganzoo.
         data: a data set's name or a path.
         held_out: share of the images to evaluate by; a set that says itself what is held out is left as it is.
         name: the run's directory and the registry name.
-        size: image height and width in pixels; 0 stands for the data's own, until the data are read.
+        size: image height and width in pixels; 0 means the data's own, until the data are read.
         seed: decides the initial weights and all random numbers of training.
         steps: generator updates.
-        kimg: the same length in thousands of real images, which becomes ``steps``; 0: ``steps`` says it.
+        kimg: the same length in thousands of real images, from which ``steps`` is computed; 0: ``steps`` counts.
         max_time: seconds of training after which a run ends as if it had come to its last step; 0: no limit.
-        patience: evaluations without a better one after which it ends likewise; 0: no limit.
+        patience: evaluations without a better one after which it ends in the same way; 0: no limit.
         batch: real images per critic update, over all ranks.
-        accumulate: parts that each rank computes its share of a batch in, one after the other, to save memory.
+        accumulate: parts in which each rank computes its share of a batch, one after the other, to save memory.
         critic_steps: critic updates per step.
         ema_kimg: half-life of the generator's average, in thousands of real images.
         generator, discriminator: their optimizers.
         schedule: how both learning rates fall: ``constant`` (not at all), or down to 0 at the last step by a
             ``linear`` or ``cosine`` curve.
-        warmup: steps over which they rise from 0.
+        warmup: steps over which the learning rates rise from 0.
         flip: mirror each real image with probability 1/2.
         augment: an augmentation's name, or none.
-        augment_options: the augmentation's, all of them once resolved.
-        options: the architecture's, all of them once resolved.
-        penalties: by name; the loss's own unless given.
+        augment_options: the augmentation's options, all of them once resolved.
+        options: the architecture's options, all of them once resolved.
+        penalties: penalties by name; the loss's own unless given.
         device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
         precision: see ``PrecisionName``.
         tf32: let CUDA multiply fp32 matrices in TF32, with 10 bits of mantissa.
         deterministic: use only algorithms of CUDA that repeat their results to the bit, which costs speed.
         executor: see ``ExecutorName``.
-        threads: how many CPU threads to use; 0 becomes what the networks are worth.
-        report_every, preview_every, checkpoint_every: in steps.
+        threads: number of CPU threads; 0 becomes as many as the networks are worth.
+        report_every, preview_every, checkpoint_every: steps between log lines, previews and checkpoints.
         eval_every: steps between evaluations; 0: none.
         features: the extractor to evaluate with, by name or path; none: the data set's own.
-        best: the figure that decides which weights are kept, when ``patience`` is over, and what ``registry ls
-            --sort`` sorts by; a second one after a comma decides among equals. Empty: ``fd``, or ``modes,good`` where
+        best: the figure that decides which weights are kept, when ``patience`` is over, and by what ``registry ls
+            --sort`` sorts; a second one after a comma decides among equals. Empty: ``fd``, or ``modes,good`` where
             the data have no extractor.
-        on_collapse: whether a generator whose images become alike is only reported (``warn``) or ends the run
+        on_collapse: what happens if the generator's images become alike: a note (``warn``), or the end of the run
             (``stop``).
-        observers: built-in or other plugins that watch only the runs which name them.
+        observers: plugins, built-in or not, that watch only the runs that name them.
         init_from: the version whose weights it started from.
     """
 
@@ -181,7 +181,7 @@ class RunConfig:
     init_from: str = ""
 
     def to_toml(self) -> str:
-        """As a file that ``--config`` reads."""
+        """The configuration as the text of a file that ``--config`` reads."""
         import tomli_w
 
         return tomli_w.dumps(self.to_dict())
@@ -193,7 +193,7 @@ class RunConfig:
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The configuration as JSON."""
         plain: dict[str, Any] = _plain(msgspec.to_builtins(asdict(self)))
         return plain
 
@@ -217,7 +217,7 @@ def layered(*layers: Settings) -> dict[str, Any]:
     """Each of ``layers`` over those before; a length in kimg replaces one in steps below it, and the other way round.
 
     Raises:
-        UsageError: a layer says both.
+        UsageError: one layer gives both lengths.
     """
     settings: dict[str, Any] = {}
     for layer in layers:
@@ -278,14 +278,14 @@ def choices(to: type[Any], name: str) -> list[str]:
 
 
 def changes(old: RunConfig, new: RunConfig) -> list[str]:
-    """What differs, a line a key: ``batch: 64 -> 32``."""
+    """The keys that differ, each in one line: ``batch: 64 -> 32``."""
     before, after = flat(old.to_dict()), flat(new.to_dict())
     keys = sorted(before.keys() | after.keys())
     return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if before.get(k) != after.get(k)]
 
 
 def _plain(value: Any) -> Any:
-    """With lists for tuples, which neither JSON nor TOML has: what is read again is equal to what was written."""
+    """The value with lists for tuples, which JSON and TOML lack, so that it is equal when it is read again."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

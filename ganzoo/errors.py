@@ -1,6 +1,6 @@
-"""The one error family: what went wrong in one line, what to type next, and the exit code.
+"""The errors of ganzoo: each says in one line what went wrong, in another what to type next, and has an exit code.
 
-``ganzoo_registry`` imports nothing of ganzoo, so its errors only share the shape (``hint`` and ``exit_code``).
+``ganzoo_registry`` imports nothing of ganzoo, so its errors only have the same shape (``hint`` and ``exit_code``).
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _DISTRIBUTIONS = {
     "torch": "torch",
     "uvicorn": "uvicorn[standard]",
 }
-"""Package -> what to install where a light installation, such as a server's without PyTorch, lacks it."""
+"""Package -> what to install if a light installation, such as a server's without PyTorch, lacks it."""
 
 
 class ExitCode(IntEnum):
@@ -103,7 +103,7 @@ def did_you_mean(name: str, choices: Iterable[str], prefix: str = "") -> str:
 
 
 def missing_package(error: ImportError) -> MissingPackageError | None:
-    """What to say where a dependency of ganzoo is not installed; None: the error means something else."""
+    """The error to raise where a dependency of ganzoo is not installed; None: ``error`` means something else."""
     package = (error.name or "").partition(".")[0]
     if not isinstance(error, ModuleNotFoundError) or package not in _DISTRIBUTIONS:
         return None

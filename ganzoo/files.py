@@ -1,4 +1,4 @@
-"""Where files go, and writing them so that a reader finds the old one or the new one, never a part."""
+"""Where files go, and how they are written: a reader finds the old one or the new one, never a part."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         GanzooError: it could not be written; ``path`` is then as it was, and nothing else is left behind.
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():  # os.replace would take the place of /dev/null, too
+    if target.exists() and not target.is_file():  # os.replace would replace even /dev/null
         raise GanzooError(f"cannot write {path}: it is not a regular file", hint="choose the path of a file")
     # Beside the target, because a rename is atomic only within a file system.
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
@@ -42,7 +42,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> GanzooError:
-    """What to say of ``error``, and what would help."""
+    """The error to raise for ``error``, with a hint at what would help."""
     reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
     names = {"directory": Path(path).parent}
     return GanzooError(f"cannot write {path}: {reason.format(**names)}", hint=hint.format(**names) or None)

@@ -27,7 +27,7 @@ def ganzoo_run_started(run: "Run") -> None:
 
 @hookspec
 def ganzoo_report(run: "Run", step: int, metrics: Mapping[str, float]) -> None:
-    """Called at every report interval with the means since the last one; never at every step."""
+    """Called every ``report_every`` steps with the means since the last call; never at every step."""
 
 
 @hookspec
@@ -42,4 +42,4 @@ def ganzoo_run_ended(run: "Run", result: "TrainResult | None") -> None:
 
 @hookspec
 def ganzoo_lineage(run: "Run") -> Mapping[str, Any]:  # type: ignore[empty-body]
-    """JSON to record in the version's lineage, under the plugin's own name."""
+    """Return JSON to record in the version's lineage, under the plugin's own name."""

@@ -1,4 +1,4 @@
-"""Arrays to pictures: float images to bytes, many images to one grid, and both to files."""
+"""From arrays to pictures: float images to bytes, many images to one grid, and both to files."""
 
 import io
 import math
@@ -90,7 +90,9 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
 
 
 def encode_png(image: "NDArray[np.uint8]") -> bytes:
-    """Encode [C, H, W] in uint8 as PNG: grey, RGB or RGBA for C = 1, 3, 4. The same bytes from one Pillow.
+    """Encode [C, H, W] in uint8 as PNG: grey, RGB or RGBA for C = 1, 3, 4.
+
+    One version of Pillow always makes the same bytes.
 
     Raises:
         UsageError: C is none of these.

@@ -1,4 +1,4 @@
-"""(seed, index) -> latent and label -> pixels: behind every image that ganzoo samples.
+"""(seed, index) -> latent and label -> pixels: the way to every image that ganzoo samples.
 
 Image ``i`` of ``seed`` depends on nothing else, so previews, ``ganzoo sample`` and every server agree, whatever the
 batch. ``numpy.random.RandomState`` is frozen by NumPy's compatibility policy (NEP 19), Philox is counter-based
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STREAM = "philox-1"
-"""Names this mapping in exported files; it changes if the mapping ever does."""
+"""Name of this mapping in exported files; it changes if the mapping ever does."""
 
 MAX_SEED = 2**64 - 1
 
@@ -61,7 +61,7 @@ def pixels(
     Args:
         forward: the generator: z [count, L] and labels [count] or None -> images [count, C, H, W] in float32.
         latent_dim, classes, seed, start, count: see ``draw``.
-        label: the class of all images; None: drawn for each.
+        label: the class of all images; None: one is drawn for each.
 
     Returns:
         uint8 [count, C, H, W], and their labels [count] in int64 or None.

@@ -1,10 +1,10 @@
-"""What this process may use of the machine, and whether it has it to itself."""
+"""What this process may use of the machine, and whether it trains alone."""
 
 import os
 
 
 def cores() -> int:
-    """How many CPU cores this process may use: in a container, or pinned, fewer than the machine has."""
+    """Number of CPU cores that this process may use; in a container, or pinned, fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""``Observer``: what a training tells while it runs."""
+"""``Observer``: the interface through which a training tells how it goes."""
 
 from typing import TYPE_CHECKING
 
@@ -10,19 +10,19 @@ class Observer:
     """Is told how a run goes; this base class does nothing with it. Subclass it for ``ganzoo.train(observer=…)``."""
 
     def reading(self, done: int, total: int) -> None:
-        """While image files are decoded: ``done`` of ``total`` images are."""
+        """Called while image files are decoded: ``done`` of ``total`` are."""
 
     def started(self, run: "Run", step: int) -> None:
-        """Before the first step; ``step`` is how many a resumed run has already."""
+        """Called before the first step; ``step`` counts those that a resumed run has already taken."""
 
     def stepped(self, step: int) -> None:
-        """After each step; must cost nothing."""
+        """Called after each step; must cost nothing."""
 
     def logged(self, run: "Run", step: int, metrics: dict[str, float]) -> None:
-        """Every ``report_every`` steps: means since the last time, and ``images_per_second``."""
+        """Called every ``report_every`` steps: means since the last call, and ``images_per_second``."""
 
     def evaluated(self, run: "Run", step: int, figures: dict[str, float]) -> None:
-        """After each evaluation: its figures by name."""
+        """Called after each evaluation, with its figures by name."""
 
     def noted(self, message: str) -> None:
-        """Something that a person should know, in a line."""
+        """Called with something that a person should know, in one line."""

@@ -1,4 +1,4 @@
-"""What a plugin may provide. Torch-free: a plugin's heavy parts are ``"module:attribute"`` strings.
+"""Everything that a plugin may provide, without torch: a plugin's heavy parts are ``"module:attribute"`` strings.
 
 A spec is a frozen, keyword-only dataclass that a plugin yields from ``ganzoo_specs``. Names are unique per kind.
 Within ``ganzoo.v1`` fields are only ever added, with defaults.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageShape:
-    """What networks are built for: ``channels`` x ``height`` x ``width`` pixels, ``classes`` (0: unlabelled)."""
+    """Shape that networks are built for: ``channels`` x ``height`` x ``width`` pixels, ``classes`` (0: unlabelled)."""
 
     channels: int
     height: int
@@ -49,8 +49,8 @@ class Architecture(Spec):
         options: a dataclass type with a default for each field; the fields are what ``--set options.KEY=VALUE`` sets.
         resolutions: the image heights (= widths) that it can be built for.
         conditional: whether it takes class labels; it then refuses unlabelled data.
-        batch_coupled: whether samples of a batch meet in a network otherwise than in ``torch.nn.BatchNorm``, or a
-            network draws random numbers. Such a one trains differently on several ranks, or in several parts.
+        batch_coupled: whether samples of a batch meet in a network outside of ``torch.nn.BatchNorm``, or a network
+            draws random numbers. Such networks train differently on several ranks, or in several parts.
     """
 
     kind: ClassVar[str] = "architecture"
@@ -64,7 +64,7 @@ class Architecture(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty(Spec):
-    """A penalty on the norm of the critic's input gradient; subclasses say where and how.
+    """A penalty on the norm of the critic's input gradient; subclasses define where, and in what form.
 
     The engine takes g_i = d sum_j D(x_j) / d x_i for the images that ``points`` returns, and adds
     ``weight * mean_i value(|g_i|^2)`` to the critic's loss, every ``every`` steps with ``every`` times the weight
@@ -92,7 +92,7 @@ class Loss(Spec):
     Args:
         target: ``"module:Class"``; the class takes no arguments.
         penalties: what is added to the discriminator's loss unless the configuration says otherwise.
-        defaults: configuration that the loss's own paper prescribes (``critic_steps``, say); a model's come over it.
+        defaults: configuration that the loss's own paper prescribes (``critic_steps``, say); a model's override it.
     """
 
     kind: ClassVar[str] = "loss"
@@ -106,8 +106,8 @@ class Model(Spec):
     """What ``--model`` names: an architecture, a loss, and the configuration that goes with them.
 
     Args:
-        architecture, loss: by name; the plugin's own come first.
-        defaults: as published, over the loss's.
+        architecture, loss: their names; the plugin's own come first.
+        defaults: the published configuration, over the loss's.
         defaults_up_to: size in pixels -> what differs for images up to that size; the smallest that fits counts.
     """
 
@@ -124,7 +124,7 @@ class Dataset(Spec):
 
     Args:
         target: the images to train on.
-        held_out: likewise, those to evaluate by; empty: a share of the images is held out (``ganzoo.data.split``).
+        held_out: the images to evaluate by, likewise; empty: a share of the images is held out (``ganzoo.data.split``).
         modes: where all modes of the data are known, ``"module:attribute"`` of a ``ganzoo.evaluation.Modes``.
         extractor: name of the extractor that the data are evaluated with unless one is asked for.
     """
@@ -169,7 +169,7 @@ class Extractor(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Spec):
-    """Figures of quality: ``target(evidence)`` returns name -> number, of ``ganzoo.evaluation.Evidence``.
+    """Figures of quality: ``target(evidence)`` returns name -> number, from a ``ganzoo.evaluation.Evidence``.
 
     Args:
         target: ``"module:function"``; it may leave out what the evidence does not allow (accuracy without labels).

@@ -42,9 +42,9 @@ def as_output(answer: "Tensor | Output") -> Output:
 
 
 class View:
-    """Images [B, C, H, W], and what the discriminator says of them: computed when first read, and once.
+    """Images [B, C, H, W], and what the discriminator says of them; both are computed once, when they are first read.
 
-    Not by ``functools.cached_property``, whose lock (Python 3.11) torch.compile cannot trace.
+    ``functools.cached_property`` would not do: torch.compile cannot trace its lock (Python 3.11).
     """
 
     def __init__(self, images: "Callable[[], Tensor]", discriminator: Discriminator) -> None:
@@ -67,7 +67,7 @@ class View:
         return self._answer
 
     def track(self) -> "Tensor":
-        """Make the images a leaf of the graph, for the gradient with respect to them; before anything else is read."""
+        """Make the images a leaf of the graph, for the gradient with respect to them; call it before any reading."""
         self._images = self.images.detach().requires_grad_(True)
         return self._images
 
@@ -81,7 +81,7 @@ class View:
         """[B, classes] in fp32.
 
         Raises:
-            TypeError: the discriminator gives none.
+            TypeError: the discriminator returns none.
         """
         if self._output.class_logits is None:
             raise TypeError("the loss reads class_logits, which this discriminator does not return")
@@ -92,7 +92,7 @@ class View:
         """The discriminator's features, in fp32.
 
         Raises:
-            TypeError: the discriminator gives none.
+            TypeError: the discriminator returns none.
         """
         if self._output.features is None:
             raise TypeError("the loss reads features, which this discriminator does not return")

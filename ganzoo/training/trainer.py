@@ -99,7 +99,7 @@ class Trainer:
         """Make the executor ready before the first step; one that does not compute what eager does is not used.
 
         Args:
-            note: is told why, in a line.
+            note: is told why, in one line.
         """
         name = self.config.executor
         if name in (ExecutorName.AUTO, ExecutorName.EAGER):
