@@ -169,7 +169,7 @@ def _checked(spec: Spec, defaults: Settings) -> Settings:
 
 
 def _penalties(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], home: str) -> dict[str, Any]:
-    """The loss's own penalties with each layer over them; what a layer leaves out is as in the layer below, or as in the spec."""
+    """The loss's own penalties with each layer over them; what a layer leaves out comes from below, or the spec."""
     complete = {name: {"weight": penalty.weight, "every": penalty.every} for name, penalty in own.items()}
     for penalties in layers:
         if not isinstance(penalties, Mapping):

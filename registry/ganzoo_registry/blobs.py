@@ -27,7 +27,7 @@ class Blobs:
     def put(self, data: bytes | Path) -> BlobInfo:
         """Store bytes, or a file's content, streamed. A damaged blob of the same digest is replaced.
 
-        Its name is durable after ``Disk.settle(directory)``: one for many blobs.
+        Its name is durable only after ``Disk.settle(directory)``, which may be called once for many blobs.
         """
         sha = hashlib.sha256()
         with self._disk.staged(_hashed(data, sha)) as staged:
@@ -52,7 +52,7 @@ class Blobs:
         return data
 
     def path(self, digest: str, owner: str) -> Path:
-        """A blob's file, whose content was just verified, a chunk at a time.
+        """A blob's file, whose content has just been verified, a chunk at a time.
 
         Raises:
             Corrupt: it is missing or damaged.

@@ -1,4 +1,4 @@
-"""Every touch of the file system, in the order that survives a crash.
+"""All access to the file system, in an order that survives a crash.
 
 A file gets its name only when its bytes are on the disk: written to ``tmp/``, fsynced, then linked. ``link``
 fails where the name is taken, over NFS too, so it is create-if-absent.
@@ -18,7 +18,7 @@ _ELSEWHERE = "choose another place with --registry DIR or GANZOO_REGISTRY"
 
 
 class System:
-    """The calls that change something. Tests put their own in place, to crash or to fail at any of them."""
+    """The system calls that change something. Tests replace them, to crash or to fail at any of them."""
 
     open = staticmethod(os.open)
     write = staticmethod(os.write)
@@ -33,13 +33,13 @@ system = System()
 
 
 class Disk:
-    """The tree under ``root``. An OSError leaves it as ``NotWritable``, with a reason and a hint."""
+    """The tree under ``root``. It turns every OSError into ``NotWritable``, with a reason and a hint."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def names(self, directory: Path) -> list[str]:
-        """The entries of a directory, none where it does not exist."""
+        """The entries of a directory; none if it does not exist."""
         with self._explained():
             try:
                 return os.listdir(directory)
@@ -47,7 +47,7 @@ class Disk:
                 return []
 
     def read(self, path: Path) -> bytes | None:
-        """A file's bytes, None where it does not exist."""
+        """A file's bytes; None if it does not exist."""
         with self._explained():
             try:
                 return path.read_bytes()
@@ -71,12 +71,12 @@ class Disk:
                     os.close(descriptor)
             yield path
         finally:
-            # What stays behind is never read, so failing to tidy up does not undo what was achieved.
+            # A file that stays behind is never read, so a failure to remove it must not undo what was achieved.
             with suppress(OSError):
                 system.unlink(path)
 
     def publish(self, staged: Path, target: Path) -> bool:
-        """Give a staged file its name; False, and nothing changed, where the name is taken."""
+        """Give a staged file its name; if the name is taken, change nothing and return False."""
         with self._explained():
             self._make(target.parent)
             try:
@@ -99,9 +99,9 @@ class Disk:
             system.replace(staged, target)
 
     def settle(self, directory: Path) -> None:
-        """Make the names in ``directory``, and the way to it, survive a power cut.
+        """Make the names in ``directory``, and those of its parents, survive a power cut.
 
-        The way to it too, because another process may have made those directories and not have got so far.
+        Those of its parents, too, because another process may have made them and not yet have come to this call.
         """
         with self._explained():
             for step in (directory, *directory.parents):

@@ -1,4 +1,4 @@
-"""What the registry raises: a message of one line, a hint of what to do, and an exit code."""
+"""The errors of the registry: each has a message of one line, a hint at what to do, and an exit code."""
 
 from collections.abc import Iterable
 
@@ -41,7 +41,7 @@ class NotWritable(RegistryError):  # noqa: N818
 
 
 class Conflict(RegistryError):  # noqa: N818
-    """What is stored already stands against the request."""
+    """The request contradicts what is stored already."""
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str | None:

@@ -11,7 +11,7 @@ from ganzoo_registry.errors import Corrupt, RegistryError
 Record = TypeVar("Record", "BlobInfo", "Pointer", "Move")
 
 FORMAT = 1
-"""Of manifests and of the layout of the tree."""
+"""Version of the format of manifests, and of the layout of the tree."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Version:
     """One version of a model.
 
     Args:
-        name: the model's.
+        name: the model's name.
         number: 1, 2, 3 ... within the model; never used twice.
         digest: ``sha256:<hex>`` of its manifest, which names all of its content.
         created: when it was registered: ISO 8601, UTC, microseconds.
@@ -31,13 +31,13 @@ class Version:
     created: str
 
     def __str__(self) -> str:
-        """The reference to it, ``name:number``."""
+        """The reference to the version, ``name:number``."""
         return f"{self.name}:{self.number}"
 
 
 @dataclass(frozen=True)
 class BlobInfo:
-    """Where some content is: ``sha256:<hex>``, and how many bytes it has."""
+    """Digest of some content, ``sha256:<hex>``, and its size in bytes."""
 
     digest: str
     size: int
@@ -49,11 +49,11 @@ class LogEntry:
 
     Args:
         when: ISO 8601, UTC, microseconds.
-        event: what it was.
+        event: what happened.
         number: the version that was registered or removed, or that the alias was moved to.
-        alias: which alias moved.
-        previous: the version that the alias stood on before, None at its first move.
-        by: the local user, None for a registration (a version does not say who made it).
+        alias: the alias that was moved.
+        previous: the version that the alias stood on before; None at its first move.
+        by: the local user; None for a registration (a version does not say who made it).
     """
 
     when: str
@@ -73,7 +73,7 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class Pointer:
-    """``versions/<N>``; ``removed`` and ``by`` make a tombstone of it."""
+    """The record ``versions/<N>``; with ``removed`` and ``by`` it is a tombstone."""
 
     manifest: str
     created: str
@@ -83,7 +83,7 @@ class Pointer:
 
 @dataclass(frozen=True)
 class Move:
-    """``aliases/<alias>/<seq>``: the alias stands on ``version`` until the next move."""
+    """The record ``aliases/<alias>/<seq>``: the alias stands on ``version`` until the next move."""
 
     version: int
     at: str
@@ -98,7 +98,7 @@ class Manifest:
     lineage: str
 
     def encode(self) -> bytes:
-        """Canonical JSON."""
+        """The manifest as canonical JSON."""
         return canonical({"format": FORMAT, **asdict(self)})
 
     @classmethod
@@ -156,12 +156,12 @@ def decode(kind: type[Record], data: bytes, where: str) -> Record:
 
 
 def now() -> str:
-    """This moment; the fixed width makes the order of the text the order of time."""
+    """The time now, as text of a fixed width, so that the order of texts is the order of times."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def user() -> str:
-    """Who this process runs as, ``unknown`` where the system does not say."""
+    """The user that this process runs as; ``unknown`` if the system does not say."""
     import getpass  # only moves and removals need it
 
     try:

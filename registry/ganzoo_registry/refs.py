@@ -1,4 +1,4 @@
-"""How people point at a version: ``name`` (the newest), ``name:3``, ``name@alias``, ``name@sha256:<hex>``."""
+"""References to versions: ``name`` (the newest), ``name:3``, ``name@alias``, ``name@sha256:<hex>``."""
 
 import re
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def check_name(text: str, what: str = "model name") -> str:
     """``text``, if it can be a name.
 
     Raises:
-        InvalidName: it cannot; the message says of what.
+        InvalidName: it cannot; the message says what it should name.
     """
     if not NAME.fullmatch(text):
         raise InvalidName(

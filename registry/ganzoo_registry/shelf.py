@@ -14,7 +14,7 @@ class Shelf:
     """The records of one model.
 
     Everything is numbered 1, 2, 3 ... and written by create-if-absent of the number after the last, so no
-    lock is needed: who loses a race looks again and takes the next number.
+    lock is needed: a process that loses a race looks again and takes the next number.
     """
 
     def __init__(self, disk: Disk, name: str) -> None:
@@ -25,11 +25,11 @@ class Shelf:
     # versions
 
     def numbers(self) -> list[int]:
-        """The version numbers that were ever given, ascending, the removed ones too."""
+        """All version numbers that were ever given, ascending, with the removed ones."""
         return self._numbers(self._directory / "versions")
 
     def pointer(self, number: int) -> Pointer | None:
-        """What stands for a version, None where the number was never given."""
+        """The record of a version; None if the number was never given."""
         return self._record(Pointer, self._version(number))
 
     def live(self) -> dict[int, Pointer]:
@@ -37,7 +37,7 @@ class Shelf:
         return {number: pointer for number, pointer in self._pointers() if pointer.removed is None}
 
     def newest(self) -> int | None:
-        """The newest version that was not removed. A damaged one counts, so that it is not overlooked."""
+        """Number of the newest version that was not removed. A damaged one counts, so that it is not overlooked."""
         for number in reversed(self.numbers()):
             try:
                 pointer = self.pointer(number)
@@ -57,7 +57,7 @@ class Shelf:
             if self._create(self._version(number), encode(pointer)):
                 found = number, pointer
                 break
-        # A version that is found may be that of a process which had no time for this.
+        # A version that is found may come from a process that was stopped before this call.
         self._disk.settle(self._directory / "versions")
         return found
 
@@ -73,14 +73,14 @@ class Shelf:
     def attachments(self, number: int) -> list[str]:
         """The kinds that were attached to a version."""
         names = self._disk.names(self._directory / "attachments" / str(number))
-        return sorted(name for name in names if not name.startswith("."))  # rsync's unfinished files do
+        return sorted(name for name in names if not name.startswith("."))  # rsync's unfinished files start with a dot
 
     def attachment(self, number: int, kind: str) -> BlobInfo | None:
-        """What was attached to a version as ``kind``."""
+        """The content that was attached to a version as ``kind``; None if none was."""
         return self._record(BlobInfo, self._attachment(number, kind))
 
     def attach(self, number: int, kind: str, info: BlobInfo, *, force: bool) -> bool:
-        """Record an attachment; False where another one is there already and ``force`` is not set."""
+        """Record an attachment; False if another one is there already and ``force`` is not set."""
         path = self._attachment(number, kind)
         if force:
             self._overwrite(path, encode(info))
@@ -97,7 +97,7 @@ class Shelf:
         return sorted(name for name in names if NAME.fullmatch(name) and self._moves(name))
 
     def target(self, alias: str) -> int | None:
-        """The version that an alias stands on."""
+        """Number of the version that an alias stands on; None if it was never set."""
         moves = self._moves(alias)
         return self._move(alias, moves[-1]).version if moves else None
 
@@ -105,7 +105,7 @@ class Shelf:
         """Move an alias, if it stands where ``expect`` says (0: nowhere) or ``expect`` is None.
 
         Args:
-            since: the move is not dated before this, nor before the last one, whatever the clock says.
+            since: earliest date of the move, which is also never before the last move, whatever the clock says.
         """
         while True:
             moves = self._moves(alias)
@@ -126,7 +126,7 @@ class Shelf:
     # history
 
     def log(self) -> list[LogEntry]:
-        """What happened, in the order of time, from the records alone."""
+        """Everything that happened to the model, in the order of time, from the records alone."""
         entries = []
         for number, pointer in self._pointers():
             entries.append(LogEntry(pointer.created, "registered", number))

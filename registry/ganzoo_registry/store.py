@@ -31,7 +31,7 @@ class Registry:
     Opening one creates nothing, and reading needs no right to write: a registry that does not exist yet is an
     empty one. Any number of threads and processes may write at the same time.
 
-    Every method raises NotWritable where the system refuses, and Corrupt where it meets bytes that changed.
+    Every method raises NotWritable if the system refuses, and Corrupt if it meets bytes that have changed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -46,7 +46,7 @@ class Registry:
 
         Raises:
             RegistryError: what is there is not a registry of this format.
-            NotWritable: it cannot be written to, whether it is there or not.
+            NotWritable: the directory cannot be made or written to.
         """
         path = self.root / "oci-layout"
         found = self._disk.read(path)
@@ -55,23 +55,23 @@ class Registry:
                 f"{self.root} is not a registry of this format ({FORMAT})",
                 hint="pip install --upgrade ganzoo, or choose another place with --registry DIR",
             )
-        with self._disk.staged([_LAYOUT]) as staged:  # where the layout is there already, this is the proof
+        with self._disk.staged([_LAYOUT]) as staged:  # if the layout is there already, staging is the proof
             if found is None:
                 self._disk.publish(staged, path)
 
     def register(self, name: str, blobs: Mapping[str, bytes | Path], lineage: Mapping[str, Any]) -> Version:
-        """Store a version, durably; it exists when this returns, and not at all before its last step.
+        """Store a version, durably: it exists when this call returns, and not before its last step.
 
-        Registering what a live version of ``name`` has already, lineage included, returns that version, so a
-        failed call can simply be repeated.
+        If a live version of ``name`` has the same content and lineage already, that one is returned, so a failed
+        call can simply be repeated.
 
         Args:
-            name: the model's; it need not exist.
+            name: the model's name; the model need not exist.
             blobs: kind -> content; a Path is streamed.
-            lineage: JSON from which the version could be made again.
+            lineage: JSON by which the version could be made again.
 
         Raises:
-            InvalidName: of ``name`` or a kind.
+            InvalidName: ``name`` or a kind is malformed.
             RegistryError: a file cannot be read, or ``lineage`` is not JSON.
         """
         check_name(name)
@@ -100,7 +100,7 @@ class Registry:
         Attaching the same content again changes nothing.
 
         Raises:
-            InvalidName: of ``kind`` or ``variant``.
+            InvalidName: ``kind`` or ``variant`` is malformed.
             NotFound: the version was removed.
             Conflict: other content is there already and ``force`` is not set, or the version was registered
                 with this kind.
@@ -124,11 +124,11 @@ class Registry:
         """Let ``alias`` stand on the version that ``reference`` names. The former moves stay on record.
 
         Args:
-            expect: the version number that the alias must stand on now, 0 for none (compare-and-swap). Where
-                it stands on the wanted version already, the call succeeds.
+            expect: the version number that the alias must stand on now, 0 for none (compare-and-swap). If it stands on
+                the wanted version already, the call succeeds.
 
         Raises:
-            InvalidName, NotFound: of ``reference`` or ``alias``.
+            InvalidName, NotFound: ``reference`` or ``alias`` is malformed, or there is no such version.
             Conflict: the alias stands elsewhere than ``expect``.
         """
         version = self.resolve(reference)
@@ -136,7 +136,7 @@ class Registry:
         shelf.move(check_alias(alias), version.number, expect=expect, since=version.created)
 
     def remove(self, version: Version) -> None:
-        """Take a version away; its number is never given again. Removing it twice changes nothing.
+        """Remove a version; its number is never given again. Removing it twice changes nothing.
 
         Raises:
             NotFound: it never existed.
@@ -229,7 +229,7 @@ class Registry:
         return self._blobs.read(self._digest(version, kind), f"{version} ({kind})")
 
     def path(self, version: Version, kind: str) -> Path:
-        """The file with the content of one kind, verified just now. It is the registry's: never change it.
+        """The file with the content of one kind, verified just now. It belongs to the registry: never change it.
 
         Raises:
             NotFound: the version has no such kind.
@@ -237,7 +237,7 @@ class Registry:
         return self._blobs.path(self._digest(version, kind), f"{version} ({kind})")
 
     def lineage(self, version: Version) -> dict[str, Any]:
-        """What was registered as the version's lineage, verified."""
+        """The lineage that the version was registered with, verified."""
         data = self._blobs.read(self._manifest(version).lineage, f"{version} (lineage)")
         lineage: dict[str, Any] = json.loads(data)
         return lineage
