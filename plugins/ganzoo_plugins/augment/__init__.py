@@ -1,4 +1,4 @@
-"""Augmentation for small sets of images, which a discriminator would else learn by heart.
+"""Augmentation for small sets of images, which a discriminator would otherwise learn by heart.
 
 DiffAugment (Zhao et al., 2020, https://arxiv.org/abs/2006.10738): with 100 images it is the difference between
 samples and copies.
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What can be set.
+    """The options of DiffAugment.
 
     Args:
-        policy: which changes, each with parameters of its own for each image; they act in the order in which they
-            stand here, whatever order they are given in.
+        policy: the kinds of change, each drawn anew for every image; they act in the order colour, translation,
+            cutout, whatever order they are given in.
     """
 
     policy: tuple[Literal["colour", "translation", "cutout"], ...] = ("colour", "translation", "cutout")

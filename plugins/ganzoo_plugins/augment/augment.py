@@ -1,6 +1,6 @@
 """DiffAugment: https://arxiv.org/abs/2006.10738, section 4, with the ranges of its authors' code.
 
-What translation and cutout leave empty is 0, as in that code: the middle of [-1, 1], grey.
+Pixels that translation and cutout leave empty are 0, as in that code: the middle of [-1, 1], grey.
 """
 
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from ganzoo import ImageShape
 from ganzoo_plugins.augment import Options
 
 SHIFT = 1 / 8
-"""Of the image's size: how far it is moved at most."""
+"""Largest translation, as a share of the image's size."""
 
 CUT = 1 / 2
-"""Of the image's size: the side of what is cut out."""
+"""Side of the cutout, as a share of the image's size."""
 
 
 class DiffAugment:
-    """Sums and products of the images with what was drawn, so that it can be differentiated any number of times.
+    """Changes images by sums and products with what was drawn, so that it can be differentiated any number of times.
 
     Args:
-        options: which changes.
+        options: the kinds of change.
     """
 
     def __init__(self, options: Options) -> None:
@@ -72,7 +72,7 @@ class DiffAugment:
 
 
 def _part(share: float, size: int) -> int:
-    """In pixels, rounded half up."""
+    """A share of ``size`` in pixels, rounded half up."""
     return int(size * share + 0.5)
 
 
@@ -83,15 +83,15 @@ def _spread(images: Tensor, middle: Tensor, factor: Tensor) -> Tensor:
 def _translated(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
     """out[y, x] = in[y - down, x - right], or 0 where that lies outside.
 
-    As two products with matrices of zeros and ones, A[i, j] = [i - j = shift]: exact, without indices that differ
-    from image to image, and each derivative is again such a product.
+    Computed as two products with matrices of zeros and ones, A[i, j] = [i - j = shift]: this is exact, needs no indices
+    that differ from image to image, and each derivative is again such a product.
     """
     _, _, height, width = images.shape
     return _moving(down, height, images.dtype) @ images @ _moving(right, width, images.dtype).mT
 
 
 def _moving(shift: Tensor, size: int, dtype: torch.dtype) -> Tensor:
-    """A, [B, 1, size, size]."""
+    """The matrices A, [B, 1, size, size]."""
     place = torch.arange(size, device=shift.device)
     return (place[:, None] - place == shift.view(-1, 1, 1, 1)).to(dtype)
 

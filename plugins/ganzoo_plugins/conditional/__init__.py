@@ -1,8 +1,8 @@
 """A class-conditional DCGAN: labels enter both networks (Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784).
 
 The generator takes a learned embedding of the label beside z; the discriminator adds the projection of its features
-on one (Miyato and Koyama, 2018, https://arxiv.org/abs/1802.05637). Optimizer and widths are DCGAN's; images of at most
-8 pixels get a faster optimizer.
+on another (Miyato and Koyama, 2018, https://arxiv.org/abs/1802.05637). Optimizer and widths are DCGAN's; images of at
+most 8 pixels get a faster optimizer.
 """
 
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
 FASTER = {"lr": 1e-3, "betas": [0.0, 0.9]}
-"""Without momentum (BigGAN, appendix C, and StyleGAN train so): on digits 500 steps come to the Fréchet distance that
-takes 4,000 of DCGAN's Adam."""
+"""Adam without momentum, as BigGAN (appendix C) and StyleGAN use it: on digits it reaches in 500 steps the Fréchet
+distance that takes DCGAN's Adam 4,000."""
 
 
 @hookimpl

@@ -24,7 +24,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """DCGAN's discriminator; the logit is that of its 4x4 features plus their product with the label's embedding."""
+    """DCGAN's discriminator; the product of its 4x4 features with the label's embedding is added to its logit."""
 
     def __init__(self, shape: ImageShape, options: Options) -> None:
         super().__init__()

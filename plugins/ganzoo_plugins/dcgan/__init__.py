@@ -17,13 +17,13 @@ ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What can be set.
+    """The options of DCGAN.
 
     Args:
-        latent_dim: size of z.
+        latent_dim: length of z.
         width: feature maps at half the image's resolution; they double with each halving of it, up to 8 * width.
             None: 64, and 32 for images of at most 16 pixels.
-        discriminator_norm: after the discriminator's convolutions; a gradient penalty needs ``layer`` or ``none``.
+        discriminator_norm: norm after the discriminator's convolutions; a gradient penalty needs ``layer`` or ``none``.
     """
 
     latent_dim: int = 100

@@ -11,7 +11,7 @@ from ganzoo_plugins.dcgan import Options
 
 
 def base_resolution(shape: ImageShape) -> int:
-    """Where the generator starts and the discriminator ends: 4x4, and 2x2 for 8-pixel images, else one layer deep."""
+    """Side of the smallest maps: 4, or 2 for images of 8 pixels, whose networks would else be one layer deep."""
     return 4 if shape.height > 8 else 2
 
 
@@ -24,7 +24,7 @@ def feature_maps(shape: ImageShape, options: Options) -> list[int]:
 
 
 def initialise(module: nn.Module) -> None:
-    """Convolutions N(0, .02), BatchNorm's scale N(1, .02): section 4 of the paper, and its authors' code."""
+    """Draw convolutions from N(0, .02), BatchNorm's scale from N(1, .02): section 4 of the paper, and its code."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
-    """Two data sets, and the network that they are judged with."""
+    """Two data sets, and the extractor that they are evaluated with."""
     yield Dataset(
         name="digits",
         summary="1,438 handwritten digits, 8x8, grey, 10 classes (another 359 held out)",

@@ -1,7 +1,7 @@
 """Makes ``extractor.onnx``: ``python -m ganzoo_plugins.digits.make_extractor`` (ten seconds).
 
-A small classifier of digits, trained on the training part alone; nothing was chosen by the held-out part. Another
-torch or another CPU makes another file, as good as this one, whose figures cannot be compared with this one's: so the
+It holds a small classifier of digits, trained on the training part alone; nothing was chosen by the held-out part.
+Another torch or another CPU makes another file, as good as this one, but with figures that cannot be compared: so the
 file is kept, and this script says where it is from.
 """
 
@@ -20,7 +20,7 @@ from ganzoo.exporting.extractor import write_extractor
 from ganzoo_plugins.digits.reader import held_out, training
 
 VERSION = 1
-"""Counts changes of this script that change the file."""
+"""Version of this script; it rises with each change that changes the file."""
 
 SEED, EPOCHS, BATCH, RATE = 0, 30, 64, 3e-3
 FILE = Path(__file__).with_name("extractor.onnx")
@@ -74,7 +74,7 @@ def train(images: ImageSet) -> Classifier:
 
 
 def _shifted(images: Tensor) -> Tensor:
-    """Each moved by -1, 0 or 1 pixels in either direction; what comes in is background."""
+    """Each image moved by -1, 0 or 1 pixels in both directions; the pixels that come in are background."""
     padded = F.pad(images, (1, 1, 1, 1))
     starts = torch.randint(3, (2, len(images), 1))
     rows, columns = starts + torch.arange(images.shape[-1])

@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from ganzoo.data import ImageSet
 
 HOLD_OUT = 5
-"""Every fifth image is held out: a model is judged by images that it cannot have seen."""
+"""Every fifth image is held out: a model is evaluated by images that it cannot have seen."""
 
 
 def training() -> ImageSet:
@@ -15,7 +15,7 @@ def training() -> ImageSet:
 
 
 def held_out() -> ImageSet:
-    """The fifth to judge with."""
+    """The fifth to evaluate by."""
     return _part(held_out=True)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SIZE = 8
 COVERED = 0.95
-"""The share of held-out digits that the radius around the training digits holds."""
+"""Share of the held-out digits that lie within the radius around the training digits."""
 
 
 def training() -> ImageSet:

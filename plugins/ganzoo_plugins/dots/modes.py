@@ -1,4 +1,4 @@
-"""Which of the 25 places a sample shows a dot at."""
+"""Decides at which of the 25 places a sample shows a dot."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from ganzoo.evaluation import Modes
 
 NEAR = 4 * JITTER
-"""Pixels from the place: all but exp(-8) = 0.03 % of real dots."""
+"""Largest distance from a place, in pixels: all but exp(-8) = 0.03 % of real dots are within it."""
 
 TOLERANCE = math.sqrt(2 - 2 * math.exp(-((NEAR / (2 * WIDTH)) ** 2)))
-"""|b(c + d) - b(c)| / |b(c)| for a move d of ``NEAR`` pixels, by the integral of two dots' product: 0.46."""
+"""Largest relative difference from a dot: |b(c + d) - b(c)| / |b(c)| for a move d of ``NEAR`` pixels, by the integral
+of two dots' product: 0.46."""
 
 
 class Places:

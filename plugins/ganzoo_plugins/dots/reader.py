@@ -35,7 +35,7 @@ def blobs(centres: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _draw(a_place: int, stream: int) -> ImageSet:
-    """All places in turn; the randomness is frozen (see ``ganzoo.latents``)."""
+    """Dots at all places in turn; the randomness is frozen (see ``ganzoo.latents``)."""
     labels = np.tile(np.arange(len(PLACES)), a_place)
     normal = np.random.RandomState(np.random.Philox(key=stream)).standard_normal((len(labels), 2))
     pixels = np.rint(blobs(PLACES[labels] + JITTER * normal)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What is downloaded, and from where."""
+"""Which files are downloaded, and from where."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ class Files:
     """Files of one data set.
 
     Args:
-        folder: their place in the cache.
+        folder: the folder in the cache that holds them.
         mirrors: what the URLs begin with, in the order in which they are tried.
         files: name -> size in bytes, and sha256.
     """

@@ -29,7 +29,7 @@ class IdxPair:
         return self._part("t10k")
 
     def _part(self, prefix: str) -> ImageSet:
-        _fetch(self.files, f"{prefix}-labels-idx1-ubyte.gz")  # where the reader looks for it: beside the images
+        _fetch(self.files, f"{prefix}-labels-idx1-ubyte.gz")  # the reader looks for it beside the images
         return idx.read(_fetch(self.files, f"{prefix}-images-idx3-ubyte.gz"), self.class_names)
 
 

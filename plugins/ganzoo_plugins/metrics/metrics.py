@@ -1,4 +1,4 @@
-"""The built-in metrics: each takes what the evidence allows, and names its figures."""
+"""The built-in metrics: each computes the figures that the evidence allows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def neighbours(evidence: Evidence) -> dict[str, float]:
 
 
 def predictions(evidence: Evidence) -> dict[str, float]:
-    """``is``: inception score (Salimans et al., 2016); ``class_entropy``: of predicted classes; ``accuracy``."""
+    """``is``: inception score (Salimans et al., 2016); ``class_entropy`` of predicted classes; ``accuracy``."""
     tally = evidence.fake.tally
     if tally is None:
         return {}
@@ -61,7 +61,7 @@ def memorisation(evidence: Evidence) -> dict[str, float]:
 
 
 def modes(evidence: Evidence) -> dict[str, float]:
-    """Where all modes are known: how many the good samples cover, their share, and how unevenly they fall."""
+    """If all modes are known: how many modes the good samples cover, their share, and how unevenly they fall."""
     if evidence.fake.assigned is None:
         return {}
     return mode_figures(evidence.fake.assigned, evidence.modes)

@@ -1,4 +1,4 @@
-"""The formats that images come in. Each reader looks at what is there and refuses in words what it cannot use."""
+"""The formats that images come in. Each reader checks what is there, and says what it cannot use and why."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
-    """A reader a format."""
+    """One reader for each format."""
     yield Reader(
         name="folder",
         summary="PNG, JPEG and WebP files; sub-folders are classes",

@@ -13,10 +13,10 @@ from ganzoo_plugins.readers.labels import Classes, classes
 NAMES = ("images", "labels", "class_names")
 
 TOLERANCE = 1e-3
-"""Arithmetic on floats leaves the range by a little; that is clipped."""
+"""How far values may lie outside their range, as arithmetic on floats leaves them; they are clipped."""
 
 AMBIGUOUS = -0.25
-"""A minimum between this and -``TOLERANCE`` fits either range: overshoot below 0, or pale images on [-1, 1]."""
+"""A minimum between this and -``TOLERANCE`` fits either range: [0, 1] with overshoot, or [-1, 1] with pale images."""
 
 _UNREAD = np.zeros(0)
 _FORM = "np.savez(path, images=...), and labels=... and class_names=... if it has them"
@@ -58,7 +58,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             only = len(loaded.files) == 1
             return {name: loaded[name] if only or name in NAMES else _UNREAD for name in loaded.files}
     except (OSError, ValueError, EOFError) as error:
-        # NumPy's advice on pickles, how to run what is in them, is not ours.
+        # Without NumPy's advice on how to load pickles, which would run what is in them.
         reason = "" if "pickle" in str(error) else f" ({_line(error)})"
         raise UsageError(f"{path}: not a NumPy file of plain numbers{reason}", hint=_FORM) from error
     except Exception as error:  # zipfile.BadZipFile, zlib.error and others, for a damaged .npz

@@ -16,7 +16,7 @@ PIXELS = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the two sets: a record is one byte a labelling, with so many classes each, and then the pixels."""
+    """One of the two sets: a record has a byte for each labelling, of so many ``classes``, and then the pixels."""
 
     title: str
     classes: tuple[int, ...]
@@ -28,7 +28,7 @@ CIFAR100 = Variant("CIFAR-100", (20, 100), "fine_label_names.txt")
 
 
 def read(path: Path) -> ImageSet:
-    """Read one ``.bin`` file, or the training files in a folder; of CIFAR-100's two labels the fine one.
+    """Read one ``.bin`` file, or the training files in a folder; for CIFAR-100, the fine one of its two labels.
 
     Raises:
         UsageError: a file is cut short, or is not CIFAR's.

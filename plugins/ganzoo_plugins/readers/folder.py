@@ -40,7 +40,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _leads_back(folder: Path) -> bool:
-    """Whether it is a link to a folder that was walked through to get here, or to one around that."""
+    """Whether ``folder`` is a link to one of the folders that contain it, which would be walked through for ever."""
     if not folder.is_symlink():
         return False
     target = folder.resolve()

@@ -22,11 +22,11 @@ _FORM = "images are unsigned bytes [N, height, width], with their labels [N] in 
 
 
 def read(path: Path, class_names: Sequence[str] = ()) -> ImageSet:
-    """Read images, and the labels in the file beside it that is called alike (images -> labels, idx3 -> idx1).
+    """Read images, and the labels in the file beside them of the same name (but images -> labels, idx3 -> idx1).
 
     Args:
         path: the images' file.
-        class_names: one per class; without, each number that occurs is its class's name.
+        class_names: one per class; without them, each number that occurs is its class's name.
 
     Raises:
         UsageError: either file is not what its header says, or they do not fit together.
@@ -89,7 +89,7 @@ def _array(path: Path, file: IO[bytes], dimensions: int) -> NDArray[np.uint8]:
 
 
 def _at_most(file: IO[bytes], count: int) -> bytearray:
-    """The next bytes; memory is taken as they come, not as a header promises them."""
+    """The next ``count`` bytes, or fewer; memory is taken as they come, whatever a header promises."""
     data = bytearray()
     while len(data) < count and (chunk := file.read(min(CHUNK, count - len(data)))):
         data += chunk

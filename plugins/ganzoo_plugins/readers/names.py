@@ -19,7 +19,7 @@ def shards(path: Path, pattern: str) -> list[Path]:
 
 
 def inside(names: Sequence[PurePosixPath]) -> Sequence[PurePosixPath]:
-    """Names of members without the one folder that an archive of a folder holds."""
+    """Names of members, without the outer folder if the archive holds everything in one."""
     if len({name.parts[0] for name in names}) == 1 and all(len(name.parts) > 1 for name in names):
         return [name.relative_to(name.parts[0]) for name in names]
     return names
@@ -28,7 +28,7 @@ def inside(names: Sequence[PurePosixPath]) -> Sequence[PurePosixPath]:
 def refuse_names(path: Path, names: Iterable[str]) -> None:
     """Refuse an archive that was made to write outside the folder where somebody unpacks it, or to be misread.
 
-    Nothing is unpacked here, but what has such a name is no data set.
+    Nothing is unpacked here, but an archive with such names is no data set.
 
     Raises:
         UsageError: a name is absolute, has ``..`` or a backslash in it, or occurs twice.

@@ -18,22 +18,22 @@ from ganzoo_plugins.readers.names import shards
 IMAGE_NAMES = ("image", "img")
 LABEL_NAMES = ("label", "labels")
 GROUPS_KEPT = 2
-"""Row groups in memory: threads that read in order are never in more at a time, unless groups are tiny."""
+"""Row groups that are kept in memory: threads that read in order need no more at a time, unless groups are tiny."""
 
 LARGEST_GROUP = 2**31 - 1
-"""Bytes of a row group's images: Arrow counts them in 32 bits, and they are all in memory at once."""
+"""Most bytes of a row group's images: Arrow counts them in 32 bits, and they are all in memory at once."""
 
 UNKNOWN = -1
-"""What Hugging Face writes for the labels of a test set that are kept secret."""
+"""The label that Hugging Face writes in test sets whose labels are kept secret."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns are read, and what the classes are called."""
+    """The columns that are read, and the names of the classes."""
 
     image: str
     leaf: str
-    """Where the images' bytes are: the column, or a field of it."""
+    """The place of the images' bytes: the column, or a field of it."""
     label: str | None
     class_names: tuple[str, ...]
 
@@ -131,7 +131,7 @@ def _label_column(shard: Path, schema: Any, features: dict[str, dict[str, Any]])
 
 
 def _rows_of(shard: Path, group: Any) -> int:
-    """Rows of a row group, from what the file says of it."""
+    """Number of rows in a row group, from the file's metadata."""
     if group.total_byte_size > LARGEST_GROUP:
         raise UsageError(
             f"{shard}: a row group of {group.total_byte_size:,} bytes, more than {LARGEST_GROUP:,}",
@@ -141,7 +141,7 @@ def _rows_of(shard: Path, group: Any) -> int:
 
 
 def _features(schema: Any) -> dict[str, dict[str, Any]]:
-    """What Hugging Face's ``datasets`` writes of each column into the schema, if it is there."""
+    """The features that Hugging Face's ``datasets`` describes for each column in the schema; empty if it does not."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
@@ -166,7 +166,7 @@ def _is_binary(kind: Any) -> bool:
 
 
 class _Rows:
-    """Row -> bytes, for several threads at once, with the last row groups in memory."""
+    """Reads a row's bytes, for several threads at once, and keeps the last row groups in memory."""
 
     def __init__(self, columns: Columns, groups: Sequence[Group]) -> None:
         self._columns = columns
@@ -195,7 +195,7 @@ class _Rows:
         while len(self._kept) >= GROUPS_KEPT:
             self._kept.popitem(last=False)
         group = self._groups[number]
-        # A dictionary as it is stored: written out, a value that 1,000 rows share takes 1,000 times its place.
+        # Dictionaries stay as they are stored: written out, a value that 1,000 rows share takes 1,000 times its space.
         with parquet.ParquetFile(group.file, read_dictionary=[self._columns.leaf]) as file:
             values = file.read_row_group(group.number, columns=[self._columns.image]).column(0)
         self._kept[number] = values

@@ -15,7 +15,7 @@ from ganzoo_plugins.readers.names import inside, refuse_names
 
 LABELS = "dataset.json"
 ENCRYPTED = 1
-"""The bit of a member's flags."""
+"""The bit in a ZIP member's flags that says that it is encrypted."""
 
 _FORM = f'{LABELS} should be {{"labels": [["00000/1.png", 3], …]}}, each image once, or {{"labels": null}}'
 

@@ -1,4 +1,4 @@
-"""WebDataset: tar archives in which files that are called alike up to the first dot are one sample.
+"""WebDataset: tar archives in which files whose names agree up to the first dot are one sample.
 
 https://github.com/webdataset/webdataset, "The WebDataset Format".
 """
@@ -15,7 +15,7 @@ from ganzoo_plugins.readers.labels import classes, folder_classes
 from ganzoo_plugins.readers.names import inside, refuse_names, shards
 
 LARGEST_LABEL = 2**20
-"""Bytes of a ``.cls`` or ``.json`` member."""
+"""Most bytes of a ``.cls`` or ``.json`` member."""
 
 BLOCK = tarfile.BLOCKSIZE
 
@@ -32,7 +32,7 @@ class Extent:
     size: int
 
     def read(self, limit: int = LARGEST) -> bytes:
-        """The bytes, through a file of its own, so that threads do not meet."""
+        """The bytes, read through a file object of this call's own, so that threads do not disturb each other."""
         if self.size > limit:
             raise UsageError(f"larger than {limit:,} bytes")
         with self.shard.open("rb") as file:
@@ -51,7 +51,7 @@ def read(path: Path) -> EncodedImages:
     label, sub-folders are classes, as in a folder.
 
     Raises:
-        UsageError: an archive is compressed, damaged, or holds what no data set needs; labels do not fit.
+        UsageError: an archive is compressed, damaged, or holds what no data set needs; or labels do not fit.
     """
     images: list[Extent] = []
     labels: list[object] = []
@@ -104,7 +104,7 @@ def _members(shard: Path) -> list[Extent]:
 
 
 def _require_end(shard: Path, end: int) -> None:
-    """``tarfile`` takes a damaged header and a file cut between two members for the end; the real one is zeros."""
+    """Refuse an archive that does not end in zeros: ``tarfile`` takes a damaged header or a cut file for the end."""
     with shard.open("rb") as file:
         file.seek(-(-end // BLOCK) * BLOCK)
         if file.read(BLOCK) != bytes(BLOCK):
@@ -112,7 +112,7 @@ def _require_end(shard: Path, end: int) -> None:
 
 
 def _samples(members: Iterable[Extent]) -> Iterable[dict[str, Extent]]:
-    """Members by what they are called up to the first dot, and then by what comes after it, such as ``png``."""
+    """The samples, by name up to the first dot; in each, members by what comes after it, such as ``png``."""
     samples: dict[str, dict[str, Extent]] = {}
     for member in members:
         folder, slash, name = member.name.rpartition("/")

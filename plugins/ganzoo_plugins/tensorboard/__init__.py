@@ -1,6 +1,6 @@
-"""TensorBoard: what a run reports, evaluates and samples, as event files in its directory.
+"""TensorBoard: a run's metrics, figures and sample grids, as event files in its directory.
 
-It watches the runs that ask for it, ``ganzoo train --observer tensorboard``, and imports nothing for the others.
+It watches only runs that ask for it (``ganzoo train --observer tensorboard``), and imports nothing for the others.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def ganzoo_run_started(run: "Run") -> None:
 
 @hookimpl
 def ganzoo_report(run: "Run", step: int, metrics: Mapping[str, float]) -> None:
-    """Write the means, and the grids that were drawn since the last report."""
+    """Write the means, and the grids that were drawn since the last call."""
     if events := _watched.get(run):
         events.scalars("training", step, metrics)
         events.grids()

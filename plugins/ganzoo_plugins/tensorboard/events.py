@@ -13,8 +13,8 @@ class Events:
     """Writes into ``<run>/tensorboard``.
 
     Args:
-        run: one that was resumed, or went back to a checkpoint, writes again what comes after, and TensorBoard shows
-            that once.
+        run: the run. One that was resumed, or went back to a checkpoint, writes the steps after it again; TensorBoard
+            shows them once.
     """
 
     def __init__(self, run: Run) -> None:
@@ -47,7 +47,7 @@ class Events:
                 self._next = step + 1
 
     def _file(self) -> SummaryWriter:
-        """One more, which takes the place of what others have of the next step and of those after it."""
+        """One more file, which replaces what earlier files have of the next step and of those after it."""
         return SummaryWriter(str(self._run.directory / "tensorboard"), purge_step=self._next)
 
     def _recovered(self) -> list[int]:

@@ -1,6 +1,6 @@
 """The first GAN: two multi-layer perceptrons (Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661).
 
-Widths and optimizer are those of the form that is trained today: Adam(2e-4, .5, .999), generator 128-256-512-1024,
+Widths and optimizer are as in the form that is trained today: Adam(2e-4, .5, .999), generator 128-256-512-1024,
 discriminator 512-256, 100 normal latents. Widths shrink with the image: the widest layer has at most 1024 units.
 """
 
@@ -18,12 +18,12 @@ ADAM = {"lr": 2e-4, "betas": [0.5, 0.999]}
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What can be set.
+    """The options of the perceptrons.
 
     Args:
-        latent_dim: size of z.
-        width: of the generator's first hidden layer, which doubles three times; the discriminator's layers have
-            4 and 2 times as many units.
+        latent_dim: length of z.
+        width: units of the generator's first hidden layer; they double three times. The discriminator's layers have
+            4 and 2 times as many.
     """
 
     latent_dim: int = 100

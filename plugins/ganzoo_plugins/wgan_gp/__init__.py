@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 ADAM = {"lr": 1e-4, "betas": [0.5, 0.9]}
 FASTER = {"lr": 1e-3, "betas": [0.5, 0.9]}
-"""For networks a quarter as wide: Adam's stable rate grows as the width shrinks (Yang et al., 2022)."""
+"""Adam for networks a quarter as wide: its stable rate grows as the width shrinks (Yang et al., 2022)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What can be set.
+    """The options of WGAN-GP.
 
     Args:
-        latent_dim: size of z.
+        latent_dim: length of z.
         width: feature maps next to the image; they double with each halving of its resolution, up to 4 * width.
             None: 128, and 32 for images of at most 16 pixels.
-        discriminator_norm: after the critic's convolutions; never BatchNorm (section 4 of the paper).
+        discriminator_norm: norm after the critic's convolutions; never BatchNorm (section 4 of the paper).
     """
 
     latent_dim: int = 128

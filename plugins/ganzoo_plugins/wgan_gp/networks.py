@@ -11,7 +11,7 @@ from ganzoo_plugins.wgan_gp import Options
 
 
 def base_resolution(shape: ImageShape) -> int:
-    """Where the generator starts and the critic ends: 4x4, and 2x2 for 8-pixel images, else one layer deep."""
+    """Side of the smallest maps: 4, or 2 for images of 8 pixels, whose networks would else be one layer deep."""
     return 4 if shape.height > 8 else 2
 
 
@@ -24,7 +24,7 @@ def feature_maps(shape: ImageShape, options: Options) -> list[int]:
 
 
 def initialise(module: nn.Module) -> None:
-    """He et al., 2015: variance 2 / fan-in, which for a stride of 2 sees a quarter of a transposed kernel."""
+    """Draw weights of variance 2 / fan-in (He et al., 2015); at stride 2 a quarter of a transposed kernel counts."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     elif isinstance(module, nn.ConvTranspose2d):
