@@ -32,16 +32,16 @@ from ganzoo.training.feed import Feed, Resident, Streamed
 from ganzoo.training.precision import Precision, choose_device
 
 BATCHES = {"loader": 64, "feed": 512}
-"""In a round. Against 64, the few that a loader's workers have ready when the round begins hardly count."""
+"""Batches in a round: with 64, the few that a loader's workers have ready when the round begins hardly count."""
 
 WORKERS = (0, 2)
 
 PAUSE = 0.2
-"""Seconds before each measurement, in which what the one before has set going comes to rest."""
+"""Seconds of rest before each measurement, so that nothing of the one before still runs."""
 
 
 class Files(Dataset[Tensor]):
-    """What tutorials write."""
+    """A data set over image files, as tutorials write it."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self.paths = sorted(folder.glob("*.png"))
@@ -68,14 +68,14 @@ def smooth(count: int, size: int) -> NDArray[np.uint8]:
 
 
 def write(pixels: NDArray[np.uint8], folder: Path) -> None:
-    """As PNG files, and as one array."""
+    """Write the images as PNG files, and as one array."""
     np.save(folder / "images.npy", pixels)
     for number, each in enumerate(pixels):
         Image.fromarray(np.ascontiguousarray(each.transpose(1, 2, 0))).save(folder / f"{number:06}.png")
 
 
 def loader(files: Files, batch: int, workers: int, device: torch.device) -> Iterator[Tensor]:
-    """Batches without end, from a loader whose workers stay."""
+    """Endless batches, from a loader whose workers stay alive."""
     batches = DataLoader(
         files,
         batch,
@@ -107,7 +107,7 @@ def measure(sources: dict[str, Iterator[Tensor]], rounds: int, device: torch.dev
             shown, begin = 0, time.perf_counter()
             for images in islice(source, BATCHES[name.split()[0]]):
                 shown += len(images)
-                del images  # as a step has done when it asks for the next
+                del images  # as a step does before it asks for the next
             if device.type == "cuda":
                 torch.cuda.synchronize()
             if number >= 0:

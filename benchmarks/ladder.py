@@ -3,7 +3,7 @@
     python benchmarks/ladder.py [--images 256000] [--seeds N] [--data digits stacked-digits dots] [-o docs/results.md]
 
 Each run is the command that its table shows, in a process of its own and on one thread; as many run at a time as there
-are cores. What they leave is judged by ``ganzoo eval`` with one sample seed; intervals are over training seeds
+are cores. ``ganzoo eval`` evaluates the results with one sample seed; intervals are over training seeds
 (Student's t, 95 %). The last line is JSON.
 """
 
@@ -28,7 +28,7 @@ MODELS = ("vanilla", "dcgan", "wgan-gp", "conditional")
 BATCH = 64
 CRITIC_STEPS = {"wgan-gp": 5}
 SEEDS = {"digits": 3, "stacked-digits": 3, "dots": 10}
-"""What dots are asked is how many of ten trainings find all places."""
+"""Training seeds for each data set; ten of dots, to count how many trainings find all places."""
 
 REMARKS = {
     "digits": "The same images shown are a fifth of the generator's updates for wgan-gp, whose critic takes five.",
@@ -51,7 +51,7 @@ class Job:
     seed: int
 
     def command(self, images: int) -> str:
-        """What a person would type."""
+        """The command that a person would type."""
         steps = images // (BATCH * CRITIC_STEPS.get(self.model, 1))
         chosen = f"--model {self.model} --data {self.data} --steps {steps} --seed {self.seed}"
         return f"ganzoo train {chosen} --set threads=1"
@@ -59,11 +59,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job gave.
+    """The result of a job.
 
     Args:
-        seconds: of training with registration and export.
-        events: what the watchdog said.
+        seconds: duration of training with registration and export.
+        events: the watchdog's messages.
     """
 
     seconds: float
@@ -74,7 +74,7 @@ class Outcome:
 
 
 def run(job: Job, images: int, place: Path) -> Outcome:
-    """Train and judge."""
+    """Train and evaluate."""
     there = ["--registry", str(place / "registry")]
     name = f"{job.data}-{job.model}-{job.seed}"
     train = [*shlex.split(job.command(images))[1:], "--name", name, "--runs", str(place / "runs")]
@@ -90,7 +90,7 @@ def run(job: Job, images: int, place: Path) -> Outcome:
 
 
 def ganzoo(arguments: Sequence[str]) -> str:
-    """The command's stdout."""
+    """Run ganzoo; returns its stdout."""
     done = subprocess.run([sys.executable, "-m", "ganzoo", *arguments], capture_output=True, text=True)  # noqa: S603
     if done.returncode:
         raise SystemExit(f"ganzoo {shlex.join(arguments)}\n{done.stderr}")
@@ -107,7 +107,7 @@ def interval(values: Sequence[float]) -> str:
 
 
 def table(data: str, outcomes: dict[str, list[Outcome]]) -> str:
-    """Markdown: a row a model, and one of real images."""
+    """A Markdown table with a row for each model, and one for real images."""
     shown = [name for name in FIGURES[data] if any(name in o.figures for each in outcomes.values() for o in each)]
     full = ["all modes in"] if "modes" in shown else []
     lines = [["", *shown, *full, "seconds"], ["---"] * (len(shown) + len(full) + 2)]
@@ -145,10 +145,10 @@ def page(arguments: argparse.Namespace, outcomes: dict[str, dict[str, list[Outco
 
 
 def main() -> None:
-    """Train, judge, print and write."""
+    """Train, evaluate, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=256_000)
-    parser.add_argument("--seeds", type=int, help="of every data set; by default 3, and 10 of dots")
+    parser.add_argument("--seeds", type=int, help="training seeds for every data set; by default 3, and 10 for dots")
     parser.add_argument("--data", nargs="+", choices=list(SEEDS), default=list(SEEDS))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))

@@ -1,4 +1,4 @@
-"""What a benchmark's figures were read on."""
+"""The machine that a benchmark was measured on."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ def describe() -> dict[str, object]:
 
 
 def matrix_rate(device: "torch.device", size: int = 8192, rounds: int = 20) -> float:
-    """Floating-point operations a second in a product of large bf16 matrices: what a GPU can do at best."""
+    """Floating-point operations per second in a product of large bf16 matrices: the most that a GPU can do."""
     import torch
 
     a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))

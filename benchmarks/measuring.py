@@ -1,4 +1,4 @@
-"""Steps of different programs, measured in turn in one process, so that a slow moment of the machine meets them all."""
+"""Measures steps of different programs in turn in one process, so that a slow moment of the machine meets them all."""
 
 import statistics
 import time
@@ -12,17 +12,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 WARM_UP = 3
-"""Rounds that are not counted."""
+"""First rounds, which are not counted."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A program.
+    """A program that is measured.
 
     Args:
-        step: one step of it, which may still be under way on the device when it returns.
-        switches: what it runs in, entered outside the measured time.
-        flops: of a step, if they were counted.
+        step: takes one step, which may still be under way on the device when the call returns.
+        switches: context that the steps run in, entered outside the measured time.
+        flops: floating-point operations of a step, if they were counted.
     """
 
     name: str
@@ -32,8 +32,8 @@ class Contestant:
 
 
 def in_turn(contestants: Sequence[Contestant], rounds: int, device: torch.device) -> dict[str, list[float]]:
-    """Seconds a step of each contestant, by round."""
-    # Waiting for the device after each step would take from a program the time in which it prepares its next one.
+    """Seconds per step of each contestant, round by round."""
+    # Not after each step: a program may prepare its next step while the device works.
     steps = 1 if device.type == "cpu" else 20
     seconds: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
     for number in range(-WARM_UP, rounds):
@@ -50,12 +50,12 @@ def in_turn(contestants: Sequence[Contestant], rounds: int, device: torch.device
 
 
 def ratio(reference: Sequence[float], taken: Sequence[float]) -> float:
-    """How many times as fast as the reference: the median over rounds."""
+    """How many times as fast as the reference a program is: the median over rounds."""
     return statistics.median(map(lambda theirs, ours: theirs / ours, reference, taken))
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Wait until the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

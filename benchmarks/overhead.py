@@ -1,11 +1,11 @@
-"""What the engine costs over the bare networks' forward, backward and optimizer, alternately in one process.
+"""The engine's cost over the bare networks' forward, backward and optimizer, measured in turn in one process.
 
     python benchmarks/overhead.py [--model vanilla ...] [--size 8 64] [--rounds 15] [--threads N] [--precision auto]
 
 Bare: the step's arithmetic and nothing else, on equal networks in the same precision and memory format, with masked
 activations, a frozen critic, one set of images for both phases and fused Adam, on one batch that is always the same.
 The engine's step does more: it draws and fetches its batches, averages the generator's weights, and keeps sums of what
-it reports; these parts are also timed alone. What the parts do not explain is bookkeeping. The last line is JSON.
+it logs; these parts are also timed alone. What the parts do not explain is bookkeeping. The last line is JSON.
 """
 
 import argparse
@@ -41,9 +41,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", choices=MODELS, default=MODELS)
-    parser.add_argument("--size", nargs="+", type=int, default=[8, 64], help="8: the digits', which is the default")
+    parser.add_argument("--size", nargs="+", type=int, default=[8, 64], help="pixels of a side; 8: the digits'")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=0, help="0: what the networks are worth")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as many as the networks are worth")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--executor", default="eager")
@@ -77,12 +77,12 @@ def make(model: str, size: int, arguments: argparse.Namespace) -> Trainer:
 
 
 def compare(trainer: Trainer, rounds: int) -> dict[str, float]:
-    """Seconds a step, bare and of the engine, and of the engine's parts; and the overhead, a share of bare."""
+    """Seconds per step, bare, of the engine and of the engine's parts; and the overhead, as a share of bare."""
     device = trainer.objective.precision.device
     within = partial(switches, trainer)
     with within():
         single = time_of(bare(trainer), device, 5)
-    repeat = max(1, round(0.02 / single))  # what a clock and a cache cost must not show in a step of a millisecond
+    repeat = max(1, round(0.02 / single))  # the cost of clock and caches must not show in a step of a millisecond
     contestants = [
         Contestant(name, repeated(step, repeat), switches=within)
         for name, step in (("bare", bare(trainer)), ("engine", trainer.step))
@@ -97,7 +97,7 @@ def compare(trainer: Trainer, rounds: int) -> dict[str, float]:
 
 
 def repeated(step: Callable[[], None], times: int) -> Callable[[], None]:
-    """The step ``times`` times."""
+    """A function that takes the step ``times`` times."""
 
     def steps() -> None:
         for _ in range(times):
@@ -107,7 +107,7 @@ def repeated(step: Callable[[], None], times: int) -> Callable[[], None]:
 
 
 def time_of(function: Callable[[], None], device: torch.device, times: int) -> float:
-    """Median seconds of a call."""
+    """Median seconds per call."""
     seconds = []
     for _ in range(times):
         measuring.wait(device)
@@ -179,7 +179,7 @@ def gap(score: Score, fake: Tensor) -> Tensor:
 
 
 def parts(trainer: Trainer) -> dict[str, Callable[[], None]]:
-    """What the engine's step does beside the bare one's arithmetic, in the number that a step does it."""
+    """The parts of the engine's step beside the bare one's arithmetic, each as often as a step does it."""
     config, telemetry = trainer.config, trainer.telemetry
     phases = range(config.critic_steps + 1)
     value = torch.zeros((), device=trainer.objective.precision.device)

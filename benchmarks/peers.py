@@ -23,7 +23,7 @@ MIMICRY = {"dcgan": "DCGAN", "sngan": "SNGAN", "wgan_gp": "WGANGP"}
 
 
 class Adapted(nn.Module):
-    """A network of theirs in ganzoo's contract."""
+    """A network of a peer, adapted to ganzoo's contract."""
 
     def __init__(self, network: nn.Module, latent_dim: int = 0) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class Adapted(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which networks: ``torchgan``, or one of mimicry's."""
+    """Whose networks: ``torchgan``, or one of mimicry's families."""
 
     family: str = "torchgan"
 
 
 def architecture(family: str) -> tuple[Architecture, Options]:
-    """Their networks as an architecture of ganzoo's."""
+    """A peer's networks as an architecture of ganzoo."""
     spec = Architecture(
         name=family,
         generator=f"{__name__}:generator",
@@ -117,7 +117,7 @@ def mimicry_step(
 
 
 def _torchgan() -> Any:
-    """The library; it imports torchvision, for pictures and for a metric, of which a step makes none."""
+    """The library torchgan, with an empty torchvision, which it uses only for pictures and a metric."""
     sys.modules.setdefault("torchvision", ModuleType("torchvision"))
     for name in ("trainer", "models", "losses"):
         importlib.import_module(f"torchgan.{name}")
@@ -125,7 +125,7 @@ def _torchgan() -> Any:
 
 
 def _mimicry(family: str, role: str, size: int) -> Any:
-    """A network; the package's own ``__init__`` imports TensorFlow and TensorBoard, so it is not run."""
+    """A network of mimicry; the package's own ``__init__`` imports TensorFlow and TensorBoard, so it is not run."""
     for name in ("torch_mimicry", "torch_mimicry.training"):
         if name not in sys.modules:
             spec = importlib.util.find_spec(name)

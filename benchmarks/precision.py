@@ -28,7 +28,7 @@ PRECISIONS = ("bf16", "fp32")
 
 
 def trained(place: Path, name: str, *options: str) -> dict[str, object]:
-    """What ``ganzoo train`` says of one training."""
+    """Train once; returns the JSON of ``ganzoo train``."""
     there = ["--registry", str(place / "registry"), "--runs", str(place / "runs"), "--name", name]
     found: dict[str, object] = json.loads(ganzoo(["train", *options, "--set", "threads=1", *there, "--json"]))
     print(f"{name} is done", file=sys.stderr, flush=True)
@@ -54,7 +54,7 @@ def ratio(distances: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def bad_steps(place: Path, steps: int, model: str) -> int:
-    """How often a long training in bf16 came to what is not finite: a recovery, or a report without a number."""
+    """How often a long training in bf16 met numbers that are not finite: recoveries, and log lines that lack one."""
     options = ["--model", model, "--precision", "bf16", "--steps", str(steps), "--set", "report_every=1", "--no-export"]
     run = Path(str(trained(place, f"{model}-long", *options)["run"]))
     reports = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
@@ -67,11 +67,11 @@ def bad_steps(place: Path, steps: int, model: str) -> int:
 
 
 def main() -> None:
-    """Train, judge and print."""
+    """Train, evaluate and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="*", choices=MODELS, default=["dcgan", "conditional"])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--steps", type=int, help="of the pairs; by default the model's own")
+    parser.add_argument("--steps", type=int, help="steps of each pair's trainings; by default the model's own")
     parser.add_argument("--finite", type=int, default=10_000, help="steps of the long trainings; 0: none")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     arguments = parser.parse_args()

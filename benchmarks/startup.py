@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Seconds of each command, one of each in turn; the first round only warms the disk cache and is left out."""
+    """Seconds of each command, measured in turn; the first round only warms the disk cache and is left out."""
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as empty:
         environment = {**os.environ, "GANZOO_REGISTRY": str(Path(empty) / "registry")}

@@ -1,9 +1,9 @@
-"""The arrows between ganzoo's modules, counted: circles, imports that run upward, the longest chain.
+"""Counts the arrows between ganzoo's modules: circles, imports that run upward, the longest chain.
 
     python benchmarks/structure.py
 
-Imports for typing and those inside functions count everywhere but in the chain, which is what one import runs. The
-last line is JSON. ``tests/test_imports.py`` holds these figures.
+Imports for typing and those inside functions count everywhere but in the chain, which has only those that one import
+runs. The last line is JSON. ``tests/test_imports.py`` holds these figures.
 """
 
 import ast
@@ -16,8 +16,8 @@ from pathlib import Path
 
 PACKAGES = ("ganzoo", "ganzoo_plugins", "ganzoo_registry")
 
-# Inside ganzoo, a room imports nothing of a higher rank. What is not named here is at the bottom: the contract of
-# plugins, the configuration, and the records of runs and versions, which hooks are given.
+# Inside ganzoo, a room imports nothing of a higher number. Rooms that are not named here are at the bottom: the
+# contract of plugins, the configuration, and the records of runs and versions, which hooks are given.
 RANK = {
     "runtime": 1,
     "zoo": 1,
@@ -42,7 +42,7 @@ class Import:
 
     Args:
         imported: the module, or the module and a name in it.
-        runs: whether it is done when the importer is imported: neither in a function nor for typing alone.
+        runs: whether it happens when the importer is imported: neither in a function nor for typing alone.
         typing: whether it stands under ``if TYPE_CHECKING``.
     """
 
@@ -135,7 +135,7 @@ def room(name: str) -> str:
 
 
 def upward(found: list[Import]) -> list[Import]:
-    """Imports inside ganzoo that run from a room to one of a higher rank."""
+    """Imports inside ganzoo that run from a room to one of a higher number."""
     ours = [each for each in found if each.imported.split(".")[0] == each.importer.split(".")[0] == "ganzoo"]
     # The package itself only says where its public names stand.
     return [

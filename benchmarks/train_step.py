@@ -3,10 +3,10 @@
     python benchmarks/train_step.py [--case dcgan-64 ...] [--rounds 15] [--threads N] [--executors eager compile]
         [--device cuda] [--batch-curve 64 256 1024 4096] [--loader-workers N]
 
-Textbook: see ``textbook.py``. torchgan and torch-mimicry: see ``peers.py`` for how to install them; what is not there
-is left out. ganzoo: the step of ``ganzoo train`` with EMA and telemetry, as ``auto`` resolves it here and in fp32. All
-take their images from memory. For wgan-gp a step is one update of the critic, else one of each network. The last line
-is JSON.
+Textbook: see ``textbook.py``. torchgan and torch-mimicry: see ``peers.py`` for how to install them; one that is not
+installed is left out. ganzoo: the step of ``ganzoo train`` with EMA and telemetry, as ``auto`` resolves it here and in
+fp32. All take their images from memory. For wgan-gp a step is one update of the critic, else one of each network. The
+last line is JSON.
 """
 
 import argparse
@@ -41,13 +41,13 @@ from ganzoo.zoo.recipe import Recipe, resolve
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained.
+    """A training that is measured.
 
     Args:
-        model: of ganzoo.
-        size: in pixels.
+        model: the model of ganzoo.
+        size: pixels of a side.
         family: whose networks: ganzoo's if empty, else see ``peers.Options``.
-        settings: over the model's.
+        settings: settings over the model's.
     """
 
     model: str
@@ -105,8 +105,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--executors", nargs="+", choices=["eager", "compile", "cudagraph"])
-    parser.add_argument("--batch-curve", nargs="+", type=int, help="of the first case; on CUDA there is one by default")
-    parser.add_argument("--loader-workers", type=int, help="also the textbook loop fed by a DataLoader of PNG files")
+    parser.add_argument(
+        "--batch-curve", nargs="+", type=int, help="batch sizes of the first case; on CUDA a few by default"
+    )
+    parser.add_argument("--loader-workers", type=int, help="DataLoader workers that read PNG files for a textbook loop")
     arguments = parser.parse_args()
     on_cuda = arguments.device.startswith("cuda")
     arguments.batch_curve = arguments.batch_curve or ([64, 256, 1024, 4096] if on_cuda else None)
@@ -115,7 +117,7 @@ def parse() -> argparse.Namespace:
 
 
 def compare(name: str, arguments: argparse.Namespace, device: torch.device, rate: float | None) -> dict[str, Any]:
-    """One case: prints a table and returns its figures."""
+    """Measure one case; prints a table and returns its figures."""
     case, batch = CASES[name], arguments.batch
     images = noise(case.size, batch)
     with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +160,7 @@ def table(
 
 
 def percent(share: float | None) -> str:
-    """Or a dash."""
+    """A share in percent, or a dash."""
     return "-" if share is None else f"{share:.1%}"
 
 
@@ -179,7 +181,7 @@ def curve(arguments: argparse.Namespace, device: torch.device, rate: float | Non
 
 
 def noise(size: int, batch: int) -> ImageSet:
-    """1,024 random images, and as many as a batch has."""
+    """Random images: 1,024, or a batch if that is more."""
     count = max(1024, batch)
     return ImageSet(pixels=np.random.default_rng(0).integers(0, 256, (count, 3, size, size), np.uint8))
 
@@ -207,7 +209,7 @@ def recipe(case: Case, batch: int, device: torch.device, **settings: Any) -> Rec
 
 
 def reference(case: Case, images: ImageSet, batch: int, device: torch.device) -> Contestant:
-    """What the others are compared with."""
+    """The contestant that the others are compared with."""
     real = in_memory(images, batch, device)
     if not case.family:
         return book(case, images, batch, device, real)
@@ -251,14 +253,14 @@ def trained(plan: Recipe, images: ImageSet) -> tuple[Trainer, Callable[[], None]
 
 @contextmanager
 def switches(trainer: Trainer) -> Iterator[None]:
-    """torch's settings as a training has them."""
+    """Set torch's switches as a training does."""
     config = trainer.config
     with running_on(config.threads, tf32=config.tf32, deterministic=config.deterministic):
         yield
 
 
 def counted(name: str, step: Callable[[], object]) -> Contestant:
-    """With the operations of a step, which is made for it."""
+    """A contestant with its number of operations, for which it takes one step."""
     with measuring.counting() as flops:
         step()
     return Contestant(name, step, flops=flops.total)
