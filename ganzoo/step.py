@@ -134,6 +134,6 @@ class Step:
         self._log = log
 
     def log(self, name: str, value: "Tensor") -> None:
-        """Report the mean of ``value`` as ``name``; read at report intervals, so it costs no synchronisation."""
+        """Log the mean of ``value`` as ``name``; it is read only for a log line, so it costs no synchronisation."""
         value = value.detach()
         self._log(name, value.mean() if value.dim() else value)

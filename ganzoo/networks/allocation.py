@@ -1,4 +1,4 @@
-"""Tells a lack of memory from other errors, and reports it where it comes before the first step."""
+"""Tells a lack of memory from other errors, and explains one that comes before the first step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -96,7 +96,7 @@ def refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
         told = [change for change in changes(run.config, config) if _key(change) in refused]
         raise UsageError(
             f"a resumed run keeps its configuration; this would change {'; '.join(told)}",
-            hint="--resume may change steps, reporting and paths; for anything else start a run with --init-from",
+            hint="--resume may change steps, logging and paths; for anything else start a run with --init-from",
         )
     if run.config.steps != config.steps and config.schedule != ScheduleName.CONSTANT:
         raise UsageError(

@@ -123,7 +123,7 @@ def _blaming(what: str, where: str, batch: Batch) -> Iterator[None]:
     except _ValueReadError as error:
         raise PluginError(
             f"{what} reads a tensor's value {where} (.item(), float() or a condition on it)",
-            hint="that would wait for the device in each step: step.log(name, tensor) reports, torch.where chooses",
+            hint="that would wait for the device in each step: step.log(name, tensor) logs, torch.where chooses",
         ) from error
     except GanzooError:
         raise

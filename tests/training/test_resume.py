@@ -116,7 +116,7 @@ def test_a_change_of_what_it_computes_is_refused(
     assert resume(run, "--steps", "30", *arguments) == ExitCode.USAGE
     assert capsys.readouterr().err == (
         f"Error: a resumed run keeps its configuration; this would change {change}\n"
-        "Hint: --resume may change steps, reporting and paths; for anything else start a run with --init-from\n"
+        "Hint: --resume may change steps, logging and paths; for anything else start a run with --init-from\n"
     )
     assert checkpoints(run) == before
     assert len(metrics(run)) == 2
