@@ -56,7 +56,7 @@ def architecture(family: str) -> tuple[Architecture, Options]:
 
 
 def generator(shape: ImageShape, options: Options) -> nn.Module:
-    """With its default widths."""
+    """A peer's generator with its default widths."""
     if options.family == "torchgan":
         return Adapted(_torchgan().models.DCGANGenerator(100, out_size=shape.height), 100)
     network = _mimicry(options.family, "Generator", shape.height)
@@ -64,14 +64,14 @@ def generator(shape: ImageShape, options: Options) -> nn.Module:
 
 
 def discriminator(shape: ImageShape, options: Options) -> nn.Module:
-    """With its default widths."""
+    """A peer's discriminator with its default widths."""
     if options.family == "torchgan":
         return Adapted(_torchgan().models.DCGANDiscriminator(in_size=shape.height))
     return Adapted(_mimicry(options.family, "Discriminator", shape.height))
 
 
 def torchgan_step(size: int, real: Callable[[], Tensor], device: torch.device) -> Callable[[], None]:
-    """What ``torchgan.trainer.Trainer.train`` does with each batch; console logging is off in it by default."""
+    """The step that ``torchgan.trainer.Trainer.train`` takes with each batch; its console logging is off by default."""
     library = _torchgan()
     adam = {"name": torch.optim.Adam, "args": {"lr": 2e-4, "betas": (0.5, 0.999)}}
     networks = {
@@ -99,7 +99,7 @@ def torchgan_step(size: int, real: Callable[[], Tensor], device: torch.device) -
 def mimicry_step(
     family: str, size: int, real: Callable[[], Tensor], device: torch.device, critic_only: bool
 ) -> Callable[[], None]:
-    """What ``torch_mimicry.training.Trainer.train`` does with each batch, one critic update a step."""
+    """The step that ``torch_mimicry.training.Trainer.train`` takes with each batch, with one critic update."""
     network_d, network_g = (_mimicry(family, role, size).to(device) for role in ("Discriminator", "Generator"))
     optimizer_d, optimizer_g = (
         torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.0, 0.9)) for network in (network_d, network_g)

@@ -135,7 +135,7 @@ def best_version(reference: str, key: str, *, registry: str | Path | None = None
 
     Args:
         reference: see ``load``; the ``best`` of that version's training decides.
-        key: of the protocol; see ``Evaluation.protocol``.
+        key: the protocol's key; see ``Evaluation.protocol``.
 
     Returns:
         Reference and reason; None: no version of the model can be ranked.
@@ -150,7 +150,7 @@ def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -
     """The versions of a model in the order of a figure, the best first; see ``ganzoo.records.ranking``.
 
     Args:
-        name: of the model.
+        name: the model's name.
         figure: a figure's name; empty: the ``best`` of the newest version's training.
 
     Raises:

@@ -235,7 +235,7 @@ def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
     """Refuse a key that the dataclass ``to``, or one of the dataclasses in it, has no field for.
 
     Raises:
-        UsageError: naming the key, with the one that was probably meant.
+        UsageError: there is such a key; names it, and the one that was probably meant.
     """
     known = {field.name: get_type_hints(to)[field.name] for field in fields(to)}
     for key, value in values.items():
@@ -249,7 +249,7 @@ def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
     """Check ``values`` against the dataclass ``to`` and build it.
 
     Raises:
-        UsageError: naming the key, with what it should be.
+        UsageError: a value is wrong; names the key, and says what its value should be.
     """
     check_keys(values, to, prefix)
     try:

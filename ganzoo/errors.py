@@ -26,7 +26,7 @@ _DISTRIBUTIONS = {
 
 
 class ExitCode(IntEnum):
-    """What the command line returns; stable, so that scripts may depend on it."""
+    """Exit codes of the command line; stable, so that scripts may depend on them."""
 
     OK = 0
     FAILURE = 1

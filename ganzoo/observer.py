@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Is told how a run goes; this base class does nothing with it. Subclass it for ``ganzoo.train(observer=…)``."""
+    """An observer, which is told how a run goes; it does nothing. Subclass it for ``ganzoo.train(observer=…)``."""
 
     def reading(self, done: int, total: int) -> None:
         """Called while image files are decoded: ``done`` of ``total`` are."""

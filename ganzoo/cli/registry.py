@@ -37,7 +37,7 @@ def command() -> None:
     is_flag=False,
     flag_value="",
     metavar="[FIGURE]",
-    help="Sort by a figure of ganzoo eval, the best first: fd, recall … [default: what training was best by]",
+    help="Sort by a figure of ganzoo eval, the best first: fd, recall … [default: the figure that decided in training]",
 )
 @registry_option
 @json_option

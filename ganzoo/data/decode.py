@@ -128,7 +128,7 @@ def check_skipped(source: str, skipped: Sequence[str], total: int, strict: bool)
     """Refuse a source of which no image could be read, or, if ``strict``, any could not.
 
     Raises:
-        UsageError: it is refused.
+        UsageError: the source is refused.
     """
     if not skipped or (len(skipped) < total and not strict):
         return

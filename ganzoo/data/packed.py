@@ -47,14 +47,14 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """What was packed.
+    """A set that was packed.
 
     Args:
-        path: the array.
-        shape: of one image.
+        path: the array's file.
+        shape: shape of one image.
         count: images to train on.
         held_out: images to evaluate by.
-        digest: of the images to train on.
+        digest: digest of the images to train on.
         skipped: what could not be read, as "name: reason".
     """
 

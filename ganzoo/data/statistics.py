@@ -41,8 +41,7 @@ def facts(data: Split) -> dict[str, Any]:
 def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel, 0 to 255.
 
-    They come from the channel's histogram of 256 values, which is exact and takes little memory for any number of
-    images.
+    They come from the channel's histogram of 256 values, which is exact for any number of images.
     """
     values = np.arange(256)
     channels = images.shape.channels

@@ -1,4 +1,4 @@
-"""What is evaluated: versions of the registry and exported files, all by one protocol."""
+"""Candidates to evaluate: versions of the registry and exported files, all by one protocol."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ def find_criteria(
     against: str = HELD_OUT,
     device: Device = "auto",
 ) -> Criteria:
-    """What to evaluate all ``candidates`` by; see ``ganzoo.evaluate``.
+    """The criteria to evaluate all ``candidates`` by; see ``ganzoo.evaluate``.
 
     Raises:
         UsageError: they cannot be evaluated alike, or not by these images.

@@ -1,4 +1,4 @@
-"""What figures can be computed from, and what is wrong with everything else."""
+"""Checks what figures are computed from, and says what is wrong with everything else."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -27,7 +27,7 @@ class Tally:
         """Take in logits [m, K], and the labels [m] that the images should have, if there are any.
 
         Raises:
-            UsageError: they are not finite numbers of at least 2 classes, as before, or a label is out of range.
+            UsageError: logits are not finite numbers of at least 2 classes, as before, or a label is out of range.
         """
         logits = rows_of(logits, "logits")
         classes = logits.shape[1]

@@ -1,4 +1,4 @@
-"""What to evaluate by: real images, an extractor or known modes, and the metrics."""
+"""Criteria to evaluate by: real images, an extractor or known modes, and the metrics."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ FEW = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """What to evaluate by.
+    """The criteria to evaluate by.
 
     Args:
         data: real images, at the size of the samples.

@@ -29,14 +29,14 @@ Source = Callable[[int, int], tuple[Pixels, Labels | None]]
 
 @dataclass(frozen=True)
 class Sample:
-    """What was seen of some images.
+    """Everything that was gathered from some images.
 
     Args:
-        n: how many.
-        moments: of all their features; None without an extractor.
-        features: [min(n, KEPT), D] in float32, of the first of them; None without an extractor.
-        tally: of all their class probabilities; None without logits.
-        assigned: [n], the mode of each, -1 for none; None where modes are not known.
+        n: number of images.
+        moments: moments of all their features; None without an extractor.
+        features: the first images' features [min(n, KEPT), D] in float32; None without an extractor.
+        tally: sums over their class probabilities; None without logits.
+        assigned: [n], each image's mode, -1 for none; None where modes are not known.
     """
 
     n: int
@@ -48,14 +48,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a metric sees.
+    """The evidence that a metric computes its figures from.
 
     Args:
         fake: the samples, which are evaluated.
         real: what they are held against.
         training: the images that the model may have seen; None where some of them are evaluated themselves.
         held_out: the images that it has not seen; None where there are none.
-        pairs: how many of each to take in figures of neighbours, whose value depends on both counts.
+        pairs: how many samples, and how many real images, figures of neighbours take: they depend on both numbers.
         modes: how many modes the data have; 0: not known.
     """
 
@@ -83,7 +83,7 @@ def of_generator(generator: ImageGenerator, seed: int, class_names: tuple[str, .
     """The images of one seed, as ``sample`` gives them.
 
     Args:
-        class_names: of the real images; labels that mean other classes are left out.
+        class_names: the real images' classes; labels that mean other classes are left out.
     """
 
     def source(start: int, count: int) -> tuple[Pixels, Labels | None]:

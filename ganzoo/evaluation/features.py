@@ -148,7 +148,7 @@ def open_extractor(
         reference: a name that a plugin gives, or the path of an ``.onnx`` file.
         zoo: resolves names.
         device: ``auto`` takes CUDA where it really works and otherwise the CPU.
-        threads: that work on one batch together; None: as many as ONNX Runtime likes.
+        threads: threads that work on one batch together; None: ONNX Runtime chooses.
 
     Raises:
         NotFoundError: no such name or file.

@@ -36,7 +36,7 @@ class Moments:
         """Take in more rows [m, D], merged as Chan et al. (1983) do, which loses nothing to a large mean.
 
         Raises:
-            UsageError: they are not finite numbers [m, D] with the D of those before.
+            UsageError: the features are not finite numbers [m, D] with the D of those before.
         """
         batch = rows_of(features)
         if not self.n:
@@ -208,12 +208,11 @@ def _nearest(x: ArrayLike, y: ArrayLike) -> Float:
 
 
 def mifid(distance: float, fake: ArrayLike, train: ArrayLike) -> float:
-    """The Fréchet distance divided by how far the fakes are from the training images (Bai et al., 2021); lower is
-    better.
+    """The Fréchet distance divided by the fakes' distance from the training images (Bai et al., 2021): lower is better.
 
-    How far is 1 - |cos| to the nearest training image, averaged over the fakes; from ``COSINE_THRESHOLD`` on it counts
-    as 1. Rows of zeros, which have no direction, are left out. torchmetrics averages over the training images instead;
-    it gives this figure when told that the fakes are real.
+    The fakes' distance is 1 - |cos| to the nearest training image, averaged over the fakes; from ``COSINE_THRESHOLD``
+    on it counts as 1. Rows of zeros, which have no direction, are left out. torchmetrics averages over the training
+    images instead; it gives this figure when told that the fakes are real.
 
     Args:
         distance: the Fréchet distance.

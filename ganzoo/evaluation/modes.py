@@ -12,7 +12,7 @@ class Modes(Protocol):
 
     @property
     def count(self) -> int:
-        """How many modes the data have, all equally frequent."""
+        """Number of modes that the data have, all equally frequent."""
 
     def assign(self, pixels: "NDArray[np.uint8]") -> "NDArray[np.int64]":
         """Each sample's mode.

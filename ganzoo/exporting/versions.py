@@ -24,7 +24,7 @@ WEIGHTS = "generator-ema"
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export made.
+    """The result of an export.
 
     Args:
         version: the version in the registry.

@@ -45,7 +45,7 @@ def build(architecture: Architecture, shape: ImageShape, options: Any, seeds: tu
     """Build both networks with weights that depend on their seed and the network alone.
 
     Args:
-        shape: of the images.
+        shape: the images' shape.
         options: the architecture's.
         seeds: seeds of the generator's initial weights and of the discriminator's.
 

@@ -110,7 +110,7 @@ class Session:
         return Run.find(directory, self._runs) if directory else None
 
     def _go_on(self, run: Run, plan: Plan) -> Run:
-        """Record the plan's configuration, and the environment that ``run`` goes on in."""
+        """``run`` with the plan's configuration, and with the environment that it now goes on in."""
         if self._ranks.chief:
             self._store.prepare()
         facts = {"environment": environment.describe(self._ranks.count), "launch": environment.launch()}

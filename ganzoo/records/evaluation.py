@@ -107,7 +107,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The evaluation as JSON."""
         return {"format": FORMAT, "key": self.protocol.key, **asdict(self)}
 
     @classmethod

@@ -45,7 +45,7 @@ _PROBE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What ``ganzoo doctor`` says of ONNX Runtime.
+    """The state of ONNX Runtime, as ``ganzoo doctor`` shows it.
 
     Args:
         version: version of the module that is imported; None if it cannot be used.

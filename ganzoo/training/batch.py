@@ -66,7 +66,7 @@ class Batch:
         )
 
     def tensors(self) -> list[Tensor]:
-        """All of them, always in one order."""
+        """All tensors of the batch, always in the same order."""
         optional = [each for each in (self.labels, self.mirrored) if each is not None]
         return [self.z, self.epsilon, self.real, *optional, *self.augment_real.values(), *self.augment_fake.values()]
 

@@ -31,7 +31,7 @@ class Evaluating:
     """How a training evaluates.
 
     Args:
-        protocol: key of the protocol: only evaluations of one protocol can be ranked.
+        protocol: key of the protocol; only evaluations by one protocol can be ranked.
         figures: sampler -> the figures of its images, by name.
         ranking: which evaluation is the best.
     """

@@ -77,7 +77,7 @@ class Feed(ABC):
 
 
 class Resident(Feed):
-    """All images of the set on the device, a byte a value: no loader between them and the step.
+    """A feed with all images of the set on the device, one byte per value, so that no loader stands before the step.
 
     On a CPU, too, the images are copied, into the networks' memory format: to convert each batch of colour images costs
     more than the rest of its way.
@@ -101,7 +101,7 @@ class Resident(Feed):
 
 
 class Streamed(Feed):
-    """Images that stay in memory or in a mapped file, and come batch by batch.
+    """A feed of images that stay in memory or in a mapped file, and come to the device batch by batch.
 
     The next ``AHEAD`` batches are read by threads of their own, which end with the feed.
     """

@@ -130,7 +130,7 @@ class _Loop:
         return None
 
     def _impatient(self) -> str | None:
-        """What to say if evaluations have not improved for too long; None: they have."""
+        """The reason to end because evaluations have not improved for too long; None: there is none."""
         patience = self._run.config.patience
         if not (patience and due(self._run, self._step)):
             return None

@@ -27,7 +27,7 @@ def rehearse(name: str, objective: Objective, batch: Batch) -> None:
     Args:
         name: the loss's, for messages.
         objective: its networks are not touched.
-        batch: of a few samples.
+        batch: a batch of a few samples.
 
     Raises:
         PluginError: a loss is not a scalar, fails, or reads a value on the host.

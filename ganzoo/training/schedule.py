@@ -22,7 +22,7 @@ def factor(schedule: ScheduleName, step: int, steps: int, warmup: int) -> float:
     Args:
         schedule: names the curve.
         step: finished steps, at least 0.
-        steps: of the whole run, at least 1.
+        steps: steps of the whole run, at least 1.
         warmup: W, at least 0.
 
     Returns:

@@ -152,7 +152,7 @@ class Collapse:
     It depends on the lines alone, so a resumed run, which has kept them, comes to the same result.
 
     Args:
-        lines: those of the run so far, oldest first: ``step`` and metrics.
+        lines: the run's log lines so far, oldest first: ``step`` and metrics.
     """
 
     def __init__(self, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -36,7 +36,7 @@ _GROUP = re.compile(r"ganzoo\.(v\d+)")
 
 
 class State(StrEnum):
-    """What became of a plugin."""
+    """The state of a plugin: what became of it."""
 
     AVAILABLE = "available"
     """Found, not imported yet."""
@@ -55,9 +55,9 @@ class Plugin:
     """One entry point, and what became of it.
 
     Args:
-        name: of the entry point.
+        name: the entry point's name.
         distribution: normalised name of the installed distribution (PEP 503).
-        version: of the distribution.
+        version: the distribution's version.
         location: the directory that it is installed in.
         target: ``module`` or ``module:attribute``, as declared.
         api: the plugin API that it was written for, such as ``v1``.

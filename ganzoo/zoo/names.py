@@ -83,7 +83,7 @@ class Zoo:
         return f"{self.owner(spec).distribution}/{spec.name}"
 
     def shortest(self, spec: Spec) -> str:
-        """What people type: the bare name where it means this spec, else the qualified one."""
+        """The name that people type: the bare one if it means this spec, else the qualified one."""
         named = [other for other in self.all(Spec) if (other.kind, other.name) == (spec.kind, spec.name)]
         return spec.name if len(named) == 1 or self.owner(spec).builtin else self.qualified(spec)
 

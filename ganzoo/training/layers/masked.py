@@ -45,5 +45,5 @@ def _signs(x: Tensor, inplace: bool) -> Tensor:
 
 
 def _assign(x: Tensor, y: Tensor, inplace: bool) -> Tensor:
-    """``y``, written into ``x`` if ``inplace``: some residual blocks read ``x`` again, and must then read ``y``."""
+    """``y``, written into ``x`` if ``inplace``: some residual blocks read ``x`` afterwards, and must find ``y``."""
     return x.copy_(y) if inplace else y
