@@ -125,7 +125,7 @@ def decoded(encoded: EncodedImages, size: int) -> Generator[NDArray[np.uint8] | 
 
 
 def check_skipped(source: str, skipped: Sequence[str], total: int, strict: bool) -> None:
-    """Refuse a source of which no image could be read, or, if ``strict``, any could not.
+    """Refuse a source without a readable image or, if ``strict``, with an unreadable one.
 
     Raises:
         UsageError: the source is refused.

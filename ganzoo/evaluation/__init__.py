@@ -1,6 +1,6 @@
 """Figures of quality: what a generator is worth, in numbers that can be compared.
 
-This module exports what a plugin's metric, modes or extractor need.
+This package exports what a plugin's metric, modes or extractor need.
 """
 
 from ganzoo.evaluation.counting import Tally, mode_figures

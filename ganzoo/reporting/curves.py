@@ -15,7 +15,7 @@ BUCKET = 5
 """Most points that a bucket of points is thinned to: the first, the last, the lowest, the highest, and a gap."""
 
 DOTTED_UP_TO = 30
-"""Most points of a line that are drawn as dots, so that nobody takes what lies between them for measured."""
+"""Most points of a line that shows each of them as a dot, so that nobody takes what lies between them for measured."""
 
 WIDTH, HEIGHT = 420, 230
 TOP, BOTTOM = 10, 26

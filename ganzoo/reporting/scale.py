@@ -17,7 +17,7 @@ FLAT = 1e-6
 """Values that differ by less than this share of the largest are drawn as equal: labels could not tell them apart."""
 
 UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
-"""(least largest label, unit, suffix) of shortened labels: 8,000, but 80k."""
+"""(value that the largest label must reach, unit, suffix) of shortened labels: 8,000, but 80k."""
 
 
 def drawable(value: object) -> float | None:

@@ -1,4 +1,4 @@
-"""The training engine. This module exports what plugins' networks and losses need of it."""
+"""The training engine. This package exports what plugins' networks and losses need of it."""
 
 from ganzoo.step import Discriminator, Output, Step, View, widen
 from ganzoo.training.precision import in_fp32
