@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
@@ -29,7 +28,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     if target.exists() and not target.is_file():  # os.replace would replace even /dev/null
         raise GanzooError(f"cannot write {path}: it is not a regular file", hint="choose the path of a file")
     # Beside the target, because a rename is atomic only within a file system.
-    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
+    partial = target.with_name(f".{os.urandom(8).hex()}.partial")
     try:
         _write(partial, data)
         os.replace(partial, target)

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo import api
 from ganzoo.cli.output import duration, emit, json_option, note, registry_option, table
-from ganzoo.cli.progress import Progress
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.config import RunConfig, choices, layered
 from ganzoo.errors import TrainingStopped, UsageError
@@ -144,6 +142,9 @@ def command(
         raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
     if resume and (print_config or dry_run):
         raise UsageError("--resume goes on at once", hint="what it goes on with is in the run's config.toml")
+
+    from ganzoo import api  # only now, because --help needs none of it
+    from ganzoo.cli.progress import Progress
 
     if print_config or dry_run:
         if _speaks():
