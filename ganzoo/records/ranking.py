@@ -34,7 +34,7 @@ def by_figure(
     """``versions`` with their figures, the best first, by the protocol that most of them have; those without it last.
 
     Args:
-        figure: a figure's name; empty: the ``best`` of the newest version's training.
+        figure: a figure's name, of several the first; empty: the ``best`` of the newest version's training.
         better: see ``Zoo.figures``.
         damaged: is given the error of a damaged evaluation, which is then left out.
 
@@ -44,7 +44,7 @@ def by_figure(
     if figure:
         check_best(figure, better)
     found = {version: _evaluations(store, version, damaged) for version in versions}
-    figure = figure or _default(store, found)
+    figure = names(figure)[0] if figure else _default(store, found)
     ranked = [
         Ranked(version, figure, {key: each.figures[figure].mean for key, each in of.items() if figure in each.figures})
         for version, of in found.items()

@@ -114,6 +114,8 @@ def test_sorting_goes_by_it_unless_told_otherwise(
     assert [str(each.version) for each in by_recall] == ["vanilla:1", "vanilla:2"]
     assert {each.figure for each in by_recall} == {"recall"}
     assert [str(each.version) for each in by_fd] == ["vanilla:2", "vanilla:1"]
+    by_both = api.ranked("vanilla", "recall,fd", registry=own_registry)
+    assert [(str(each.version), each.figure) for each in by_both] == [("vanilla:1", "recall"), ("vanilla:2", "recall")]
     assert main(["registry", "ls", "vanilla", "--sort", "--json"]) == 0
     assert [row["version"] for row in json.loads(capsys.readouterr().out)] == ["vanilla:1", "vanilla:2"]
     assert api.best_version(str(result.version), next(iter(by_fd[0].figures)), registry=own_registry) == (
