@@ -114,11 +114,19 @@ def missing_package(error: ImportError) -> MissingPackageError | None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type's name where it has none."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    """The first line of an error's message, or its type's name where it has none. Never raises."""
+    return next(iter(message(error).strip().splitlines()), "") or type(error).__name__
 
 
 def described(error: BaseException) -> str:
-    """``Type: first line of its message``, for errors of other people's code."""
-    text = next(iter(str(error).splitlines()), "")
+    """``Type: first line of its message``, for errors of other people's code. Never raises."""
+    text = next(iter(message(error).splitlines()), "")
     return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def message(error: BaseException) -> str:
+    """An error's whole message. Never raises: the ``__str__`` of somebody else's error may do anything."""
+    try:
+        return str(error)
+    except BaseException:  # SystemExit, too
+        return "(its message cannot be shown)"

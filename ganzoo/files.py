@@ -4,8 +4,22 @@ import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, first_line
+from ganzoo_registry.documents import Unreadable, decode_text, parse_json, parse_object
+
+__all__ = [
+    "Unreadable",
+    "cache_root",
+    "cannot_write",
+    "parse_json",
+    "parse_object",
+    "parse_toml",
+    "registry_root",
+    "sync_directory",
+    "write_atomic",
+]
 
 _REASONS = {
     errno.ENOENT: ("the directory {directory} does not exist", "make it first: mkdir -p {directory}"),
@@ -45,6 +59,22 @@ def cannot_write(path: str | os.PathLike[str], error: OSError) -> GanzooError:
     reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
     names = {"directory": Path(path).parent}
     return GanzooError(f"cannot write {path}: {reason.format(**names)}", hint=hint.format(**names) or None)
+
+
+def parse_toml(data: bytes | str) -> dict[str, Any]:
+    """The table that TOML text in UTF-8 stands for; a byte order mark is passed over.
+
+    Raises:
+        Unreadable: it is too large, nested deeper than Python can go, no UTF-8, or not TOML.
+    """
+    import tomllib
+
+    try:
+        return tomllib.loads(decode_text(data))
+    except RecursionError:
+        raise Unreadable("it is nested too deeply") from None
+    except ValueError as error:  # TOMLDecodeError; and an integer of too many digits
+        raise Unreadable(first_line(error)) from None
 
 
 def _write(path: Path, data: bytes) -> None:
