@@ -1,12 +1,13 @@
 """The command line: a thin skin over ``ganzoo.api``. A command's module is imported when the command is called."""
 
 import os
-import sys
+import signal
 from collections.abc import Sequence
 
 import click
 
 from ganzoo.cli.groups import LazyGroup
+from ganzoo.cli.streams import telling
 from ganzoo.version import __version__
 
 COMMANDS = {
@@ -46,15 +47,25 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. An error is one line and a hint on stderr."""
+    if os.getpid() == 1:  # the system ignores a signal to the first process of a container unless it is handled
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with telling() as out:
+        code = _run(arguments)
+        out.flush()
+        if code == 0 and out.failure is not None and not out.left:
+            code = _tell(out.failure)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         returned = cli.main(arguments, prog_name="ganzoo", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output has closed it. Python flushes once more at its end: send that nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
-        from ganzoo.cli.failures import tell  # only when something is wrong already
-
-        return tell(error)
+        return _tell(error)
     return returned if isinstance(returned, int) else 0
+
+
+def _tell(error: Exception) -> int:
+    from ganzoo.cli.failures import tell  # only when something is wrong already
+
+    return tell(error)

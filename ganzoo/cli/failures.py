@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import click
 
-from ganzoo.cli.output import note
-from ganzoo.errors import ExitCode, missing_package
+from ganzoo.cli.output import in_line, note
+from ganzoo.errors import ExitCode, message, missing_package
 
 
 class Failure(NamedTuple):
@@ -26,9 +26,10 @@ def tell(error: Exception) -> int:
         note("".join(traceback.format_exception(error)).rstrip())
     failure = explain(error)
     stopped = failure.exit_code == ExitCode.STOPPED  # an outcome, not an error
-    note(failure.message[:1].upper() + failure.message[1:] if stopped else f"Error: {failure.message}")
+    said = in_line(failure.message)
+    note(said[:1].upper() + said[1:] if stopped else f"Error: {said}")
     if failure.hint:
-        note(f"Hint: {failure.hint}")
+        note(f"Hint: {in_line(failure.hint)}")
     return failure.exit_code
 
 
@@ -40,12 +41,18 @@ def explain(error: Exception) -> Failure:
         return _usage(error)
     # GanzooError, and the registry's errors, which only share this shape.
     if hasattr(error, "hint") and hasattr(error, "exit_code"):
-        return Failure(str(error), error.hint, error.exit_code)
+        return Failure(message(error), error.hint, error.exit_code)
     if isinstance(error, ImportError) and (missing := missing_package(error)):
         return Failure(str(missing), missing.hint, missing.exit_code)
     if isinstance(error, OSError) and error.strerror:
         return _system(error)
-    words = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return Failure("there is not enough memory", "close other programs, or ask for less at once", ExitCode.FAILURE)
+    if isinstance(error, RecursionError):
+        return Failure(
+            "something is nested too deeply to be read", "GANZOO_DEBUG=1 shows where", ExitCode.FAILURE
+        )
+    words = " ".join(message(error).split())
     return Failure(
         f"unexpected {type(error).__name__}: {words}".removesuffix(": "),
         "this is a bug in ganzoo or in a plugin; GANZOO_DEBUG=1 shows where",
@@ -57,13 +64,13 @@ def _usage(error: click.ClickException) -> Failure:
     """click's words in our form: no capital, no full stop, the suggestion in the hint."""
     context = getattr(error, "ctx", None)
     hint = f"see: {context.command_path if context else 'ganzoo'} --help"
-    message = error.format_message()
+    said = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        message = f"no such option: {error.option_name}"
+        said = f"no such option: {error.option_name}"
         if error.possibilities:
             hint = f"did you mean {error.possibilities[0]}?"
-    message = " ".join(message.split()).removesuffix(".")
-    return Failure(message[:1].lower() + message[1:], hint, error.exit_code)
+    said = " ".join(said.split()).removesuffix(".")
+    return Failure(said[:1].lower() + said[1:], hint, error.exit_code)
 
 
 def _system(error: OSError) -> Failure:

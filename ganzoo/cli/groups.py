@@ -7,11 +7,20 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ganzoo.errors import UsageError, did_you_mean
+from ganzoo.errors import GanzooError, UsageError, did_you_mean
 
 
 class Group(click.Group):
     """A group that answers an unknown command with the closest one it has."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. click takes each broken pipe for one of stdout, and ends without a word."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise GanzooError(
+                "something that was written to has gone away (broken pipe)", hint="GANZOO_DEBUG=1 shows where"
+            ) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,18 +1,27 @@
 """The one sink: data goes to stdout, everything else to stderr."""
 
 import json
+import math
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import click
+
+from ganzoo.cli.streams import Dropping
 
 Value = TypeVar("Value")
 
 REDRAWS = 200
 """Most times that a progress bar is drawn."""
+
+# Control characters; the marks that turn the direction of writing; other ends of a line; halves of characters.
+_CONTROLS = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 registry_option = click.option(
@@ -48,7 +57,7 @@ class ProgressBar:
 
     def __call__(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` are done."""
-        if not sys.stderr.isatty():
+        if not draws():
             return
         if self._bar is None:
             self._bar = click.progressbar(
@@ -79,23 +88,63 @@ class ProgressBar:
         self.close()
 
 
+def draws() -> bool:
+    """Whether stderr is a terminal on which a line can be drawn anew."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
-    """Print data: as JSON, or as ``render`` writes the same data for a person."""
-    click.echo(json.dumps(value, indent=2, default=str) if as_json else render(value))
+    """Print data: as JSON, or as ``render`` writes the same data for a person.
+
+    JSON has no infinity and no NaN: they become ``"inf"``, ``"-inf"`` and ``"nan"``.
+    """
+    text = json.dumps(_finite(value), indent=2, default=str, allow_nan=False) if as_json else printable(render(value))
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def emit_bytes(data: bytes) -> None:
+    """Print data that are no text, such as an image."""
+    cast("Dropping", sys.stdout).write_bytes(data)  # see ``ganzoo.cli.main``
 
 
 def note(message: str) -> None:
     """Tell the person something that is not data."""
-    click.echo(message, err=True)
+    sys.stderr.write(f"{printable(message)}\n")
+    sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: what would move its cursor, colour it, or turn the direction of writing, as an escape.
+
+    Line ends and tabs stay.
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def in_line(text: str) -> str:
+    """The same for a part of a line, in which line ends and tabs are escapes, too."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Aligned columns under a header; just the header where there are no rows."""
-    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
+    lines = [list(header), *([in_line(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Mapping():
+            return {key: _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+    return value
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

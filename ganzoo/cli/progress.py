@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from ganzoo.cli.output import ProgressBar, note
+from ganzoo.cli.output import ProgressBar, draws, note
 from ganzoo.config import ExecutorName
 from ganzoo.observer import Observer
 
@@ -59,7 +59,7 @@ class Progress(Observer):
             f"{config.model} on {config.data}: {count:,} images, {config.size}x{config.size}; {where}; {run.directory}"
         )
         self._steps, self._done = config.steps, step
-        if sys.stderr.isatty():
+        if draws():
             self._bar = click.progressbar(
                 length=config.steps,
                 label="training",
@@ -103,4 +103,6 @@ class Progress(Observer):
 
     def _above(self, message: str) -> None:
         """Write a message in place of the bar, which is drawn anew below it."""
-        note(f"{CLEAR_LINE if self._bar is not None else ''}{message}")
+        if self._bar is not None:
+            sys.stderr.write(CLEAR_LINE)
+        note(message)

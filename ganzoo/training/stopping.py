@@ -14,7 +14,7 @@ from ganzoo.training.trainer import Trainer
 
 
 class StopRequest:
-    """Set by the first SIGINT or SIGTERM; the second one interrupts at once."""
+    """Set by the first SIGINT, SIGTERM or SIGHUP (the terminal is gone); a second SIGINT or SIGTERM interrupts at once."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -25,7 +25,9 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            numbers.append(signal.SIGHUP)
         previous = {number: signal.signal(number, self._received) for number in numbers}
         try:
             yield
@@ -34,9 +36,10 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def _received(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is not None:
+        if self.signal is None:
+            self.signal = signal.Signals(number)
+        elif number != signal.SIGHUP:  # a closing terminal may send several
             raise KeyboardInterrupt
-        self.signal = signal.Signals(number)
 
 
 class Clock:

@@ -149,6 +149,27 @@ def test_ctrl_c(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: p
     assert checkpoint("vanilla/1") == checkpoint("whole/1")
 
 
+def test_a_closed_terminal_saves(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However often it says so."""
+    send(monkeypatch, 12, signal.SIGHUP, signal.SIGHUP)
+    assert main(arguments) == ExitCode.STOPPED
+    assert "stopped by SIGHUP after step 12 of 30; everything is saved\n" in capsys.readouterr().err
+    assert checkpoint("vanilla/1", 12)
+
+
+def test_nohup_is_obeyed(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        send(monkeypatch, 12, signal.SIGHUP)
+        assert main(arguments) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_hint_names_the_registry_that_was_given(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
