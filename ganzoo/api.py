@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import NotFoundError, UsageError
-from ganzoo.files import registry_root
+from ganzoo.files import checked, registry_root
 from ganzoo.machine import alone
 from ganzoo.records.evaluation import HELD_OUT
 from ganzoo.specs import Model
@@ -32,7 +32,7 @@ def models() -> list[Model]:
 
 def open_registry(path: str | Path | None = None) -> Registry:
     """The registry at ``path``, else at ``$GANZOO_REGISTRY``, else in the user's data directory."""
-    return Registry(registry_root(Path(path) if path else None))
+    return Registry(registry_root(path))
 
 
 def load(
@@ -208,7 +208,8 @@ def export(
     from ganzoo.exporting.versions import export_version
 
     store = open_registry(registry)
-    return export_version(store, store.resolve(reference), Path(output) if output else None, opset, force)
+    place = checked(output, "output") if output is not None else None
+    return export_version(store, store.resolve(reference), place, opset, force)
 
 
 def report(
@@ -237,8 +238,8 @@ def report(
     from ganzoo import reporting
 
     store = open_registry(registry)
-    found = [reporting.find(reference, Path(runs), store) for reference in references]
-    return reporting.write(found, store, Path(output) if output else None, noted)
+    found = [reporting.find(reference, checked(runs, "runs"), store) for reference in references]
+    return reporting.write(found, store, checked(output, "output") if output is not None else None, noted)
 
 
 def train(
@@ -268,13 +269,13 @@ def train(
         observer: is told how it goes.
 
     Raises:
-        TrainingStopped: by SIGINT or SIGTERM; a checkpoint is safe.
+        TrainingStopped: by SIGINT, SIGTERM or SIGHUP; a checkpoint is safe.
         GanzooError, RegistryError: anything else; a diverged run is never registered.
     """
     from ganzoo.pipeline.draft import Draft, draft_new, draft_resumed
     from ganzoo.records.run import Run
 
-    asked, store, place = settings or {}, open_registry(registry), Path(runs)
+    asked, store, place = settings or {}, open_registry(registry), checked(runs, "runs")
 
     def draft(run: str | None) -> Draft:
         if run:

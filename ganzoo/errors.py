@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     PLUGIN = 5
     MISSING_PACKAGE = 6
     STOPPED = 75
-    """Training was stopped by SIGINT or SIGTERM and left a checkpoint (sysexits' EX_TEMPFAIL: try again)."""
+    """Training was stopped by SIGINT, SIGTERM or SIGHUP and left a checkpoint (sysexits' EX_TEMPFAIL: try again)."""
     INTERRUPTED = 130
 
 
@@ -86,7 +86,7 @@ class MissingPackageError(GanzooError):
 
 
 class TrainingStopped(GanzooError):  # noqa: N818 - an outcome, not a fault
-    """Training ended early on SIGINT or SIGTERM; its checkpoint is safe."""
+    """Training ended early on SIGINT, SIGTERM or SIGHUP; its checkpoint is safe."""
 
     exit_code = ExitCode.STOPPED
 

@@ -3,16 +3,19 @@
 import contextlib
 import errno
 import os
+import re
+import stat
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import GanzooError, first_line
+from ganzoo.errors import GanzooError, UsageError, first_line
 from ganzoo_registry.documents import Unreadable, decode_text, parse_json, parse_object
 
 __all__ = [
     "Unreadable",
     "cache_root",
     "cannot_write",
+    "checked",
     "parse_json",
     "parse_object",
     "parse_toml",
@@ -28,22 +31,31 @@ _REASONS = {
     errno.EPERM: ("the directory {directory} is not writable", "choose a directory that you may write to"),
     errno.EROFS: ("the file system of {directory} is read-only", "choose a directory that you may write to"),
     errno.ENOSPC: ("the disk is full", "free some space, or choose a directory on another disk"),
+    errno.EBUSY: ("something else is mounted there", "mount its directory instead of the file, or choose another path"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, or choose a directory on another disk"),
 }
+
+_GIVE = "give a path; a variable that is not set leaves nothing"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+")
+_STREAM = re.compile(r"/dev/(stdin|stdout|stderr|fd/)|/proc/")
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` to ``path``, replacing a regular file that is there; symbolic links are followed.
 
+    A file that is replaced passes its permissions on.
+
     Raises:
         GanzooError: it could not be written; ``path`` is then as it was, and nothing else is left behind.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():  # os.replace would replace even /dev/null
+    if _STREAM.match(os.fspath(path)) or (os.path.exists(path) and not os.path.isfile(path)):
+        # os.replace would replace even /dev/null
         raise GanzooError(f"cannot write {path}: it is not a regular file", hint="choose the path of a file")
+    target = Path(os.path.realpath(path))
     # Beside the target, because a rename is atomic only within a file system.
     partial = target.with_name(f".{os.urandom(8).hex()}.partial")
     try:
+        _create(partial, like=target)
         _write(partial, data)
         os.replace(partial, target)
         sync_directory(target.parent)
@@ -77,8 +89,17 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
         raise Unreadable(first_line(error)) from None
 
 
+def _create(path: Path, like: Path) -> None:
+    """Make an empty file with the permissions of ``like``, if that is there: nobody else may see what is written."""
+    with path.open("xb") as file, contextlib.suppress(FileNotFoundError):
+        before = like.stat()
+        os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+        with contextlib.suppress(PermissionError):  # only root may give a file to somebody else
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+
+
 def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
+    with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -95,19 +116,64 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def registry_root(option: Path | None = None) -> Path:
-    """The registry's directory: ``option``, else ``$GANZOO_REGISTRY``, else in the user's data directory."""
-    if named := option or os.environ.get("GANZOO_REGISTRY"):
-        return Path(named).expanduser()
-    import platformdirs
+def checked(path: str | os.PathLike[str], what: str) -> Path:
+    """A path that a person gave, with ``~`` filled in.
 
-    return Path(platformdirs.user_data_dir("ganzoo", appauthor=False)) / "registry"
+    Args:
+        what: names the path in messages, such as ``--registry``.
+
+    Raises:
+        UsageError: it is empty, ``-``, an address such as ``s3://bucket``, or it names the home of nobody.
+    """
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise UsageError(f"{what}: the path is empty" if not text else f"{what}: no path", hint=_GIVE)
+    if text == "-":
+        raise UsageError(f"{what}: '-' is not a path here", hint="for a file of that name: ./-")
+    if address := _ADDRESS.match(text):
+        raise UsageError(
+            f"{what} {text}: {address[0]} is an address, and ganzoo reads and writes files of this machine alone",
+            hint="give a directory; storage elsewhere can be mounted, or copied",
+        )
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{what} {text}: there is no such home directory", hint="give the whole path") from error
+
+
+def registry_root(option: str | os.PathLike[str] | None = None) -> Path:
+    """The registry's directory: ``option``, else ``$GANZOO_REGISTRY``, else in the user's data directory.
+
+    Raises:
+        UsageError: it is none; see ``checked``.
+        GanzooError: the user has no home directory.
+    """
+    if option is not None:
+        return checked(option, "--registry")
+    if named := os.environ.get("GANZOO_REGISTRY"):
+        return checked(named, "GANZOO_REGISTRY")
+    return _in_home("user_data_dir", "the registry", "--registry DIR, GANZOO_REGISTRY=DIR or HOME=DIR") / "registry"
 
 
 def cache_root() -> Path:
-    """Where downloads are kept: ``$GANZOO_CACHE``, else the user's cache directory."""
+    """Where downloads are kept: ``$GANZOO_CACHE``, else the user's cache directory.
+
+    Raises:
+        UsageError: it is none; see ``checked``.
+        GanzooError: the user has no home directory.
+    """
     if named := os.environ.get("GANZOO_CACHE"):
-        return Path(named).expanduser()
+        return checked(named, "GANZOO_CACHE")
+    return _in_home("user_cache_dir", "what is downloaded", "GANZOO_CACHE=DIR or HOME=DIR")
+
+
+def _in_home(kind: str, what: str, cure: str) -> Path:
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("ganzoo", appauthor=False))
+    try:
+        place = Path(getattr(platformdirs, kind)("ganzoo", appauthor=False))
+    except (RuntimeError, KeyError):  # a user without an entry in the list of users, as in many containers
+        place = Path()
+    if not place.is_absolute():
+        raise GanzooError(f"there is no home directory in which {what} could be", hint=f"say where: {cure}")
+    return place

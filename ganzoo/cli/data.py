@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import ProgressBar, emit, json_option, note, table
+from ganzoo.cli.output import PathOption, ProgressBar, emit, json_option, note, table
 from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo.names import zoo
@@ -79,7 +79,7 @@ def ls(as_json: bool) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     metavar="FILE.png",
     help=f"Draw a contact sheet of {SHEET} training images.",
 )
@@ -105,7 +105,7 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
 
 @command.command()
 @click.argument("source", metavar="PATH")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.npy")
+@click.argument("file", type=PathOption(), metavar="FILE.npy")
 @size_option
 @held_out_option
 @strict_option

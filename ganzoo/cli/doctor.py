@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ganzoo.cli.output import emit, json_option, registry_option, table
-from ganzoo.errors import first_line
+from ganzoo.errors import GanzooError, first_line
 from ganzoo.files import registry_root
 from ganzoo.machine import cores
 from ganzoo.version import __version__
@@ -27,7 +27,7 @@ def command(registry: Path | None, as_json: bool) -> None:
         "cores": cores(),
         "torch": _torch(),
         "onnxruntime": _onnxruntime(),
-        "registry": _registry(registry_root(registry)),
+        "registry": _registry(registry),
         "plugins": _plugins(),
     }
     emit({**findings, "problems": _problems(findings)}, as_json, _page)
@@ -63,9 +63,13 @@ def _onnxruntime() -> dict[str, Any]:
         }
 
 
-def _registry(root: Path) -> dict[str, Any]:
+def _registry(option: Path | None) -> dict[str, Any]:
     from ganzoo_registry import Registry, RegistryError
 
+    try:
+        root = registry_root(option)
+    except GanzooError as error:
+        return {"path": str(option or ""), "models": 0, "writable": False, "fault": f"{error}; {error.hint}"}
     nearest = next(path for path in (root, *root.absolute().parents) if path.exists())
     models, fault = 0, None
     try:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import ProgressBar, device_option, emit, json_option, note, registry_option, table
+from ganzoo.cli.output import PathOption, ProgressBar, device_option, emit, json_option, note, registry_option, table
 from ganzoo.errors import UsageError
 from ganzoo.records.evaluation import HELD_OUT, TRAINING
 
@@ -37,9 +37,7 @@ _FORMS = (".md", ".json", ".png", ".svg")
     help="Which real images to evaluate by.",
 )
 @click.option("--force", is_flag=True, help="Compute again, and replace what is attached to the version.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help=f"Also write OUT ({', '.join(_FORMS)})."
-)
+@click.option("-o", "--output", type=PathOption(), metavar="OUT", help=f"Also write OUT ({', '.join(_FORMS)}).")
 @device_option
 @registry_option
 @json_option

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.output import emit, json_option, note, registry_option
+from ganzoo.cli.output import PathOption, emit, json_option, note, registry_option
 
 
 @click.command()
@@ -13,7 +13,7 @@ from ganzoo.cli.output import emit, json_option, note, registry_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     metavar="FILE",
     help="Also write the ONNX file here.",
 )

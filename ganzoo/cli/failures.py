@@ -49,9 +49,7 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, MemoryError):
         return Failure("there is not enough memory", "close other programs, or ask for less at once", ExitCode.FAILURE)
     if isinstance(error, RecursionError):
-        return Failure(
-            "something is nested too deeply to be read", "GANZOO_DEBUG=1 shows where", ExitCode.FAILURE
-        )
+        return Failure("something is nested too deeply to be read", "GANZOO_DEBUG=1 shows where", ExitCode.FAILURE)
     words = " ".join(message(error).split())
     return Failure(
         f"unexpected {type(error).__name__}: {words}".removesuffix(": "),

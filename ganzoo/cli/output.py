@@ -23,10 +23,26 @@ _CONTROLS = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
 
+
+class PathOption(click.Path):
+    """The type of options and arguments that are paths; see ``ganzoo.files.checked``."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check what a person typed."""
+        from ganzoo.files import checked
+
+        if isinstance(value, str):
+            checked(value, param.opts[0] if isinstance(param, click.Option) else getattr(param, "metavar", "the path"))
+        return super().convert(value, param, ctx)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 registry_option = click.option(
     "--registry",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     metavar="DIR",
     help="Directory of the registry. [default: $GANZOO_REGISTRY, else in the user's data directory]",
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.output import note, registry_option
+from ganzoo.cli.output import PathOption, note, registry_option
 
 
 @click.command()
@@ -12,13 +12,11 @@ from ganzoo.cli.output import note, registry_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     metavar="FILE",
     help="The page's file. [default: report.html, for one run in its directory, else here]",
 )
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Directory of the runs."
-)
+@click.option("--runs", type=PathOption(), default=Path("runs"), show_default=True, help="Directory of the runs.")
 @registry_option
 def command(references: tuple[str, ...], output: Path | None, runs: Path, registry: Path | None) -> None:
     """Show runs and versions on one HTML page: curves, samples, figures, configuration.

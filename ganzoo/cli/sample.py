@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganzoo.cli.output import device_option, note, registry_option
+from ganzoo.cli.output import PathOption, device_option, note, registry_option
 from ganzoo.errors import GanzooError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FORMS = "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), or be a dir
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     metavar="OUT",
     default=Path("samples.png"),
     show_default=True,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import duration, emit, json_option, note, registry_option, table
+from ganzoo.cli.output import PathOption, duration, emit, json_option, note, registry_option, table
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.config import RunConfig, choices, layered
 from ganzoo.errors import TrainingStopped, UsageError
@@ -99,9 +99,7 @@ def choice(key: str) -> click.Choice[str]:
     default=None,
     help="Observer that watches the run: tensorboard, or a plugin's.",
 )
-@click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file in TOML."
-)
+@click.option("--config", "config_file", type=PathOption(), metavar="FILE", help="Configuration file in TOML.")
 @click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set any key of the configuration, over --config."
 )
@@ -109,9 +107,7 @@ def choice(key: str) -> click.Choice[str]:
 @click.option("--init-from", metavar="NAME[:N]", help="Start from a registered version's weights.")
 @click.option("--no-export", is_flag=True, help="Register, but leave out the ONNX file.")
 @click.option("--strict", is_flag=True, help="Refuse a data folder with unreadable images.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Directory of the runs."
-)
+@click.option("--runs", type=PathOption(), default=Path("runs"), show_default=True, help="Directory of the runs.")
 @click.option("--print-config", is_flag=True, help="Print the resolved configuration as TOML, and stop.")
 @click.option("--dry-run", is_flag=True, help="Load and build everything, say what would happen, and stop.")
 @registry_option

@@ -14,7 +14,10 @@ from ganzoo.training.trainer import Trainer
 
 
 class StopRequest:
-    """Set by the first SIGINT, SIGTERM or SIGHUP (the terminal is gone); a second SIGINT or SIGTERM interrupts at once."""
+    """Set by the first SIGINT, SIGTERM or SIGHUP (the terminal is gone); a second one interrupts at once.
+
+    A second SIGHUP does not: a closing terminal may send several.
+    """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -38,7 +41,7 @@ class StopRequest:
     def _received(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = signal.Signals(number)
-        elif number != signal.SIGHUP:  # a closing terminal may send several
+        elif number != signal.SIGHUP:
             raise KeyboardInterrupt
 
 

@@ -97,7 +97,12 @@ def test_the_broken_pipe_of_somebody_else_is_an_error(
 def test_a_missing_stream_is_no_error(monkeypatch: pytest.MonkeyPatch, missing: list[str]) -> None:
     for name in missing:
         monkeypatch.setattr(sys, name, None)
-    work(monkeypatch, lambda: (note("a"), emit([1], as_json=True, render=str)))
+
+    def tell() -> None:
+        note("a")
+        emit([1], as_json=True, render=str)
+
+    work(monkeypatch, tell)
     assert main(["models"]) == 0
     assert [getattr(sys, name) for name in missing] == [None] * len(missing)  # as they were
 
