@@ -253,7 +253,7 @@ def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
     """
     check_keys(values, to, prefix)
     try:
-        return msgspec.convert(values, to)
+        return msgspec.convert(_with_infinity(values, to), to)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
         key = (prefix + where.strip("`.")).rstrip(".")
@@ -262,6 +262,17 @@ def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
             f"configuration key {key!r}: {problem[:1].lower()}{problem[1:]}",
             hint=f"choose one of: {', '.join(allowed)}" if allowed else "ganzoo train --print-config",
         ) from error
+
+
+def _with_infinity(values: Settings, to: type[Any]) -> Settings:
+    """``values`` with numbers where ``to`` takes some and JSON has words in their place; see ``json_value``."""
+    hints = get_type_hints(to)
+    numbers = {key for key, hint in hints.items() if float in (hint, *get_args(hint)) and str not in get_args(hint)}
+    words = ("inf", "-inf", "nan")
+    return {
+        key: float(value) if key in numbers and isinstance(value, str) and value in words else value
+        for key, value in values.items()
+    }
 
 
 def choices(to: type[Any], name: str) -> list[str]:
@@ -281,7 +292,12 @@ def changes(old: RunConfig, new: RunConfig) -> list[str]:
     """The keys that differ, each in one line: ``batch: 64 -> 32``."""
     before, after = flat(old.to_dict()), flat(new.to_dict())
     keys = sorted(before.keys() | after.keys())
-    return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if before.get(k) != after.get(k)]
+    return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if not same(before.get(k), after.get(k))]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a configuration are equal; NaN is equal to NaN."""
+    return bool(one == other) or repr(one) == repr(other)
 
 
 def _plain(value: Any) -> Any:

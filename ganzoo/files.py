@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import math
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ __all__ = [
     "cache_root",
     "cannot_write",
     "checked",
+    "json_value",
     "parse_json",
     "parse_object",
     "parse_toml",
@@ -71,6 +74,18 @@ def cannot_write(path: str | os.PathLike[str], error: OSError) -> GanzooError:
     reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
     names = {"directory": Path(path).parent}
     return GanzooError(f"cannot write {path}: {reason.format(**names)}", hint=hint.format(**names) or None)
+
+
+def json_value(value: Any) -> Any:
+    """A value as JSON has it: ``"inf"``, ``"-inf"``, ``"nan"`` for what is not finite, and lists for tuples."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Mapping():
+            return {key: json_value(each) for key, each in value.items()}
+        case list() | tuple():
+            return [json_value(each) for each in value]
+    return value
 
 
 def parse_toml(data: bytes | str) -> dict[str, Any]:

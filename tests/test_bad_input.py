@@ -440,7 +440,7 @@ def test_a_full_disk_while_a_run_is_made_leaves_no_run(
 ) -> None:
     no_room("runs")
     code, error, _ = failure(TRAIN, capsys)
-    assert (code, error) == (1, "cannot write runs/vanilla/1/config.toml: the disk is full")
+    assert (code, error) == (1, "cannot write runs/vanilla/1/run.json: the disk is full")
     assert list((here / "runs" / "vanilla").iterdir()) == []
 
 

@@ -198,7 +198,7 @@ def test_what_a_run_leaves_on_disk() -> None:
     assert {**reports[0], **reports[-1]} == dict(result.metrics)
     assert sorted(reports[0]) == REPORTED
     facts = json.loads((result.run / "run.json").read_text("utf-8"))
-    assert sorted(facts) == ["data", "environment", "launch", "parents"]
+    assert sorted(facts) == ["data", "environment", "launch", "parents", "sha256", "touched"]
     for picture in (result.grid, result.run / "samples" / "step-00000002.png"):
         with Image.open(picture) as image:
             assert image.size == (64, 64) or min(image.size) > 64
@@ -372,13 +372,16 @@ def test_runs_that_cannot_be_made(here: Path, no_step: None) -> None:
 # Resuming what has not begun, and fine-tuning from a file
 
 
-def test_a_run_without_a_checkpoint_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_has_recorded_nothing_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost then."""
+
     def fail(*arguments: Any) -> None:
         raise GanzooError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr("ganzoo.training.saving._write", fail)
-        train()
+        patch.setattr("ganzoo.training.trainer.Trainer.step", fail)
+        with pytest.raises(GanzooError):
+            train()
     assert not list(Path("runs/vanilla/1/checkpoints").iterdir())
     resumed = api.train(resume="last", export=False)
     assert str(resumed.run) == "runs/vanilla/1"

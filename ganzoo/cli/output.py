@@ -1,7 +1,6 @@
 """The one sink: data goes to stdout, everything else to stderr."""
 
 import json
-import math
 import os
 import re
 import sys
@@ -114,7 +113,12 @@ def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
 
     JSON has no infinity and no NaN: they become ``"inf"``, ``"-inf"`` and ``"nan"``.
     """
-    text = json.dumps(_finite(value), indent=2, default=str, allow_nan=False) if as_json else printable(render(value))
+    if as_json:
+        from ganzoo.files import json_value
+
+        text = json.dumps(json_value(value), indent=2, default=str, allow_nan=False)
+    else:
+        text = printable(render(value))
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -150,17 +154,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
-
-
-def _finite(value: Any) -> Any:
-    match value:
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case Mapping():
-            return {key: _finite(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_finite(each) for each in value]
-    return value
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

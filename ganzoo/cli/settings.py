@@ -1,11 +1,11 @@
 """What ``--config FILE`` and ``--set KEY=VALUE`` say, as settings."""
 
-import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from ganzoo.config import Settings, merge
+from ganzoo.config import RunConfig, Settings, merge
 from ganzoo.errors import NotFoundError, UsageError
+from ganzoo.files import Unreadable, parse_toml
 
 
 def read_file(path: Path) -> Settings:
@@ -16,15 +16,17 @@ def read_file(path: Path) -> Settings:
         UsageError: it is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return parse_toml(path.read_bytes())
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFoundError(f"--config {path}: no such file", hint="check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (Unreadable, OSError) as error:
         raise UsageError(f"--config {path}: {error}", hint="it should be TOML: key = value") from error
 
 
 def parse_settings(pairs: list[str]) -> Settings:
     """``["batch=32", "options.width=64"]`` -> nested tables. A value is TOML where it can be, else a string.
+
+    A key that takes text, such as ``name``, takes what was typed, also where it looks like a number.
 
     Raises:
         UsageError: a pair is not of the form KEY=VALUE.
@@ -34,7 +36,7 @@ def parse_settings(pairs: list[str]) -> Settings:
         key, equals, value = pair.partition("=")
         if not equals or not all(key.split(".")):
             raise UsageError(f"--set {pair}: not of the form KEY=VALUE", hint="for example: --set batch=32")
-        settings = merge(settings, nested(key, _value(value)))
+        settings = merge(settings, nested(key, _value(value, text=key in _texts())))
     return settings
 
 
@@ -46,9 +48,16 @@ def nested(key: str, value: Any) -> Settings:
     return settings
 
 
-def _value(text: str) -> Any:
+def _texts() -> set[str]:
+    return {key for key, kind in get_type_hints(RunConfig).items() if isinstance(kind, type) and issubclass(kind, str)}
+
+
+def _value(typed: str, *, text: bool) -> Any:
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return parsed["value"] if len(parsed) == 1 else text  # a text of several lines may hold other keys
+        parsed = parse_toml(f"value = {typed}")
+    except Unreadable:
+        return typed
+    if len(parsed) > 1:  # what was typed has several lines, which may hold other keys
+        return typed
+    value = parsed["value"]
+    return typed if text and not isinstance(value, str | list | dict) else value

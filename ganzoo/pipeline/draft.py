@@ -1,10 +1,11 @@
 """A training as it was asked for. A wrong name, key or path is found here, without importing torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from ganzoo.config import Settings, merge
+from ganzoo.config import RunConfig, Settings, merge
 from ganzoo.data import Source
 from ganzoo.errors import UsageError
 from ganzoo.records.run import Run
@@ -82,4 +83,16 @@ def _found(model: str, *settings: Settings) -> tuple[Recipe, Source]:
         return Source(name, zoo())
 
     recipe = resolve(zoo(), model, *settings, native=lambda name: source(name).native)
-    return recipe, source(recipe.config.data)
+    found = source(recipe.config.data)
+    return replace(recipe, config=_with_whole_paths(recipe.config, found)), found
+
+
+def _with_whole_paths(config: RunConfig, source: Source) -> RunConfig:
+    """The configuration with paths that mean the same in another working directory, where the run may go on."""
+
+    def whole(path: str) -> str:
+        return str(Path(path).expanduser().absolute())
+
+    data = config.data if source.dataset else whole(config.data)
+    features = whole(config.features) if config.features.endswith(".onnx") else config.features
+    return replace(config, data=data, features=features)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.files import json_value
 from ganzoo.specs import Dataset, ImageShape, Spec
 from ganzoo.zoo.names import Zoo
 
@@ -64,7 +65,7 @@ def record(
     config, steps = run.shown_config(), run.config.steps
     events = [event for event in run.events() if event["step"] <= steps]  # the best version knows nothing of later ones
     specs = [*recipe.specs, *(spec for spec in zoo.all(Dataset) if run.config.data in (spec.name, zoo.qualified(spec)))]
-    return {
+    found = {
         "format": FORMAT,
         "config": config,
         "generator": {
@@ -84,6 +85,7 @@ def record(
         "parents": list(parents),
         "extra": dict(extra),
     }
+    return {key: json_value(value) for key, value in found.items()}
 
 
 def _plugins(zoo: Zoo, specs: Iterable[Spec]) -> list[dict[str, str]]:

@@ -59,6 +59,7 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
     if draft.run:
         refuse_changes(draft.run, config, data.training)
     recipe, trainer = setup.assemble(recipe, data.training, ranks)
-    parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent),)
+    names = data.training.class_names if recipe.architecture.conditional else ()
+    parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent, names, observer.noted),)
     criteria, evaluating = prepare(recipe.config, data)
     return Plan(recipe=recipe, data=data, trainer=trainer, criteria=criteria, evaluating=evaluating, parents=parents)

@@ -1,12 +1,12 @@
 """From a finished run to versions in the registry and an ONNX file."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError, IntegrityError
+from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.exporting.versions import export_version
 from ganzoo.files import write_atomic
 from ganzoo.networks.weights import network_bytes
@@ -20,9 +20,26 @@ from ganzoo.training.evaluating import best_step
 from ganzoo.training.loop import preview
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, RegistryError, Version
+from ganzoo_registry.records import canonical
 
 if TYPE_CHECKING:
     from ganzoo.pipeline.plan import Plan
+
+
+def prove(store: Registry, run: Run, plan: "Plan") -> None:
+    """Make sure, before the first step, that what is known by then can be registered after the last one.
+
+    Raises:
+        RegistryError: the registry cannot be written.
+        UsageError: a name or a value cannot be stored.
+    """
+    store.prepare()
+    try:
+        canonical(_record(run, plan, {}))
+    except RegistryError as error:
+        raise UsageError(
+            f"what is trained could never be registered: {error}", hint="rename that, or give another value"
+        ) from error
 
 
 def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *, export: bool) -> TrainResult:
@@ -72,9 +89,19 @@ def _register_best(store: Registry, run: Run, plan: "Plan", observer: WithHooks)
 
 def _register(store: Registry, run: Run, plan: "Plan", observer: WithHooks, preview: bytes) -> Version:
     """Register the trainer's weights as they are, as those of a run that ended there."""
+    weights = {kind: network_bytes(module) for kind, module in plan.trainer.modules().items()}
+    record = _record(run, plan, observer.gather("ganzoo_lineage", run=run))
+    try:
+        return store.register(run.config.name, {**weights, "preview": preview}, record)
+    except RegistryError as error:
+        hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {shlex.quote(str(run.directory))}"
+        raise type(error)(str(error), hint=hint) from error
+
+
+def _record(run: Run, plan: "Plan", extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The lineage of the trainer's weights as they are."""
     trainer = plan.trainer
-    weights = {kind: network_bytes(module) for kind, module in trainer.modules().items()}
-    record = lineage.record(
+    return lineage.record(
         zoo=zoo(),
         recipe=plan.recipe,
         run=Run(run.directory, replace(run.config, steps=trainer.steps_done), run.facts),
@@ -83,13 +110,8 @@ def _register(store: Registry, run: Run, plan: "Plan", observer: WithHooks, prev
         images_shown=trainer.images_shown,
         metrics=run.latest_figures(trainer.steps_done),
         parents=run.facts["parents"],
-        extra=observer.gather("ganzoo_lineage", run=run),
+        extra=extra,
     )
-    try:
-        return store.register(run.config.name, {**weights, "preview": preview}, record)
-    except RegistryError as error:
-        hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {shlex.quote(str(run.directory))}"
-        raise type(error)(str(error), hint=hint) from error
 
 
 @contextmanager

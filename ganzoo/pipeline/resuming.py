@@ -1,6 +1,8 @@
 """Resuming: which run goes on, from which weights, and what its configuration may not change."""
 
-from collections.abc import Mapping
+import shlex
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,10 +54,10 @@ def restore(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, observer:
 def _read_newest(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, observer: Observer) -> None:
     checkpoints = run.checkpoints()
     if not checkpoints:
+        _refuse_without_checkpoint(run)
         if run.config.init_from:
-            load_parent(trainer, store, store.resolve(run.config.init_from))
-        if run.reports() and ranks.chief:
-            observer.noted(f"{run.directory} has no checkpoint, so it begins again")
+            parent = store.resolve(run.config.init_from)
+            load_parent(trainer, store, parent, run.facts["data"]["class_names"], observer.noted)
         return
     for path in reversed(checkpoints):
         try:
@@ -67,15 +69,38 @@ def _read_newest(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, obse
     raise NotFoundError(f"{run.directory} has no usable checkpoint", hint=anew)
 
 
-def load_parent(trainer: Trainer, store: Registry, parent: Version) -> Mapping[str, str]:
+def _refuse_without_checkpoint(run: Run) -> None:
+    """Refuse to begin anew over what a run has recorded.
+
+    Raises:
+        NotFoundError: it has recorded something.
+    """
+    done = max((line["step"] for line in run.reports()), default=0)
+    if not done and not run.samples() and not _finished(run):
+        return
+    ended = "it is finished, and its" if _finished(run) else f"it has {done} steps on record, and their"
+    raise NotFoundError(
+        f"{run.directory} cannot go on: {ended} checkpoints are gone",
+        hint=f"start it anew: ganzoo train --config {shlex.quote(str(run.directory / 'config.toml'))}",
+    )
+
+
+def load_parent(
+    trainer: Trainer, store: Registry, parent: Version, class_names: Sequence[str], note: Callable[[str], None]
+) -> Mapping[str, str]:
     """Start from the weights of a registered version.
+
+    Args:
+        class_names: the classes of the data, in the order of their labels; empty where the networks take no labels.
+        note: is told if the version's labels now mean other classes.
 
     Returns:
         The parent's name and digest, as the lineage records them.
 
     Raises:
-        UsageError: the weights are not of these networks.
+        UsageError: the weights are not of these networks, or a class that both have has another label in each.
     """
+    check_classes(store.lineage(parent)["generator"]["class_names"], class_names, parent, note)
     for kind, module in trainer.modules().items():
         try:
             load_network(module, store.read(parent, kind), str(parent))
@@ -83,6 +108,25 @@ def load_parent(trainer: Trainer, store: Registry, parent: Version) -> Mapping[s
             hint = "fine-tune with the same model, options, size and classes"
             raise UsageError(f"--init-from {error}", hint=hint) from error
     return {"relation": "init-from", "name": parent.name, "digest": parent.digest}
+
+
+def check_classes(were: Sequence[str], are: Sequence[str], parent: object, note: Callable[[str], None]) -> None:
+    """Refuse that a label means one class in the weights and another one in the data, where both have that class.
+
+    Raises:
+        UsageError: it would; names the first such class.
+    """
+    old, new = ([unicodedata.normalize("NFC", name) for name in names] for names in (were, are))
+    if old == new or len(old) != len(new):  # a different number has other shapes, which says more
+        return
+    for name in new:
+        if name in old and old.index(name) != new.index(name):
+            raise UsageError(
+                f"--init-from {parent}: class {name!r} is number {old.index(name)} there and {new.index(name)} in the "
+                "data",
+                hint=f"give the data its order: {', '.join(map(repr, were))}",
+            )
+    note(f"{parent} was trained on other classes; now its labels mean {', '.join(map(repr, are))}")
 
 
 def refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:

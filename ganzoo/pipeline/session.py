@@ -11,7 +11,7 @@ from ganzoo.pipeline.concluding import broken_off, conclude
 from ganzoo.pipeline.draft import Draft
 from ganzoo.pipeline.hooks import WithHooks
 from ganzoo.pipeline.plan import Plan, make_plan
-from ganzoo.pipeline.registering import register_run
+from ganzoo.pipeline.registering import prove, register_run
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
@@ -94,7 +94,7 @@ class Session:
             "launch": environment.launch(),
         }
         if self._ranks.chief:
-            self._store.prepare()
+            prove(self._store, Run(self._runs, config, facts), plan)
             run = Run.create(self._runs, config, facts)
         directory = self._ranks.share(str(run.directory) if self._ranks.chief else "")
         return Run(Path(directory), config, facts)
@@ -111,10 +111,11 @@ class Session:
 
     def _go_on(self, run: Run, plan: Plan) -> Run:
         """``run`` with the plan's configuration, and with the environment that it now goes on in."""
-        if self._ranks.chief:
-            self._store.prepare()
         facts = {"environment": environment.describe(self._ranks.count), "launch": environment.launch()}
-        return Run(run.directory, plan.recipe.config, {**run.facts, **facts})
+        going_on = Run(run.directory, plan.recipe.config, {**run.facts, **facts})
+        if self._ranks.chief:
+            prove(self._store, going_on, plan)
+        return going_on
 
     def _train_and_register(self, run: Run, plan: Plan, export: bool) -> TrainResult:
         """Rank 0's part; however it ends, the plugins are told, and the run's directory records it."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import IntegrityError
+from ganzoo.files import parse_object
 
 if TYPE_CHECKING:
     from ganzoo_registry import Registry, Version
@@ -118,7 +119,7 @@ class Evaluation:
             IntegrityError: ``data`` is something else, or was written by a newer ganzoo.
         """
         try:
-            fields = json.loads(data)
+            fields = parse_object(data)
             if fields.pop("format") != FORMAT:
                 raise IntegrityError(f"{source} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
             del fields["key"]

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, TypeVar
 
 import msgspec
 
-from ganzoo.files import cannot_write, write_atomic
+from ganzoo.files import Unreadable, cannot_write, parse_object, write_atomic
 
 Entry = TypeVar("Entry")
 
@@ -51,7 +51,7 @@ def entries(log: Path, kind: type[Entry]) -> list[Entry]:
     """The entries, oldest first; a line that a crash cut short, or that is damaged, is left out."""
     found = []
     for line in _lines(log):
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             if math.isfinite(_step(line)):
                 found.append(msgspec.json.decode(line, type=kind))
     return found
@@ -70,6 +70,6 @@ def _lines(log: Path) -> list[bytes]:
 def _step(line: bytes) -> float:
     """The step of a line; infinite for one that is not whole."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return float(parse_object(line)["step"])
+    except (Unreadable, KeyError, TypeError, ValueError):
         return math.inf

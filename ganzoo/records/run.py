@@ -17,7 +17,7 @@ import fcntl
 import json
 import math
 import shutil
-import tomllib
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -28,10 +28,11 @@ import msgspec
 
 from ganzoo.config import RunConfig, convert
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError
-from ganzoo.files import write_atomic
+from ganzoo.files import Unreadable, parse_object, write_atomic
 from ganzoo.records import journal
 from ganzoo.records.journal import EvaluationLine, Event
 from ganzoo.records.outcome import Outcome
+from ganzoo.records.sealed import sealed_json, sealed_toml, unseal_json, unseal_toml
 
 KEPT_CHECKPOINTS = 3
 LAST = "last"
@@ -85,7 +86,7 @@ class Run:
             IntegrityError: its configuration cannot be read.
         """
         if reference == LAST:
-            found = [path.parent for path in runs.glob("*/*/config.toml")]
+            found = [path.parent for path in runs.glob("*/*/config.toml") if path.is_file()]
             if not found:
                 raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
             return cls._open(max(found, key=_last_touched))
@@ -100,20 +101,27 @@ class Run:
         found = []
         for path in runs.glob("*/*/run.json"):
             try:
-                facts = json.loads(path.read_text("utf-8"))
-                if isinstance(facts, dict) and facts.get("launch") == launch:
+                if parse_object(path.read_bytes()).get("launch") == launch:
                     found.append(cls._open(path.parent))
-            except (OSError, ValueError, GanzooError):
+            except (OSError, Unreadable, GanzooError):
                 continue
         return sorted(found, key=lambda run: _last_touched(run.directory), reverse=True)
 
     @classmethod
     def _open(cls, directory: Path) -> "Run":
+        hint = f"restore it from a copy, or start anew: ganzoo train --config {directory / 'config.toml'}"
         try:
-            values = tomllib.loads((directory / "config.toml").read_text("utf-8"))
-            facts = json.loads((directory / "run.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise IntegrityError(f"run {directory} cannot be read: {error}") from error
+            path = directory / "config.toml"
+            values = unseal_toml(path.read_bytes())
+            path = directory / "run.json"
+            facts = unseal_json(path.read_bytes())
+            _ = facts["data"]["name"], facts["data"]["digest"], facts["data"]["class_names"], facts["parents"]
+        except OSError as error:
+            raise IntegrityError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+        except Unreadable as error:
+            raise IntegrityError(f"{path} is damaged: {error}", hint=hint) from error
+        except (KeyError, TypeError) as error:
+            raise IntegrityError(f"{path} is damaged: it lacks {error}", hint=hint) from error
         return cls(directory, convert(values, RunConfig), facts)
 
     def shown_config(self) -> dict[str, Any]:
@@ -124,9 +132,14 @@ class Run:
         return config
 
     def write_config(self) -> None:
-        """Record the configuration and the facts."""
-        write_atomic(self.directory / "config.toml", self.config.to_toml().encode())
-        write_atomic(self.directory / "run.json", (json.dumps(self.facts, indent=2, sort_keys=True) + "\n").encode())
+        """Record the configuration and the facts; a run is one from the moment that it has both."""
+        write_atomic(self.directory / "run.json", sealed_json({**self.facts, "touched": time.time()}))
+        write_atomic(self.directory / "config.toml", sealed_toml(self.config.to_toml()))
+
+    def make_folders(self) -> None:
+        """Make the folders of samples and checkpoints, if somebody has removed them."""
+        for path in (self.directory / "samples", self.directory / "checkpoints"):
+            path.mkdir(exist_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -270,7 +283,7 @@ class Run:
         path = self.directory / "outcome.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.exists() else None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, RecursionError) as error:
             raise IntegrityError(f"{path} cannot be read: {error}", hint="remove it; all else is in order") from error
 
     def rewind(self, step: int) -> None:
@@ -300,5 +313,11 @@ def _claim(directory: Path) -> bool:
 
 
 def _last_touched(directory: Path) -> float:
-    marks = [directory / "config.toml", directory / "checkpoints"]
-    return max(path.stat().st_mtime for path in marks if path.exists())
+    """Unix time when a process began to work on it, as it wrote down: the times of files change when they are copied.
+
+    Those are taken where nothing was written down.
+    """
+    try:
+        return float(parse_object((directory / "run.json").read_bytes())["touched"])
+    except (OSError, Unreadable, KeyError, TypeError, ValueError):
+        return (directory / "config.toml").stat().st_mtime

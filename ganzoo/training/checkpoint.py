@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ganzoo.errors import IntegrityError
-from ganzoo.files import write_atomic
+from ganzoo.files import parse_object, write_atomic
 from ganzoo.networks.weights import copy_into, host_copies, mark_copies
 from ganzoo.training.trainer import Trainer
 
@@ -102,7 +102,7 @@ def load(path: Path) -> Snapshot:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["ganzoo"])
+            header = parse_object((file.metadata() or {})["ganzoo"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         if header["format"] != FORMAT:
             raise IntegrityError(f"checkpoint {path} is of a newer ganzoo", hint="pip install --upgrade ganzoo")

@@ -209,6 +209,8 @@ class _Loop:
     def _save(self, last: bool) -> None:
         """Write what is due: a preview, a checkpoint."""
         run, config, step = self._run, self._run.config, self._step
+        if last or step % config.preview_every == 0 or step % config.checkpoint_every == 0:
+            self._on_rank_0(run.make_folders)
         if step % config.preview_every == 0:
             self._on_rank_0(lambda: write_atomic(run.sample_path(step), preview(self._trainer)))
         if last or step % config.checkpoint_every == 0:

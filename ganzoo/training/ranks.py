@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ganzoo.config import same
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.training.precision import choose_device
 from ganzoo.training.torchrun import Seat, meet, seat
@@ -113,7 +114,7 @@ class Ranks:
         first = self.share(dict(settings))
         keys = sorted(first.keys() | settings.keys())
         pairs = [(key, settings.get(key), first.get(key)) for key in keys]
-        other = [f"{key} is {mine}, not {theirs}" for key, mine, theirs in pairs if mine != theirs]
+        other = [f"{key} is {mine}, not {theirs}" for key, mine, theirs in pairs if not same(mine, theirs)]
         if self.any(bool(other)):
             raise UsageError(
                 f"rank {self.rank} was told something else than rank 0: {'; '.join(other)}"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from ganzoo.files import write_atomic
+from ganzoo.files import parse_object, write_atomic
 from ganzoo.records.run import Run
 from ganzoo.training.trainer import Trainer
 
@@ -73,7 +73,7 @@ class Clock:
 
     def _before(self) -> float:
         try:
-            kept = json.loads(self._kept.read_bytes())
+            kept = parse_object(self._kept.read_bytes())
             return float(kept["seconds"]) if kept["step"] <= self._trainer.steps_done else 0.0
         except (OSError, ValueError, KeyError, TypeError):  # no file, or not a usable one
             return 0.0

@@ -10,7 +10,8 @@ from ganzoo.cli import main
 from ganzoo.config import RunConfig
 from ganzoo.records.run import Run
 
-FACTS = {"data": {"name": "digits", "count": 9, "digest": "sha256:0"}, "environment": {}, "parents": []}
+DATA = {"name": "digits", "count": 9, "digest": "sha256:0", "class_names": []}
+FACTS = {"data": DATA, "environment": {}, "parents": []}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load
@@ -99,3 +100,59 @@ def test_penalties_go_with_the_loss(train: Train, registry: Registry) -> None:
     assert registry.lineage(same)["config"]["penalties"]["r1"]["weight"] == 3.0
     other = train("vanilla", init_from=str(parent), steps=2, name="other", loss="hinge").version
     assert registry.lineage(other)["config"]["penalties"] == {}
+
+
+def with_classes(folder: Path, *names: str) -> str:
+    """A set in which each class has its own shade of grey."""
+    pixels = np.stack([np.full((8, 8), 40 * ord(name[0]) % 251, np.uint8) for name in names for _ in range(4)])
+    labels = np.arange(len(names)).repeat(4)
+    path = folder / f"{'-'.join(names)}.npz".replace("́", "+")
+    np.savez(path, images=pixels, labels=labels, class_names=list(names))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "refused"),
+    [
+        (("a", "b", "c"), ("a", "b", "c"), None),
+        (("a", "b", "c"), ("c", "a", "b"), "class 'c' is number 2 there and 0 in the data"),
+        (("a", "b", "c"), ("a", "c", "b"), "class 'c' is number 2 there and 1 in the data"),
+        (("a", "b"), ("b", "x"), "class 'b' is number 1 there and 0 in the data"),
+        (("a", "cafe\N{COMBINING ACUTE ACCENT}"), ("a", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"), None),
+    ],
+)
+def test_a_label_keeps_its_class(
+    train: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    there: tuple[str, ...],
+    here: tuple[str, ...],
+    refused: str | None,
+) -> None:
+    """The rows of an embedding are numbered, and people know names."""
+    train("conditional", data=with_classes(tmp_path, *there), steps=1, name="parent")
+    again = ["train", "--init-from", "parent", "--data", with_classes(tmp_path, *here), "--steps", "1", "--no-export"]
+    code = main([*again, "--batch", "4", "--runs", str(tmp_path / "runs")])
+    assert code == (0 if refused is None else ExitCode.USAGE)
+    err = capsys.readouterr().err
+    assert refused is None or f"Error: --init-from parent:1: {refused}\nHint: give the data its order" in err
+    assert "other classes" not in err
+
+
+def test_labels_that_now_mean_other_classes_are_said(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("conditional", data=with_classes(tmp_path, "a", "b"), steps=1, name="parent")
+    again = [
+        "train",
+        "--init-from",
+        "parent",
+        "--data",
+        with_classes(tmp_path, "x", "y"),
+        "--steps",
+        "1",
+        "--no-export",
+    ]
+    assert main([*again, "--batch", "4", "--runs", str(tmp_path / "runs")]) == 0
+    said = "Warning: parent:1 was trained on other classes; now its labels mean 'x', 'y'\n"
+    assert said in capsys.readouterr().err

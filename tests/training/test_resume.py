@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ganzoo.cli import main
 from ganzoo.config import ExecutorName
 from ganzoo.data import load
 from ganzoo.errors import ExitCode, GanzooError, UsageError
+from ganzoo.observer import Observer
 from ganzoo.pipeline import environment
 from ganzoo.pipeline.lineage import CLOCKED
 from ganzoo.pipeline.resuming import refuse_changes
@@ -294,9 +295,35 @@ def test_a_launch_outside_torchrun_has_no_name(monkeypatch: pytest.MonkeyPatch) 
     assert (environment.launch(), environment.named()) == ("", False)
 
 
-def test_a_run_without_a_checkpoint_begins_again_and_says_so(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
-    first = train("vanilla", steps=20, report_every=10)
-    for path in (first.run / "checkpoints").iterdir():
-        path.unlink()
-    assert main(["train", "--resume", str(first.run), "--no-export"]) == 0
-    assert f"Warning: {first.run} has no checkpoint, so it begins again" in capsys.readouterr().err
+@pytest.mark.parametrize("finished", [True, False], ids=["finished", "stopped"])
+@pytest.mark.parametrize("folder", [True, False], ids=["an empty folder", "no folder"])
+def test_a_run_whose_checkpoints_are_gone_keeps_its_records(
+    train: Train, capsys: pytest.CaptureFixture[str], finished: bool, folder: bool
+) -> None:
+    """To begin anew over them would lose what it took hours to record."""
+    run = train("vanilla", steps=20, report_every=10, preview_every=10).run
+    shutil.rmtree(run / "checkpoints")
+    if folder:
+        (run / "checkpoints").mkdir()
+    if not finished:
+        (run / "outcome.json").unlink()
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert main(["train", "--resume", str(run), "--steps", "50", "--no-export"]) == ExitCode.NOT_FOUND
+    said = "it is finished, and its" if finished else "it has 20 steps on record, and their"
+    assert capsys.readouterr().err.startswith(f"Error: {run} cannot go on: {said} checkpoints are gone\nHint: start it")
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_folders_that_somebody_removed_are_made_again(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a training, too."""
+    notes: list[str] = []
+
+    def tidy_up(self: Observer, run: Run, step: int, metrics: Mapping[str, float]) -> None:
+        shutil.rmtree(run.directory / "checkpoints", ignore_errors=True)
+        shutil.rmtree(run.directory / "samples", ignore_errors=True)
+
+    monkeypatch.setattr(Observer, "logged", tidy_up)
+    monkeypatch.setattr(Observer, "noted", lambda self, message: notes.append(message))
+    done = train("vanilla", steps=20, report_every=5, checkpoint_every=5, preview_every=5)
+    assert notes == []
+    assert (done.run / "checkpoints/step-00000020.safetensors").exists()

@@ -5,8 +5,11 @@ import io
 import json
 import math
 import os
+import shutil
+import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
 
 CONFIG = RunConfig(model="vanilla", architecture="vanilla", loss="hinge", name="mine")
+FACTS = {"data": {"name": "digits", "digest": "sha256:0", "class_names": []}, "environment": {}, "parents": []}
 
 
 def test_a_whole_run(train: Callable[..., TrainResult], tmp_path: Path) -> None:
@@ -66,23 +70,24 @@ def test_previews_are_drawn_from_fixed_latents_and_draw_nothing(train: Callable[
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:
-    first, second = (Run.create(tmp_path, CONFIG, {}) for _ in range(2))
+    first, second = (Run.create(tmp_path, CONFIG, FACTS) for _ in range(2))
     assert (first.directory, second.directory) == (tmp_path / "mine" / "1", tmp_path / "mine" / "2")
     (tmp_path / "mine" / "9").mkdir()
     (tmp_path / "mine" / "notes").mkdir()
-    assert Run.create(tmp_path, CONFIG, {}).directory == tmp_path / "mine" / "10"
+    assert Run.create(tmp_path, CONFIG, FACTS).directory == tmp_path / "mine" / "10"
 
 
 def test_what_is_read_back_is_what_was_written(tmp_path: Path) -> None:
-    made = Run.create(tmp_path, CONFIG, {"data": {"digest": "sha256:0"}})
+    made = Run.create(tmp_path, CONFIG, FACTS)
     found = Run.find("mine/1", tmp_path)
-    assert (found.config, found.facts, found.directory) == (CONFIG, {"data": {"digest": "sha256:0"}}, made.directory)
+    assert (found.config, found.directory) == (CONFIG, made.directory)
+    assert found.facts == {**FACTS, "touched": pytest.approx(time.time(), abs=60)}
 
 
 def test_runs_cannot_be_made_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(GanzooError) as caught:
-        Run.create(tmp_path / "runs", CONFIG, {})
+        Run.create(tmp_path / "runs", CONFIG, FACTS)
     assert str(caught.value).startswith(f"cannot make a run in {tmp_path / 'runs' / 'mine'}: ")
     assert caught.value.hint == "choose another place: --runs DIR"
     assert caught.value.exit_code == ExitCode.FAILURE
@@ -90,11 +95,78 @@ def test_runs_cannot_be_made_in_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["config.toml", "run.json"])
 def test_a_damaged_record(tmp_path: Path, file: str) -> None:
-    (Run.create(tmp_path, CONFIG, {}).directory / file).write_text("{[")
+    (Run.create(tmp_path, CONFIG, FACTS).directory / file).write_text("{[")
     with pytest.raises(IntegrityError) as caught:
         Run.find("mine/1", tmp_path)
     assert str(tmp_path / "mine" / "1") in str(caught.value)
     assert caught.value.exit_code == ExitCode.INTEGRITY
+    assert "ganzoo train --config" in str(caught.value.hint)
+
+
+def flips(data: bytes) -> Iterator[bytes]:
+    """``data`` with one bit changed, for each of its bits."""
+    for place in range(8 * len(data)):
+        changed = bytearray(data)
+        changed[place // 8] ^= 1 << place % 8
+        yield bytes(changed)
+
+
+@pytest.mark.parametrize("file", ["config.toml", "run.json"])
+def test_a_bit_that_fell_over_is_seen(tmp_path: Path, file: str) -> None:
+    """Else the lineage would say what was not so."""
+    run = Run.create(tmp_path, CONFIG, FACTS)
+    path, whole = run.directory / file, Run.find("mine/1", tmp_path)
+    for changed in flips(path.read_bytes()):
+        path.write_bytes(changed)
+        try:
+            found = Run.find("mine/1", tmp_path)
+        except IntegrityError:
+            continue
+        assert (found.config, found.facts["data"]) == (whole.config, whole.facts["data"])
+
+
+def test_a_run_of_an_older_ganzoo_has_no_digests(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, CONFIG, FACTS)
+    (run.directory / "config.toml").write_text(CONFIG.to_toml())
+    (run.directory / "run.json").write_text(json.dumps(FACTS))
+    found = Run.find("mine/1", tmp_path)
+    assert (found.config, found.facts) == (CONFIG, FACTS)
+
+
+@pytest.mark.parametrize("missing", ["data", "parents"])
+def test_facts_that_are_missing_are_named(tmp_path: Path, missing: str) -> None:
+    run = Run.create(tmp_path, CONFIG, FACTS)
+    (run.directory / "run.json").write_text(json.dumps({key: FACTS[key] for key in FACTS if key != missing}))
+    with pytest.raises(IntegrityError, match=f"run.json is damaged: it lacks '{missing}'"):
+        Run.find("mine/1", tmp_path)
+
+
+def test_a_run_that_was_cut_off_while_it_was_made_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last run that can go on is found all the same."""
+    whole = Run.create(tmp_path, CONFIG, FACTS)
+    written = []
+
+    def cut_off(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        if len(written) > 1:
+            raise KeyboardInterrupt
+        path.write_bytes(data)
+
+    monkeypatch.setattr("ganzoo.records.run.write_atomic", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        Run.create(tmp_path, CONFIG, FACTS)
+    assert written == ["run.json", "config.toml"]
+    assert Run.find("last", tmp_path).directory == whole.directory
+    monkeypatch.undo()
+    assert Run.create(tmp_path, CONFIG, FACTS).directory.name == "3"
+
+
+def test_the_last_run_stays_the_last_when_runs_are_copied(tmp_path: Path) -> None:
+    for name in ("older", "newer"):
+        Run.create(tmp_path / "runs", replace(CONFIG, name=name), FACTS)
+    for name in ("newer", "older"):  # the older one is copied last
+        shutil.copytree(tmp_path / "runs" / name, tmp_path / "copy" / name, copy_function=shutil.copyfile)
+    assert Run.find("last", tmp_path / "copy").config.name == "newer"
 
 
 def test_no_such_run(tmp_path: Path) -> None:
@@ -103,7 +175,7 @@ def test_no_such_run(tmp_path: Path) -> None:
 
 
 def test_the_last_run_is_found_without_its_checkpoints(tmp_path: Path) -> None:
-    older, newer = (Run.create(tmp_path, CONFIG, {}) for _ in range(2))
+    older, newer = (Run.create(tmp_path, CONFIG, FACTS) for _ in range(2))
     for run in (older, newer):
         (run.directory / "checkpoints").rmdir()
     os.utime(older.directory / "config.toml", (1, 1))
@@ -111,7 +183,7 @@ def test_the_last_run_is_found_without_its_checkpoints(tmp_path: Path) -> None:
 
 
 def test_the_latest_figures_are_the_newest_of_each(tmp_path: Path) -> None:
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     assert run.latest_figures() == {}
     run.log(10, {"loss_d": 1.0, "variety": 0.5})
     run.log(20, {"loss_d": 2.0})
@@ -122,7 +194,7 @@ def test_the_latest_figures_are_the_newest_of_each(tmp_path: Path) -> None:
 
 
 def test_reports_and_evaluations_are_rewound_to_a_step(tmp_path: Path) -> None:
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     for step in (10, 20, 30):
         run.log(step, {"loss_d": step / 10})
         run.record_evaluation(step, "key", {"fd": step})
@@ -142,7 +214,7 @@ DAMAGED = [b"\xff\xfe\x00", b"[]", b'{"step": "x"}', b'{"step": NaN}', b'{"step"
 
 def test_damaged_lines_do_not_count(tmp_path: Path) -> None:
     """Whatever they are: a run with whole checkpoints goes on, and its report shows what is left."""
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     for step in (10, 20):
         run.log(step, {"loss_d": 1.0})
         run.record_evaluation(step, "key", {"fd": 2.0})
@@ -159,7 +231,7 @@ def test_damaged_lines_do_not_count(tmp_path: Path) -> None:
 
 
 def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     run.log(10, {"loss_d": 1.0})
     before = run.metrics_log.read_bytes()
 
@@ -180,7 +252,7 @@ def test_a_line_that_does_not_fit_on_the_disk_is_no_line(tmp_path: Path, monkeyp
 
 
 def test_events_are_rewound_too(tmp_path: Path) -> None:
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     for step in (10, 20, 30):
         run.record_event(step, "collapse", f"at {step}")
     run.rewind(20)
@@ -189,7 +261,7 @@ def test_events_are_rewound_too(tmp_path: Path) -> None:
 
 def test_what_a_rewound_run_is_past_is_gone(tmp_path: Path) -> None:
     """A later checkpoint is one that could not be read: it must not be taken for one of the newest three."""
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     for step in (10, 20, 30):
         run.checkpoint_path(step).write_bytes(b"")
         run.sample_path(step).write_bytes(b"")
@@ -202,7 +274,7 @@ def test_what_a_rewound_run_is_past_is_gone(tmp_path: Path) -> None:
 
 def test_the_best_that_a_run_may_go_back_to_stays(tmp_path: Path) -> None:
     """Until a checkpoint is as new as what evaluated better, the run may go back behind it."""
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     run.checkpoint_path(6).write_bytes(b"")
     for step in (2, 4, 8, 10):
         run.best_path(step).write_bytes(b"")
@@ -214,7 +286,7 @@ def test_the_best_that_a_run_may_go_back_to_stays(tmp_path: Path) -> None:
 
 
 def test_going_back_frees_room_before_it_needs_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run.create(tmp_path, CONFIG, {})
+    run = Run.create(tmp_path, CONFIG, FACTS)
     run.best_path(30).write_bytes(b"")
     run.log(30, {"loss_d": 1.0})
 
