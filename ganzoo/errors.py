@@ -3,26 +3,15 @@
 ``ganzoo_registry`` imports nothing of ganzoo, so its errors only have the same shape (``hint`` and ``exit_code``).
 """
 
+import contextlib
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 
-_DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "httptools": "uvicorn[standard]",
-    "msgspec": "msgspec",
-    "numpy": "numpy",
-    "onnx": "onnx",
-    "onnxruntime": "onnxruntime",
-    "onnxscript": "onnxscript",
-    "safetensors": "safetensors",
-    "sklearn": "scikit-learn",
-    "starlette": "starlette",
-    "tensorboard": "tensorboard",
-    "tomli_w": "tomli-w",
-    "torch": "torch",
-    "uvicorn": "uvicorn[standard]",
-}
-"""Package -> what to install if a light installation, such as a server's without PyTorch, lacks it."""
+_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "onnxruntime-gpu": "onnxruntime"}
+"""Distribution -> the package that it installs, where that is not its name with ``_`` for ``-``."""
+
+_REQUIREMENT = re.compile(r"([\w.-]+)(\[.*?\])?([^;]*)")
 
 
 class ExitCode(IntEnum):
@@ -102,15 +91,49 @@ def did_you_mean(name: str, choices: Iterable[str], prefix: str = "") -> str:
     return f"choose one of: {', '.join(prefix + choice for choice in known) or 'none is available'}"
 
 
-def missing_package(error: ImportError) -> MissingPackageError | None:
-    """The error to raise where a dependency of ganzoo is not installed; None: ``error`` means something else."""
+def missing_package(error: ImportError, *, all_of_them: bool = False) -> MissingPackageError | None:
+    """The error to raise where a dependency of ganzoo is not installed; None: ``error`` means something else.
+
+    Args:
+        all_of_them: name every dependency that is not installed, because what was asked for needs them all.
+    """
     package = (error.name or "").partition(".")[0]
-    if not isinstance(error, ModuleNotFoundError) or package not in _DISTRIBUTIONS:
+    known = _requirements(optional=True)
+    if not isinstance(error, ModuleNotFoundError) or package not in known or _installed(package):
         return None
+    needed = _requirements(optional=False) if all_of_them else {}
+    missing = {name: text for name, text in ({package: known[package]} | needed).items() if not _installed(name)}
+    names = ", ".join(sorted(missing))
     return MissingPackageError(
-        f"this needs the package {package}, which is not installed",
-        hint=f'pip install "{_DISTRIBUTIONS[package]}"',
+        f"this needs the package {names}, which is not installed"
+        if len(missing) == 1
+        else f"this needs packages that are not installed: {names}",
+        hint="pip install " + " ".join(f'"{missing[name]}"' for name in sorted(missing)),
     )
+
+
+def _requirements(*, optional: bool) -> dict[str, str]:
+    """Package -> what pip installs it by, from the metadata of ganzoo's own distribution."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    found: dict[str, str] = {}
+    with contextlib.suppress(PackageNotFoundError):
+        for line in requires("ganzoo") or []:
+            if not optional and "extra ==" in line:
+                continue
+            if match := _REQUIREMENT.match(line):
+                name = match[1].lower()
+                found[_IMPORTED_AS.get(name, name.replace("-", "_"))] = match[0].strip()
+    return found
+
+
+def _installed(package: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # ValueError: it is being imported, or was taken out
+        return False
 
 
 def first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 import click
@@ -49,23 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. An error is one line and a hint on stderr."""
     if os.getpid() == 1:  # the system ignores a signal to the first process of a container unless it is handled
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     with telling() as out:
-        code = _run(arguments)
+        code = _run(given)
         out.flush()
         if code == 0 and out.failure is not None and not out.left:
             code = _tell(out.failure)
     return code
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: list[str]) -> int:
     try:
         returned = cli.main(arguments, prog_name="ganzoo", standalone_mode=False)
     except Exception as error:
-        return _tell(error)
+        return _tell(error, next((word for word in arguments if not word.startswith("-")), ""))
     return returned if isinstance(returned, int) else 0
 
 
-def _tell(error: Exception) -> int:
+def _tell(error: Exception, command: str = "") -> int:
     from ganzoo.cli.failures import tell  # only when something is wrong already
 
-    return tell(error)
+    return tell(error, command)

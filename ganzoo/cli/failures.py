@@ -18,13 +18,17 @@ class Failure(NamedTuple):
     exit_code: int
 
 
-def tell(error: Exception) -> int:
-    """Write an error to stderr, with its traceback if ``GANZOO_DEBUG=1``; returns the exit code."""
+NEED_ALL = ("train", "export")
+"""Commands that need every dependency."""
+
+
+def tell(error: Exception, command: str = "") -> int:
+    """Write an error of a command to stderr, with its traceback if ``GANZOO_DEBUG=1``; returns the exit code."""
     if os.environ.get("GANZOO_DEBUG") == "1":
         import traceback
 
         note("".join(traceback.format_exception(error)).rstrip())
-    failure = explain(error)
+    failure = explain(error, command)
     stopped = failure.exit_code == ExitCode.STOPPED  # an outcome, not an error
     said = in_line(failure.message)
     note(said[:1].upper() + said[1:] if stopped else f"Error: {said}")
@@ -33,8 +37,8 @@ def tell(error: Exception) -> int:
     return failure.exit_code
 
 
-def explain(error: Exception) -> Failure:
-    """Put any error into words."""
+def explain(error: Exception, command: str = "") -> Failure:
+    """Put any error of a command into words."""
     if isinstance(error, click.Abort):
         return Failure("interrupted", None, ExitCode.INTERRUPTED)
     if isinstance(error, click.ClickException):
@@ -42,7 +46,7 @@ def explain(error: Exception) -> Failure:
     # GanzooError, and the registry's errors, which only share this shape.
     if hasattr(error, "hint") and hasattr(error, "exit_code"):
         return Failure(message(error), error.hint, error.exit_code)
-    if isinstance(error, ImportError) and (missing := missing_package(error)):
+    if isinstance(error, ImportError) and (missing := missing_package(error, all_of_them=command in NEED_ALL)):
         return Failure(str(missing), missing.hint, missing.exit_code)
     if isinstance(error, OSError) and error.strerror:
         return _system(error)

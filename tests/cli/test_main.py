@@ -114,14 +114,6 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (IntegrityError("changed"), ["Error: changed"], 4),
         (RegistryError("no room", hint="make some"), ["Error: no room", "Hint: make some"], 1),
         (
-            ModuleNotFoundError("No module named 'sklearn'", name="sklearn.datasets"),
-            [
-                "Error: this needs the package sklearn, which is not installed",
-                'Hint: pip install "scikit-learn"',
-            ],
-            6,
-        ),
-        (
             OSError(errno.ENOSPC, "No space left on device", "runs/x"),
             ["Error: runs/x: no space left on device", "Hint: free some space, or write to another disk"],
             1,

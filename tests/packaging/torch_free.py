@@ -81,8 +81,13 @@ def test_training_says_what_is_missing(tmp_path: Path) -> None:
     done = run("train", "--model", "wgan-gp", "--registry", tmp_path / "registry", "--runs", tmp_path / "runs")
     assert done.returncode == 6
     message, hint = done.stderr.splitlines()
-    assert re.fullmatch("Error: this needs the package [a-z]+, which is not installed", message)
+    told = re.fullmatch("Error: this needs packages that are not installed: (.+)", message)
+    assert told is not None, message
+    assert {"torch", "onnx", "onnxscript", "sklearn", "scipy", "msgspec", "safetensors", "tomli_w"} <= {
+        *told[1].split(", ")
+    }
     assert hint.startswith('Hint: pip install "')
+    assert '"torch>=' in hint
 
 
 def test_the_file_and_the_name_give_the_same_images(registry: Path, tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""What is not installed is named at once, by what the distribution's metadata say."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import ganzoo
+import ganzoo_plugins
+import ganzoo_registry
+from ganzoo.cli import cli
+from ganzoo.cli.failures import explain
+from ganzoo.errors import ExitCode, missing_package
+
+ROOTS = [Path(str(package.__file__)).parent for package in (ganzoo, ganzoo_plugins, ganzoo_registry)]
+OURS = {"ganzoo", "ganzoo_plugins", "ganzoo_registry"}
+INDIRECT = {"torchvision"}
+"""What torch is asked for where it is there, and not otherwise."""
+
+
+def imported() -> set[str]:
+    """Every package that our modules import, wherever they do."""
+    found = set()
+    for path in (path for root in ROOTS for path in root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - OURS - INDIRECT - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("package", sorted(imported()))
+def test_every_package_that_is_imported_is_known(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    missing = missing_package(ModuleNotFoundError(name=f"{package}.part"))
+    assert missing is not None, f"{package} is no requirement of the distribution"
+    assert str(missing) == f"this needs the package {package}, which is not installed"
+    assert str(missing.hint).startswith('pip install "')
+    assert missing.exit_code == ExitCode.MISSING_PACKAGE
+
+
+def test_what_is_installed_or_not_ours_is_not_missing() -> None:
+    assert missing_package(ModuleNotFoundError(name="numpy.nothing")) is None
+    assert missing_package(ModuleNotFoundError(name="a_plugins_own")) is None
+    assert missing_package(ImportError("cannot import name", name="torch")) is None
+    assert missing_package(ModuleNotFoundError("no name")) is None
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_a_command_that_needs_all_names_all(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one after the other, each after a longer download."""
+    for package in ("msgspec", "torch", "onnxscript"):
+        monkeypatch.setitem(sys.modules, package, None)
+    failure = explain(ModuleNotFoundError(name="msgspec"), command)
+    assert failure.message == "this needs packages that are not installed: msgspec, onnxscript, torch"
+    words = str(failure.hint).split()
+    assert [word.strip('"').partition(">=")[0] for word in words] == [
+        "pip",
+        "install",
+        "msgspec",
+        "onnxscript",
+        "torch",
+    ]
+    assert failure.exit_code == ExitCode.MISSING_PACKAGE
+    assert command in cli.list_commands(cli.make_context("ganzoo", ["--help"], resilient_parsing=True))
+
+
+@pytest.mark.parametrize("command", ["sample", "serve", "registry"])
+def test_a_light_command_names_what_it_misses_alone(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("starlette", "torch"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert explain(ModuleNotFoundError(name="starlette"), command).message == (
+        "this needs the package starlette, which is not installed"
+    )
