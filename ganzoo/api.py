@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import NotFoundError, UsageError
+from ganzoo.errors import NotFoundError, UsageError, check_whole
 from ganzoo.files import checked, registry_root
 from ganzoo.machine import alone
 from ganzoo.records.evaluation import HELD_OUT
@@ -75,7 +75,7 @@ def load(
 
 
 def evaluate(
-    references: Sequence[str],
+    references: str | Sequence[str],
     *,
     data: str | None = None,
     features: str = "",
@@ -90,7 +90,7 @@ def evaluate(
     """Evaluate exported generators by real images, all by one protocol, on ONNX Runtime and without torch.
 
     Args:
-        references: see ``load``.
+        references: one or more; see ``load``.
         data: a data set's name or a path; None: what they were trained on, if that has a name.
         features: an extractor's name, or a ``.onnx`` file; empty: the data set's own.
         n: samples per seed; None: as many as there are training images, at most 10,000.
@@ -109,8 +109,12 @@ def evaluate(
     """
     from ganzoo.evaluation.candidates import Candidate, evaluate_all, find_criteria
 
-    if not references or seeds < 1:
-        raise UsageError("nothing to evaluate", hint="name one or more versions, and at least one sample seed")
+    references = [references] if isinstance(references, str) else references
+    check_whole(seeds, "seeds", 1)
+    if n is not None:
+        check_whole(n, "n", 1)
+    if not references:
+        raise UsageError("nothing to evaluate", hint="name one or more versions")
     store = open_registry(registry)
     candidates = []
     for reference in references:
@@ -181,7 +185,11 @@ def describe_data(source: str, *, size: int | None = None, held_out: float | Non
     from ganzoo.data import load as load_images
     from ganzoo.data.statistics import facts
 
+    if size is not None:
+        check_whole(size, "size", 1)
     share = HELD_OUT_SHARE if held_out is None else held_out
+    if isinstance(share, bool) or not 0 <= share < 1:
+        raise UsageError(f"held_out: {share!r} is not a share of the images", hint="give a number from 0 to below 1")
     return {"source": source, **facts(load_images(source, zoo(), size=size, held_out=share))}
 
 
@@ -207,13 +215,15 @@ def export(
     """
     from ganzoo.exporting.versions import export_version
 
+    if opset is not None:
+        check_whole(opset, "opset", 1)
     store = open_registry(registry)
     place = checked(output, "output") if output is not None else None
     return export_version(store, store.resolve(reference), place, opset, force)
 
 
 def report(
-    references: Sequence[str],
+    references: str | Sequence[str],
     *,
     output: str | Path | None = None,
     runs: str | Path = "runs",
@@ -237,6 +247,7 @@ def report(
     """
     from ganzoo import reporting
 
+    references = [references] if isinstance(references, str) else references
     store = open_registry(registry)
     found = [reporting.find(reference, checked(runs, "runs"), store) for reference in references]
     return reporting.write(found, store, checked(output, "output") if output is not None else None, noted)

@@ -169,7 +169,7 @@ class RunConfig:
     tf32: bool = False
     deterministic: bool = False
     executor: ExecutorName = ExecutorName.AUTO
-    threads: Whole = 0
+    threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     report_every: Count = 50
     preview_every: Count = 500
     checkpoint_every: Count = 500

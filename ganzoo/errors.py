@@ -91,6 +91,17 @@ def did_you_mean(name: str, choices: Iterable[str], prefix: str = "") -> str:
     return f"choose one of: {', '.join(prefix + choice for choice in known) or 'none is available'}"
 
 
+def check_whole(value: object, what: str, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number, or lies outside ``least`` to ``most``; ``True`` is none.
+
+    Raises:
+        UsageError: names it as ``what``.
+    """
+    wanted = f"a whole number of at least {least}" + (f" and at most {most:,}" if most is not None else "")
+    if type(value) is not int or value < least or (most is not None and value > most):
+        raise UsageError(f"{what}: {value!r} is not {wanted}", hint=f"give {wanted}")
+
+
 def missing_package(error: ImportError, *, all_of_them: bool = False) -> MissingPackageError | None:
     """The error to raise where a dependency of ganzoo is not installed; None: ``error`` means something else.
 

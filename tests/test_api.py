@@ -1,5 +1,6 @@
 """The few calls of ``ganzoo``, as a person makes them in Python."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 
 import ganzoo
 from ganzoo import api
-from ganzoo.errors import ExitCode, NotFoundError
+from ganzoo.errors import ExitCode, NotFoundError, UsageError
 from ganzoo.records.result import TrainResult
 from ganzoo_registry import NotFound
 
@@ -89,3 +90,50 @@ def test_no_call_is_hidden_by_a_module_of_its_name(name: str) -> None:
 def test_a_name_that_does_not_exist() -> None:
     with pytest.raises(AttributeError, match="module 'ganzoo' has no attribute 'tain'"):
         ganzoo.tain  # noqa: B018
+
+
+WRONG: dict[str, Callable[[Path], object]] = {
+    "no seeds": lambda root: ganzoo.evaluate(["vanilla"], seeds=0, registry=root),
+    "seeds as text": lambda root: ganzoo.evaluate(["vanilla"], seeds="2", registry=root),  # type: ignore[arg-type]
+    "yes for seeds": lambda root: ganzoo.evaluate(["vanilla"], seeds=True, registry=root),
+    "no samples": lambda root: ganzoo.evaluate(["vanilla"], n=0, registry=root),
+    "half a sample": lambda root: ganzoo.evaluate(["vanilla"], n=1.5, registry=root),  # type: ignore[arg-type]
+    "no references": lambda root: ganzoo.evaluate([], registry=root),
+    "images of no size": lambda root: api.describe_data("digits", size=0),
+    "images of less than no size": lambda root: api.describe_data("digits", size=-4),
+    "yes for a size": lambda root: api.describe_data("digits", size=True),
+    "half a pixel": lambda root: api.describe_data("digits", size=8.5),  # type: ignore[arg-type]
+    "all held out": lambda root: api.describe_data("digits", held_out=1.0),
+    "more than all held out": lambda root: api.describe_data("digits", held_out=2),
+    "less than none held out": lambda root: api.describe_data("digits", held_out=-0.1),
+    "yes for a share": lambda root: api.describe_data("digits", held_out=True),
+    "opset 0": lambda root: ganzoo.export("vanilla", opset=0, registry=root),
+    "an opset as text": lambda root: ganzoo.export("vanilla", opset="18", registry=root),  # type: ignore[arg-type]
+    "yes for an opset": lambda root: ganzoo.export("vanilla", opset=True, registry=root),
+    "a million threads": lambda root: ganzoo.train("vanilla", settings={"threads": 10**6}, registry=root),
+    "yes for a size of training": lambda root: ganzoo.train("vanilla", settings={"size": True}, registry=root),
+    "another device": lambda root: ganzoo.train("vanilla", settings={"device": "gpu"}, registry=root),
+    "a device in capitals": lambda root: ganzoo.train("vanilla", settings={"device": "CUDA"}, registry=root),
+    "features at an address": lambda root: ganzoo.train(
+        "vanilla", settings={"features": "s3://bucket/x.onnx"}, registry=root
+    ),
+}
+
+
+@pytest.mark.parametrize("call", WRONG.values(), ids=WRONG)
+def test_what_cannot_be_meant_is_refused_as_on_the_command_line(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[Path], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        call(trained[0])
+    assert caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_reference_may_stand_alone(trained: Trained) -> None:
+    root, _ = trained
+    one, same = (
+        ganzoo.evaluate(each, data="digits", n=16, seeds=1, registry=root) for each in ("vanilla", ["vanilla"])
+    )
+    assert one.keys() == same.keys() == {"vanilla:1"}

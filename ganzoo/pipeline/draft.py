@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ganzoo.config import RunConfig, Settings, merge
 from ganzoo.data import Source
 from ganzoo.errors import UsageError
+from ganzoo.files import checked
 from ganzoo.records.run import Run
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import Recipe, resolve
@@ -90,9 +90,9 @@ def _found(model: str, *settings: Settings) -> tuple[Recipe, Source]:
 def _with_whole_paths(config: RunConfig, source: Source) -> RunConfig:
     """The configuration with paths that mean the same in another working directory, where the run may go on."""
 
-    def whole(path: str) -> str:
-        return str(Path(path).expanduser().absolute())
+    def whole(path: str, what: str) -> str:
+        return str(checked(path, what).absolute())
 
-    data = config.data if source.dataset else whole(config.data)
-    features = whole(config.features) if config.features.endswith(".onnx") else config.features
+    data = config.data if source.dataset else whole(config.data, "--data")
+    features = whole(config.features, "features") if config.features.endswith(".onnx") else config.features
     return replace(config, data=data, features=features)
