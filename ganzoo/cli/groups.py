@@ -53,9 +53,11 @@ class LazyGroup(Group):
         """Import the command."""
         if cmd_name not in self.table:
             return None
-        module, _, attribute = self.table[cmd_name][0].partition(":")
+        target, summary = self.table[cmd_name]
+        module, _, attribute = target.partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - narrows the type
+        command.help = command.help or summary  # python -OO has no docstrings
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
