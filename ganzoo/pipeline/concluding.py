@@ -1,7 +1,7 @@
 """The end of a run: plugins are told how it ended, and its directory records it."""
 
 from ganzoo import reporting
-from ganzoo.errors import TrainingStopped
+from ganzoo.errors import TrainingStopped, message
 from ganzoo.pipeline.hooks import WithHooks
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.result import TrainResult
@@ -12,7 +12,7 @@ def broken_off(error: BaseException, step: int) -> Outcome:
     """The outcome of a run whose training or registration ``error`` ended after ``step`` steps."""
     interrupted = isinstance(error, KeyboardInterrupt)
     stopped = interrupted or isinstance(error, TrainingStopped)
-    reason = "interrupted" if interrupted else str(error)
+    reason = "interrupted" if interrupted else message(error)
     return Outcome(state="stopped" if stopped else "failed", step=step, reason=reason or type(error).__name__)
 
 
