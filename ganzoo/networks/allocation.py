@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import torch
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, message
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: CUDA has an exception of its own for that, the CPU's allocator only a message."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in message(error)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Nothing here imports torch, so that a report can be made on any machine that hol
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ganzoo.errors import GanzooError, UsageError
+from ganzoo.errors import GanzooError, UsageError, message
 from ganzoo.files import write_atomic
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.run import Run
@@ -31,7 +31,7 @@ def conclude(run: Run, outcome: Outcome, noted: Callable[[str], None]) -> None:
         run.record_outcome(outcome)
         _write_run(run, run.directory / REPORT, noted)
     except Exception as error:
-        noted(f"no report of {run.directory}: {' '.join(str(error).split()) or type(error).__name__}")
+        noted(f"no report of {run.directory}: {' '.join(message(error).split()) or type(error).__name__}")
 
 
 def write(found: Sequence[Run | Version], store: Registry, output: Path | None, noted: Callable[[str], None]) -> Path:

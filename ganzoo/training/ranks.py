@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ganzoo.config import same
-from ganzoo.errors import GanzooError, UsageError
+from ganzoo.errors import GanzooError, UsageError, message
 from ganzoo.training.precision import choose_device
 from ganzoo.training.torchrun import Seat, meet, seat
 
@@ -274,5 +274,5 @@ def _digest(tensors: Iterable[Tensor]) -> int:
 
 def _reason(error: RuntimeError) -> str:
     """The first sentence of torch's message, without the place in its source."""
-    text = re.sub(r"^\[[^\]]*\] *", "", next(iter(str(error).splitlines()), ""))
+    text = re.sub(r"^\[[^\]]*\] *", "", next(iter(message(error).splitlines()), ""))
     return re.split(r"\. |$", text)[0]
