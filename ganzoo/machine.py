@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+PROCESSES = Path("/proc")
 
 
 def cores() -> int:
@@ -26,6 +27,48 @@ def quota(cgroups: Path) -> float:
     return math.inf
 
 
+def memory() -> float:
+    """Bytes that this process may still take: of the machine, of its container, of its own limit; infinity: unknown."""
+    return max(0.0, min(free(PROCESSES), left(CGROUPS), _addresses()))
+
+
+def free(processes: Path) -> float:
+    """Bytes that the machine can give without taking them from another process; infinity where Linux does not say."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        found = _table(processes / "meminfo")
+        return 1024 * (found["MemAvailable:"] + found["SwapFree:"])
+    return math.inf
+
+
+def left(cgroups: Path) -> float:
+    """Bytes that the control group (version 2, else 1) has left; cached files, which it can give back, do not count."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        allowed, used = ((cgroups / f"memory.{name}").read_text() for name in ("max", "current"))
+        return int(allowed) - int(used) + _table(cgroups / "memory.stat")["inactive_file"]
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        old = cgroups / "memory"
+        allowed, used = ((old / f"memory.{name}_in_bytes").read_text() for name in ("limit", "usage"))
+        return int(allowed) - int(used) + _table(old / "memory.stat")["total_inactive_file"]
+    return math.inf
+
+
 def alone() -> bool:
     """Whether this process trains by itself; if not, torchrun started it as one of several ranks."""
     return os.environ.get("WORLD_SIZE", "1") == "1"
+
+
+def _addresses() -> float:
+    """Bytes of addresses that are left of what ``ulimit -v`` allows."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # not on Windows
+
+        allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if allowed != resource.RLIM_INFINITY:
+            pages = int((PROCESSES / "self" / "statm").read_text().split()[0])
+            return allowed - pages * resource.getpagesize()
+    return math.inf
+
+
+def _table(path: Path) -> dict[str, int]:
+    """The first two words of each line: a name, and its number."""
+    return {name: int(number) for name, number, *_ in map(str.split, path.read_text().splitlines())}

@@ -1,27 +1,28 @@
-"""From PNG, JPEG and WebP files to pixels: by content, in threads, and never more than what was asked for."""
+"""From PNG, JPEG and WebP files to a set: in threads, in order, and in as much memory as there is.
+
+Only damage of the content is passed over. What the system says (too many open files, no memory, a disk that fails) ends
+the reading, because a set must not depend on how the machine felt.
+"""
 
 import contextlib
-import io
-import warnings
+import errno
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path, PurePath
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganzoo.data.allocation import Allowance, DoesNotFit, allocate, require_for
 from ganzoo.data.imageset import EncodedImages, ImageSet
-from ganzoo.data.resize import fit
-from ganzoo.errors import UsageError
-from ganzoo.machine import cores
+from ganzoo.data.pixels import decode_file
+from ganzoo.errors import GanzooError, UsageError, message
+from ganzoo.machine import cores, memory
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS = ("PNG", "JPEG", "WEBP")
-"""Formats that Pillow may find by a file's content: else it would start Ghostscript for an EPS that is called .png."""
 
 FILES_SIZE = 64
 """Pixels of a side that image files, which come in any size, are resized to unless a size is asked for."""
@@ -32,10 +33,25 @@ LARGEST = 2**28
 AHEAD = 4
 """Images that each thread may be ahead of the one that is wanted next."""
 
+WAITING = 2**28
+"""Most bytes of decoded images that wait for the one that is wanted next."""
+
+DECODING = 2**30
+"""Most bytes that all threads together decode in, unless a single image needs more; and a quarter of what is free."""
+
 # Not concurrent.futures: an interrupt that falls into its locks leaves one of them taken, and the program hangs.
 Answer = SimpleQueue[NDArray[np.uint8] | str | BaseException]
 
-_OPENING = Lock()  # a warning becomes an error for the whole process, so for one thread at a time
+OF_CONTENT = (None, errno.EINVAL)
+"""What damaged content makes of an ``errno``: decoders set none, and a place before a file's begin is invalid."""
+
+_HINTS = {
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    errno.ENFILE: "close other programs: the machine has no more open files to give",
+    errno.EACCES: "change its permissions, or move it elsewhere",
+    errno.EPERM: "change its permissions, or move it elsewhere",
+    errno.ENOENT: "leave the images where they are while they are read",
+}
 
 
 def is_image(name: PurePath) -> bool:
@@ -61,6 +77,7 @@ def decode(
     *,
     strict: bool,
     source: str,
+    copies: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageSet:
     """Decode all images into memory, at size x size pixels.
@@ -73,21 +90,26 @@ def decode(
         size: in pixels.
         strict: refuse unreadable images, instead of skipping them.
         source: what the images came from, for messages.
+        copies: how many times the set must fit into memory, because it is split later.
         progress: is told how many images are done, and how many there are.
 
     Raises:
-        UsageError: no image could be read or, with ``strict``, any image could not.
+        UsageError: no image could be read or, with ``strict``, any image could not; or they do not fit into memory.
+        GanzooError: the system could not read or decode an image.
     """
     total = len(encoded.names)
-    pixels = np.empty((total, 1, size, size), np.uint8)
+    require_for((total, 1, size, size), copies)
+    pixels = allocate((0, 1, size, size))
     kept: list[int] = []
     skipped: list[str] = []
     for index, image in enumerate(decoded(encoded, size)):
         if isinstance(image, str):
             skipped.append(f"{encoded.names[index]}: {image}")
         else:
-            if len(image) > pixels.shape[1]:
-                pixels = np.repeat(pixels, len(image), axis=1)
+            if not len(pixels) or len(image) > pixels.shape[1]:
+                larger = allocate((total, len(image), size, size), copies)
+                larger[: len(kept)] = pixels[: len(kept)]
+                pixels = larger
             pixels[len(kept)] = image
             kept.append(index)
         if progress:
@@ -98,18 +120,25 @@ def decode(
 
 
 def decoded(encoded: EncodedImages, size: int) -> Generator[NDArray[np.uint8] | str, None, None]:
-    """Each image's pixels [C, size, size], C = 1 or 3, or why it cannot be read; in order, in constant memory."""
-    count = cores()
+    """Each image's pixels [C, size, size], C = 1 or 3, or why it cannot be read; in order, in constant memory.
+
+    Raises:
+        GanzooError: the system could not read or decode an image; a ``UsageError`` if it can never fit into memory.
+    """
+    # A file of the largest kind in each thread may take a quarter of the memory, too.
+    count = int(max(1, min(cores(), len(encoded.names), memory() / (4 * LARGEST))))
+    ahead = max(1, min(AHEAD * count, WAITING // (3 * size * size)))
+    allowance = Allowance(min(DECODING, memory() / 4))
     jobs: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()
     waiting: deque[Answer] = deque()
-    threads = [Thread(target=_work, args=(encoded, size, jobs), name="decode", daemon=True) for _ in range(count)]
+    task = (encoded, size, allowance, jobs)
+    threads = [Thread(target=_work, args=task, name="decode", daemon=True) for _ in range(count)]
     try:
-        for thread in threads:
-            thread.start()
+        _start(threads)
         for index in range(len(encoded.names)):
             waiting.append(SimpleQueue())
             jobs.put((index, waiting[-1]))
-            if len(waiting) > AHEAD * count:
+            if len(waiting) > ahead:
                 yield _result(waiting.popleft())
         while waiting:
             yield _result(waiting.popleft())
@@ -151,11 +180,25 @@ def remaining_classes(encoded: EncodedImages, kept: Sequence[int]) -> tuple[NDAr
     return labels.astype(np.int64), tuple(encoded.class_names[index] for index in classes)
 
 
-def _work(encoded: EncodedImages, size: int, jobs: "SimpleQueue[tuple[int, Answer] | None]") -> None:
+def _start(threads: Sequence[Thread]) -> None:
+    """Start all of them, or as many as the system gives."""
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if number:
+                return
+            hint = "raise the limit of processes (ulimit -u) or of memory (ulimit -v)"
+            raise GanzooError("the system gives no thread to decode images in", hint=hint) from error
+
+
+def _work(
+    encoded: EncodedImages, size: int, allowance: Allowance, jobs: "SimpleQueue[tuple[int, Answer] | None]"
+) -> None:
     while job := jobs.get():
         index, answer = job
         try:
-            answer.put(_decode(encoded, index, size))
+            answer.put(_decode(encoded, index, size, allowance))
         except BaseException as error:
             answer.put(error)
 
@@ -167,42 +210,28 @@ def _result(answer: Answer) -> NDArray[np.uint8] | str:
     return result
 
 
-def _decode(encoded: EncodedImages, index: int, size: int) -> NDArray[np.uint8] | str:
+def _decode(encoded: EncodedImages, index: int, size: int, allowance: Allowance) -> NDArray[np.uint8] | str:
     try:
-        with _open(encoded.read(index)) as image:
-            return _pixels(image, size)
-    except UnidentifiedImageError:
-        return "not a PNG, JPEG or WebP"
+        return decode_file(encoded.read(index), size, allowance)
     except Exception as error:  # a damaged file can make Pillow's decoders raise anything
-        reason = error.strerror if isinstance(error, OSError) else None
-        return " ".join((reason or str(error)).split()) or type(error).__name__
+        return _damage(encoded.names[index], error)
 
 
-def _open(data: bytes) -> Image.Image:
-    """Read an image's header; Pillow compares the size in it with ``MAX_IMAGE_PIXELS`` before it decodes a pixel."""
-    with _OPENING, warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+def _damage(name: str, error: Exception) -> str:
+    """What is wrong with an image's content, in one line.
 
-
-def _pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """The pixels [C, size, size]: upright by the EXIF tag, on white where transparent, the upper 8 of 16 bits."""
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode.startswith("I"):
-        image = _upper_bits(image)
-    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
-    if image.has_transparency_data:
-        opaque = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
-    if image.mode != mode:  # or Pillow would copy it
-        image = image.convert(mode)
-    pixels = np.asarray(fit(image, size))
-    return pixels.transpose(2, 0, 1) if mode == "RGB" else pixels[None]
-
-
-def _upper_bits(image: Image.Image) -> Image.Image:
-    """The upper 8 of 16 bits of grey, white where transparent: a PNG may declare one of the 65,536 values to be."""
-    values = np.asarray(image)
-    upper = (values >> 8).astype(np.uint8)
-    upper[values == image.info.get("transparency", -1)] = 255
-    return Image.fromarray(upper)
+    Raises:
+        GanzooError: nothing is, as far as one can tell: the error speaks of the system.
+    """
+    words = " ".join(message(error).split())
+    if isinstance(error, DoesNotFit):
+        raise DoesNotFit(f"{name}: {words}", hint=error.hint) from error
+    if isinstance(error, MemoryError) or words.startswith("out of memory"):  # the latter is Pillow's
+        hint = "free some memory, or raise its limit; fewer cores (taskset) take less at once"
+        raise GanzooError(f"{name}: too little memory to decode it", hint=hint) from error
+    if isinstance(error, OSError) and error.errno not in OF_CONTENT:
+        hint = _HINTS.get(error.errno or 0, "mend what the system complains of, then read the images again")
+        raise GanzooError(f"{name}: cannot be read: {error.strerror or words}", hint=hint) from error
+    if isinstance(error, ImportError) or (isinstance(error, GanzooError) and not isinstance(error, UsageError)):
+        raise error
+    return (error.strerror if isinstance(error, OSError) else None) or words or type(error).__name__

@@ -76,7 +76,14 @@ class Source:
         if isinstance(found, Split):
             return resized(found, size)
         if isinstance(found, EncodedImages):
-            found = decode(found, size or FILES_SIZE, strict=strict, source=self.name, progress=progress)
+            found = decode(
+                found,
+                size or FILES_SIZE,
+                strict=strict,
+                source=self.name,
+                copies=2 if held_out else 1,
+                progress=progress,
+            )
         return split(resize.resized(found, size), held_out)
 
     def _read(self) -> Split | ImageSet | EncodedImages:

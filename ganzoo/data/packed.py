@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo.data.allocation import require_for
 from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, remaining_classes
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.resize import FILTER, fit_pixels
@@ -29,6 +30,9 @@ from ganzoo.files import cannot_write, sync_directory
 from ganzoo.specs import ImageShape
 
 FORMAT = "ganzoo packed images 1"
+
+IN_HAND = 4
+"""Times that an image is in memory while it is resized."""
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +199,8 @@ def _images(source: ImageSet | EncodedImages, size: int | None) -> Generator[NDA
     if isinstance(source, EncodedImages):
         yield from decoded(source, size or FILES_SIZE)
     else:
+        if size is not None:
+            require_for((IN_HAND, source.shape.channels, size, size))
         yield from (fit_pixels(image, size) for image in source.pixels)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data import resize
+from ganzoo.data.allocation import require_for
 from ganzoo.data.imageset import ImageSet
 
 
@@ -52,12 +53,17 @@ def held_out_rows(digests: Sequence[bytes], share: float, labels: NDArray[np.int
 
 
 def split(images: ImageSet, share: float) -> Split:
-    """Hold out about ``share`` of a set, 0 <= share < 1; the order within each part stays."""
+    """Hold out about ``share`` of a set, 0 <= share < 1; the order within each part stays.
+
+    Raises:
+        DoesNotFit: both parts, which are copies, do not fit into memory.
+    """
     if not share:
         return Split(training=images, held_out=None)
     mask = held_out_rows([image_digest(row) for row in images.pixels], share, images.labels)
     if not mask.any():
         return Split(training=images, held_out=None)
+    require_for(images.pixels.shape)
     return Split(training=images.take(np.flatnonzero(~mask)), held_out=images.take(np.flatnonzero(mask)))
 
 

@@ -1,10 +1,10 @@
 """From encoded images to pixels: order, memory, colours, classes, and what cannot be read."""
 
 import concurrent.futures._base
+import errno
 import io
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -17,7 +17,7 @@ from PIL import Image
 
 from ganzoo.data import EncodedImages, decode as decoding
 from ganzoo.data.decode import AHEAD, decode, decoded, is_image, read_file
-from ganzoo.errors import ExitCode, UsageError
+from ganzoo.errors import ExitCode, GanzooError, MissingPackageError, UsageError
 
 Noise = Callable[..., Any]
 
@@ -52,7 +52,7 @@ def test_many_images_come_in_order_and_untouched(noise: Noise) -> None:
 
 
 def test_no_more_is_read_ahead_than_the_threads_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    monkeypatch.setattr(decoding, "cores", lambda: 3)
     read: list[int] = []
     source = EncodedImages(names=["x"] * 1000, read=lambda index: read.append(index) or flat(1))  # type: ignore[func-returns-value]
     images = decoded(source, 4)
@@ -109,9 +109,13 @@ def test_one_class_that_remains_is_none() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "not a PNG, JPEG or WebP"),
+        (b"", "empty"),
         (b"I am a text.", "not a PNG, JPEG or WebP"),
-        (PermissionError(13, "Permission denied", "/secret/place"), "Permission denied"),
+        (b"\x89PNG\r\n\x1a\n", "damaged: it has no header"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x02IHDR\0\0", "damaged: its header is incomplete"),
+        (flat(1)[:29] + bytes(4) + flat(1)[33:], "damaged, or a PNG of a form that is not read"),
+        (OSError("image file is truncated"), "image file is truncated"),
+        (OSError(errno.EINVAL, "Invalid argument", "/secret/place"), "Invalid argument"),
         (UsageError("larger than 5 bytes"), "larger than 5 bytes"),
         (ValueError("two\nlines"), "two lines"),
         (EOFError(), "EOFError"),
@@ -155,23 +159,70 @@ def test_bombs_are_refused_whatever_becomes_of_warnings(
     assert all("Image size (4096 pixels) exceeds limit of " in line for line in images.skipped)
 
 
-def test_headers_are_read_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Filters of warnings belong to the process: threads that changed them together would leave them changed."""
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
-    inside, most = 0, 0
-    opened = Image.open
+SYSTEM = {
+    "too many open files": (OSError(errno.EMFILE, "Too many open files", "/secret/place"), "ulimit -n"),
+    "the machine's open files": (OSError(errno.ENFILE, "Too many open files in system"), "close other programs"),
+    "a disk that fails": (OSError(errno.EIO, "Input/output error"), "mend what the system complains of"),
+    "a server that restarted": (OSError(errno.ESTALE, "Stale file handle"), "mend what the system complains of"),
+    "no buffers": (OSError(errno.ENOMEM, "Cannot allocate memory"), "mend what the system complains of"),
+    "no permission": (PermissionError(errno.EACCES, "Permission denied"), "change its permissions"),
+    "gone meanwhile": (FileNotFoundError(errno.ENOENT, "No such file or directory"), "leave the images where they are"),
+    "an answer that does not come": (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "mend what the system"),
+    "no memory": (MemoryError(), "free some memory"),
+    "no memory, in Pillow's words": (OSError("out of memory error when reading image file"), "free some memory"),
+}
 
-    def watched(*arguments: Any, **options: Any) -> Any:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
-        time.sleep(0.001)
-        inside -= 1
-        return opened(*arguments, **options)
 
-    monkeypatch.setattr(Image, "open", watched)
-    assert len(decode(encoded(*[flat(1)] * 40), 4, strict=True, source="x")) == 40
-    assert most == 1
+@pytest.mark.parametrize(("error", "hint"), SYSTEM.values(), ids=SYSTEM)
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_the_system_says_ends_the_reading(error: Exception, hint: str, strict: bool) -> None:
+    """Else a set, and its digest, would depend on how the machine felt."""
+    with pytest.raises(GanzooError) as caught:
+        decode(encoded(flat(1), error, flat(2)), 4, strict=strict, source="x")
+    assert str(caught.value).startswith("1.png: ")
+    assert "\n" not in str(caught.value)
+    assert "/secret/place" not in str(caught.value)
+    assert (caught.value.exit_code, caught.value.__cause__) == (ExitCode.FAILURE, error)
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("error", [ImportError("PIL._webp"), MissingPackageError("this needs the package x")])
+def test_what_is_missing_here_ends_the_reading(error: Exception) -> None:
+    """With no file left to open, Python cannot import a decoder, and calls that a missing module."""
+    with pytest.raises(type(error)) as caught:
+        decode(encoded(flat(1), error), 4, strict=False, source="x")
+    assert caught.value is error
+
+
+def test_memory_that_a_decoder_is_refused_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libjpeg and libwebp say "broken data" for it."""
+    broken = flat(1)[:45]
+    assert len(decode(encoded(flat(1), broken), 4, strict=False, source="x").skipped) == 1
+    monkeypatch.setattr("ganzoo.data.pixels.fits", lambda need: False)
+    with pytest.raises(GanzooError, match=r"1\.png: too little memory to decode it"):
+        decode(encoded(flat(1), broken), 4, strict=False, source="x")
+
+
+@pytest.mark.parametrize("given", [0, 1, 2, 3])
+def test_as_many_threads_as_the_system_gives(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
+    monkeypatch.setattr(decoding, "cores", lambda: 3)
+    start, left = threading.Thread.start, given
+
+    def limited(thread: threading.Thread) -> None:
+        nonlocal left
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    source = encoded(*map(flat, range(20)))
+    if given:
+        assert decode(source, 4, strict=True, source="x").pixels[:, 0, 0, 0].tolist() == list(range(20))
+    else:
+        with pytest.raises(GanzooError, match="gives no thread"):
+            decode(source, 4, strict=True, source="x")
+    assert not any(thread.name == "decode" for thread in threading.enumerate())
 
 
 class Interrupt:
@@ -209,7 +260,7 @@ class Interrupt:
 
 def test_an_interruption_at_any_place_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """The futures of the standard library fail here, or hang: a lock of theirs may stay taken."""
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(decoding, "cores", lambda: 2)
     source = encoded(*[flat(number) for number in range(12)])
     interrupted = 0
     while True:

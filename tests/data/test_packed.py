@@ -78,7 +78,7 @@ def test_encoded_images_with_some_that_cannot_be_read(tmp_path: Path, files: lis
     assert same(training, wanted.training)
     assert same(held_out, wanted.held_out)
     assert training.class_names == ("a", "b", "c", "d")
-    assert told.skipped == tuple(f"{number}.png: not a PNG, JPEG or WebP" for number in (0, 7, 19))
+    assert told.skipped == tuple(f"{number}.png: empty" for number in (0, 7, 19))
 
 
 def test_image_files_are_packed_at_their_own_size_unless_told(tmp_path: Path) -> None:
