@@ -101,6 +101,8 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
         write_atomic(output, encode_png(grid(spread(data.training, SHEET))))
     for skipped in data.training.skipped[:10]:
         note(f"Skipped {skipped}")
+    if found["warning"]:
+        note(f"Warning: {found['warning']}")
 
 
 @command.command()

@@ -5,7 +5,6 @@ the reading, because a set must not depend on how the machine felt.
 """
 
 import contextlib
-import errno
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path, PurePath
@@ -16,10 +15,11 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.data.allocation import Allowance, DoesNotFit, allocate, require_for
+from ganzoo.data.allocation import Allowance, allocate, require_for
+from ganzoo.data.damage import damage
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.pixels import decode_file
-from ganzoo.errors import GanzooError, UsageError, message
+from ganzoo.errors import GanzooError, UsageError
 from ganzoo.machine import cores, memory
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -41,17 +41,6 @@ DECODING = 2**30
 
 # Not concurrent.futures: an interrupt that falls into its locks leaves one of them taken, and the program hangs.
 Answer = SimpleQueue[NDArray[np.uint8] | str | BaseException]
-
-OF_CONTENT = (None, errno.EINVAL)
-"""What damaged content makes of an ``errno``: decoders set none, and a place before a file's begin is invalid."""
-
-_HINTS = {
-    errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
-    errno.ENFILE: "close other programs: the machine has no more open files to give",
-    errno.EACCES: "change its permissions, or move it elsewhere",
-    errno.EPERM: "change its permissions, or move it elsewhere",
-    errno.ENOENT: "leave the images where they are while they are read",
-}
 
 
 def is_image(name: PurePath) -> bool:
@@ -214,24 +203,4 @@ def _decode(encoded: EncodedImages, index: int, size: int, allowance: Allowance)
     try:
         return decode_file(encoded.read(index), size, allowance)
     except Exception as error:  # a damaged file can make Pillow's decoders raise anything
-        return _damage(encoded.names[index], error)
-
-
-def _damage(name: str, error: Exception) -> str:
-    """What is wrong with an image's content, in one line.
-
-    Raises:
-        GanzooError: nothing is, as far as one can tell: the error speaks of the system.
-    """
-    words = " ".join(message(error).split())
-    if isinstance(error, DoesNotFit):
-        raise DoesNotFit(f"{name}: {words}", hint=error.hint) from error
-    if isinstance(error, MemoryError) or words.startswith("out of memory"):  # the latter is Pillow's
-        hint = "free some memory, or raise its limit; fewer cores (taskset) take less at once"
-        raise GanzooError(f"{name}: too little memory to decode it", hint=hint) from error
-    if isinstance(error, OSError) and error.errno not in OF_CONTENT:
-        hint = _HINTS.get(error.errno or 0, "mend what the system complains of, then read the images again")
-        raise GanzooError(f"{name}: cannot be read: {error.strerror or words}", hint=hint) from error
-    if isinstance(error, ImportError) or (isinstance(error, GanzooError) and not isinstance(error, UsageError)):
-        raise error
-    return (error.strerror if isinstance(error, OSError) else None) or words or type(error).__name__
+        return damage(encoded.names[index], error)

@@ -21,15 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data.allocation import require_for
-from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, remaining_classes
+from ganzoo.data.damage import damage
+from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, read_file, remaining_classes
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.resize import FILTER, fit_pixels
 from ganzoo.data.split import held_out_rows, image_digest
 from ganzoo.errors import IntegrityError, UsageError
-from ganzoo.files import cannot_write, sync_directory
+from ganzoo.files import cannot_write, parse_object, sync_directory
 from ganzoo.specs import ImageShape
+from ganzoo_registry.documents import LARGEST
 
 FORMAT = "ganzoo packed images 1"
+
+LARGEST_LABEL = 16
+"""Most bytes that a label has in the sidecar."""
 
 IN_HAND = 4
 """Times that an image is in memory while it is resized."""
@@ -82,12 +87,15 @@ def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
 
     Raises:
         IntegrityError: it is not what was packed.
+        GanzooError: the system cannot read it.
     """
     try:
-        sidecar = msgspec.json.decode(_beside(path).read_bytes(), type=Sidecar)
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+        largest = LARGEST + LARGEST_LABEL * len(pixels)
+        with _beside(path).open("rb") as file:
+            sidecar = msgspec.convert(parse_object(read_file(file, largest), largest), Sidecar)
         if sidecar.format != FORMAT:
             raise ValueError(f"{_beside(path).name} has another format")
-        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
         if pixels.shape != sidecar.shape or not 0 <= sidecar.held_out < len(pixels):
             raise ValueError("its two files do not belong together")
         labels = None if sidecar.labels is None else np.array(sidecar.labels, np.int64)
@@ -96,7 +104,7 @@ def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
             raise ValueError("its digest is not the one that was written")
     except Exception as error:  # NumPy may raise anything for a damaged header
         raise IntegrityError(
-            f"{path}: not what was packed ({' '.join(str(error).split())[:120]})",
+            f"{path}: not what was packed ({damage(str(path), error)[:120]})",
             hint=f"pack it again; or, if it never was a packed set, move {_beside(path).name} away",
         ) from error
     return parts

@@ -1,5 +1,6 @@
 """What is in a data set, in numbers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,17 @@ from ganzoo.data.split import Split
 COUNTED = 2**22
 """Values that are counted at once; NumPy takes 8 bytes for each."""
 
+PLAUSIBLE = 128
+"""Least distance from the darkest to the brightest of all values that raises no doubt: half of what there is."""
+
 
 def facts(data: Split) -> dict[str, Any]:
     """Counts, size, classes, digest, and each channel's mean and standard deviation, as JSON.
 
     Returns:
         ``count``, ``held_out``, ``channels``, ``height``, ``width``, ``classes`` (name -> images), ``mean`` and
-        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``; all but ``held_out``
-        describe the images to train on.
+        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``, ``warning`` (see ``warning``);
+        all but ``held_out`` describe the images to train on.
     """
     images = data.training
     labels = images.labels if images.labels is not None else np.zeros(0, np.int64)
@@ -35,6 +39,7 @@ def facts(data: Split) -> dict[str, Any]:
         "standard_deviation": deviations,
         "digest": images.digest,
         "skipped": len(images.skipped),
+        "warning": warning(images),
     }
 
 
@@ -46,16 +51,37 @@ def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:
     values = np.arange(256)
     channels = images.shape.channels
     counts = np.zeros((channels, 256))
-    rows = max(1, COUNTED // images.pixels[0].size)
-    for first in range(0, len(images), rows):
-        part = images.pixels[first : first + rows]
+    for part in _parts(images):
         counts += np.stack([np.bincount(part[:, channel].ravel(), minlength=256) for channel in range(channels)])
     shares = counts / counts.sum(1, keepdims=True)
     means = shares @ values
     return means.round(2).tolist(), np.sqrt(shares @ values**2 - means**2).round(2).tolist()
 
 
+def warning(images: ImageSet) -> str | None:
+    """What is odd about the range of all values, in a line, such as only 0 and 1; None: nothing.
+
+    It is the whole set that counts: dark images, and some that are all black, are no mistake where others are bright.
+    It looks no further than to the first images that show that.
+    """
+    low, high = 255, 0
+    for part in _parts(images):
+        low, high = min(low, int(part.min())), max(high, int(part.max()))
+        if high - low >= PLAUSIBLE:
+            return None
+    return (
+        f"pixels lie in {low} to {high} of 255; masks of class numbers, 12 bits stored in 16, and values that were "
+        "scaled twice look like that"
+    )
+
+
 def spread(images: ImageSet, count: int) -> NDArray[np.uint8]:
     """Up to ``count`` images [n, C, H, W], evenly from all over the set, because a folder's come class by class."""
     rows: NDArray[np.uint8] = images.pixels[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
     return rows
+
+
+def _parts(images: ImageSet) -> Iterator[NDArray[np.uint8]]:
+    rows = max(1, COUNTED // images.pixels[0].size)
+    for first in range(0, len(images), rows):
+        yield images.pixels[first : first + rows]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from ganzoo.data.statistics import warning
 from ganzoo.observer import Observer
 from ganzoo.pipeline import environment, lineage, resuming
 from ganzoo.pipeline.concluding import broken_off, conclude
@@ -153,6 +154,8 @@ class Session:
             total = len(plan.data.training) + (len(held_out) if held_out else 0) + len(skipped)
             first = "; ".join(skipped[:SKIPPED_SHOWN])
             self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
+        if odd := warning(plan.data.training):
+            self._observer.noted(f"Warning: {odd}")
         if setup.depends_on_shares(plan.recipe, plan.trainer, self._ranks):
             self._observer.noted(
                 "samples of a batch meet in these networks, or they draw random numbers: several ranks or parts do not "

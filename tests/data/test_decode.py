@@ -199,7 +199,7 @@ def test_memory_that_a_decoder_is_refused_is_no_damage(monkeypatch: pytest.Monke
     broken = flat(1)[:45]
     assert len(decode(encoded(flat(1), broken), 4, strict=False, source="x").skipped) == 1
     monkeypatch.setattr("ganzoo.data.pixels.fits", lambda need: False)
-    with pytest.raises(GanzooError, match=r"1\.png: too little memory to decode it"):
+    with pytest.raises(GanzooError, match=r"1\.png: too little memory to read it"):
         decode(encoded(flat(1), broken), 4, strict=False, source="x")
 
 
