@@ -47,7 +47,7 @@ def require_for(shape: Sequence[int], copies: int = 1) -> None:
 
 
 def require(need: int, what: str, hint: str) -> None:
-    """Refuse what needs more bytes than there are.
+    """Refuse what needs more bytes than there are, with what else a program always needs.
 
     Args:
         what: what needs them, in the plural.
@@ -56,7 +56,8 @@ def require(need: int, what: str, hint: str) -> None:
         DoesNotFit: there are fewer.
     """
     if not fits(need):
-        raise DoesNotFit(f"{what} need {_amount(need)} of memory, and {_amount(memory())} are free", hint=hint)
+        free = _amount(memory())
+        raise DoesNotFit(f"{what} need {_amount(need + SLACK)} of memory, and {free} are free", hint=hint)
 
 
 def fits(need: int) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ganzoo.data.allocation import Allowance, allocate, require_for
 from ganzoo.data.damage import damage
 from ganzoo.data.imageset import EncodedImages, ImageSet
-from ganzoo.data.pixels import decode_file
+from ganzoo.data.pixels import decode_file, give_memory_back
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.machine import cores, memory
 
@@ -114,6 +114,7 @@ def decoded(encoded: EncodedImages, size: int) -> Generator[NDArray[np.uint8] | 
     Raises:
         GanzooError: the system could not read or decode an image; a ``UsageError`` if it can never fit into memory.
     """
+    give_memory_back()
     # A file of the largest kind in each thread may take a quarter of the memory, too.
     count = int(max(1, min(cores(), len(encoded.names), memory() / (4 * LARGEST))))
     ahead = max(1, min(AHEAD * count, WAITING // (3 * size * size)))

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, _imaging
 
 from ganzoo.data.allocation import Allowance, fits, require
 from ganzoo.data.containers import Container, Damaged, unpack
@@ -13,8 +13,11 @@ from ganzoo.data.resize import fit
 FINER = 4
 """How many times finer than wanted a JPEG is still decoded: what is left to the filter is then all but the same."""
 
-STRIP = 2**20
+STRIP = 2**18
 """Pixels that are put on white at once."""
+
+BLOCK = 2**26
+"""Bytes of the blocks in which Pillow takes memory; blocks of more than 32 MiB always go back to the system."""
 
 LARGE = 2**26
 """Bytes from which on it is asked, for each image, whether there are so many: the answer takes a millisecond."""
@@ -32,6 +35,11 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What undoes each of EXIF's orientations."""
+
+
+def give_memory_back() -> None:
+    """Have Pillow take memory so that it can be given back: each thread would keep that of its largest image."""
+    _imaging.set_block_size(BLOCK)
 
 
 def decode_file(data: bytes, size: int, allowance: Allowance) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, _imaging
 
 from ganzoo import machine
 from ganzoo.data import EncodedImages, ImageSet, decode as decoding, pixels as pixelling
@@ -41,7 +41,7 @@ def test_an_array_is_refused_before_it_is_taken(memory: Callable[[float], None])
     memory(599)
     with pytest.raises(DoesNotFit) as caught:
         allocate((2, 3, 10, 10))
-    assert str(caught.value) == "2 images of 10x10 pixels in colour need 0.0 MB of memory, and 33.6 MB are free"
+    assert str(caught.value) == "2 images of 10x10 pixels in colour need 33.6 MB of memory, and 33.6 MB are free"
     assert "ganzoo data pack" in (caught.value.hint or "")
     assert caught.value.exit_code == ExitCode.USAGE
     memory(600)
@@ -177,6 +177,11 @@ def test_large_results_do_not_wait_in_numbers(monkeypatch: pytest.MonkeyPatch) -
         next(images)
         assert len(read) <= done + 7
     images.close()
+
+
+def test_memory_goes_back_to_the_system_instead_of_staying_with_each_thread() -> None:
+    decode(encoded(1), 8, strict=True, source="x")
+    assert _imaging.get_block_size() > 2**25  # the largest that glibc may keep
 
 
 def test_an_error_gives_back_what_was_taken() -> None:
