@@ -22,7 +22,7 @@ from sklearn.datasets import load_sample_images
 
 from ganzoo.data.allocation import Allowance
 from ganzoo.data.pixels import decode_file
-from ganzoo.data.resize import FILTER
+from ganzoo.data.square import FILTER
 
 
 def photographs(width: int, height: int) -> list[bytes]:

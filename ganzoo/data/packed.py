@@ -24,8 +24,9 @@ from ganzoo.data.allocation import require_for
 from ganzoo.data.damage import damage
 from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, read_file, remaining_classes
 from ganzoo.data.imageset import EncodedImages, ImageSet
-from ganzoo.data.resize import FILTER, fit_pixels
+from ganzoo.data.resize import fit_pixels
 from ganzoo.data.split import held_out_rows, image_digest
+from ganzoo.data.square import FILTER
 from ganzoo.errors import IntegrityError, UsageError
 from ganzoo.files import cannot_write, parse_object, sync_directory
 from ganzoo.specs import ImageShape

@@ -8,7 +8,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError, _imaging
 
 from ganzoo.data.allocation import Allowance, fits, require
 from ganzoo.data.containers import Container, Damaged, unpack
-from ganzoo.data.resize import fit
+from ganzoo.data.square import fit
 
 FINER = 4
 """How many times finer than wanted a JPEG is still decoded: what is left to the filter is then all but the same."""

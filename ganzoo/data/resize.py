@@ -1,4 +1,4 @@
-"""Resize and centre-crop."""
+"""Resize and centre-crop what is decoded already."""
 
 from dataclasses import replace
 
@@ -8,23 +8,7 @@ from PIL import Image
 
 from ganzoo.data.allocation import allocate
 from ganzoo.data.imageset import ImageSet
-
-FILTER = Image.Resampling.LANCZOS
-"""Resampling filter, antialiased: it averages over all pixels that go into one."""
-
-
-def fit(image: Image.Image, size: int, extent: tuple[float, float] | None = None) -> Image.Image:
-    """The largest centred square of ``image``, resampled to size x size.
-
-    Args:
-        extent: width and height in pixels of ``image``, where a decoder has rounded them up; None: its own.
-    """
-    width, height = extent or image.size
-    if (width, height) == (size, size):
-        return image
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return image.resize((size, size), FILTER, box=(left, top, left + side, top + side))
+from ganzoo.data.square import fit
 
 
 def fit_pixels(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
