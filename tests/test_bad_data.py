@@ -190,3 +190,24 @@ def test_one_class_is_no_class(
     error, hint = capsys.readouterr().err.splitlines()
     assert "needs labels" in error
     assert "one sub-folder per class" in hint
+
+
+@pytest.mark.parametrize("source", ["digits", "photos", "x.npy"])
+def test_a_size_that_no_machine_has_memory_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for number in range(4):
+        (tmp_path / "photos" / f"{number}.png").write_bytes(png())
+    np.save("x.npy", BYTES)
+    before = sorted(tmp_path.rglob("*"))
+    for command in (["data", "show", source], ["data", "pack", source, "packed.npy"]):
+        if source == "digits" and "pack" in command:  # what has a name needs no packing
+            continue
+        assert main([*command, "--size", "10000000"]) == 2
+        error, hint = capsys.readouterr().err.splitlines()
+        assert error.startswith(f"Error: {source}: ")
+        assert "GB of memory, and " in error
+        assert "smaller --size" in hint
+    assert sorted(tmp_path.rglob("*")) == before

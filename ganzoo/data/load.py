@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ganzoo.data import resize
+from ganzoo.data.damage import naming
 from ganzoo.data.decode import FILES_SIZE, decode
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.packed import is_packed, read_packed
@@ -69,22 +70,24 @@ class Source:
             progress: is told how far the decoding of image files is.
 
         Raises:
-            UsageError: what is there cannot be used.
+            UsageError: what is there cannot be used, or does not fit into memory.
             IntegrityError: a packed set is damaged.
+            GanzooError: the system cannot read it.
         """
         found, self._found = self._read(), None
-        if isinstance(found, Split):
-            return resized(found, size)
-        if isinstance(found, EncodedImages):
-            found = decode(
-                found,
-                size or FILES_SIZE,
-                strict=strict,
-                source=self.name,
-                copies=2 if held_out else 1,
-                progress=progress,
-            )
-        return split(resize.resized(found, size), held_out)
+        with naming(self.name):
+            if isinstance(found, Split):
+                return resized(found, size)
+            if isinstance(found, EncodedImages):
+                found = decode(
+                    found,
+                    size or FILES_SIZE,
+                    strict=strict,
+                    source=self.name,
+                    copies=2 if held_out else 1,
+                    progress=progress,
+                )
+            return split(resize.resized(found, size), held_out)
 
     def _read(self) -> Split | ImageSet | EncodedImages:
         if self._found is None:

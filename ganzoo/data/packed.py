@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data.allocation import require_for
-from ganzoo.data.damage import damage
+from ganzoo.data.damage import damage, naming
 from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, read_file, remaining_classes
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.resize import fit_pixels
@@ -137,11 +137,11 @@ def pack(
 
     Raises:
         UsageError: no image can be read or, with ``strict``, any cannot; ``target`` exists and is no pack.
-        GanzooError: it cannot be written.
+        GanzooError: it cannot be written, or the system cannot read an image.
     """
     _refuse_other_files(target)
     try:
-        with tempfile.TemporaryFile(dir=target.parent) as file:
+        with naming(name), tempfile.TemporaryFile(dir=target.parent) as file:
             rows = _Rows(file)
             kept, skipped = _fill(rows, source, size, progress)
             check_skipped(name, skipped, len(kept) + len(skipped), strict)

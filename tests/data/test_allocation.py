@@ -102,11 +102,13 @@ def test_a_size_that_no_machine_has_memory_for_is_refused(put: Put, tmp_path: Pa
     source = encoded(2)
     with pytest.raises(DoesNotFit, match=r"2 images of 10,000,000x10,000,000 pixels in grey need 200,000.0 GB"):
         decode(source, 10_000_000, strict=False, source="x")
-    with pytest.raises(DoesNotFit, match=r"0.png: its 8x8 pixels, for 10,000,000x10,000,000, need 800,000.7 GB"):
-        pack(source, tmp_path / "x.npy", size=10_000_000, held_out=0, strict=False, name="x")
+    with pytest.raises(
+        DoesNotFit, match=r"photos: 0.png: its 8x8 pixels, for 10,000,000x10,000,000, need 800,000.7 GB"
+    ):
+        pack(source, tmp_path / "x.npy", size=10_000_000, held_out=0, strict=False, name="photos")
     images = ImageSet(pixels=np.zeros((2, 1, 4, 4), np.uint8))
-    with pytest.raises(DoesNotFit, match=r"4 images of 10,000,000x10,000,000 pixels"):
-        pack(images, tmp_path / "x.npy", size=10_000_000, held_out=0, strict=False, name="x")
+    with pytest.raises(DoesNotFit, match=r"photos: 4 images of 10,000,000x10,000,000 pixels"):
+        pack(images, tmp_path / "x.npy", size=10_000_000, held_out=0, strict=False, name="photos")
     assert list(tmp_path.iterdir()) == []
 
 

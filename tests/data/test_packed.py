@@ -1,6 +1,7 @@
 """Packed sets: what comes back, what is refused, and what is left when writing is interrupted anywhere."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -221,6 +222,65 @@ def test_what_is_read_as_a_pack(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: not what was packed (Object missing required field `format`)"
     assert caught.value.hint == "pack it again; or, if it never was a packed set, move x.json away"
     assert caught.value.exit_code == ExitCode.INTEGRITY
+
+
+SIDECARS = {
+    "nested without end": b"[" * 200_000,
+    "nested within a field": b'{"format": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "half a character": b'{"format": "\\ud800"}',
+    "no UTF-8": b'{"format": "\xff"}',
+    "a number of many digits": b'{"held_out": ' + b"1" * 10_000 + b"}",
+    "no object": b"[1, 2]",
+    "not a number": b'{"held_out": NaN}',
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("content", SIDECARS.values(), ids=SIDECARS)
+def test_any_json_beside_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, PIXELS)
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(IntegrityError, match="not what was packed") as caught:
+        read_packed(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sidecar_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it may be depends on how many labels it holds; more is not even read."""
+    packing(IMAGES, tmp_path / "x.npy")
+    length = (tmp_path / "x.json").stat().st_size
+    monkeypatch.setattr("ganzoo.data.packed.LARGEST", length - 16 * len(IMAGES) - 1)
+    with pytest.raises(IntegrityError, match="larger than"):
+        read_packed(tmp_path / "x.npy")
+    monkeypatch.setattr("ganzoo.data.packed.LARGEST", length - 16 * len(IMAGES))
+    assert read_packed(tmp_path / "x.npy")[1] is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "cannot be read: Too many open files"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "cannot be read: Cannot allocate memory"),
+        (OSError(errno.EIO, "Input/output error"), "cannot be read: Input/output error"),
+        (MemoryError(), "too little memory to read it"),
+    ],
+    ids=str,
+)
+def test_what_the_system_says_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    """A person who packs it again would meet the same."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    packing(IMAGES, tmp_path / "x.npy")
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(GanzooError) as caught:
+        read_packed(tmp_path / "x.npy")
+    assert str(caught.value) == f"{tmp_path / 'x.npy'}: {message}"
+    assert caught.value.exit_code == ExitCode.FAILURE
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.json"])
