@@ -82,7 +82,8 @@ class EncodedImages:
 
     Args:
         names: one an image, for messages: ``cats/7.png``.
-        read: index -> the file's bytes; called from several threads at once.
+        read: index -> the file's bytes; called from several threads at once. What it raises counts as damage of that
+            one image, but for what the system says: ``MemoryError``, and an ``OSError`` with an ``errno``.
         labels, class_names: as in ``ImageSet``, for all of ``names``.
     """
 

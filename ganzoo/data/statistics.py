@@ -12,8 +12,8 @@ from ganzoo.data.split import Split
 COUNTED = 2**22
 """Values that are counted at once; NumPy takes 8 bytes for each."""
 
-PLAUSIBLE = 128
-"""Least distance from the darkest to the brightest of all values that raises no doubt: half of what there is."""
+IMPLAUSIBLE = 128
+"""Most that the darkest and the brightest of all values are apart where that is doubted: half of what there is."""
 
 
 def facts(data: Split) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def warning(images: ImageSet) -> str | None:
     low, high = 255, 0
     for part in _parts(images):
         low, high = min(low, int(part.min())), max(high, int(part.max()))
-        if high - low >= PLAUSIBLE:
+        if high - low > IMPLAUSIBLE:
             return None
     return (
         f"pixels lie in {low} to {high} of 255; masks of class numbers, 12 bits stored in 16, and values that were "
