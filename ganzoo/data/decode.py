@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data.allocation import Allowance, allocate, require_for
-from ganzoo.data.damage import damage
+from ganzoo.data.damage import NotRead, damage
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.pixels import decode_file, give_memory_back
-from ganzoo.errors import GanzooError, UsageError
+from ganzoo.errors import UsageError
 from ganzoo.machine import cores, memory
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -115,8 +115,8 @@ def decoded(encoded: EncodedImages, size: int) -> Generator[NDArray[np.uint8] | 
         GanzooError: the system could not read or decode an image; a ``UsageError`` if it can never fit into memory.
     """
     give_memory_back()
-    # A file of the largest kind in each thread may take a quarter of the memory, too.
-    count = int(max(1, min(cores(), len(encoded.names), memory() / (4 * LARGEST))))
+    # A file of the largest kind in each thread may take half of the memory, too.
+    count = int(max(1, min(cores(), len(encoded.names), memory() / (2 * LARGEST))))
     ahead = max(1, min(AHEAD * count, WAITING // (3 * size * size)))
     allowance = Allowance(min(DECODING, memory() / 4))
     jobs: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()
@@ -179,7 +179,7 @@ def _start(threads: Sequence[Thread]) -> None:
             if number:
                 return
             hint = "raise the limit of processes (ulimit -u) or of memory (ulimit -v)"
-            raise GanzooError("the system gives no thread to decode images in", hint=hint) from error
+            raise NotRead("the system gives no thread to decode images in", hint=hint) from error
 
 
 def _work(

@@ -161,7 +161,7 @@ def test_what_is_in_flight_does_not_grow_with_the_cores(
 
 def test_little_memory_means_few_threads_and_little_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "cores", lambda: 64)
-    monkeypatch.setattr(decoding, "memory", lambda: 10 * decoding.LARGEST)
+    monkeypatch.setattr(decoding, "memory", lambda: 4 * decoding.LARGEST)
     images = decoding.decoded(encoded(100), 8)
     next(images)
     assert sum(thread.name == "decode" for thread in threading.enumerate()) == 2
