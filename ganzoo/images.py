@@ -5,6 +5,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ganzoo.errors import GanzooError, UsageError
+from ganzoo.machine import memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,13 @@ GAP = 2
 
 MIN_TILE = 48
 """Tiles lower than this many pixels are magnified, so that a person can see what is on them."""
+
+
+LARGE = 2**26
+"""Bytes of a grid from which on it is asked whether there is memory for it; a server's are smaller."""
+
+IN_HAND = 4
+"""Times that a grid is in memory while it becomes a PNG."""
 
 
 def require_finite(images: "NDArray[np.float32]", start: int = 0) -> None:
@@ -69,7 +77,7 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
         factor that makes them at least ``MIN_TILE`` pixels high.
 
     Raises:
-        UsageError: no image, or ``columns`` < 1.
+        UsageError: no image, ``columns`` < 1, or more images than there is memory for.
     """
     import numpy as np
 
@@ -81,6 +89,12 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
     rows = math.ceil(count / columns)
     factor = max(1, math.ceil(MIN_TILE / height))
     tall, wide = height * factor + GAP, width * factor + GAP
+    need = IN_HAND * channels * rows * tall * columns * wide
+    if need >= LARGE and need > memory():
+        raise UsageError(
+            f"a grid of {count:,} images needs {need / 1e9:.1f} GB of memory, and {memory() / 1e9:.1f} GB are free",
+            hint="ask for fewer images, or write an array instead: npy",
+        )
     sheet = np.full((channels, rows * tall - GAP, columns * wide - GAP), 255, np.uint8)
     for index, image in enumerate(images):
         top, left = index // columns * tall, index % columns * wide

@@ -110,3 +110,12 @@ def test_npy_round_trip() -> None:
     assert back.dtype == np.uint8
     assert back.flags.c_contiguous
     assert (back == images.transpose(0, 2, 3, 1)).all()
+
+
+def test_a_grid_that_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = np.broadcast_to(np.zeros((1, 3, 64, 64), np.uint8), (10**8, 3, 64, 64))
+    with pytest.raises(UsageError, match=r"a grid of 100,000,000 images needs 5227\.2 GB of memory, and ") as caught:
+        grid(many)
+    assert caught.value.hint == "ask for fewer images, or write an array instead: npy"
+    monkeypatch.setattr("ganzoo.images.memory", lambda: 0)  # what is small is not asked about
+    assert grid(many[:100]).shape == (3, 658, 658)
