@@ -176,7 +176,7 @@ def test_few_images_can_be_trained_on(
     assert main([*train, "--batch", "4", "--steps", "2", "--no-export"]) == 0
     assert main([*train, "--batch", "4", "--eval-every", "1", "--set", "features=digits"]) == 2
     error, hint = capsys.readouterr().err.splitlines()[-2:]
-    assert error == "Error: x.npy has no held-out images to evaluate by"
+    assert error == f"Error: {tmp_path / 'x.npy'} has no held-out images to evaluate by"
     assert hint.startswith("Hint: ")
 
 
