@@ -15,6 +15,7 @@ from ganzoo.data.names import is_left_behind, plain
 from ganzoo.data.packed import is_packed, read_packed
 from ganzoo.data.split import Split, resized, split, without_empty_classes
 from ganzoo.errors import NotFoundError, PluginError, UsageError
+from ganzoo.files import checked
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo.names import Zoo, load_target
 
@@ -131,21 +132,17 @@ def named(source: str, zoo: Zoo) -> Dataset | None:
 
     Raises:
         NotFoundError: it is neither a name nor a path.
-        UsageError: it is a path that no record could keep, or nothing at all.
+        UsageError: it is a path that no record could keep, or no path at all.
     """
     names = {name for dataset in zoo.all(Dataset) for name in (dataset.name, zoo.qualified(dataset))}
     if source not in names:
-        if not source:
-            raise UsageError("--data '' names nothing", hint="give a name that `ganzoo data ls` lists, or a path")
+        path = checked(source, "--data")
         require_text(source, "--data")
-        if os.path.exists(Path(source).expanduser()):  # unlike Path.exists, false for a name that no file can have
+        if os.path.exists(path):  # unlike Path.exists, false for a name that no file can have
             return None
     try:
         return zoo.get(Dataset, source)
     except NotFoundError as error:
-        if "://" in source:
-            hint = "download it, and give the path of what you have then; `ganzoo data ls` lists what is downloaded"
-            raise NotFoundError(f"--data {source}: only files and folders are read", hint=hint) from error
         if not Path(source).suffix and not re.search(r"[/\\~]", source):
             raise NotFoundError(str(error), hint=f"{error.hint}; or give a path") from error
         hint = "check the path, or use --data digits"

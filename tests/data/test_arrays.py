@@ -255,7 +255,7 @@ def test_more_than_the_memory_is_refused_before_it_is_taken(
     np.save(path, images) if suffix == ".npy" else np.savez(path, images=images)
     monkeypatch.setattr("ganzoo.data.allocation.memory", lambda: 2**26)
     monkeypatch.setattr(np, "load", None if suffix == ".npy" else np.load)
-    with pytest.raises(UsageError, match=r"need 67\.1 MB of memory, and 67\.1 MB are free") as caught:
+    with pytest.raises(UsageError, match=r"need 0\.1 GB of memory, and 67\.1 MB are free") as caught:
         read_array(path)
     assert caught.value.hint
 
