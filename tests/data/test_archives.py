@@ -226,7 +226,7 @@ def test_zip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (skipped,) = decode(stylegan.read(path), 8, strict=False, source="x").skipped
     assert skipped.startswith("bomb.png: ")
     path = zipped(path, [("a.png", FILES[0]), ("dataset.json", b"[]," * 10**6)], zipfile.ZIP_DEFLATED)
-    assert "dataset.json cannot be read (larger than 1,049,6" in str(refusal(stylegan.read, path))
+    assert "dataset.json cannot be read (larger than 1,05" in str(refusal(stylegan.read, path))
 
 
 @pytest.mark.parametrize("form", ["zip", "npz"])

@@ -155,6 +155,12 @@ def test_dataset_json_of_somebody_else(tmp_path: Path, write: Write, content: An
 
 
 @forms
+def test_dataset_json_of_somebody_else_in_a_folder(tmp_path: Path, write: Write) -> None:
+    tree = images("cat/1.png", "dog/1.png") | {"cat/dataset.json": b'{"images": []}'}
+    assert counts(read(write(tmp_path, tree)).training) == {"cat": 1, "dog": 1}
+
+
+@forms
 def test_files_beside_the_images_label_them(tmp_path: Path, write: Write) -> None:
     tree = images("x/1.png", "x/2.png", "y/3.png") | {"x/1.cls": b"7", "x/2.json": b'{"label": 5}', "y/3.CLS": b"7"}
     assert counts(read(write(tmp_path, tree), held_out=0).training) == {"5": 1, "7": 2}

@@ -36,7 +36,7 @@ BESIDE = (".cls", ".json")
 LARGEST_LABEL = 2**20
 """Most bytes of a ``.cls`` or ``.json`` file, and of ``dataset.json`` for what is not an image's name or label."""
 
-AN_IMAGE = 2**10
+AN_IMAGE = 2**12
 """Most bytes that ``dataset.json`` may have for an image's label and what surrounds it."""
 
 KINDS_SHOWN = 5
@@ -120,13 +120,16 @@ def images_of(tree: Tree) -> EncodedImages:
 def _by_dataset(tree: Tree, shown: Sequence[Entry], images: list[Entry]) -> _Found | None:
     """Labels of ``dataset.json``; None: there is none, or it is somebody else's, without ``labels``."""
     there = [entry for entry in shown if entry.name.name == LABELS]
-    if not there:
-        return None
-    if elsewhere := next((entry for entry in there if len(entry.name.parts) > 1), None):
+    names = [image.name for image in images]
+    nested = [entry for entry in there if len(entry.name.parts) > 1]
+    there = [entry for entry in there if entry not in nested]
+    if elsewhere := next((entry for entry in nested if _labels(tree, entry, names) is not None), None):
         raise UsageError(
             f"{tree.path}: {elsewhere.name} is not at the root, so it is not read",
             hint=f"give the folder that {LABELS} is in; in an archive, pack the images again from that folder",
         )
+    if not there:
+        return None
     given: dict[tuple[str, str], object] = {}
     for entry in there:
         own = [image.name for image in images if image.shard == entry.shard]
@@ -134,8 +137,7 @@ def _by_dataset(tree: Tree, shown: Sequence[Entry], images: list[Entry]) -> _Fou
         if labels is None:
             return None
         given |= {(entry.shard, name): label for name, label in labels.items()}
-    names = {(entry.shard, plain(str(entry.name))) for entry in shown}
-    if unknown := given.keys() - names:
+    if unknown := given.keys() - {(entry.shard, plain(str(entry.name))) for entry in shown}:
         raise UsageError(
             f"{tree.path}: {LABELS} has labels for {len(unknown)} images that are not there, {min(unknown)[1]} for one",
             hint=_FORM,
