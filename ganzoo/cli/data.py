@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ SHEET = 64
 """Images on a contact sheet."""
 
 CLASSES_SHOWN = 20
+SKIPPED_SHOWN = 10
 
 size_option = click.option(
     "--size",
@@ -87,11 +88,13 @@ def ls(as_json: bool) -> None:
 def show(source: str, size: int | None, held_out: float, strict: bool, output: Path | None, as_json: bool) -> None:
     """Say what is in SOURCE, a data set's name or a path."""
     from ganzoo.data import load
+    from ganzoo.data.load import require_text
     from ganzoo.data.statistics import facts, spread
     from ganzoo.files import write_atomic
     from ganzoo.images import encode_png, grid
 
     if output:
+        require_text(output, "-o")
         _check_sheet(output, source)
     with ProgressBar("reading") as progress:
         data = load(source, zoo(), size=size, strict=strict, held_out=held_out, progress=progress)
@@ -99,10 +102,7 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
     emit({**found, "contact_sheet": str(output)} if output else found, as_json, _page)
     if output:
         write_atomic(output, encode_png(grid(spread(data.training, SHEET))))
-    for skipped in data.training.skipped[:10]:
-        note(f"Skipped {skipped}")
-    if found["warning"]:
-        note(f"Warning: {found['warning']}")
+    _tell(data.training.skipped, [*found["notes"], *filter(None, [found["warning"]])])
 
 
 @command.command()
@@ -114,10 +114,11 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
 @json_option
 def pack(source: str, file: Path, size: int | None, held_out: float, strict: bool, as_json: bool) -> None:
     """Decode and resize the images at PATH once, into one file that training maps into memory."""
-    from ganzoo.data.load import read
+    from ganzoo.data.load import read, require_text
     from ganzoo.data.packed import pack as pack_images
 
     path = _unpacked(source)
+    require_text(file, "FILE.npy")
     with _interrupted_by_sigterm(), ProgressBar("packing") as progress:
         packed = pack_images(
             read(path, zoo()),
@@ -137,11 +138,19 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
         "classes": packed.shape.classes,
         "digest": packed.digest,
         "skipped": len(packed.skipped),
+        "notes": list(packed.notes),
     }
-    emit(facts, as_json, lambda facts: table(("", ""), list(facts.items())).lstrip("\n"))
-    for skipped in packed.skipped[:10]:
-        note(f"Skipped {skipped}")
+    emit(facts, as_json, _pack_page)
+    _tell(packed.skipped, packed.notes)
     note(f"Next:\n  ganzoo train --model dcgan --data {file}")
+
+
+def _tell(skipped: Sequence[str], notes: Sequence[str]) -> None:
+    """What a person should know of a set beside its numbers."""
+    for line in notes:
+        note(f"Warning: {line}")
+    for line in skipped[:SKIPPED_SHOWN]:
+        note(f"Skipped {line}")
 
 
 def _unpacked(source: str) -> Path:
@@ -204,6 +213,11 @@ def _page(facts: dict[str, Any]) -> str:
         ("unreadable", f"{facts['skipped']:,}"),
         *([("contact sheet", facts["contact_sheet"])] if "contact_sheet" in facts else []),
     ]
+    return table(("", ""), rows).lstrip("\n")
+
+
+def _pack_page(facts: dict[str, Any]) -> str:
+    rows = [(key, value) for key, value in facts.items() if key != "notes"]  # they are told as warnings
     return table(("", ""), rows).lstrip("\n")
 
 

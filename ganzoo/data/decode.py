@@ -7,7 +7,7 @@ the reading, because a set must not depend on how the machine felt.
 import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import IO
@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from ganzoo.data.allocation import Allowance, allocate, require_for
 from ganzoo.data.damage import NotRead, damage
-from ganzoo.data.imageset import EncodedImages, ImageSet
+from ganzoo.data.imageset import EncodedImages, ImageSet, remaining_classes
+from ganzoo.data.names import plain
 from ganzoo.data.pixels import decode_file, give_memory_back
 from ganzoo.errors import UsageError
 from ganzoo.machine import cores, memory
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 FILES_SIZE = 64
 """Pixels of a side that image files, which come in any size, are resized to unless a size is asked for."""
@@ -41,11 +40,6 @@ DECODING = 2**30
 
 # Not concurrent.futures: an interrupt that falls into its locks leaves one of them taken, and the program hangs.
 Answer = SimpleQueue[NDArray[np.uint8] | str | BaseException]
-
-
-def is_image(name: PurePath) -> bool:
-    """Whether a relative path is named like an image, and not behind a dot, where file managers keep copies."""
-    return name.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in name.parts)
 
 
 def read_file(file: IO[bytes], limit: int = LARGEST) -> bytes:
@@ -93,7 +87,7 @@ def decode(
     skipped: list[str] = []
     for index, image in enumerate(decoded(encoded, size)):
         if isinstance(image, str):
-            skipped.append(f"{encoded.names[index]}: {image}")
+            skipped.append(plain(f"{encoded.names[index]}: {image}"))
         else:
             if not len(pixels) or len(image) > pixels.shape[1]:
                 larger = allocate((total, len(image), size, size), copies)
@@ -104,8 +98,18 @@ def decode(
         if progress:
             progress(index + 1, total)
     check_skipped(source, skipped, total, strict)
-    labels, class_names = remaining_classes(encoded, kept)
-    return ImageSet(pixels=pixels[: len(kept)], labels=labels, class_names=class_names, skipped=tuple(skipped))
+    labels, class_names = remaining_classes(
+        None if encoded.labels is None else encoded.labels[kept], encoded.class_names
+    )
+    return ImageSet(
+        pixels=pixels[: len(kept)],
+        labels=labels,
+        class_names=class_names,
+        unlabelled=encoded.unlabelled,
+        held_out=None if encoded.held_out is None else encoded.held_out[kept],
+        skipped=tuple(skipped),
+        notes=encoded.notes,
+    )
 
 
 def decoded(encoded: EncodedImages, size: int) -> Generator[NDArray[np.uint8] | str, None, None]:
@@ -158,16 +162,6 @@ def check_skipped(source: str, skipped: Sequence[str], total: int, strict: bool)
         if len(skipped) < total
         else f"is this the right {kind}?",
     )
-
-
-def remaining_classes(encoded: EncodedImages, kept: Sequence[int]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels and class names of the images ``kept``, without the classes that have none of them."""
-    if encoded.labels is None:
-        return None, ()
-    classes, labels = np.unique(encoded.labels[list(kept)], return_inverse=True)
-    if len(classes) < 2:
-        return None, ()
-    return labels.astype(np.int64), tuple(encoded.class_names[index] for index in classes)
 
 
 def _start(threads: Sequence[Thread]) -> None:

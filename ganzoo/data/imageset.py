@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo.data.names import plain
 from ganzoo.errors import UsageError
 from ganzoo.specs import ImageShape
 
@@ -15,15 +16,30 @@ CHANNELS = (1, 3)
 """Numbers of channels that an image may have: grey or colour."""
 
 
+class _Told:
+    """What a person should hear once of a set."""
+
+    unlabelled: str
+    notes: tuple[str, ...]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The notes, and why it is unlabelled, if there is a reason: what a person should hear once."""
+        return (*self.notes, *([f"the images count as unlabelled: {self.unlabelled}"] if self.unlabelled else []))
+
+
 @dataclass(frozen=True, kw_only=True)
-class ImageSet:
+class ImageSet(_Told):
     """Images as one array, in memory or mapped from a file.
 
     Args:
         pixels: uint8 [N, C, H, W], C = 1 or 3, 0 black to 255.
         labels: int64 [N], 0 to classes - 1, or None.
-        class_names: one per class; empty without labels. NumPy's strings become ``str``, and bytes are decoded.
+        class_names: one per class; empty without labels. They are kept as ``ganzoo.data.names.plain`` writes them.
+        unlabelled: why what looks like labels was not taken; empty where nothing does.
+        held_out: bool [N], which images the data itself holds out for evaluation; None: it does not say.
         skipped: what could not be read, as "file: reason".
+        notes: what else a person should know, a line each: what lies there and is not read, say.
 
     Raises:
         UsageError: no images, or labels that do not fit.
@@ -32,14 +48,23 @@ class ImageSet:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()
+    unlabelled: str = ""
+    held_out: NDArray[np.bool_] | None = None
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or not self.pixels.size:
             raise UsageError(f"images must be a non-empty uint8 array [N, C, H, W], not {_describe(self.pixels)}")
         if self.pixels.shape[1] not in CHANNELS:
             raise UsageError(f"images must have 1 or 3 channels [N, C, H, W], not {_describe(self.pixels)}")
-        object.__setattr__(self, "class_names", tuple(map(_plain, self.class_names)))
+        for field in ("class_names", "skipped", "notes"):
+            object.__setattr__(self, field, tuple(map(plain, getattr(self, field))))
+        object.__setattr__(self, "unlabelled", plain(self.unlabelled))
+        if self.held_out is not None and (self.held_out.dtype != bool or self.held_out.shape != (len(self.pixels),)):
+            raise UsageError(
+                f"held_out must be a bool array [{len(self.pixels)}], one an image, not {_describe(self.held_out)}"
+            )
         if self.labels is None:
             if self.class_names:
                 raise UsageError(f"there are {len(self.class_names)} class names, but no labels")
@@ -63,8 +88,9 @@ class ImageSet:
         return ImageShape(channels=channels, height=height, width=width, classes=len(self.class_names))
 
     def take(self, rows: "slice | NDArray[np.int64]") -> "ImageSet":
-        """Some of the images, with the same classes; a slice copies nothing."""
-        return replace(self, pixels=self.pixels[rows], labels=None if self.labels is None else self.labels[rows])
+        """Some of the images, with the same classes, and none of them held out; a slice copies nothing."""
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, pixels=self.pixels[rows], labels=labels, held_out=None)
 
     @cached_property
     def digest(self) -> str:
@@ -77,25 +103,35 @@ class ImageSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodedImages:
+class EncodedImages(_Told):
     """Images in a file format that Pillow reads, not decoded yet; ``ganzoo.data.decode`` makes an ``ImageSet`` of them.
 
     Args:
         names: one an image, for messages: ``cats/7.png``.
         read: index -> the file's bytes; called from several threads at once. What it raises counts as damage of that
             one image, but for what the system says: ``MemoryError``, and an ``OSError`` with an ``errno``.
-        labels, class_names: as in ``ImageSet``, for all of ``names``.
+        labels, class_names, unlabelled, held_out, notes: as in ``ImageSet``, for all of ``names``.
     """
 
     names: Sequence[str]
     read: Callable[[int], bytes]
     labels: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()
+    unlabelled: str = ""
+    held_out: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
 
-def _plain(name: str | bytes) -> str:
-    """The name as a ``str``: NumPy's ``str_`` has another ``repr``, which would change the digest."""
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+def remaining_classes(
+    labels: NDArray[np.int64] | None, class_names: Sequence[str]
+) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """Labels and class names without the classes that no image has; one class that remains says nothing."""
+    if labels is None:
+        return None, ()
+    classes, numbers = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        return None, ()
+    return numbers.astype(np.int64), tuple(class_names[index] for index in classes)
 
 
 def _describe(array: NDArray[np.generic]) -> str:

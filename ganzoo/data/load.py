@@ -1,5 +1,8 @@
 """From what ``--data`` says to images: a data set's name, or a path that one of the readers takes."""
 
+import os
+import re
+import stat
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -8,9 +11,11 @@ from ganzoo.data import resize
 from ganzoo.data.damage import naming
 from ganzoo.data.decode import FILES_SIZE, decode
 from ganzoo.data.imageset import EncodedImages, ImageSet
+from ganzoo.data.names import is_left_behind, plain
 from ganzoo.data.packed import is_packed, read_packed
-from ganzoo.data.split import Split, resized, split
-from ganzoo.errors import NotFoundError, PluginError
+from ganzoo.data.split import Split, resized, split, without_empty_classes
+from ganzoo.errors import NotFoundError, PluginError, UsageError
+from ganzoo.files import checked
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo.names import Zoo, load_target
 
@@ -76,18 +81,19 @@ class Source:
         """
         found, self._found = self._read(), None
         with naming(self.name):
-            if isinstance(found, Split):
-                return resized(found, size)
             if isinstance(found, EncodedImages):
                 found = decode(
                     found,
                     size or FILES_SIZE,
                     strict=strict,
                     source=self.name,
-                    copies=2 if held_out else 1,
+                    copies=1 if found.held_out is None and not held_out else 2,
                     progress=progress,
                 )
-            return split(resize.resized(found, size), held_out)
+            if isinstance(found, ImageSet):
+                found = split(resize.resized(found, size), held_out, self.name)
+            found = resized(found, size)
+        return found if self.dataset else without_empty_classes(found)  # a named set says itself what its classes are
 
     def _read(self) -> Split | ImageSet | EncodedImages:
         if self._found is None:
@@ -126,18 +132,41 @@ def named(source: str, zoo: Zoo) -> Dataset | None:
 
     Raises:
         NotFoundError: it is neither a name nor a path.
+        UsageError: it is a path that no record could keep, or no path at all.
     """
     names = {name for dataset in zoo.all(Dataset) for name in (dataset.name, zoo.qualified(dataset))}
-    if source not in names and Path(source).expanduser().exists():
-        return None
+    if source not in names:
+        path = checked(source, "--data")
+        require_text(source, "--data")
+        if os.path.exists(path):  # unlike Path.exists, false for a name that no file can have
+            return None
     try:
         return zoo.get(Dataset, source)
     except NotFoundError as error:
-        path = Path(source)
-        if not path.suffix and len(path.parts) <= 1:
+        if not Path(source).suffix and not re.search(r"[/\\~]", source):
             raise NotFoundError(str(error), hint=f"{error.hint}; or give a path") from error
         hint = "check the path, or use --data digits"
         raise NotFoundError(f"--data {source}: no such file or folder", hint=hint) from error
+
+
+def require_text(path: str | Path, said: str) -> None:
+    """Refuse a path that is not UTF-8: no record can keep it, and escaped it would not be found again.
+
+    Args:
+        said: what names the path, for the message: ``"--data"``.
+
+    Raises:
+        UsageError: it is not UTF-8, or one of its folders is not, or what it links to.
+    """
+    full = Path(path).expanduser()
+    for each in map(str, (path, full.absolute(), full.resolve())):
+        try:
+            each.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"{said} {plain(each)}: this path is not UTF-8, so no record could keep it",
+                hint="rename it (convmv renames whole folders), or give another path",
+            ) from None
 
 
 def read(path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
@@ -147,12 +176,19 @@ def read(path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
         NotFoundError: no reader takes it.
         UsageError: what is there cannot be used.
     """
-    readers = [(len(pattern), reader) for reader in zoo.all(Reader) if (pattern := _matching(reader, path))]
+    try:
+        readers = [(len(pattern), reader) for reader in zoo.all(Reader) if (pattern := _matching(reader, path))]
+    except OSError as error:
+        raise UsageError(
+            f"--data {path}: cannot be read ({error.strerror})", hint="change its permissions, or move it elsewhere"
+        ) from error
     if not readers:
         raise NotFoundError(
             f"--data {path}: this kind of file is not read",
             hint="give a folder of images, or a name or a kind of file that `ganzoo data ls` lists",
         )
+    if not path.is_dir():
+        _check_file(path)
     _, reader = max(readers, key=lambda pair: pair[0])
     images = load_target(reader.target)(path)
     if not isinstance(images, ImageSet | EncodedImages):
@@ -163,10 +199,10 @@ def read(path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
 def _matching(reader: Reader, path: Path) -> str:
     """The longest of the reader's patterns that takes ``path``; empty if none does.
 
-    A folder is taken for the files in it, but not for hidden ones, which file managers leave behind.
+    A folder is taken for the files in it, but not for those that file managers leave behind.
     """
     if path.is_dir():
-        shown = [each for each in path.iterdir() if not each.name.startswith(".")]
+        shown = [each for each in path.iterdir() if not is_left_behind(each.name)]
         fitting = [
             pattern
             for pattern in reader.folders
@@ -175,6 +211,15 @@ def _matching(reader: Reader, path: Path) -> str:
     else:
         fitting = [pattern for pattern in reader.files if fnmatchcase(path.name.lower(), pattern)]
     return max(fitting, key=len, default="")
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what has no content: an empty file, or a pipe, at which a reader would wait for ever."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"--data {path}: this is no file", hint="save what it gives as a file, and give that")
+    if not found.st_size:
+        raise UsageError(f"--data {path}: the file is empty", hint="download or copy it again")
 
 
 def _read_named(dataset: Dataset) -> Split | ImageSet:

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from ganzoo.data.allocation import require_for
 from ganzoo.data.damage import damage, naming
-from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, read_file, remaining_classes
-from ganzoo.data.imageset import EncodedImages, ImageSet
+from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, read_file
+from ganzoo.data.imageset import EncodedImages, ImageSet, remaining_classes
+from ganzoo.data.names import plain
 from ganzoo.data.resize import fit_pixels
-from ganzoo.data.split import held_out_rows, image_digest
+from ganzoo.data.split import held_out_rows, image_digest, require_training
 from ganzoo.data.square import FILTER
 from ganzoo.errors import IntegrityError, UsageError
-from ganzoo.files import cannot_write, parse_object, sync_directory
+from ganzoo.files import Unreadable, cannot_write, parse_json, parse_object, sync_directory
 from ganzoo.specs import ImageShape
 from ganzoo_registry.documents import LARGEST
 
@@ -66,6 +67,7 @@ class Packed:
         held_out: images to evaluate by.
         digest: digest of the images to train on.
         skipped: what could not be read, as "name: reason".
+        notes: what else a person should know; see ``ImageSet.told``.
     """
 
     path: Path
@@ -74,11 +76,29 @@ class Packed:
     held_out: int
     digest: str
     skipped: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def is_packed(path: Path) -> bool:
-    """Whether ``path`` is to be read as a packed set: an array with a JSON file beside it."""
-    return path.suffix.lower() == ".npy" and path.is_file() and _beside(path).is_file()
+    """Whether ``path`` is to be read as a packed set: an array, and beside it a JSON file of ours."""
+    return path.suffix.lower() == ".npy" and path.is_file() and _beside(path).is_file() and not _foreign(_beside(path))
+
+
+def _begins_like_ours(beside: Path) -> bool:
+    with beside.open("rb") as file:
+        return FORMAT.encode() in file.read(64)
+
+
+def _foreign(beside: Path) -> bool:
+    """Whether a file is whole JSON that has nothing of a sidecar; a damaged sidecar is ours, and must be told so."""
+    if _begins_like_ours(beside):
+        return False
+    try:
+        with beside.open("rb") as file:
+            content = parse_json(file.read(LARGEST + 1))
+    except Unreadable:
+        return False
+    return not isinstance(content, dict) or not content.keys() & set(Sidecar.__struct_fields__)
 
 
 def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
@@ -145,11 +165,13 @@ def pack(
             rows = _Rows(file)
             kept, skipped = _fill(rows, source, size, progress)
             check_skipped(name, skipped, len(kept) + len(skipped), strict)
-            if isinstance(source, EncodedImages):
-                labels, class_names = remaining_classes(source, kept)
-            else:
-                labels, class_names = source.labels, source.class_names
-            sidecar = _store(rows, target, labels, class_names, held_out, name)
+            labels, class_names = remaining_classes(
+                None if source.labels is None else source.labels[kept], source.class_names
+            )
+            digests = [image_digest(rows.read(row)) for row in range(rows.shape[0])]
+            mask = held_out_rows(digests, held_out, labels) if source.held_out is None else source.held_out[kept]
+            require_training(name, mask)
+            sidecar = _store(rows, target, labels, class_names, mask, name)
     except OSError as error:
         raise cannot_write(target, error) from error
     count, channels, height, width = sidecar.shape
@@ -160,6 +182,7 @@ def pack(
         held_out=sidecar.held_out,
         digest=sidecar.digest,
         skipped=tuple(skipped),
+        notes=source.told,
     )
 
 
@@ -195,7 +218,7 @@ def _fill(
     with contextlib.closing(_images(source, size)) as images:
         for index, image in enumerate(images):
             if isinstance(image, str):
-                skipped.append(f"{names[index]}: {image}")
+                skipped.append(plain(f"{names[index]}: {image}"))
             else:
                 rows.append(image)
                 kept.append(index)
@@ -218,16 +241,15 @@ def _store(
     target: Path,
     labels: NDArray[np.int64] | None,
     class_names: tuple[str, ...],
-    share: float,
+    held_out: NDArray[np.bool_],
     name: str,
 ) -> Sidecar:
-    judged = held_out_rows([image_digest(rows.read(row)) for row in range(rows.shape[0])], share, labels)
-    order = np.argsort(judged, kind="stable")
+    order = np.argsort(held_out, kind="stable")
     labels = None if labels is None else labels[order]
     with _partials(target) as (pixels, text, old):
         _write_array(pixels, rows, order)
         mapped = ImageSet(pixels=np.load(pixels, mmap_mode="r"), labels=labels, class_names=class_names)
-        digest, held_out_digest = _digests(_parts(mapped, int(judged.sum())))
+        digest, held_out_digest = _digests(_parts(mapped, int(held_out.sum())))
         del mapped  # Windows renames no file that is mapped
         sidecar = Sidecar(
             format=FORMAT,
@@ -235,7 +257,7 @@ def _store(
             filter=FILTER.name.lower(),
             shape=rows.shape,
             digest=digest,
-            held_out=int(judged.sum()),
+            held_out=int(held_out.sum()),
             held_out_digest=held_out_digest,
             class_names=class_names,
             labels=None if labels is None else labels.tolist(),
@@ -306,9 +328,6 @@ def _refuse_other_files(target: Path) -> None:
     if target.suffix.lower() != ".npy":
         raise UsageError(f"{target}: a packed set is called FILE.npy", hint=f"try {target.with_suffix('.npy')}")
     beside = _beside(target)
-    ours = False
-    if beside.is_file():
-        with beside.open("rb") as file:
-            ours = FORMAT.encode() in file.read(64)
+    ours = beside.is_file() and _begins_like_ours(beside)
     if not ours and (other := next((each for each in (target, beside) if each.exists()), None)):
         raise UsageError(f"{other} is there, and is no packed set", hint="choose another name, or remove it first")

@@ -21,8 +21,8 @@ def facts(data: Split) -> dict[str, Any]:
 
     Returns:
         ``count``, ``held_out``, ``channels``, ``height``, ``width``, ``classes`` (name -> images), ``mean`` and
-        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``, ``warning`` (see ``warning``);
-        all but ``held_out`` describe the images to train on.
+        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``, ``notes`` (lines that a person
+        should read), ``warning`` (see ``warning``); all but ``held_out`` describe the images to train on.
     """
     images = data.training
     labels = images.labels if images.labels is not None else np.zeros(0, np.int64)
@@ -39,6 +39,7 @@ def facts(data: Split) -> dict[str, Any]:
         "standard_deviation": deviations,
         "digest": images.digest,
         "skipped": len(images.skipped),
+        "notes": list(images.told),
         "warning": warning(images),
     }
 

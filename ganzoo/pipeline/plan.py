@@ -54,6 +54,8 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
     recipe = setup.settle(draft.recipe, ranks)
     config = recipe.config
     data = draft.source.load(size=config.size, strict=strict, held_out=config.held_out, progress=observer.reading)
+    for line in data.training.told:
+        observer.noted(line)
     told = {key: value for key, value in flat(config.to_dict()).items() if key not in OF_ONE_HOST}
     ranks.check_told(told | {"images": data.training.digest})
     if draft.run:

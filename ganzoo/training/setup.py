@@ -43,9 +43,20 @@ def settle(recipe: Recipe, ranks: Ranks = ALONE) -> Recipe:
 
 
 def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:
-    """The shape that the networks are built for; without classes for an unconditional architecture."""
-    shape = images.shape
-    return shape if recipe.architecture.conditional else replace(shape, classes=0)
+    """The shape that the networks are built for; without classes for an unconditional architecture.
+
+    Raises:
+        UsageError: the architecture is conditional, and the labels that the data have could not be used.
+    """
+    if not recipe.architecture.conditional:
+        return replace(images.shape, classes=0)
+    if images.labels is None and images.unlabelled:
+        raise UsageError(
+            f"architecture {recipe.architecture.name!r} needs labels, and those of the data cannot be used: "
+            f"{images.unlabelled}",
+            hint="mend them, or choose an unconditional model (ganzoo models)",
+        )
+    return images.shape
 
 
 def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Recipe, Trainer]:

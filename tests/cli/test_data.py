@@ -1,6 +1,8 @@
 """``ganzoo data``: what there is, what is in it, and packing it."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +144,75 @@ def test_sigterm_leaves_no_partial_file(photos: Path) -> None:
     assert process.returncode == 130
     assert told.strip() == b"Error: interrupted"
     assert list(Path().iterdir()) == [Path("photos")]
+
+
+def test_show_and_pack_tell_what_is_passed_over(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "dog" / "x.bmp").write_bytes(b"BM")
+    told = "kinds of files that are not read: 1 .bmp (dog/x.bmp)"
+    for command in (["show", "photos", "--size", "8"], ["pack", "photos", "photos.npy", "--size", "8"]):
+        assert main(["data", *command, "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["notes"] == [told]
+        assert f"Warning: {told}\n" in err
+
+
+def test_show_says_why_a_set_is_unlabelled(capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez("x.npz", images=np.resize(np.arange(251, dtype=np.uint8), (9, 8, 8)), labels=np.linspace(0, 1, 9))
+    assert main(["data", "show", "x.npz"]) == 0
+    out, err = capsys.readouterr()
+    assert "classes     none\n" in out
+    assert "Warning: the images count as unlabelled: 0.0 is neither a class number nor a class name\n" in err
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"a\nb", b"x\x1b[2J"])
+def test_no_name_of_a_class_breaks_what_is_printed(name: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in (b"set/" + name, b"set/tea"):
+        os.makedirs(folder)
+        for number in range(3):
+            Image.effect_noise((8, 8), 90).save(os.path.join(folder, b"%d.png" % number))
+    assert main(["data", "show", "set", "--size", "8", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    json.dumps(facts, ensure_ascii=False).encode()
+    written = next(each for each in facts["classes"] if each != "tea")
+    assert written.isprintable()
+    assert main(["data", "show", "set", "--size", "8"]) == 0
+    assert f"{written} (3)" in capsys.readouterr().out
+    assert main(["data", "pack", "set", "set.npy", "--size", "8"]) == 0
+    assert load("set.npy", zoo()).training.class_names == tuple(sorted([written, "tea"]))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["show", "{}"], ["pack", "{}", "x.npy"], ["pack", "photos", "{}.npy"], ["show", "photos", "-o", "{}.png"]],
+)
+def test_paths_that_are_not_utf8_are_refused_in_one_line(
+    photos: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    shutil.copytree(photos, odd)
+    before = sorted(Path().rglob("*"))
+    assert main(["data", *(each.format(odd) for each in arguments)]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert r"caf\xe9" in error
+    assert "this path is not UTF-8, so no record could keep it" in error
+    assert hint.startswith("Hint: rename it")
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_labels_that_nobody_needs_stop_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A conditional model needs them, and is refused with the reason before anything is written."""
+    np.savez("x.npz", images=np.resize(np.arange(251, dtype=np.uint8), (9, 8, 8)), labels=np.linspace(0, 1, 9))
+    options = ["--data", "x.npz", "--batch", "4", "--steps", "2", "--device", "cpu", "--no-export", "--runs", "runs"]
+    assert main(["train", "--model", "conditional", *options]) == 2
+    error = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: "))
+    assert error == (
+        "Error: architecture 'conditional' needs labels, and those of the data cannot be used: "
+        "0.0 is neither a class number nor a class name"
+    )
+    assert not Path("runs").exists()
+    assert main(["train", "--model", "vanilla", *options]) == 0
+    told = "Warning: the images count as unlabelled: 0.0 is neither a class number nor a class name"
+    assert capsys.readouterr().err.count(told) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from ganzoo.data import EncodedImages, decode as decoding
+from ganzoo.data import EncodedImages
 from ganzoo.data.decode import decode
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo_plugins.readers import stylegan, webdataset
+from ganzoo_plugins.readers import arrays, stylegan, tree, webdataset
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
 
@@ -118,30 +118,57 @@ def test_zip_whose_labels_are_not_at_the_root(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     zipped(path, [("set/00000/1.png", FILES[0]), ("set/dataset.json", dataset([["00000/1.png", 1]])[1])])
     error = refusal(stylegan.read, path)
-    assert str(error) == f"{path}: set/dataset.json is not at the root of the archive, so it is not read"
-    assert error.hint == "pack the images again, with dataset.json and the names in it from the same folder"
+    assert str(error) == f"{path}: set/dataset.json is not at the root, so it is not read"
+    assert error.hint == (
+        "give the folder that dataset.json is in; in an archive, pack the images again from that folder"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ([["a.png", 0]], "1 of 2 images have no label"),
+        ([["a.png", 0], ["b.png", None]], "1 of 2 images have no label"),
+        ([["a.png", 0], ["b.png", [0, 1]]], "[0, 1] is neither a class number nor a class name"),
+        ([["a.png", [0.5] * 25], ["b.png", [1.5] * 25]], "[0.5, 0.5, "),
+        ([["a.png", 0], ["b.png", True]], "True is neither a class number nor a class name"),
+        ([["a.png", 0], ["b.png", -1]], "labels lie in -1 to 0"),
+        ([["a.png", 0], ["b.png", 1e99]], "1e+99 is neither a class number nor a class name"),
+        ([["a.png", 0], ["b.png", 10**20]], f"{10**20} is neither a class number nor a class name"),
+        ([], ""),
+    ],
+)
+def test_zip_labels_that_cannot_be_used_stop_nothing(tmp_path: Path, labels: Any, reason: str) -> None:
+    members = [("a.png", FILES[0]), ("b.png", FILES[1]), dataset(labels)]
+    images = stylegan.read(zipped(tmp_path / "x.zip", members))
+    assert (images.labels, len(images.names)) == (None, 2)
+    assert images.unlabelled.startswith(reason)
+    assert bool(images.unlabelled) == bool(reason)
+
+
+def test_zip_labels_may_be_names(tmp_path: Path) -> None:
+    labels = dataset([["a.png", "dog"], ["b.png", "cat"]])
+    images = stylegan.read(zipped(tmp_path / "x.zip", [("a.png", FILES[0]), ("b.png", FILES[1]), labels]))
+    assert (labels_of(images), images.class_names) == ([1, 0], ("cat", "dog"))
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"no json", "dataset.json cannot be read (Expecting value: line 1 column 1 (char 0))"),
-        (b"[]", "dataset.json cannot be read ('list' object has no attribute 'get')"),
+        (b"[]", "dataset.json cannot be read (it is not a JSON object)"),
         (b'{"labels": 3}', "dataset.json cannot be read ('int' object is not iterable)"),
-        (b'{"labels": [["a.png", 1, 2]]}', "dataset.json cannot be read (dictionary update sequence element"),
-        (b'{"labels": [["a.png", 0]]}', "dataset.json has no label for 1 images, b.png for one"),
-        (b'{"labels": {}}', "dataset.json has no label for 2 images, a.png for one"),
+        (b'{"labels": [["a.png", 1, 2]]}', "dataset.json cannot be read (too many values to unpack"),
         (
             b'{"labels": [["a.png", 0], ["b.png", 0], ["c.png", 1]]}',
             "dataset.json has labels for 1 images that are not there, c.png for one",
         ),
         (b'{"labels": [["a.png", 0], ["b.png", 0], ["a.png", 1]]}', "dataset.json has 1 labels too many"),
-        (b'{"labels": [["a.png", 0], ["b.png", [0, 1]]]}', "[0, 1] is not a class number"),
-        (b'{"labels": [["a.png", 0], ["b.png", true]]}', "True is not a class number"),
-        (b'{"labels": [["a.png", 0], ["b.png", -1]]}', "labels lie in -1 to 0"),
-        (b'{"labels": [["a.png", 0], ["b.png", 1e99]]}', "1e+99 is not a class number"),
-        (b'{"labels": [["a.png", 0], ["b.png", 99999999999999999999]]}', "99999999999999999999 is not a class number"),
-        (b"[" * 100_000, "dataset.json cannot be read (maximum recursion depth exceeded"),
+        (b"[" * 100_000, "dataset.json cannot be read (it is nested too deeply"),
+        (
+            b'{"labels": [["a.png", "\\ud800"], ["b.png", "x"]]}',
+            "dataset.json cannot be read (it holds half",
+        ),
     ],
 )
 def test_zip_labels_that_do_not_match(tmp_path: Path, content: bytes, message: str) -> None:
@@ -189,7 +216,7 @@ def test_zip_of_nothing(tmp_path: Path, content: bytes) -> None:
 
 def test_zip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member is inflated up to a limit, whatever size it claims."""
-    monkeypatch.setattr(decoding.read_file, "__defaults__", (1000,))
+    monkeypatch.setattr(tree, "LARGEST", 1000)
     members = [("a.png", FILES[0]), ("bomb.png", bytes(10**6))]
     path = zipped(tmp_path / "x.zip", members, zipfile.ZIP_DEFLATED)
     wanted = "bomb.png: larger than 1,000 bytes"
@@ -198,8 +225,38 @@ def test_zip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(content.replace(struct.pack("<I", 10**6), struct.pack("<I", 900)))
     (skipped,) = decode(stylegan.read(path), 8, strict=False, source="x").skipped
     assert skipped.startswith("bomb.png: ")
-    path = zipped(path, [("a.png", FILES[0]), ("dataset.json", bytes(10**6))], zipfile.ZIP_DEFLATED)
-    assert str(refusal(stylegan.read, path)) == f"{path}: dataset.json cannot be read (larger than 1,000 bytes)"
+    path = zipped(path, [("a.png", FILES[0]), ("dataset.json", b"[]," * 10**6)], zipfile.ZIP_DEFLATED)
+    assert "dataset.json cannot be read (larger than 1,05" in str(refusal(stylegan.read, path))
+
+
+@pytest.mark.parametrize("form", ["zip", "npz"])
+def test_a_directory_that_claims_to_fill_the_memory(tmp_path: Path, form: str) -> None:
+    """Sparse, and so nothing on disk; read whole, it would take four gigabytes."""
+    path = tmp_path / f"x.{form}"
+    count = 2**32 - 2
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, count, 0, 0)
+    with path.open("wb") as file:
+        file.truncate(count)
+        file.seek(count)
+        file.write(end)
+    message = str(refusal(arrays.read if form == "npz" else stylegan.read, path))
+    assert "damaged" in message or "not a NumPy file" in message
+
+
+def test_zip_with_a_link(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", FILES[0])
+        link = zipfile.ZipInfo("b.png")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, "a.png")
+    assert str(refusal(stylegan.read, path)) == f"{path}: refused, because b.png is a link"
+
+
+def test_zip_with_a_folder_that_is_called_like_an_image(tmp_path: Path) -> None:
+    members = [("a.png/", b""), ("a.png/1.png", FILES[0]), ("b.png/", b""), ("b.png/2.png", FILES[1])]
+    images = stylegan.read(zipped(tmp_path / "x.zip", members))
+    assert (images.names, images.class_names) == (["a.png/1.png", "b.png/2.png"], ("a.png", "b.png"))
 
 
 # Both

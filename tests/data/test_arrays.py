@@ -119,7 +119,7 @@ class Payload:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("form", ["npy", "npz", "labels", "bare pickle", "bare pickle as npz"])
+@pytest.mark.parametrize("form", ["npy", "npz", "bare pickle", "bare pickle as npz"])
 def test_a_pickle_is_refused_and_never_run(tmp_path: Path, form: str) -> None:
     bait = tmp_path / "executed"
     evil = np.array([Payload(bait)], dtype=object)
@@ -129,8 +129,6 @@ def test_a_pickle_is_refused_and_never_run(tmp_path: Path, form: str) -> None:
             np.save(path, evil, allow_pickle=True)
         case "npz":
             np.savez(path, images=evil, allow_pickle=True)
-        case "labels":
-            np.savez(path, images=PIXELS, labels=evil, allow_pickle=True)
         case _:
             path.write_bytes(pickle.dumps(Payload(bait)))
     with pytest.raises(UsageError) as caught:
@@ -139,6 +137,15 @@ def test_a_pickle_is_refused_and_never_run(tmp_path: Path, form: str) -> None:
     assert not bait.exists()
     pickle.loads(pickle.dumps(Payload(bait)))
     assert bait.exists()  # so the bait would have been taken
+
+
+@pytest.mark.parametrize("name", ["labels", "class_names"])
+def test_labels_that_are_pickled_are_left_alone(file: Path, name: str) -> None:
+    bait = file.with_name("executed")
+    np.savez(file, images=GREY, **{name: np.array([Payload(bait)] * 5, dtype=object)}, allow_pickle=True)
+    read = read_array(file)
+    assert (read.labels, read.unlabelled) == (None, f"{name} are Python's objects, which are pickled and so never read")
+    assert not bait.exists()
 
 
 @pytest.mark.parametrize(
@@ -159,6 +166,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path: Path, form: str) -> None:
         (np.linspace(-0.002, 1, 128).reshape(2, 8, 8), f"images lie in [-0.002, 1]{EITHER}"),
         (np.zeros((28, 28, 3), np.uint8), "images have shape [28, 28, 3], which is one image [H, W, C]"),
         (np.zeros((28, 28, 1), np.uint8), "images have shape [28, 28, 1], which is one image [H, W, C]"),
+        (np.zeros((8, 8, 9), np.uint8), "images have shape [8, 8, 9], which looks like [H, W, N], MATLAB's order"),
         (np.zeros((8, 8), np.uint8), "images have shape [8, 8]"),
         (np.zeros((), np.uint8), "images have shape []"),
         (np.zeros((2, 4, 8, 8), np.uint8), "images have shape [2, 4, 8, 8]"),
@@ -175,43 +183,88 @@ def test_images_that_cannot_be_used(file: Path, images: Any, message: str) -> No
     assert caught.value.exit_code == ExitCode.USAGE
 
 
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([0, 1, 2], "labels must be an int64 array [5], one an image, not int64 [3]"),
-        ([[0], [1], [2], [1], [0]], "labels must be integers [N], not int64 [5, 1]"),
-        ([0.0, 1, 2, 1, 0], "labels must be integers [N], not float64 [5]"),
-        ([True, False, True, True, True], "labels must be integers [N], not bool [5]"),
-        (np.zeros(0, np.int64), "labels must be integers [N], not int64 [0]"),
-        ([0, -1, 2, 1, 0], "labels lie in -1 to 2"),
-        (np.array([0, 1, 2, 1, 2**64 - 1], np.uint64), "18446744073709551615 is not a class number"),
-    ],
-)
-def test_labels_that_cannot_be_used(file: Path, labels: Any, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
+@pytest.mark.parametrize("labels", [[0, 1, 2], np.zeros(0, np.int64), 7])
+def test_labels_of_another_set(file: Path, labels: Any) -> None:
+    with pytest.raises(UsageError, match="5 images, but labels of shape") as caught:
         read_array(saved(file, images=GREY, labels=labels))
-    assert str(caught.value) == f"{file}: {message}"
     assert caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("names", "message"),
+    ("labels", "reason"),
     [
-        (["a", "b"], "labels lie in 0 to 2, for 2 class names"),
-        (["a", "b", "a"], "class names must differ from one another"),
-        ("a", "labels lie in 0 to 2, for 1 class names"),
+        (np.eye(5), "labels have shape [5, 5], not one number or name an image"),
+        ([0.0, 1, 2, 1, 0], "0.0 is neither a class number nor a class name"),
+        ([True, False, True, True, True], "True is neither a class number nor a class name"),
+        ([0, -1, 2, 1, 0], "labels lie in -1 to 2"),
+        (
+            np.array([0, 1, 2, 1, 2**64 - 1], np.uint64),
+            "18446744073709551615 is neither a class number nor a class name",
+        ),
     ],
 )
-def test_class_names_that_do_not_fit(file: Path, names: Any, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        read_array(saved(file, images=GREY, labels=[0, 1, 2, 1, 0], class_names=names))
-    assert str(caught.value) == f"{file}: {message}"
+def test_labels_that_cannot_be_used_stop_nothing(file: Path, labels: Any, reason: str) -> None:
+    read = read_array(saved(file, images=GREY, labels=labels))
+    assert (read.labels, read.class_names, read.unlabelled) == (None, (), reason)
+    assert read.told == (f"the images count as unlabelled: {reason}",)
 
 
-def test_class_names_without_labels(file: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        read_array(saved(file, images=GREY, class_names=["a", "b"]))
-    assert str(caught.value) == f"{file}: there are 2 class names, but no labels"
+@pytest.mark.parametrize("labels", [list("baacb"), np.array(list("baacb"), "S"), [["b"], ["a"], ["a"], ["c"], ["b"]]])
+@pytest.mark.parametrize("names", [{}, {"class_names": list("abc")}])
+def test_labels_may_be_names(file: Path, labels: Any, names: Any) -> None:
+    read = read_array(saved(file, images=GREY, labels=labels, **names))
+    assert read.labels is not None
+    assert (read.labels.tolist(), read.class_names) == ([1, 0, 0, 2, 1], ("a", "b", "c"))
+
+
+def test_labels_in_a_column(file: Path) -> None:
+    """As Keras has CIFAR's."""
+    read = read_array(saved(file, images=GREY, labels=[[0], [1], [2], [1], [0]]))
+    assert read.labels is not None
+    assert read.labels.tolist() == [0, 1, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("contents", "reason"),
+    [
+        ({"labels": [0, 1, 2, 1, 0], "class_names": ["a", "b"]}, "labels lie in 0 to 2, for 2 class names"),
+        ({"labels": [0, 1, 2, 1, 0], "class_names": ["a", "b", "a"]}, "class names must differ from one another"),
+        ({"labels": [0, 1, 2, 1, 0], "class_names": "a"}, "labels lie in 0 to 2, for 1 class names"),
+        ({"labels": list("abxab"), "class_names": ["a", "b"]}, "'x' is none of the 2 class names"),
+        ({"class_names": ["a", "b"]}, "there are 2 class names, but no labels"),
+    ],
+)
+def test_class_names_that_do_not_fit(file: Path, contents: Any, reason: str) -> None:
+    read = read_array(saved(file, images=GREY, **contents))
+    assert (read.labels, read.unlabelled) == (None, reason)
+
+
+@pytest.mark.parametrize("name", ["label", "y", "Labels"])
+def test_arrays_that_are_not_read_are_named(file: Path, name: str) -> None:
+    read = read_array(saved(file, images=GREY, **{name: [0, 1, 2, 1, 0]}))
+    assert (read.labels, read.told) == (None, (f"arrays that are not read: {name}",))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_more_than_the_memory_is_refused_before_it_is_taken(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header promises what it likes; the file itself may be sparse."""
+    path = tmp_path / f"images{suffix}"
+    images = np.zeros((2**20, 8, 8), np.uint8)
+    np.save(path, images) if suffix == ".npy" else np.savez(path, images=images)
+    monkeypatch.setattr("ganzoo.data.allocation.memory", lambda: 2**26)
+    monkeypatch.setattr(np, "load", None if suffix == ".npy" else np.load)
+    with pytest.raises(UsageError, match=r"need 0\.1 GB of memory, and 67\.1 MB are free") as caught:
+        read_array(path)
+    assert caught.value.hint
+
+
+def test_a_file_that_was_made_to_fill_the_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(file, images=np.zeros((2**16, 8, 8), np.uint8))
+    monkeypatch.setattr("ganzoo.data.bounds.HARMLESS", 2**20)
+    with pytest.raises(UsageError, match=r"bytes claim to be 4,194,304 when unpacked, as no"):
+        read_array(file)
 
 
 def test_a_file_without_images(file: Path) -> None:

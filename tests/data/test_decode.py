@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data import EncodedImages, decode as decoding
-from ganzoo.data.decode import AHEAD, decode, decoded, is_image, read_file
+from ganzoo.data import EncodedImages, decode as decoding, is_image
+from ganzoo.data.decode import AHEAD, decode, decoded, read_file
 from ganzoo.errors import ExitCode, GanzooError, MissingPackageError, UsageError
 
 Noise = Callable[..., Any]

@@ -56,12 +56,19 @@ def test_classes_are_the_sorted_names_of_the_sub_folders(put: Put) -> None:
     assert images.shape.classes == 5
 
 
-@pytest.mark.parametrize("names", [["a.png", "b.png"], ["only/a.png", "only/b.png"], ["only/x/a.png", "only/y/b.png"]])
+@pytest.mark.parametrize("names", [["a.png", "b.png"], ["only/a.png", "only/b.png"], ["only/x/a.png", "only/x/b.png"]])
 def test_one_sub_folder_says_nothing_of_classes(put: Put, names: list[str]) -> None:
     for name in names:
         root = put(name)
     images = read(root)
     assert (images.labels, images.class_names, images.shape.classes, len(images)) == (None, (), 0, 2)
+
+
+@pytest.mark.parametrize("outer", ["images/", "data/train/"])
+def test_a_folder_that_holds_everything_is_no_class(put: Put, outer: str) -> None:
+    put(f"{outer}x/a.png")
+    images = read(put(f"{outer}y/deep/b.png"))
+    assert images.class_names == ("x", "y")
 
 
 @pytest.mark.parametrize("folders", [["cat"], ["cat", "dog"]])

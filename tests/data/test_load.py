@@ -1,5 +1,6 @@
 """``--data``: what a source stands for; the set itself, its identity and its size; the digits."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from PIL import Image
 
 from ganzoo.data import ImageSet, load
+from ganzoo.data.packed import pack
 from ganzoo.data.resize import resized
+from ganzoo.data.split import split
 from ganzoo.errors import ExitCode, NotFoundError, PluginError, UsageError
-from ganzoo.specs import Dataset, ImageShape
+from ganzoo.specs import Dataset, ImageShape, Reader
 from ganzoo.zoo.names import Zoo, zoo
 from ganzoo_plugins.digits import reader
 
@@ -219,3 +222,120 @@ def test_a_data_set_that_returns_something_else(make_zoo: MakeZoo, monkeypatch: 
         load("list", here)
     assert str(caught.value) == "data set 'list' returned list, not a ganzoo.data.ImageSet"
     assert caught.value.exit_code == ExitCode.PLUGIN
+
+
+@pytest.mark.parametrize("source", ["./gone", "gone/", "../gone", "~/gone", "a" * 5000])
+def test_a_path_that_is_not_there_is_taken_for_a_path(source: str) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        load(source, zoo())
+    assert ("no such file or folder" in str(caught.value)) == (source[0] != "a")
+
+
+def test_an_address_is_no_path() -> None:
+    with pytest.raises(UsageError, match=r"--data https://example\.org/x\.zip: "):
+        load("https://example.org/x.zip", zoo())
+
+
+def test_nothing_names_nothing() -> None:
+    for source in ("", "-"):
+        with pytest.raises(UsageError, match="--data: "):
+            load(source, zoo())
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.zip", "x.tar", "x.parquet", "train-images-idx3-ubyte", "train.bin"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        load(str(tmp_path / name), zoo())
+    assert str(caught.value) == f"--data {tmp_path / name}: the file is empty"
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.zip", "x.tar"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match="this is no file"):
+        load(str(tmp_path / name), zoo())
+
+
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        (["t10k-images-idx3-ubyte", "train-images-idx3-ubyte"], "--data {root}/train-images-idx3-ubyte"),
+        (["test/0.parquet", "train/0.parquet"], "--data {root}/train"),
+        (["data_batch_1", "data_batch_2", "batches.meta"], "get the binary version, or use --data cifar10"),
+        (["dataset_info.json", "state.json", "data-00000-of-00001.arrow"], "load it by load_from_disk"),
+        (["README.md", "data/train-00000-of-00001.parquet"], "--data {root}/data"),
+        (["train_X.bin", "train_y.bin", "test_X.bin"], "this is STL-10's binary version"),
+        (["train/00000.tar", "val/00000.tar"], "--data {root}/train"),
+        (["a.npz", "b.npz"], "--data {root}/a.npz"),
+        (["x.h5"], "write the arrays of an HDF5 file"),
+        (["cifar-10-batches-bin/data_batch_1.bin"], "--data {root}/cifar-10-batches-bin"),
+        (["notes.txt"], "it should hold .png, .jpg, .jpeg, .webp files"),
+    ],
+)
+def test_a_folder_of_another_form_is_known(tmp_path: Path, files: list[str], hint: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UsageError) as caught:
+        load(str(tmp_path), zoo())
+    assert str(caught.value) == f"{tmp_path}: no images"
+    assert hint.format(root=tmp_path) in (caught.value.hint or "")
+
+
+# Classes
+
+
+def read_foreign(path: Path) -> ImageSet:
+    """What somebody else's reader gives: classes that no image has, names that no record can hold."""
+    return four(class_names=("a\ud800", "b\nc", "never"), skipped=("\udce9: gone",), notes=("\x1b[2J",))
+
+
+def test_classes_without_images_are_left_out_whatever_the_reader_is(tmp_path: Path, make_zoo: MakeZoo) -> None:
+    (tmp_path / "x.foreign").write_bytes(b"x")
+    here = make_zoo(Reader(name="foreign", target=f"{__name__}:read_foreign", files=("*.foreign",)))
+    found = load(str(tmp_path / "x.foreign"), here, held_out=0.5)
+    assert found.training.class_names == ("a\\ud800", "b\\nc")
+    assert found.training.skipped == ("\\xe9: gone",)
+    assert found.training.told == ("\\x1b[2J",)
+    assert found.held_out is not None
+    assert found.held_out.class_names == found.training.class_names
+
+
+@pytest.mark.parametrize("held_out", [0, 0.25])
+def test_classes_without_images_are_left_out_of_arrays_and_packs(tmp_path: Path, held_out: float) -> None:
+    images = four(labels=np.array([0, 3, 3, 0]), class_names=("a", "no", "none", "b"))
+    labels = np.array([0, 3, 3, 0])
+    np.savez(tmp_path / "x.npz", images=images.pixels[:, 0], labels=labels, class_names=images.class_names)
+    pack(images, tmp_path / "x.npy", size=None, held_out=held_out, strict=True, name="x")
+    found = load(str(tmp_path / "x.npz"), zoo(), held_out=held_out)
+    packed = load(str(tmp_path / "x.npy"), zoo())
+    for each in (found, packed):
+        assert each.training.class_names == ("a", "b")
+        assert each.training.shape.classes == 2
+    assert packed.training.digest == found.training.digest
+
+
+def test_a_class_that_is_left_alone_says_nothing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=four().pixels[:, 0], labels=[1, 1, 1, 1], class_names=["a", "b"])
+    found = load(str(tmp_path / "x.npz"), zoo(), held_out=0.25)
+    assert (found.training.labels, found.training.class_names) == (None, ())
+    assert found.held_out is not None
+    assert found.held_out.shape == found.training.shape
+
+
+def test_what_the_data_holds_out_is_held_out(make_zoo: MakeZoo, tmp_path: Path) -> None:
+    mask = np.array([False, True, True, False])
+    found = split(four(held_out=mask), 0.9)
+    assert found.held_out is not None
+    assert (len(found.training), len(found.held_out)) == (2, 2)
+    np.testing.assert_array_equal(found.held_out.pixels, four().pixels[mask])
+    assert found.training.held_out is None
+    pack(four(held_out=mask), tmp_path / "x.npy", size=None, held_out=0, strict=True, name="x")
+    packed = load(str(tmp_path / "x.npy"), zoo())
+    assert packed.held_out is not None
+    assert (packed.training.digest, packed.held_out.digest) == (found.training.digest, found.held_out.digest)
+    with pytest.raises(UsageError, match="no image to train on can be read"):
+        split(four(held_out=np.ones(4, bool)), 0)
+    with pytest.raises(UsageError, match="held_out must be a bool array"):
+        four(held_out=np.ones(3, bool))

@@ -214,7 +214,10 @@ def test_what_is_read_as_a_pack(tmp_path: Path) -> None:
     np.save(path, PIXELS)
     assert not is_packed(path)
     assert not is_packed(tmp_path)
-    (tmp_path / "x.json").write_text('{"mine": true}')
+    for foreign in ('{"mine": true}', "[1, 2]", "3"):
+        (tmp_path / "x.json").write_text(foreign)
+        assert not is_packed(path)
+    (tmp_path / "x.json").write_text('{"labels": null}')
     assert is_packed(path)
     assert not is_packed(tmp_path / "x.json")
     with pytest.raises(IntegrityError) as caught:

@@ -73,6 +73,7 @@ def test_tar_shards(tmp_path: Path, form: str) -> None:
     images = webdataset.read(folder)
     assert (labels_of(images), images.class_names) == ([number % 2 for number in range(12)], ("0", "5"))
     np.testing.assert_array_equal(pixels(images), PIXELS)
+    assert images.notes == ("kinds of files that are not read: 2 .txt (meta.txt)",)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(images.read, list(range(12)) * 20)) == FILES * 20
 
@@ -81,14 +82,21 @@ def test_tar_samples_are_told_apart_by_folder_and_first_dot(tmp_path: Path) -> N
     members = [
         ("a/1.png", FILES[0]),
         ("a/1.seg.png", b"another field"),
+        ("a/1.cls", b"7"),
         ("b/1.JPG", FILES[1]),
+        ("b/1.CLS", b"5"),
         ("b.x/1.webp", FILES[2]),
+        ("b.x/1.json", b'{"label": 6}'),
         ("b/.hidden.png", b"x"),
         ("b/2.txt", b"x"),
     ]
     images = webdataset.read(tarred(tmp_path / "x.tar", members))
     assert images.names == ["a/1.png", "b/1.JPG", "b.x/1.webp"]
-    assert (labels_of(images), images.class_names) == ([0, 1, 2], ("a", "b", "b.x"))
+    assert (labels_of(images), images.class_names) == ([2, 0, 1], ("5", "6", "7"))
+    assert images.notes == (
+        "kinds of files that are not read: 1 .txt (b/2.txt)",
+        "images that are further fields of samples: 1 (a/1.seg.png, for one)",
+    )
     np.testing.assert_array_equal(pixels(images), PIXELS[:3])
 
 
@@ -98,17 +106,23 @@ def test_tar_of_class_folders(tmp_path: Path) -> None:
     tarred(folder / "0.tar", [("./cat/1.png", FILES[0]), ("./dog/1.png", FILES[1])])
     tarred(folder / "1.tar", [("./cat/2.png", FILES[2])])
     images = webdataset.read(folder)
-    assert (labels_of(images), images.class_names) == ([0, 1, 0], ("cat", "dog"))
+    assert images.names == ["cat/1.png", "cat/2.png", "dog/1.png"]
+    assert (labels_of(images), images.class_names) == ([0, 0, 1], ("cat", "dog"))
     labelled = [*sample(0, 3), *sample(1, 5)]
     images = webdataset.read(tarred(tmp_path / "x.tar", [(f"{name[5]}/{name}", file) for name, file in labelled]))
     assert images.class_names == ("3", "5")
 
 
-def test_tar_whose_names_have_a_dot_too_many(tmp_path: Path) -> None:
-    error = refusal(webdataset.read, tarred(tmp_path / "x.tar", [("img.0001.png", FILES[0])]))
-    assert error.hint == (
-        "names are read up to their first dot: rename img.0001.png, and all like it, to have only one"
-    )
+@pytest.mark.parametrize("form", ["cls", "json"])
+def test_tar_whose_names_have_a_dot_too_many(tmp_path: Path, form: str) -> None:
+    """WebDataset would make one sample of all; each image is one here, as in a folder, with the label of its name."""
+    labels = {"cls": (b"4", b"2"), "json": (b'{"label": 4}', b'{"label": 2}')}[form]
+    members = [("img.1.png", FILES[0]), ("img.2.png", FILES[1])]
+    images = webdataset.read(tarred(tmp_path / "x.tar", members))
+    assert (images.names, images.labels) == (["img.1.png", "img.2.png"], None)
+    members += [(f"img.{number}.{form}", label) for number, label in zip((1, 2), labels, strict=True)]
+    images = webdataset.read(tarred(tmp_path / "x.tar", members))
+    assert (labels_of(images), images.class_names) == ([1, 0], ("2", "4"))
 
 
 def test_tar_with_folders_and_long_names(tmp_path: Path) -> None:
@@ -128,13 +142,8 @@ def test_tar_with_folders_and_long_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([*sample(0, 3), *sample(1)], "1 of 2 images have no label, 000001.png for one"),
-        ([*sample(0), ("000000.cls", b"cat")], "000000.cls cannot be read (Expecting value: "),
-        ([*sample(0), ("000000.json", b"{")], "000000.json cannot be read (Expecting property name"),
-        ([*sample(0), ("000000.json", b'{"label": "cat"}')], "'cat' is not a class number"),
-        ([*sample(0), ("000000.cls", b"-3")], "labels lie in -3 to -3"),
-        ([*sample(0), ("000000.cls", bytes(2**20 + 1))], "000000.cls cannot be read (larger than 1,048,576 bytes)"),
-        ([*sample(0), ("000000.jpg", b"x")], "000000.png and 000000.jpg are two images of one sample"),
+        ([*sample(0, 3), ("000000.jpg", b"x")], "000000.jpg and 000000.png are two images of one sample"),
+        ([*sample(0), ("./000000.png", b"x")], "holds './000000.png' twice"),
         ([*sample(0), *sample(0)], "holds '000000.png' twice"),
         ([("a.txt", b"x")], "no images"),
         ([], "no images"),
@@ -143,6 +152,54 @@ def test_tar_with_folders_and_long_names(tmp_path: Path) -> None:
 def test_tar_that_does_not_fit_together(tmp_path: Path, members: Members, message: str) -> None:
     path = tarred(tmp_path / "x.tar", members)
     assert str(refusal(webdataset.read, path)).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ([*sample(0, 3), *sample(1)], "1 of 2 images have no label"),
+        ([*sample(0), ("000000.json", b"{")], "000000.json cannot be read (Expecting property name"),
+        ([*sample(0), ("000000.cls", b"-3")], "labels lie in -3 to -3"),
+        ([*sample(0), ("000000.cls", b"2.5")], "2.5 is neither a class number nor a class name"),
+        ([*sample(0), ("000000.json", b'{"label": [1]}')], "[1] is neither a class number nor a class name"),
+        ([*sample(0), ("000000.json", b'{"label": "\\ud800"}')], "000000.json cannot be read (it holds half a char"),
+        ([*sample(0), ("000000.cls", b"caf\xe9")], "000000.cls cannot be read (it is not UTF-8"),
+        ([*sample(0), ("000000.cls", bytes(2**20 + 1))], "000000.cls cannot be read (larger than 1,048,576 bytes)"),
+        ([*sample(0), ("000000.cls", b"1"), ("000000.CLS", b"2")], "several files label 000000"),
+    ],
+)
+def test_tar_labels_that_cannot_be_used_stop_nothing(tmp_path: Path, members: Members, reason: str) -> None:
+    images = webdataset.read(tarred(tmp_path / "x.tar", members))
+    assert images.labels is None
+    assert images.unlabelled.startswith(reason)
+
+
+def test_tar_labels_may_be_names(tmp_path: Path) -> None:
+    members = [*sample(0), ("000000.cls", b"dog\n"), *sample(1), ("000001.json", b'{"label": "cat"}')]
+    members += [*sample(2), ("000002.cls", b'"7"')]
+    images = webdataset.read(tarred(tmp_path / "x.tar", members))
+    assert (labels_of(images), images.class_names) == ([2, 1, 0], ("7", "cat", "dog"))
+
+
+def test_tar_shards_of_a_test_set_are_held_out(tmp_path: Path) -> None:
+    for name, numbers in (("set-train-0", range(4)), ("set-train-1", range(4, 8)), ("set-test-0", range(8, 12))):
+        tarred(tmp_path / f"{name}.tar", [member for number in numbers for member in sample(number, number % 2)])
+    images = webdataset.read(tmp_path)
+    assert images.held_out is not None
+    assert images.held_out.tolist() == [False] * 8 + [True] * 4
+    assert images.class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K", b"X"])
+def test_tar_whose_header_claims_to_fill_the_memory(tmp_path: Path, kind: bytes) -> None:
+    """A sparse file, and so nothing on disk; ``tarfile`` would read four gigabytes of name."""
+    path = tmp_path / "x.tar"
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 2**32
+    with path.open("wb") as file:
+        file.write(header.tobuf())
+        file.truncate(2**32 + 4096)
+    assert "a part of it has more than 1,048,576 bytes" in str(refusal(webdataset.read, path))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo import UsageError
-from ganzoo.data import ImageSet
+from ganzoo.data import ImageSet, damage, require_memory
 from ganzoo_plugins.readers.names import shards
 
 SHAPE = (3, 32, 32)
@@ -35,7 +35,11 @@ def read(path: Path) -> ImageSet:
     """
     files = shards(path, "data_batch_*.bin") or shards(path, "train.bin")
     variant = CIFAR100 if files[0].name.lower() in ("train.bin", "test.bin") else CIFAR10
-    records = np.concatenate([_records(file, variant) for file in files])
+    require_memory(path, 2 * sum(file.stat().st_size for file in files))  # each file's records, and all of them
+    try:
+        records = np.concatenate([_records(file, variant) for file in files])
+    except OSError as error:
+        raise UsageError(f"{path}: {damage(str(path), error)}", hint="copy it again") from error
     labelings = len(variant.classes)
     return ImageSet(
         pixels=records[:, labelings:].reshape(-1, *SHAPE),

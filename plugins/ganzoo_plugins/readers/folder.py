@@ -1,42 +1,53 @@
 """A folder of images; sub-folders are classes."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ganzoo import UsageError
-from ganzoo.data import SUFFIXES, EncodedImages, is_image, read_file
-from ganzoo_plugins.readers.labels import folder_classes
+from ganzoo.data import EncodedImages, is_left_behind, order, plain, read_file
+from ganzoo_plugins.readers.tree import Entry, Tree, images_of
+
+NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What the system says of a link whose target is not there; anything else may be otherwise in a minute."""
 
 
 def read(root: Path) -> EncodedImages:
-    """Find every PNG, JPEG and WebP below ``root``; names that begin with a dot are passed over, links are followed.
+    """Find every PNG, JPEG and WebP below ``root``; links are followed, and what systems leave behind is passed over.
 
-    Images in two or more sub-folders are labelled by the sub-folder's name, in sorted order; a single sub-folder says
-    nothing, so its images are unlabelled.
+    Labels are those of ``dataset.json``, or of ``.cls`` and ``.json`` files beside the images, else sub-folders are
+    classes; see ``ganzoo_plugins.readers.tree``.
 
     Raises:
         UsageError: there is no image, a folder cannot be read, or images lie both beside and in class folders.
     """
-    files = sorted(path for path in _files(root) if is_image(path.relative_to(root)) and path.is_file())
-    if not files:
-        raise UsageError(
-            f"{root}: no images", hint=f"it should hold {', '.join(SUFFIXES)} files, or sub-folders of them"
-        )
-    labels, class_names = folder_classes(root, [path.relative_to(root) for path in files])
-    return EncodedImages(
-        names=[str(path.relative_to(root)) for path in files],
-        read=lambda index: _read(files[index]),
-        labels=labels,
-        class_names=class_names,
-    )
+    entries: list[Entry] = []
+    dangling: list[str] = []
+    odd: list[str] = []
+    for path in _files(root):
+        name = PurePosixPath(path.relative_to(root).as_posix())
+        try:
+            regular = stat.S_ISREG(path.stat().st_mode)
+        except OSError as error:
+            if error.errno not in NOWHERE:
+                _refuse(error)
+            dangling.append(str(name))
+        else:
+            entries.append(Entry(name, path)) if regular else odd.append(str(name))
+    notes = [
+        *_told(dangling, "links that lead nowhere"),
+        *_told(odd, "entries that are neither files nor folders"),
+    ]
+    return images_of(Tree(root, entries, _read, tuple(notes)))
 
 
 def _files(root: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(root, onerror=_refuse, followlinks=True):
         folder = Path(here)
-        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(folder / name)]
-        yield from (folder / name for name in files)
+        folders[:] = [name for name in folders if not is_left_behind(name) and not _leads_back(folder / name)]
+        yield from (folder / name for name in files if not is_left_behind(name))
 
 
 def _leads_back(folder: Path) -> bool:
@@ -54,6 +65,11 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-def _read(path: Path) -> bytes:
+def _told(names: list[str], what: str) -> list[str]:
+    """How many there are of something that is passed over, and the first of them."""
+    return [f"{what}: {len(names):,} ({plain(min(names, key=order))}, for one)"] if names else []
+
+
+def _read(path: Path, limit: int) -> bytes:
     with path.open("rb") as file:
-        return read_file(file)
+        return read_file(file, limit)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo import UsageError
-from ganzoo.data import ImageSet
-from ganzoo_plugins.readers.labels import classes
+from ganzoo.data import ImageSet, damage, require_memory
+from ganzoo_plugins.readers.labels import Classes, classes
 
 GZIP = b"\x1f\x8b"
 UINT8 = 8
@@ -39,9 +39,9 @@ def read(path: Path, class_names: Sequence[str] = ()) -> ImageSet:
             f"{path}: {len(pixels):,} images, but {len(labels):,} labels in {beside.name}",
             hint="take both files from one place, or move the labels away to train without them",
         )
-    numbers, names = (None, ()) if labels is None or not labels.size else classes(path, labels.tolist(), class_names)
+    found = Classes() if labels is None else classes(labels, class_names)
     try:
-        return ImageSet(pixels=pixels[:, None], labels=numbers, class_names=names)
+        return ImageSet(pixels=pixels[:, None], **found._asdict())
     except UsageError as error:
         raise UsageError(f"{path}: {error}", hint=_FORM) from error
 
@@ -60,8 +60,8 @@ def _read(path: Path, dimensions: int) -> NDArray[np.uint8]:
             compressed = file.read(2) == GZIP
             file.seek(0)
             return _array(path, cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if compressed else file, dimensions)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = " ".join(str(error).split())
+    except (OSError, EOFError, zlib.error, MemoryError) as error:
+        reason = damage(str(path), error)
         raise UsageError(f"{path}: damaged ({reason})", hint="download or copy it again") from error
 
 
@@ -77,7 +77,11 @@ def _array(path: Path, file: IO[bytes], dimensions: int) -> NDArray[np.uint8]:
         )
     header = file.read(4 * dimensions)
     shape = struct.unpack(f">{dimensions}I", header) if len(header) == 4 * dimensions else ()
-    promised = math.prod(shape)
+    promised, stored = math.prod(shape), path.stat().st_size
+    if isinstance(file, gzip.GzipFile):
+        require_memory(path, promised, stored)
+    else:
+        require_memory(path, min(promised, stored))
     data = _at_most(file, promised + 1)
     if not shape or len(data) != promised:
         there = "more" if len(data) > promised else f"{len(data):,}"

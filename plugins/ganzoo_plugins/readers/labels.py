@@ -1,61 +1,78 @@
-"""Class labels: numbers in files, or the folders that images lie in."""
+"""Class labels: numbers or names become classes. What is neither makes a set unlabelled, with the reason."""
 
+import reprlib
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo import UsageError
-
-Classes = tuple[NDArray[np.int64] | None, tuple[str, ...]]
-"""Labels and class names as an ``ImageSet`` has them."""
+from ganzoo.data import Unreadable, plain
 
 _LARGEST = np.iinfo(np.int64).max
 
 
-def classes(path: Path, labels: Sequence[object], names: Sequence[str] = ()) -> Classes:
-    """Labels and class names from numbers; without ``names``, each number that occurs is its class's name.
+LONGEST = 2**10
+"""Most characters of a class's name; what is longer describes an image."""
 
-    A single class says nothing, so its images are unlabelled.
 
-    Raises:
-        UsageError: the labels are not whole numbers from 0, or the names do not fit them.
+class Classes(NamedTuple):
+    """Labels, class names, and why there are none although something looks like labels, as an ``ImageSet`` has them."""
+
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    unlabelled: str = ""
+
+
+def classes(labels: Sequence[object] | NDArray[np.generic], names: Sequence[str | bytes] = ()) -> Classes:
+    """Classes from one label an image: whole numbers from 0, or names.
+
+    Numbers are places in ``names``; without those, each number that occurs is its class's name. Names are sorted,
+    unless ``names`` has them. A single class says nothing, so its images are unlabelled. This raises nothing: a model
+    that needs no labels is not to be stopped by labels that cannot be used.
     """
-    if odd := [label for label in labels if type(label) is not int or abs(label) > _LARGEST]:
-        raise UsageError(f"{path}: {odd[0]!r:.40} is not a class number", hint="number the classes from 0")
-    numbers = np.array(labels, np.int64)
-    low, high = int(numbers.min()), int(numbers.max())
-    if low < 0 or (names and high >= len(names)):
-        raise UsageError(
-            f"{path}: labels lie in {low} to {high}{f', for {len(names)} class names' if names else ''}",
-            hint="number the classes from 0, in the order of their names",
-        )
-    if len(set(names)) < len(names):
-        raise UsageError(f"{path}: class names must differ from one another", hint="rename or merge classes")
-    values, places = np.unique(numbers, return_inverse=True)
-    if len(names or values) < 2:
-        return None, ()
-    return (numbers, tuple(names)) if names else (places.astype(np.int64), tuple(map(str, values)))
+    given = list(map(settled, labels.tolist() if isinstance(labels, np.ndarray) else labels))
+    known = tuple(map(plain, names))
+    if all(label is None for label in given):
+        return Classes(unlabelled=f"there are {len(known)} class names, but no labels" if known else "")
+    if len(set(known)) < len(known):
+        return Classes(unlabelled="class names must differ from one another")
+    if odd := next((label for label in given if isinstance(label, Unreadable)), None):
+        return Classes(unlabelled=str(odd))
+    if without := sum(label is None for label in given):
+        return Classes(unlabelled=f"{without:,} of {len(given):,} images have no label")
+    if any(isinstance(label, str | bytes) for label in given):
+        return _of_names([plain(label if isinstance(label, bytes) else str(label)) for label in given], known)
+    return _of_numbers(np.array(given, np.int64), known)
 
 
-def folder_classes(path: Path, names: Sequence[PurePath]) -> Classes:
-    """Labels and class names from the first folder of each name below ``path``, in the order of the folders' names.
+def settled(label: object) -> int | str | bytes | Unreadable | None:
+    """A label as it was, if it is a number, a name, or none; else why it is not, which takes little memory."""
+    if isinstance(label, str | bytes) and len(label) > LONGEST:
+        return Unreadable(f"a text of {len(label):,} characters is no class name")
+    if isinstance(label, str | bytes):
+        return label or None
+    if label is None or isinstance(label, Unreadable) or (type(label) is int and abs(label) <= _LARGEST):
+        return label
+    return Unreadable(f"{reprlib.repr(label):.60} is neither a class number nor a class name")
 
-    A single folder says nothing, so its images are unlabelled.
 
-    Raises:
-        UsageError: images lie both beside and in class folders.
-    """
-    folders = [name.parts[0] if len(name.parts) > 1 else "" for name in names]
-    class_names = tuple(sorted(set(folders)))
-    if len(class_names) < 2:
-        return None, ()
-    if "" in folders:
-        beside = names[folders.index("")]
-        raise UsageError(
-            f"{path}: images lie beside the class folders ({beside}, for one), so their class is unknown",
-            hint="move them into a class folder, or give a folder with only one of the two",
-        )
+def _of_names(labels: list[str], known: tuple[str, ...]) -> Classes:
+    class_names = known or tuple(sorted(set(labels)))
     number = {name: index for index, name in enumerate(class_names)}
-    return np.array([number[folder] for folder in folders], np.int64), class_names
+    if strange := next((label for label in labels if label not in number), None):
+        return Classes(unlabelled=f"{strange!r:.40} is none of the {len(known)} class names")
+    if len(class_names) < 2:
+        return Classes()
+    return Classes(np.array([number[label] for label in labels], np.int64), class_names)
+
+
+def _of_numbers(labels: NDArray[np.int64], known: tuple[str, ...]) -> Classes:
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or (known and high >= len(known)):
+        for_names = f", for {len(known)} class names" if known else ""
+        return Classes(unlabelled=f"labels lie in {low} to {high}{for_names}")
+    values, places = np.unique(labels, return_inverse=True)
+    if len(known or values) < 2:
+        return Classes()
+    return Classes(labels, known) if known else Classes(places.astype(np.int64), tuple(map(str, values)))
