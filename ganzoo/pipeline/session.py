@@ -155,7 +155,7 @@ class Session:
             first = "; ".join(skipped[:SKIPPED_SHOWN])
             self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
         if odd := warning(plan.data.training):
-            self._observer.noted(f"Warning: {odd}")
+            self._observer.noted(odd)
         if setup.depends_on_shares(plan.recipe, plan.trainer, self._ranks):
             self._observer.noted(
                 "samples of a batch meet in these networks, or they draw random numbers: several ranks or parts do not "
