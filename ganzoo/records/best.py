@@ -10,6 +10,9 @@ Key = TypeVar("Key", int, str)
 AUTOMATIC = ("fd", "modes,good")
 """Values that an empty ``best`` may stand for: the first whose figures an evaluation has."""
 
+BESIDE = {"accuracy": "least_class_deviation"}
+"""Figure -> the one that is shown beside it wherever it stands alone: one image a class has an accuracy of 1."""
+
 
 def names(best: str) -> list[str]:
     """``"modes, good"`` -> ``["modes", "good"]``: the figure that decides, and the one that decides among equals."""
