@@ -30,7 +30,10 @@ NOTHING = 1e-9
 GRACE = 512
 """First steps of a run, in which nothing is called a collapse: a generator begins with images that are all grey."""
 
-FALLS: Mapping[str, tuple[float, float]] = {"spread": (0.0002, 1.0), "variety": (0.45, 0.1)}
+EARLIER: Mapping[str, int] = {"class_spread": 64}
+"""Figure -> its own first steps: grey images of one class differ no less than those of two."""
+
+FALLS: Mapping[str, tuple[float, float]] = {"spread": (0.0002, 1.0), "class_spread": (0.1, 1.0), "variety": (0.45, 0.1)}
 """Figure -> (share of its highest value so far, below which it shows a collapse; least that the highest counts as).
 
 Highest values count up to 1, what real images have. Measured after ``GRACE`` steps in runs of the built-in models on
@@ -41,6 +44,13 @@ differs at all is called alike. One image for all latents has a spread of 0 and,
 digits of one class have a variety of 0.04 to 0.37. The least highest values are there for a generator that never
 looked at its latents.
 """
+
+SIGNS: Mapping[str, str] = {
+    "spread": "images, or those of one class, are all alike",
+    "class_spread": "images of one class are nearly alike, whatever the latents",
+    "variety": "images are of few kinds",
+}
+"""Figure -> what its fall is called; of several falls the first in ``FALLS`` has the word."""
 
 
 def bad_number(trainer: Trainer, weights: bool) -> str | None:
@@ -83,6 +93,9 @@ class Look:
 
     - ``spread``: sum over the images of |x - mean|^2, relative to that sum for the real images. For a conditional
       generator it is computed for each class, and the least value is the figure.
+    - ``class_spread``, of a conditional generator: ``spread`` relative to that of all images, whatever their class. It
+      is small where the label alone decides what is drawn, from the beginning on: as long as all images are grey, those
+      of one class are as unlike one another as those of two.
     - ``variety``: the effective number of different nearest neighbours, n^2 / sum_j n_j^2. Each of the n = 128 images
       has its nearest neighbour among ``ANCHORS`` other real images, and n_j counts how often that is image j. It is
       again relative to the number for the real images. Missing kinds show in it, as they do in coverage (Naeem et
@@ -109,12 +122,16 @@ class Look:
         # Identical real images tell nothing: they differ from their mean only by rounding.
         differing = self._scatter > NOTHING * (self._groups @ real.square().sum(1))
         self._groups, self._scatter = self._groups[differing], self._scatter[differing]
-        self._spreads = not trainer.ranks.any(not len(self._groups))  # what is logged is averaged over the ranks
+        # What is logged is averaged over the ranks, so all of them log the same.
+        self._spreads = not trainer.ranks.any(not len(self._groups))
+        self._all = _groups(None, real)
+        self._scatter_of_all = _scatter(real, self._all)
+        self._classes = self._spreads and not trainer.ranks.any(bool((self._groups == self._all).all()))
         self._kinds = self._effective(real)
 
     @torch.no_grad()
     def figures(self) -> dict[str, Tensor]:
-        """``spread``, unless real images do not differ either, and ``variety``: scalars on the device."""
+        """The figures that apply, as scalars on the device: no spread where real images do not differ either."""
         scored: list[Tensor] = []
         thumbnails: list[Tensor] = []
         for start in range(0, PREVIEWS, self._at_once):
@@ -127,6 +144,9 @@ class Look:
         figures = {"variety": self._effective(fake) / self._kinds, "critic_accuracy": accuracy}
         if self._spreads:
             figures["spread"] = (_scatter(fake, self._groups) / self._scatter).min()
+        if self._classes:
+            whole = (_scatter(fake, self._all) / self._scatter_of_all).squeeze()
+            figures["class_spread"] = torch.where(whole > 0, figures["spread"] / whole, 1.0)
         return figures
 
     def _accuracy(self, fake: Tensor) -> Tensor:
@@ -147,7 +167,7 @@ class Look:
 
 
 class Collapse:
-    """Compares each log line's ``spread`` and ``variety`` with those before it: a collapse is a fall.
+    """Compares each log line's figures with real images' and with those before it: a collapse is a fall.
 
     It depends on the lines alone, so a resumed run, which has kept them, comes to the same result.
 
@@ -174,15 +194,16 @@ class Collapse:
             if value is None:
                 continue
             limit = share * max(min(self._highest.get(name, 0.0), 1.0), least)
-            self._low[name] = self._low.get(name, 0) + 1 if step > GRACE and value < limit else 0
+            low = step > EARLIER.get(name, GRACE) and value < limit
+            self._low[name] = self._low.get(name, 0) + 1 if low else 0
             self._highest[name] = max(self._highest.get(name, 0.0), value)
             if self._low[name] >= 2:
                 fallen[name] = f"{name} {value:.2g}, and at best {self._highest[name]:.2g}"
         if fallen and self.since is None:
             self.since = step
-            which = "images, or those of one class, are all alike" if "spread" in fallen else "images are of few kinds"
+            what = next(SIGNS[name] for name in FALLS if name in fallen)
             figures = "; ".join(fallen.values())
-            return f"at step {step} the generator's {which}: {figures} (1: as real images)"
+            return f"at step {step} the generator's {what}: {figures} (1: as real images)"
         if self.since is not None and not any(self._low.values()):
             since, self.since = self.since, None
             return f"at step {step} the generator's images differ again, after the collapse of step {since}"

@@ -145,6 +145,36 @@ def test_one_class_of_a_conditional_model_is_enough(make_trainer: MakeTrainer) -
     assert figures(look)["spread"] == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.parametrize(("scale", "low"), [(1.0, False), (0.01, False), (1e-4, False), (100.0, True)])
+def test_labels_that_drown_the_latents(make_trainer: MakeTrainer, scale: float, low: bool) -> None:
+    """The same picture for a class is told from the start; grey images, as all generators begin with, are not it."""
+    look = Look(make_trainer("conditional"))
+    mix = torch.randn(look._z.shape[1] + 10, 64, generator=torch.Generator().manual_seed(0)) / 50
+
+    def images(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        known = torch.nn.functional.one_hot(labels, 10) * 10
+        drowned = torch.cat([z * min(scale, 1 / scale), known * scale], 1)
+        return (drowned @ mix).tanh().view(-1, 1, 8, 8)
+
+    look._generator = images  # type: ignore[assignment]
+    share, _ = FALLS["class_spread"]
+    assert (figures(look)["class_spread"] < share) is low
+
+
+@pytest.mark.parametrize("model", ["vanilla", "conditional"])
+def test_only_classes_have_a_spread_of_their_own(make_trainer: MakeTrainer, model: str) -> None:
+    assert ("class_spread" in figures(Look(make_trainer(model)))) is (model == "conditional")
+
+
+def test_real_classes_are_as_varied_as_real_classes(make_trainer: MakeTrainer) -> None:
+    """The images of each class, in the order of the look's labels."""
+    trainer = make_trainer("conditional")
+    look = Look(trainer)
+    left = {label: itertools.cycle(real(trainer, 40, label)) for label in range(10)}
+    look._generator = lambda z, labels: torch.stack([next(left[int(label)]) for label in labels])  # type: ignore[assignment]
+    assert 0.4 < figures(look)["class_spread"] < 1.1
+
+
 @pytest.mark.parametrize("label", range(10))
 def test_one_class_alone_has_little_variety(make_trainer: MakeTrainer, label: int) -> None:
     """What pixels' variance does not show: the class of ones has 0.8 of that of all digits."""

@@ -13,7 +13,7 @@ from ganzoo.records.result import TrainResult
 from ganzoo.training import loop, watchdog
 from ganzoo.training.objective import Network
 from ganzoo.training.trainer import Trainer
-from ganzoo.training.watchdog import GRACE, Collapse, Look, bad_number
+from ganzoo.training.watchdog import EARLIER, GRACE, Collapse, Look, bad_number
 from ganzoo_registry import Registry
 
 Train = Callable[..., TrainResult]
@@ -55,6 +55,8 @@ def test_a_fall_is_told_once_and_so_is_its_end() -> None:
         ("variety", [0.9, NAN, NAN]),
         ("spread", [2.0, 0.0019, 0.0019]),  # a class of dots without its jitter
         ("spread", [0.02, 0.001, 0.001]),
+        ("class_spread", [0.3, 0.3, 0.3]),  # the least of sound runs
+        ("class_spread", [0.9, 0.05, 0.9, 0.05]),
     ],
 )
 def test_what_is_no_collapse(name: str, values: list[float | None]) -> None:
@@ -64,6 +66,18 @@ def test_what_is_no_collapse(name: str, values: list[float | None]) -> None:
 def test_the_first_steps_do_not_count() -> None:
     assert not any(Told("variety", [0.9, 0.1, 0.1], start=0).said)
     assert any(Told("variety", [0.9, 0.1, 0.1], start=GRACE).said)
+
+
+def test_one_picture_a_class_is_told_at_once() -> None:
+    """It is held against real images alone, and needs no better times before; nor the grace of grey beginnings."""
+    first = EARLIER["class_spread"]
+    assert not any(Told("class_spread", [0.05, 0.9], start=first - 50).said)
+    assert not any(Told("class_spread", [0.05, 0.05, 0.9], start=first - 50).said)
+    assert Told("class_spread", [0.05, 0.04], start=first + 50).said[1] == (
+        f"at step {first + 100} the generator's images of one class are nearly alike, whatever the latents: "
+        "class_spread 0.04, and at best 0.05 (1: as real images)"
+    )
+    assert first + 2 * 50 <= 200
 
 
 def test_a_generator_that_never_looked_at_its_latents() -> None:
