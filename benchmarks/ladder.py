@@ -36,7 +36,17 @@ REMARKS = {
     "dots": "conditional is told the place: it is its label.",
 }
 FIGURES = {
-    "digits": ("fd", "kid", "precision", "recall", "density", "coverage", "accuracy", "least_class_deviation", "copying"),
+    "digits": (
+        "fd",
+        "kid",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "accuracy",
+        "least_class_deviation",
+        "copying",
+    ),
     "stacked-digits": ("modes", "good", "reverse_kl"),
     "dots": ("modes", "good", "reverse_kl"),
 }

@@ -7,7 +7,7 @@ from ganzoo.errors import UsageError
 from ganzoo.evaluation.checks import Float, whole_numbers
 
 THUMBNAIL = 16
-"""Pixels of a thumbnail's side: noise in single pixels is no variety, and memory does not grow with the images' size."""
+"""Pixels of a thumbnail's side: noise in single pixels is no variety, and memory does not grow with image size."""
 
 ALIKE = 1e-9
 """Largest variance, relative to the mean square, of images that are the same: what rounding leaves of it."""

@@ -125,5 +125,7 @@ def test_an_accuracy_of_one_is_not_everything(digits: Criteria) -> None:
 
 def test_samples_without_labels_have_none(digits: Criteria) -> None:
     images = held_out()
-    figures = Evaluator(replace(digits, n=300)).figures(lambda start, count: (images.pixels[start : start + count], None))
+    figures = Evaluator(replace(digits, n=300)).figures(
+        lambda start, count: (images.pixels[start : start + count], None)
+    )
     assert {"accuracy", "class_deviation", "least_class_deviation"}.isdisjoint(figures)

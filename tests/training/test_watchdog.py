@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganzoo import ImageShape
 from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.records.result import TrainResult
 from ganzoo.training import loop, watchdog
 from ganzoo.training.objective import Network
 from ganzoo.training.trainer import Trainer
 from ganzoo.training.watchdog import EARLIER, GRACE, Collapse, Look, bad_number
+from ganzoo_plugins.conditional import networks
+from ganzoo_plugins.dcgan import Options
 from ganzoo_registry import Registry
 
 Train = Callable[..., TrainResult]
@@ -178,6 +181,26 @@ def test_or_ends_the_run(
     with pytest.raises(GanzooError, match="training stopped after step 56: since step 48 "):
         train("", resume=str(run))
     assert train("", resume=str(run), on_collapse="warn").run == run
+
+
+class Drowned(networks.Generator):
+    """``conditional`` as it was: embeddings drawn like z."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        torch.nn.init.normal_(self.embedding.weight)
+
+
+@pytest.mark.parametrize("drowned", [True, False])
+def test_labels_that_drown_the_latents_are_told(train: Train, drowned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 32 pixels, where they make one picture a class in the first steps; at 8 they do not."""
+    if drowned:
+        monkeypatch.setattr(networks, "Generator", Drowned)
+    fast = {"lr": 1e-3, "betas": [0.5, 0.999]}
+    run = train("conditional", size=32, batch=32, steps=150, generator=fast, discriminator=fast).run
+    log = run / "events.jsonl"
+    events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    assert [(event["step"], event["kind"]) for event in events] == ([(150, "collapse")] if drowned else [])
 
 
 def test_looks_are_reported(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
