@@ -18,6 +18,10 @@ LOOK_EVERY = 64
 PREVIEWS = 128
 ANCHORS = 256
 SCORED = 32
+
+SURVEYED, CLASSES = 2048, 16
+"""Labelled real images among which those to compare with are looked for, and the most classes that they are of."""
+
 THUMBNAIL = 16
 """Pixels of a thumbnail's side: they tell images apart at a glance, at a cost that does not grow with image size."""
 
@@ -111,11 +115,9 @@ class Look:
         self._objective = trainer.objective
         config = trainer.config
         self._at_once = config.batch // (trainer.ranks.count * config.accumulate)
-        self._real, thumbnails, labels = _real_images(trainer, PREVIEWS + ANCHORS)
+        self._real, real, anchors, self._labels = _real_images(trainer)
         z, _ = draw(config.seed, 0, PREVIEWS, trainer.latent_dim)
         self._z = torch.from_numpy(z).to(self._real)
-        self._labels = None if labels is None else labels[:PREVIEWS]
-        real, anchors = thumbnails[:PREVIEWS], thumbnails[PREVIEWS:]
         self._anchors, self._lengths = anchors, anchors.square().sum(1)
         self._groups = _groups(self._labels, real)
         self._scatter = _scatter(real, self._groups)
@@ -210,9 +212,15 @@ class Collapse:
         return None
 
 
-def _real_images(trainer: Trainer, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Real images of the first batches: [SCORED, C, H, W], thumbnails [count, D], and labels [count] or None."""
+def _real_images(trainer: Trainer) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Real images of the first batches.
+
+    Returns:
+        Images [SCORED, C, H, W] to score; thumbnails [PREVIEWS, D] to compare with, the same ones first; thumbnails
+        [ANCHORS, D] of others; and the labels [PREVIEWS] of what is compared, or None.
+    """
     share = trainer.config.batch // trainer.ranks.count
+    count = SURVEYED if trainer.batches.draw(0, 0).labels is not None else PREVIEWS + ANCHORS
     scored: list[Tensor] = []
     thumbnails: list[Tensor] = []
     labels: list[Tensor] = []
@@ -222,9 +230,29 @@ def _real_images(trainer: Trainer, count: int) -> tuple[Tensor, Tensor, Tensor |
         thumbnails.append(_thumbnails(batch.real))
         if batch.labels is not None:
             labels.append(batch.labels)
-    # A clone, because a view would keep the memory of all that it was cut from.
-    first = torch.cat(scored)[:SCORED].clone()
-    return first, torch.cat(thumbnails)[:count], torch.cat(labels)[:count] if labels else None
+    # Clones, because a view would keep the memory of all that it was cut from.
+    first, small = torch.cat(scored)[:SCORED].clone(), torch.cat(thumbnails)
+    if not labels:
+        return first, small[:PREVIEWS].clone(), small[PREVIEWS : PREVIEWS + ANCHORS].clone(), None
+    known = torch.cat(labels)
+    chosen = _of_each_class(known)
+    others = torch.ones_like(known, dtype=torch.bool).index_fill(0, chosen, False).nonzero().flatten()[:ANCHORS]
+    return first, small[chosen], small[others], known[chosen]
+
+
+def _of_each_class(labels: Tensor) -> Tensor:
+    """Places [PREVIEWS]: the first ``SCORED``, as many as can be of each of ``CLASSES`` classes, and what comes next.
+
+    The commonest classes, if there are more. Images as they come would leave rare classes, and each of many classes,
+    fewer than ``GROUP``.
+    """
+    counts = labels.bincount()
+    classes = counts.argsort(descending=True, stable=True)[: min(CLASSES, int((counts > 0).sum()))]
+    quota = (PREVIEWS - SCORED) // len(classes)
+    later = torch.arange(len(labels), device=labels.device) >= SCORED
+    of_class = (labels == classes[:, None]) & later
+    taken = (of_class & (of_class.cumsum(1) <= quota)).any(0) | ~later
+    return (~taken).to(torch.int8).argsort(stable=True)[:PREVIEWS]
 
 
 def _thumbnails(images: Tensor) -> Tensor:

@@ -207,6 +207,32 @@ def test_identical_real_images_say_nothing_of_spread(make_trainer: MakeTrainer, 
     assert figures(look).keys() == {"variety", "critic_accuracy"}
 
 
+def labelled(path: Path, counts: list[int]) -> str:
+    """Images of noise, so many of each class."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    pixels = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8), np.uint8)
+    np.savez(path / "set.npz", images=pixels, labels=labels)
+    return str(path / "set.npz")
+
+
+@pytest.mark.parametrize("counts", [[900, 100, 25], [10] * 200, [500, 20], [60] * 16], ids=str)
+def test_rare_classes_and_many_are_looked_at(make_trainer: MakeTrainer, tmp_path: Path, counts: list[int]) -> None:
+    """In images as they come, the rarest of these classes, or each of them, would have fewer than 4 of 128."""
+    look = Look(make_trainer("conditional", data=labelled(tmp_path, counts), held_out=0.0))
+    assert look._labels is not None
+    assert len(look._groups) >= min(len(counts), 12)
+    assert (look._groups.sum(1) >= 4).all()
+    mix = torch.randn(look._z.shape[1], 64, generator=torch.Generator().manual_seed(0))
+    rarest = int(look._labels.bincount().where(look._labels.bincount() >= 4, torch.tensor(1000)).argmin())
+
+    def collapsed(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        z = torch.where((labels == rarest)[:, None], look._z[:1], z)
+        return (z @ mix).tanh().view(-1, 1, 8, 8)
+
+    look._generator = collapsed  # type: ignore[assignment]
+    assert figures(look)["class_spread"] == pytest.approx(0, abs=1e-5)
+
+
 def test_few_classes_of_many_images(make_trainer: MakeTrainer) -> None:
     """25 classes of dots leave 5 images for each: classes of fewer than 4 do not count."""
     look = Look(make_trainer("conditional", data="dots"))
