@@ -112,7 +112,7 @@ def test_an_accuracy_of_one_is_not_everything(digits: Criteria) -> None:
 
     def source(start: int, count: int) -> tuple[Pixels, NDArray[np.int64]]:
         labels = np.arange(start, start + count) % 10
-        return np.stack([firsts[label] for label in labels]), labels
+        return np.stack([firsts[int(label)] for label in labels]), labels
 
     evaluation = Evaluator(replace(digits, n=300)).evaluate({0: source})
     assert evaluation.figures["accuracy"].mean >= 0.9
