@@ -172,7 +172,7 @@ def test_real_classes_are_as_varied_as_real_classes(make_trainer: MakeTrainer) -
     look = Look(trainer)
     left = {label: itertools.cycle(real(trainer, 40, label)) for label in range(10)}
     look._generator = lambda z, labels: torch.stack([next(left[int(label)]) for label in labels])  # type: ignore[assignment]
-    assert 0.4 < figures(look)["class_spread"] < 1.1
+    assert figures(look)["class_spread"] == pytest.approx(1, abs=0.15)
 
 
 @pytest.mark.parametrize("label", range(10))
@@ -232,7 +232,7 @@ def test_rare_classes_and_many_are_looked_at(make_trainer: MakeTrainer, tmp_path
         return (z @ mix).tanh().view(-1, 1, 8, 8)
 
     look._generator = collapsed  # type: ignore[assignment]
-    assert figures(look)["class_spread"] == pytest.approx(0, abs=1e-5)
+    assert figures(look)["spread"] == pytest.approx(0, abs=1e-5)
 
 
 def test_few_classes_of_many_images(make_trainer: MakeTrainer) -> None:
