@@ -48,7 +48,7 @@ def predictions(evidence: Evidence) -> dict[str, float]:
 
 
 def within_classes(evidence: Evidence) -> dict[str, float]:
-    """Of labelled images: ``class_deviation``, the mean over classes, and ``least_class_deviation``."""
+    """``class_deviation``, the mean over classes, and ``least_class_deviation``; labelled images have them."""
     fake, real = evidence.fake.within, evidence.real.within
     return {} if fake is None or real is None else class_deviations(fake, real)
 
