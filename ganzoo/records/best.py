@@ -67,8 +67,10 @@ class Ranking:
         return 0 if best is None else sum(step > best for step in evaluations)
 
     def reason(self, figures: Mapping[str, float]) -> str:
-        """The figures that decide, for a person: ``fd 8.42``."""
-        return ", ".join(f"{name} {figures[name]:.4g}" for name in self._deciding(figures))
+        """The figures that decide, and what is shown beside them, for a person: ``fd 8.42``."""
+        deciding = self._deciding(figures)
+        beside = [BESIDE[name] for name in deciding if BESIDE.get(name) in figures]
+        return ", ".join(f"{name} {figures[name]:.4g}" for name in dict.fromkeys([*deciding, *beside]))
 
     def _deciding(self, figures: Mapping[str, float]) -> list[str]:
         """The names of the figures that are compared; empty if the first is missing."""
