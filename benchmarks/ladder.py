@@ -35,8 +35,21 @@ REMARKS = {
     "stacked-digits": "The budget is small for 1,000 modes; a longer training finds more.",
     "dots": "conditional is told the place: it is its label.",
 }
+BY_HAND = "\n## Larger images\n"
+"""From this heading on the page is kept as it is."""
+
 FIGURES = {
-    "digits": ("fd", "kid", "precision", "recall", "density", "coverage", "accuracy", "copying"),
+    "digits": (
+        "fd",
+        "kid",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "accuracy",
+        "least_class_deviation",
+        "copying",
+    ),
     "stacked-digits": ("modes", "good", "reverse_kl"),
     "dots": ("modes", "good", "reverse_kl"),
 }
@@ -124,7 +137,7 @@ def table(data: str, outcomes: dict[str, list[Outcome]]) -> str:
 
 
 def page(arguments: argparse.Namespace, outcomes: dict[str, dict[str, list[Outcome]]], seconds: float) -> str:
-    """The whole of docs/results.md."""
+    """docs/results.md but for what is written by hand."""
     found = machine.describe()
     parts = [
         "# Results",
@@ -171,7 +184,9 @@ def main() -> None:
     text = page(arguments, outcomes, seconds)
     print(text)
     if arguments.output:
-        arguments.output.write_text(text, "utf-8")
+        before = arguments.output.read_text("utf-8") if arguments.output.exists() else ""
+        _, heading, by_hand = before.partition(BY_HAND)
+        arguments.output.write_text(text + heading + by_hand, "utf-8")
     rows = [
         {**vars(job), "seconds": outcome.seconds, "events": outcome.events, **outcome.figures}
         for job, outcome in zip(jobs, found, strict=True)

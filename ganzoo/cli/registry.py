@@ -57,7 +57,10 @@ def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool)
         from ganzoo.records.ranking import by_figure
 
         ranked = by_figure(store, list(found), sort, figures(), failures)
-        rows = [{**found[each.version], "figure": each.figure, "figures": each.figures} for each in ranked]
+        rows = [
+            {**found[each.version], "figure": each.figure, "figures": each.figures, "beside": each.beside}
+            for each in ranked
+        ]
         emit(rows, as_json, lambda _: _ranking(ranked, rows))
     if not found and failures.code == ExitCode.OK:
         note(f"Nothing is registered in {store.root}. Train something: ganzoo train --model wgan-gp")
@@ -197,20 +200,22 @@ def _listing(versions: list[dict[str, Any]]) -> str:
 
 
 def _ranking(ranked: "Sequence[Ranked]", rows: list[dict[str, Any]]) -> str:
-    """A table with one column for each protocol."""
+    """A table with one column for each protocol, and one more for what is shown beside the figure."""
     from ganzoo.records.ranking import protocols
 
-    columns = protocols(ranked)
-    figure = ranked[0].figure.upper() if ranked else ""
+    figures = {ranked[0].figure: [each.figures for each in ranked]} if ranked else {}
+    for name in ranked[0].beside if ranked else ():
+        figures[name] = [each.beside[name] for each in ranked]
+    columns = [(name, key) for key in protocols(ranked) for name in figures]
     lines = [
         [
             row["version"],
-            *(f"{row['figures'][key]:.4g}" if key in row["figures"] else "" for key in columns),
+            *(f"{figures[name][place][key]:.4g}" if key in figures[name][place] else "" for name, key in columns),
             ", ".join(row["aliases"]),
         ]
-        for row in rows
+        for place, row in enumerate(rows)
     ]
-    return table(["VERSION", *(f"{figure} ({key})" for key in columns), "ALIASES"], lines)
+    return table(["VERSION", *(f"{name.upper()} ({key})" for name, key in columns), "ALIASES"], lines)
 
 
 def _page(version: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from ganzoo.evaluation.evidence import Evidence, Sample
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments, frechet_distance, kernel_distance, mifid, nearer, prdc
 from ganzoo.evaluation.modes import Modes
+from ganzoo.evaluation.within import WithinClasses, class_deviations
 
 __all__ = [
     "Evidence",
@@ -16,6 +17,8 @@ __all__ = [
     "Moments",
     "Sample",
     "Tally",
+    "WithinClasses",
+    "class_deviations",
     "frechet_distance",
     "kernel_distance",
     "mifid",

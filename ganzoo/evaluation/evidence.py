@@ -13,6 +13,7 @@ from ganzoo.evaluation.counting import Tally
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments
 from ganzoo.evaluation.modes import Modes
+from ganzoo.evaluation.within import WithinClasses, thumbnails
 from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
 
@@ -37,6 +38,7 @@ class Sample:
         features: the first images' features [min(n, KEPT), D] in float32; None without an extractor.
         tally: sums over their class probabilities; None without logits.
         assigned: [n], each image's mode, -1 for none; None where modes are not known.
+        within: sums over the images by the class that they are, or were asked for; None without labels.
     """
 
     n: int
@@ -44,6 +46,7 @@ class Sample:
     features: NDArray[np.float32] | None
     tally: Tally | None
     assigned: Labels | None
+    within: WithinClasses | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Gatherer:
 
     Args:
         extractor, modes: either may be missing.
-        classes: number of the real images' classes; accuracy is tallied if the extractor has as many logits.
+        classes: number of the real images' classes; accuracy is tallied if the extractor has as many logits, variety
+            within classes whenever there are labels.
         workers: threads that make and look at images; what they find does not depend on their number.
     """
 
@@ -112,9 +116,9 @@ class Gatherer:
 
     def gather(self, source: Source, n: int, seen: Callable[[int], None] = lambda count: None) -> Sample:
         """Look at the first ``n`` images of ``source``; ``seen`` is called with how many more were looked at."""
-        moments, tally, kept, assigned = None, None, [], []
+        moments, tally, within, kept, assigned = None, None, None, [], []
         have = 0
-        for features, logits, labels, modes, count in self._looks(source, n):
+        for features, logits, labels, small, modes, count in self._looks(source, n):
             if features is not None:
                 moments = moments or Moments()
                 moments.add(features)
@@ -123,6 +127,9 @@ class Gatherer:
             if logits is not None:
                 tally = tally or Tally()
                 tally.add(logits, labels if logits.shape[1] == self._classes else None)
+            if small is not None and labels is not None:
+                within = within or WithinClasses(self._classes)
+                within.add(small, labels)
             if modes is not None:
                 assigned.append(modes)
             have += count
@@ -133,6 +140,7 @@ class Gatherer:
             np.concatenate(kept) if kept else None,
             tally,
             np.concatenate(assigned) if assigned else None,
+            within,
         )
 
     def _looks(self, source: Source, n: int) -> Iterator["_Look"]:
@@ -150,7 +158,9 @@ class Gatherer:
         pixels, labels = source(start, count)
         features, logits = self._extractor(pixels) if self._extractor else (None, None)
         modes = self._modes.assign(pixels) if self._modes else None
-        return features, logits, labels, modes, count
+        small = None if labels is None else thumbnails(pixels)
+        return features, logits, labels, small, modes, count
 
 
-_Look = tuple[NDArray[np.float32] | None, NDArray[np.float32] | None, Labels | None, Labels | None, int]
+_Features = NDArray[np.float32] | None
+_Look = tuple[_Features, _Features, Labels | None, NDArray[np.float64] | None, Labels | None, int]

@@ -10,6 +10,9 @@ Key = TypeVar("Key", int, str)
 AUTOMATIC = ("fd", "modes,good")
 """Values that an empty ``best`` may stand for: the first whose figures an evaluation has."""
 
+BESIDE = {"accuracy": "least_class_deviation"}
+"""Figure -> the one that is shown beside it wherever it stands alone: one image a class has an accuracy of 1."""
+
 
 def names(best: str) -> list[str]:
     """``"modes, good"`` -> ``["modes", "good"]``: the figure that decides, and the one that decides among equals."""
@@ -64,8 +67,10 @@ class Ranking:
         return 0 if best is None else sum(step > best for step in evaluations)
 
     def reason(self, figures: Mapping[str, float]) -> str:
-        """The figures that decide, for a person: ``fd 8.42``."""
-        return ", ".join(f"{name} {figures[name]:.4g}" for name in self._deciding(figures))
+        """The figures that decide, and what is shown beside them, for a person: ``fd 8.42``."""
+        deciding = self._deciding(figures)
+        beside = [BESIDE[name] for name in deciding if BESIDE.get(name) in figures]
+        return ", ".join(f"{name} {figures[name]:.4g}" for name in dict.fromkeys([*deciding, *beside]))
 
     def _deciding(self, figures: Mapping[str, float]) -> list[str]:
         """The names of the figures that are compared; empty if the first is missing."""

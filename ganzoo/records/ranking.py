@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ganzoo.errors import GanzooError
-from ganzoo.records.best import AUTOMATIC, check_best, names
+from ganzoo.records.best import AUTOMATIC, BESIDE, check_best, names
 from ganzoo.records.evaluation import Evaluation, attached, keys
 from ganzoo_registry import Registry, RegistryError, Version
 
@@ -17,11 +17,13 @@ class Ranked:
     Args:
         figure: the figure's name.
         figures: its mean over sample seeds, by the key of the protocol: figures of two protocols are not comparable.
+        beside: figure -> its means, likewise, of what is shown beside the one that sorts.
     """
 
     version: Version
     figure: str
     figures: Mapping[str, float]
+    beside: Mapping[str, Mapping[str, float]]
 
 
 def by_figure(
@@ -45,8 +47,9 @@ def by_figure(
         check_best(figure, better)
     found = {version: _evaluations(store, version, damaged) for version in versions}
     figure = names(figure)[0] if figure else _default(store, found)
+    beside = [BESIDE[figure]] if figure in BESIDE else []
     ranked = [
-        Ranked(version, figure, {key: each.figures[figure].mean for key, each in of.items() if figure in each.figures})
+        Ranked(version, figure, _means(of, figure), {name: _means(of, name) for name in beside})
         for version, of in found.items()
     ]
     order = protocols(ranked)
@@ -62,6 +65,10 @@ def protocols(ranked: Sequence[Ranked]) -> list[str]:
     """The keys of all protocols, the one that most versions have first."""
     counts = Counter(key for each in ranked for key in each.figures)
     return sorted(counts, key=lambda key: (-counts[key], key))
+
+
+def _means(evaluations: Mapping[str, Evaluation], figure: str) -> dict[str, float]:
+    return {key: each.figures[figure].mean for key, each in evaluations.items() if figure in each.figures}
 
 
 def _evaluations(store: Registry, version: Version, damaged: Callable[[Exception], None]) -> dict[str, Evaluation]:

@@ -16,6 +16,7 @@ TITLES = {
     RATE: "Images per second",
     "variety": "Variety of images (1: real ones)",
     "spread": "Spread of images (1: real ones)",
+    "class_spread": "Spread within classes relative to that of all images (1: real ones)",
     "critic_accuracy": "Critic's accuracy (1: saturated)",
 }
 """Name of a metric, or what its name begins with -> title of its chart."""

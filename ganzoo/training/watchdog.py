@@ -18,6 +18,10 @@ LOOK_EVERY = 64
 PREVIEWS = 128
 ANCHORS = 256
 SCORED = 32
+
+SURVEYED, CLASSES = 2048, 16
+"""Labelled real images among which those to compare with are looked for, and the most classes that they are of."""
+
 THUMBNAIL = 16
 """Pixels of a thumbnail's side: they tell images apart at a glance, at a cost that does not grow with image size."""
 
@@ -30,17 +34,30 @@ NOTHING = 1e-9
 GRACE = 512
 """First steps of a run, in which nothing is called a collapse: a generator begins with images that are all grey."""
 
-FALLS: Mapping[str, tuple[float, float]] = {"spread": (0.0002, 1.0), "variety": (0.45, 0.1)}
+EARLIER: Mapping[str, int] = {"class_spread": 64}
+"""Figure -> its own first steps: grey images of one class differ no less than those of two."""
+
+FALLS: Mapping[str, tuple[float, float]] = {"spread": (0.005, 1.0), "class_spread": (0.15, 1.0), "variety": (0.45, 0.1)}
 """Figure -> (share of its highest value so far, below which it shows a collapse; least that the highest counts as).
 
 Highest values count up to 1, what real images have. Measured after ``GRACE`` steps in runs of the built-in models on
 digits and on dots: in sound ones variety stayed above 0.28, and above 0.57 of its highest value. Of 64 trainings of 800
-to 4,000 steps only dcgan's on dots fell below the limit, 5 of 10, and they ended with 8 to 17 of the 25 kinds. Spread
-went down to 0.0019 in classes of dots that lost their jitter while every kind was there, so that only what hardly
-differs at all is called alike. One image for all latents has a spread of 0 and, of digits, a variety of 0.013; real
-digits of one class have a variety of 0.04 to 0.37. The least highest values are there for a generator that never
-looked at its latents.
+to 4,000 steps only dcgan's on dots fell below the limit, 5 of 10, and they ended with 8 to 17 of the 25 kinds. One
+image for all latents has a spread of 0 and, of digits, a variety of 0.013; real digits of one class have a variety of
+0.04 to 0.37. The least highest values are there for a generator that never looked at its latents.
+
+Spread and class spread are held against real images alone: their limits are absolute. In sound runs spread stayed above
+0.07, also of dots, whose jitter is the last that is learnt; of generators that had hardly learnt anything yet it was
+0.02 to 0.04. Class spread stayed above 0.35 from the first look on. Where labels drowned the latents, on digits of 32
+pixels, it was 0.03 to 0.09 after 128 steps, and then less.
 """
+
+SIGNS: Mapping[str, str] = {
+    "spread": "images, or those of one class, are all alike",
+    "class_spread": "images of one class are nearly alike, whatever the latents",
+    "variety": "images are of few kinds",
+}
+"""Figure -> what its fall is called; of several falls the first in ``FALLS`` has the word."""
 
 
 def bad_number(trainer: Trainer, weights: bool) -> str | None:
@@ -83,6 +100,9 @@ class Look:
 
     - ``spread``: sum over the images of |x - mean|^2, relative to that sum for the real images. For a conditional
       generator it is computed for each class, and the least value is the figure.
+    - ``class_spread``, of a conditional generator: the mean over classes, relative to that sum over all images whatever
+      their class. It is small where the label alone decides what is drawn, from the beginning on: as long as all images
+      are grey, those of one class are as unlike one another as those of two.
     - ``variety``: the effective number of different nearest neighbours, n^2 / sum_j n_j^2. Each of the n = 128 images
       has its nearest neighbour among ``ANCHORS`` other real images, and n_j counts how often that is image j. It is
       again relative to the number for the real images. Missing kinds show in it, as they do in coverage (Naeem et
@@ -98,23 +118,25 @@ class Look:
         self._objective = trainer.objective
         config = trainer.config
         self._at_once = config.batch // (trainer.ranks.count * config.accumulate)
-        self._real, thumbnails, labels = _real_images(trainer, PREVIEWS + ANCHORS)
+        self._real, real, anchors, self._labels = _real_images(trainer)
         z, _ = draw(config.seed, 0, PREVIEWS, trainer.latent_dim)
         self._z = torch.from_numpy(z).to(self._real)
-        self._labels = None if labels is None else labels[:PREVIEWS]
-        real, anchors = thumbnails[:PREVIEWS], thumbnails[PREVIEWS:]
         self._anchors, self._lengths = anchors, anchors.square().sum(1)
         self._groups = _groups(self._labels, real)
         self._scatter = _scatter(real, self._groups)
         # Identical real images tell nothing: they differ from their mean only by rounding.
         differing = self._scatter > NOTHING * (self._groups @ real.square().sum(1))
         self._groups, self._scatter = self._groups[differing], self._scatter[differing]
-        self._spreads = not trainer.ranks.any(not len(self._groups))  # what is logged is averaged over the ranks
+        # What is logged is averaged over the ranks, so all of them log the same.
+        self._spreads = not trainer.ranks.any(not len(self._groups))
+        self._all = _groups(None, real)
+        self._scatter_of_all = _scatter(real, self._all)
+        self._classes = self._spreads and not trainer.ranks.any(bool((self._groups == self._all).all()))
         self._kinds = self._effective(real)
 
     @torch.no_grad()
     def figures(self) -> dict[str, Tensor]:
-        """``spread``, unless real images do not differ either, and ``variety``: scalars on the device."""
+        """The figures that apply, as scalars on the device: no spread where real images do not differ either."""
         scored: list[Tensor] = []
         thumbnails: list[Tensor] = []
         for start in range(0, PREVIEWS, self._at_once):
@@ -126,7 +148,11 @@ class Look:
         accuracy = self._accuracy(torch.cat(scored)[:SCORED])
         figures = {"variety": self._effective(fake) / self._kinds, "critic_accuracy": accuracy}
         if self._spreads:
-            figures["spread"] = (_scatter(fake, self._groups) / self._scatter).min()
+            of_class = _scatter(fake, self._groups) / self._scatter
+            figures["spread"] = of_class.min()
+        if self._classes:
+            whole = (_scatter(fake, self._all) / self._scatter_of_all).squeeze()
+            figures["class_spread"] = torch.where(whole > 0, of_class.mean() / whole, 1.0)
         return figures
 
     def _accuracy(self, fake: Tensor) -> Tensor:
@@ -147,7 +173,7 @@ class Look:
 
 
 class Collapse:
-    """Compares each log line's ``spread`` and ``variety`` with those before it: a collapse is a fall.
+    """Compares each log line's figures with real images' and with those before it: a collapse is a fall.
 
     It depends on the lines alone, so a resumed run, which has kept them, comes to the same result.
 
@@ -174,24 +200,31 @@ class Collapse:
             if value is None:
                 continue
             limit = share * max(min(self._highest.get(name, 0.0), 1.0), least)
-            self._low[name] = self._low.get(name, 0) + 1 if step > GRACE and value < limit else 0
+            low = step > EARLIER.get(name, GRACE) and value < limit
+            self._low[name] = self._low.get(name, 0) + 1 if low else 0
             self._highest[name] = max(self._highest.get(name, 0.0), value)
             if self._low[name] >= 2:
                 fallen[name] = f"{name} {value:.2g}, and at best {self._highest[name]:.2g}"
         if fallen and self.since is None:
             self.since = step
-            which = "images, or those of one class, are all alike" if "spread" in fallen else "images are of few kinds"
+            what = next(SIGNS[name] for name in FALLS if name in fallen)
             figures = "; ".join(fallen.values())
-            return f"at step {step} the generator's {which}: {figures} (1: as real images)"
+            return f"at step {step} the generator's {what}: {figures} (1: as real images)"
         if self.since is not None and not any(self._low.values()):
             since, self.since = self.since, None
             return f"at step {step} the generator's images differ again, after the collapse of step {since}"
         return None
 
 
-def _real_images(trainer: Trainer, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Real images of the first batches: [SCORED, C, H, W], thumbnails [count, D], and labels [count] or None."""
+def _real_images(trainer: Trainer) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Real images of the first batches.
+
+    Returns:
+        Images [SCORED, C, H, W] to score; thumbnails [PREVIEWS, D] to compare with, the same ones first; thumbnails
+        [ANCHORS, D] of others; and the labels [PREVIEWS] of what is compared, or None.
+    """
     share = trainer.config.batch // trainer.ranks.count
+    count = SURVEYED if trainer.batches.draw(0, 0).labels is not None else PREVIEWS + ANCHORS
     scored: list[Tensor] = []
     thumbnails: list[Tensor] = []
     labels: list[Tensor] = []
@@ -201,9 +234,29 @@ def _real_images(trainer: Trainer, count: int) -> tuple[Tensor, Tensor, Tensor |
         thumbnails.append(_thumbnails(batch.real))
         if batch.labels is not None:
             labels.append(batch.labels)
-    # A clone, because a view would keep the memory of all that it was cut from.
-    first = torch.cat(scored)[:SCORED].clone()
-    return first, torch.cat(thumbnails)[:count], torch.cat(labels)[:count] if labels else None
+    # Clones, because a view would keep the memory of all that it was cut from.
+    first, small = torch.cat(scored)[:SCORED].clone(), torch.cat(thumbnails)
+    if not labels:
+        return first, small[:PREVIEWS].clone(), small[PREVIEWS : PREVIEWS + ANCHORS].clone(), None
+    known = torch.cat(labels)
+    chosen = _of_each_class(known)
+    others = torch.ones_like(known, dtype=torch.bool).index_fill(0, chosen, False).nonzero().flatten()[:ANCHORS]
+    return first, small[chosen], small[others], known[chosen]
+
+
+def _of_each_class(labels: Tensor) -> Tensor:
+    """Places [PREVIEWS]: the first ``SCORED``, as many as can be of each of ``CLASSES`` classes, and what comes next.
+
+    The commonest classes, if there are more. Images as they come would leave rare classes, and each of many classes,
+    fewer than ``GROUP``.
+    """
+    counts = labels.bincount()
+    classes = counts.argsort(descending=True, stable=True)[: min(CLASSES, int((counts > 0).sum()))]
+    quota = (PREVIEWS - SCORED) // len(classes)
+    later = torch.arange(len(labels), device=labels.device) >= SCORED
+    of_class = (labels == classes[:, None]) & later
+    taken = (of_class & (of_class.cumsum(1) <= quota)).any(0) | ~later
+    return (~taken).to(torch.int8).argsort(stable=True)[:PREVIEWS]
 
 
 def _thumbnails(images: Tensor) -> Tensor:

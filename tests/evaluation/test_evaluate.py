@@ -152,7 +152,7 @@ def test_the_key_is_of_everything_that_moves_figures(judgement: Criteria, parts:
 def test_known_modes_need_no_extractor() -> None:
     data = load("dots", zoo())
     found = Evaluator(replace(choose_criteria("dots", data, zoo()), n=2000)).figures(of_images(data.training))
-    assert found.keys() == {"modes", "good", "reverse_kl"}
+    assert found.keys() == {"modes", "good", "reverse_kl", "class_deviation", "least_class_deviation"}
     assert found["modes"] == 25
     assert found["good"] > 0.99
 

@@ -1,6 +1,7 @@
 """Judging versions and files: one protocol for all, figures beside the version."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -231,6 +232,21 @@ def test_figures_of_two_protocols_have_two_columns(store: Registry, capsys: pyte
     assert main(["registry", "ls", "--sort", "fd"]) == 0
     assert main(["registry", "ls", "--sort", "recal"]) == ExitCode.USAGE
     assert "did you mean 'recall'?" in capsys.readouterr().err
+
+
+def test_accuracy_never_stands_alone(store: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    """One image a class has an accuracy of 1: variety within classes is shown beside it, also where it only sorts."""
+    assert main(["eval", "conditional", "-n", "40", "--seeds", "1"]) == 0
+    figures = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:] if line.strip()]
+    assert figures[figures.index("accuracy") + 1 :][:2] == ["class_deviation", "least_class_deviation"]
+    assert main(["registry", "ls", "conditional", "--sort", "accuracy"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert re.findall(r"[A-Z_]+(?= \()", header) == ["ACCURACY", "LEAST_CLASS_DEVIATION"]
+    assert len(row.split()) == 3
+    assert main(["registry", "ls", "conditional", "--sort", "accuracy", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed["beside"].keys() == {"least_class_deviation"}
+    assert listed["beside"]["least_class_deviation"].keys() == listed["figures"].keys()
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,11 @@ from ganzoo.cli import main
 from ganzoo.data import load
 from ganzoo.pipeline.draft import draft_resumed
 from ganzoo.pipeline.session import Session
+from ganzoo.records.evaluation import Evaluation
 from ganzoo.records.run import Run
 from ganzoo.training import checkpoint
 from ganzoo.zoo.names import zoo
+from ganzoo_registry import Registry
 
 FILES = Path(__file__).parent / "files"
 
@@ -91,11 +93,15 @@ def test_what_a_run_recorded_is_read(place: Path) -> None:
 
 
 def test_a_version_has_its_figures_without_computing_them(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The keys of protocols and the names of metrics are what they were."""
+    """The keys of protocols and the names of metrics are what they were; what a new metric gives is added once."""
     (kind,) = (path.name for path in (place / "registry/models/old/attachments/1").glob("eval-*"))
-    before = (place / "registry/models/old/attachments/1" / kind).read_bytes()
+    store = Registry(place / "registry")
+    old = Evaluation.from_json(store.read(store.resolve("old:1"), kind), kind)
     found = ganzoo.evaluate(["old"], device="cpu")["old:1"]
     assert f"eval-{found.protocol.key}" == kind
+    assert set(found.metrics) - set(old.metrics) == {"ganzoo/within-classes"}
+    before = (place / "registry/models/old/attachments/1" / kind).read_bytes()
+    assert ganzoo.evaluate(["old"], device="cpu")["old:1"] == found
     assert (place / "registry/models/old/attachments/1" / kind).read_bytes() == before
     assert main(["registry", "ls", "old", "--sort"]) == 0
     assert f"FD ({found.protocol.key})" in capsys.readouterr().out

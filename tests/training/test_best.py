@@ -57,6 +57,14 @@ def test_the_reason_names_what_decided() -> None:
     assert Ranking("recall,fd", BETTER).reason({"fd": 8.4213, "recall": 0.5}) == "recall 0.5, fd 8.421"
 
 
+@pytest.mark.parametrize("best", ["accuracy", "accuracy,least_class_deviation"])
+def test_an_accuracy_is_never_the_only_reason(best: str) -> None:
+    better = {"accuracy": "higher", "least_class_deviation": "higher"}
+    found = {"accuracy": 1.0, "least_class_deviation": 0.07}
+    assert Ranking(best, better).reason(found) == "accuracy 1, least_class_deviation 0.07"
+    assert Ranking("accuracy", better).reason({"accuracy": 1.0}) == "accuracy 1"
+
+
 @pytest.mark.parametrize(
     ("best", "message", "hint"),
     [

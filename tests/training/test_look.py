@@ -145,6 +145,36 @@ def test_one_class_of_a_conditional_model_is_enough(make_trainer: MakeTrainer) -
     assert figures(look)["spread"] == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.parametrize(("scale", "low"), [(1.0, False), (0.01, False), (1e-4, False), (100.0, True)])
+def test_labels_that_drown_the_latents(make_trainer: MakeTrainer, scale: float, low: bool) -> None:
+    """The same picture for a class is told from the start; grey images, as all generators begin with, are not it."""
+    look = Look(make_trainer("conditional"))
+    mix = torch.randn(look._z.shape[1] + 10, 64, generator=torch.Generator().manual_seed(0)) / 50
+
+    def images(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        known = torch.nn.functional.one_hot(labels, 10) * 10
+        drowned = torch.cat([z * min(scale, 1 / scale), known * scale], 1)
+        return (drowned @ mix).tanh().view(-1, 1, 8, 8)
+
+    look._generator = images  # type: ignore[assignment]
+    share, _ = FALLS["class_spread"]
+    assert (figures(look)["class_spread"] < share) is low
+
+
+@pytest.mark.parametrize("model", ["vanilla", "conditional"])
+def test_only_classes_have_a_spread_of_their_own(make_trainer: MakeTrainer, model: str) -> None:
+    assert ("class_spread" in figures(Look(make_trainer(model)))) is (model == "conditional")
+
+
+def test_real_classes_are_as_varied_as_real_classes(make_trainer: MakeTrainer) -> None:
+    """The images of each class, in the order of the look's labels."""
+    trainer = make_trainer("conditional")
+    look = Look(trainer)
+    left = {label: itertools.cycle(real(trainer, 40, label)) for label in range(10)}
+    look._generator = lambda z, labels: torch.stack([next(left[int(label)]) for label in labels])  # type: ignore[assignment]
+    assert figures(look)["class_spread"] == pytest.approx(1, abs=0.15)
+
+
 @pytest.mark.parametrize("label", range(10))
 def test_one_class_alone_has_little_variety(make_trainer: MakeTrainer, label: int) -> None:
     """What pixels' variance does not show: the class of ones has 0.8 of that of all digits."""
@@ -175,6 +205,34 @@ def test_identical_real_images_say_nothing_of_spread(make_trainer: MakeTrainer, 
     np.save(tmp_path / "same.npy", np.full((64, 8, 8), 7, np.uint8))
     look = Look(make_trainer("vanilla", data=str(tmp_path / "same.npy"), held_out=0.0))
     assert figures(look).keys() == {"variety", "critic_accuracy"}
+
+
+def labelled(path: Path, counts: list[int]) -> str:
+    """Images of noise, so many of each class."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    pixels = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8), np.uint8)
+    np.savez(path / "set.npz", images=pixels, labels=labels)
+    return str(path / "set.npz")
+
+
+@pytest.mark.parametrize(
+    "counts", [[900, 100, 25], [500, 20], [60] * 16, [10] * 200], ids=["three", "two", "16", "200"]
+)
+def test_rare_classes_and_many_are_looked_at(make_trainer: MakeTrainer, tmp_path: Path, counts: list[int]) -> None:
+    """In images as they come, the rarest of these classes, or each of them, would have fewer than 4 of 128."""
+    look = Look(make_trainer("conditional", data=labelled(tmp_path, counts), held_out=0.0))
+    assert look._labels is not None
+    assert len(look._groups) >= min(len(counts), 12)
+    assert (look._groups.sum(1) >= 4).all()
+    mix = torch.randn(look._z.shape[1], 64, generator=torch.Generator().manual_seed(0))
+    rarest = int(look._labels.bincount().where(look._labels.bincount() >= 4, torch.tensor(1000)).argmin())
+
+    def collapsed(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        z = torch.where((labels == rarest)[:, None], look._z[:1], z)
+        return (z @ mix).tanh().view(-1, 1, 8, 8)
+
+    look._generator = collapsed  # type: ignore[assignment]
+    assert figures(look)["spread"] == pytest.approx(0, abs=1e-5)
 
 
 def test_few_classes_of_many_images(make_trainer: MakeTrainer) -> None:

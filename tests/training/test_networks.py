@@ -3,7 +3,7 @@
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -64,7 +64,40 @@ def test_samples_do_not_depend_on_their_batch(name: str) -> None:
     torch.testing.assert_close(alone, together[2:3], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name, spec in ARCHITECTURES.items() if spec.conditional])
+CONDITIONAL = [name for name, spec in ARCHITECTURES.items() if spec.conditional]
+
+
+def share_within_classes(generator: nn.Module, latent_dim: int, classes: int, each: int = 16) -> float:
+    """Variance of an image's pixels given its label, relative to their variance over all labels."""
+    z = torch.randn(each * classes, latent_dim, generator=torch.Generator().manual_seed(0))
+    images: torch.Tensor = generator(z, torch.arange(classes).repeat(each))
+    of_class = images.flatten(1).view(each, classes, -1)
+    within, total = of_class.var(0).sum(1).mean(), images.flatten(1).var(0).sum()
+    return float(within / total)
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize("size", [8, 16, 32, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", CONDITIONAL)
+@torch.no_grad()
+def test_labels_do_not_drown_the_latents(name: str, channels: int, size: int, classes: int) -> None:
+    """At first nearly all of what tells two images apart is z; a generator begun otherwise makes one picture a class.
+
+    With embeddings drawn like z, N(0, 1), the share is 0.6 to 0.75, and the collapse comes from 32 pixels on.
+    """
+    architecture = ARCHITECTURES[name]
+    if size not in architecture.resolutions:
+        pytest.skip("not one of its resolutions")
+    shape = ImageShape(channels=channels, height=size, width=size, classes=classes)
+    options = replace(architecture.options(), width=8) if hasattr(architecture.options(), "width") else None
+    networks = build(architecture, shape, options or architecture.options(), (0, 1))
+    for training in (True, False):
+        networks.generator.train(training)
+        assert share_within_classes(networks.generator, networks.latent_dim, classes) > 0.9
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
 @torch.no_grad()
 def test_labels_matter_to_both_networks(name: str) -> None:
     architecture = ARCHITECTURES[name]

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganzoo import ImageShape
 from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.records.result import TrainResult
 from ganzoo.training import loop, watchdog
 from ganzoo.training.objective import Network
 from ganzoo.training.trainer import Trainer
-from ganzoo.training.watchdog import GRACE, Collapse, Look, bad_number
+from ganzoo.training.watchdog import EARLIER, GRACE, Collapse, Look, bad_number
+from ganzoo_plugins.conditional import networks
+from ganzoo_plugins.dcgan import Options
 from ganzoo_registry import Registry
 
 Train = Callable[..., TrainResult]
@@ -53,8 +56,10 @@ def test_a_fall_is_told_once_and_so_is_its_end() -> None:
         ("variety", [3.0, 0.5, 0.5]),  # more than real images have is not asked for
         ("variety", [None, None]),
         ("variety", [0.9, NAN, NAN]),
-        ("spread", [2.0, 0.0019, 0.0019]),  # a class of dots without its jitter
-        ("spread", [0.02, 0.001, 0.001]),
+        ("spread", [2.0, 0.07, 0.07]),  # a class of dots with little of its jitter
+        ("spread", [0.02, 0.02, 0.02]),  # has not learnt much yet
+        ("class_spread", [0.35, 0.35, 0.35]),  # the least of sound runs
+        ("class_spread", [0.9, 0.05, 0.9, 0.05]),
     ],
 )
 def test_what_is_no_collapse(name: str, values: list[float | None]) -> None:
@@ -64,6 +69,18 @@ def test_what_is_no_collapse(name: str, values: list[float | None]) -> None:
 def test_the_first_steps_do_not_count() -> None:
     assert not any(Told("variety", [0.9, 0.1, 0.1], start=0).said)
     assert any(Told("variety", [0.9, 0.1, 0.1], start=GRACE).said)
+
+
+def test_one_picture_a_class_is_told_at_once() -> None:
+    """It is held against real images alone, and needs no better times before; nor the grace of grey beginnings."""
+    first = EARLIER["class_spread"]
+    assert not any(Told("class_spread", [0.05, 0.9], start=first - 50).said)
+    assert not any(Told("class_spread", [0.05, 0.05, 0.9], start=first - 50).said)
+    assert Told("class_spread", [0.05, 0.04], start=first + 50).said[1] == (
+        f"at step {first + 100} the generator's images of one class are nearly alike, whatever the latents: "
+        "class_spread 0.04, and at best 0.05 (1: as real images)"
+    )
+    assert first + 2 * 50 <= 200
 
 
 def test_a_generator_that_never_looked_at_its_latents() -> None:
@@ -164,6 +181,26 @@ def test_or_ends_the_run(
     with pytest.raises(GanzooError, match="training stopped after step 56: since step 48 "):
         train("", resume=str(run))
     assert train("", resume=str(run), on_collapse="warn").run == run
+
+
+class Drowned(networks.Generator):
+    """``conditional`` as it was: embeddings drawn like z."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        torch.nn.init.normal_(self.embedding.weight)
+
+
+@pytest.mark.parametrize("drowned", [True, False])
+def test_labels_that_drown_the_latents_are_told(train: Train, drowned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 32 pixels, where they make one picture a class in the first steps; at 8 they do not."""
+    if drowned:
+        monkeypatch.setattr(networks, "Generator", Drowned)
+    fast = {"lr": 1e-3, "betas": [0.5, 0.999]}
+    run = train("conditional", size=32, batch=32, steps=150, generator=fast, discriminator=fast).run
+    log = run / "events.jsonl"
+    events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    assert [(event["step"], event["kind"]) for event in events] == ([(150, "collapse")] if drowned else [])
 
 
 def test_looks_are_reported(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,17 @@ from ganzoo_plugins.dcgan import Options, networks as dcgan
 
 
 class Generator(nn.Module):
-    """DCGAN's generator on [z, e(label)], e a learned embedding as large as z."""
+    """DCGAN's generator on [z, e(label)], e a learned embedding of as many numbers as z.
+
+    It begins as long as a one-hot label, with a length of about 1 beside the sqrt(L) of z. Drawn like z, labels would
+    decide half of what the first layer sees, and larger images would soon be one picture a class.
+    """
 
     def __init__(self, shape: ImageShape, options: Options) -> None:
         super().__init__()
         self.latent_dim = options.latent_dim
         self.embedding = nn.Embedding(shape.classes, options.latent_dim)
+        nn.init.normal_(self.embedding.weight, 0.0, options.latent_dim**-0.5)
         self.body = dcgan.Generator(shape, options, inputs=2 * options.latent_dim)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:

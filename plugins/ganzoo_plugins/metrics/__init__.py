@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
-    """Six metrics."""
+    """Seven metrics."""
     module = "ganzoo_plugins.metrics.metrics"
     yield Metric(
         name="frechet",
@@ -48,4 +48,10 @@ def ganzoo_specs() -> "Iterable[Spec]":
         summary="known modes covered, share of good samples, reverse KL divergence",
         target=f"{module}:modes",
         figures={"modes": "higher", "good": "higher", "reverse_kl": "lower"},
+    )
+    yield Metric(
+        name="within-classes",
+        summary="variety within classes, relative to real images: what accuracy does not see",
+        target=f"{module}:within_classes",
+        figures={"class_deviation": "higher", "least_class_deviation": "higher"},
     )

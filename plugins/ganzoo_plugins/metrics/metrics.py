@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from ganzoo.evaluation import (
     Evidence,
     Sample,
+    class_deviations,
     frechet_distance,
     kernel_distance,
     mifid,
@@ -44,6 +45,12 @@ def predictions(evidence: Evidence) -> dict[str, float]:
         return {}
     found = {"is": tally.inception_score, "class_entropy": tally.class_entropy}
     return found if tally.accuracy is None else {**found, "accuracy": tally.accuracy}
+
+
+def within_classes(evidence: Evidence) -> dict[str, float]:
+    """``class_deviation``, the mean over classes, and ``least_class_deviation``; labelled images have them."""
+    fake, real = evidence.fake.within, evidence.real.within
+    return {} if fake is None or real is None else class_deviations(fake, real)
 
 
 def memorisation(evidence: Evidence) -> dict[str, float]:
