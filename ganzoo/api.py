@@ -45,25 +45,28 @@ def load(
     """An image generator that runs on ONNX Runtime, without torch.
 
     Args:
-        reference: ``name``, ``name:3``, ``name@alias``, ``name@sha256:…``, or the path of a ``.onnx`` file.
+        reference: ``name``, ``name:3``, ``name@alias``, ``name@sha256:…``, or the path of a ``.onnx`` file, which is
+            tried in a process of its own first; see ``ganzoo.runtime.vetting``.
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: threads that work on one batch; None lets ONNX Runtime choose.
 
     Raises:
-        NotFoundError, RegistryError: there is no such version or file, it was not exported, or it is damaged.
+        NotFoundError, RegistryError: there is no such version or file, or it was not exported.
+        IntegrityError: it is damaged, or a file must not be run.
+        UsageError: an argument is none that there can be.
     """
     from ganzoo.runtime.card import ATTACHMENT
+    from ganzoo.runtime.file import file_of, read_file
     from ganzoo.runtime.generator import ImageGenerator
+    from ganzoo.runtime.session import check_choice
+    from ganzoo.runtime.vetting import vet_generator
 
-    reference = os.fspath(reference)
-    if reference.lower().endswith(".onnx"):
-        try:
-            data = Path(reference).read_bytes()
-        except OSError as error:
-            raise NotFoundError(
-                f"{reference}: {error.strerror}", hint="give the path of an exported file, or a registry name"
-            ) from error
+    check_choice(device, threads)
+    reference = _text(reference)
+    if path := file_of(reference):
+        data = read_file(path)
+        vet_generator(data, reference)
         return ImageGenerator.from_bytes(data, device=device, threads=threads, source=reference)
     store = open_registry(registry)
     version = store.resolve(reference)
@@ -108,6 +111,7 @@ def evaluate(
         GanzooError, RegistryError: one of them cannot be found, or they cannot be evaluated alike.
     """
     from ganzoo.evaluation.candidates import Candidate, evaluate_all, find_criteria
+    from ganzoo.runtime.file import file_of
 
     references = [references] if isinstance(references, str) else references
     check_whole(seeds, "seeds", 1)
@@ -118,7 +122,7 @@ def evaluate(
     store = open_registry(registry)
     candidates = []
     for reference in references:
-        version = None if reference.lower().endswith(".onnx") else store.resolve(reference)
+        version = None if file_of(reference) else store.resolve(reference)
         generator = load(str(version or reference), registry=registry, device=device, threads=1)
         lineage = store.lineage(version) if version else {}
         candidates.append(Candidate(str(version or reference), generator, version, lineage))
@@ -330,3 +334,15 @@ def plan(
     from ganzoo.pipeline.session import Session
 
     return Session(store, Path("runs"), strict=strict).plan(drafted)
+
+
+def _text(reference: object) -> str:
+    """A reference, or the path of a file, as text.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    text = os.fspath(reference) if isinstance(reference, os.PathLike) else reference
+    if not isinstance(text, str) or not text:
+        raise UsageError(f"{reference!r} is neither a reference nor a path", hint="for example wgan-gp:3 or FILE.onnx")
+    return text

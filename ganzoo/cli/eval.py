@@ -8,6 +8,7 @@ import click
 from ganzoo.cli.output import PathOption, ProgressBar, device_option, emit, json_option, note, registry_option, table
 from ganzoo.errors import UsageError
 from ganzoo.records.evaluation import HELD_OUT, TRAINING
+from ganzoo.runtime.file import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ def command(
     better = api.figures()
     data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
     emit(data if compare else next(iter(data.values())), as_json, lambda _: _page(found, better, compare))
-    if not compare and not references[0].lower().endswith(".onnx"):
+    if not compare and not file_of(references[0]):
         _name_the_best(found, registry)
     if output:
         _write(output, found, better)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ganzoo.errors import IntegrityError
+from ganzoo.errors import IntegrityError, first_line
+from ganzoo.files import Unreadable, parse_object
 from ganzoo.latents import STREAM
 
 METADATA_KEY = "ganzoo"
@@ -17,19 +18,28 @@ ATTACHMENT = "onnx"
 
 FORMAT = 1
 
+MOST_LATENTS = 1 << 16
+"""Largest latent size; the largest in use are some hundreds."""
+
+MOST_VALUES = 1 << 26
+"""Most values (channels times height times width) of one image: one of 4,096 x 4,096 in colour has three quarters."""
+
+LONGEST_NAME = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorCard:
     """Everything that a runtime must know of a generator.
 
     Args:
-        name: registry name.
+        name: registry name; printable, and not empty.
         version: registry version, or None for a generator that was never registered.
         digest: ``sha256:<hex>`` of the version's manifest, or None.
-        latent_dim: L of ``z f32[batch, L]``.
-        channels, height, width: shape of ``images f32[batch, C, H, W]``, nominally in [-1, 1].
+        latent_dim: L of ``z f32[batch, L]``, at most ``MOST_LATENTS``.
+        channels, height, width: shape of ``images f32[batch, C, H, W]``, nominally in [-1, 1]; at most ``MOST_VALUES``.
         class_names: one per label; empty if the generator takes no labels.
         stream: name of the mapping (seed, index) -> latent that it is sampled with.
+        weights: check sum of the graph's weights, from ``ganzoo.runtime.graph.weights_digest``; None: not known.
     """
 
     name: str
@@ -41,10 +51,14 @@ class GeneratorCard:
     width: int
     class_names: tuple[str, ...] = ()
     stream: str = STREAM
+    weights: str | None = None
 
     def to_json(self) -> str:
         """Canonical JSON."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        fields = {"format": FORMAT, **asdict(self)}
+        if self.weights is None:
+            del fields["weights"]
+        return json.dumps(fields, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | None) -> "GeneratorCard":
@@ -59,11 +73,11 @@ class GeneratorCard:
                 hint="export it with: ganzoo export NAME -o FILE",
             )
         try:
-            fields = json.loads(text)
-            known = fields.pop("format") == FORMAT
+            fields = parse_object(text)
+            known = fields.pop("format") == FORMAT and fields.keys() <= _FIELDS.keys() | _OPTIONAL.keys()
             card = cls(**_checked(fields)) if known else None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise IntegrityError(f"the ONNX file's ganzoo card cannot be read: {error}") from error
+        except (Unreadable, TypeError, KeyError) as error:
+            raise IntegrityError(f"the ONNX file's ganzoo card cannot be read: {first_line(error)}") from error
         if card is None or card.stream != STREAM:
             raise IntegrityError("the ONNX file was written by a newer ganzoo", hint="pip install --upgrade ganzoo")
         return card
@@ -73,12 +87,16 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_NAME
+
+
 def _is_count(value: object) -> bool:
     return type(value) is int and value > 0  # JSON's true would pass for 1
 
 
 _FIELDS: Mapping[str, Callable[[Any], bool]] = {
-    "name": _is_text,
+    "name": _is_name,
     "version": lambda value: value is None or _is_count(value),
     "digest": lambda value: value is None or _is_text(value),
     "latent_dim": _is_count,
@@ -88,13 +106,18 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "class_names": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "stream": _is_text,
 }
+_OPTIONAL: Mapping[str, Callable[[Any], bool]] = {"weights": _is_text}
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The constructor's arguments, checked: a card may come from anywhere, so each must be there and of its type."""
-    if fields.keys() != _FIELDS.keys():
-        raise TypeError(f"{min(fields.keys() ^ _FIELDS.keys())!r} is missing or unknown")
-    for name, fits in _FIELDS.items():
-        if not fits(fields[name]):
-            raise TypeError(f"{name!r} has the wrong type")
+    if absent := _FIELDS.keys() - fields.keys():
+        raise TypeError(f"{min(absent)!r} is missing")
+    for name, value in fields.items():
+        if not (_FIELDS | _OPTIONAL)[name](value):
+            raise TypeError(f"{name!r} is not as it should be")
+    if fields["latent_dim"] > MOST_LATENTS:
+        raise TypeError(f"{fields['latent_dim']} latents are more than {MOST_LATENTS}")
+    if fields["channels"] * fields["height"] * fields["width"] > MOST_VALUES:
+        raise TypeError(f"an image of {fields['channels']} x {fields['height']} x {fields['width']} is too large")
     return {**fields, "class_names": tuple(fields["class_names"])}

@@ -1,9 +1,7 @@
 """``ImageGenerator``: an exported generator, from its bytes to uint8 images."""
 
-import difflib
 import hashlib
 import operator
-import re
 import secrets
 from typing import Any
 
@@ -14,6 +12,8 @@ from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.images import require_finite
 from ganzoo.latents import MAX_SEED, pixels
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
+from ganzoo.runtime.graph import weights_digest
+from ganzoo.runtime.labels import find_class
 from ganzoo.runtime.providers import Device, one_line
 from ganzoo.runtime.session import open_session
 
@@ -48,7 +48,7 @@ class ImageGenerator:
     def from_bytes(
         cls, data: bytes, *, device: Device = "auto", threads: int | None = None, source: str = ""
     ) -> "ImageGenerator":
-        """Load an ONNX file that ``ganzoo export`` wrote.
+        """Load an ONNX file that ``ganzoo export`` wrote. Try bytes from elsewhere first: ``ganzoo.runtime.vetting``.
 
         Args:
             data: the file's content.
@@ -57,7 +57,8 @@ class ImageGenerator:
             source: names the file in messages.
 
         Raises:
-            IntegrityError: ``data`` is no such file, or its graph does not match its card.
+            IntegrityError: ``data`` is no such file, or its graph or its weights do not match its card.
+            UsageError: ``device`` or ``threads`` is none that there can be.
             MissingPackageError, GanzooError: ``device`` is ``cuda``, which does not work.
         """
         source = source or "the ONNX file"
@@ -65,15 +66,11 @@ class ImageGenerator:
         try:
             text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
             ports = [*session.get_inputs(), *session.get_outputs()]
-            found = {port.name: (port.type, list(port.shape[1:])) for port in ports}
+            found = {port.name: (port.type, list(port.shape)) for port in ports}
         except UnicodeDecodeError as error:
             raise IntegrityError(f"{source} is damaged: a name in it is not text") from error
         card = GeneratorCard.from_json(text)
-        if found != _signature(card):
-            raise IntegrityError(
-                f"the graph of {source} does not match its card: {found} instead of {_signature(card)}",
-                hint="export it again: ganzoo export NAME -o FILE",
-            )
+        _check(card, found, data, source)
         return cls(session, card, device=used, sha256=hashlib.sha256(data).hexdigest())
 
     def sample(
@@ -118,7 +115,7 @@ class ImageGenerator:
         for first in range(0, n, BATCH):
             rows = slice(first, min(first + BATCH, n))
             place = (seed, start + first, rows.stop - first)
-            images[rows], drawn = pixels(self._forward, card.latent_dim, len(card.class_names), *place, chosen)
+            images[rows], drawn = pixels(self.forward, card.latent_dim, len(card.class_names), *place, chosen)
             if labels is not None and drawn is not None:
                 labels[rows] = drawn
         return images, labels
@@ -142,28 +139,25 @@ class ImageGenerator:
         images = np.empty((len(z), card.channels, card.height, card.width), np.float32)
         for first in range(0, len(z), BATCH):
             rows = slice(first, first + BATCH)
-            images[rows] = self._forward(z[rows], None if labels is None else labels[rows])
+            images[rows] = self.forward(z[rows], None if labels is None else labels[rows])
         require_finite(images)
         return images
 
     def resolve_label(self, label: int | str) -> int:
-        """The index of a class, given by name or by index (3 or ``"3"``); where both fit, the name counts.
+        """The index of a class, given by name or by index; see ``ganzoo.runtime.labels.find_class``.
 
         Raises:
             UsageError: there is no such class, or the generator takes no labels.
         """
-        name, classes = self.card.name, self.card.class_names
-        if not classes:
-            raise UsageError(f"{name} takes no labels", hint="leave the label out")
-        if isinstance(label, str) and label in classes:
-            return classes.index(label)
-        index = _digits(label) if isinstance(label, str) else _index(label)
-        if not 0 <= index < len(classes):
-            raise UsageError(f"{name} has no class {label!r}", hint=_class_hint(str(label), classes))
-        return index
+        return find_class(label, self.card.class_names, self.card.name)
 
-    def _forward(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> NDArray[np.float32]:
-        """One run of at most ``BATCH`` rows."""
+    def forward(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> NDArray[np.float32]:
+        """What ``run`` returns of at most ``BATCH`` rows, with nothing checked but the shape.
+
+        Raises:
+            GanzooError: ONNX Runtime fails.
+            IntegrityError: the images are not of the card's shape.
+        """
         inputs: dict[str, NDArray[Any]] = {"z": z} if labels is None else {"z": z, "labels": labels}
         try:
             (images,) = self._session.run(["images"], inputs)
@@ -178,6 +172,8 @@ class ImageGenerator:
     def _check_inputs(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> None:
         """Refuse wrong inputs: ONNX Runtime itself takes label -1 for the last class, and accepts NaN."""
         latent_dim, classes = self.card.latent_dim, len(self.card.class_names)
+        if not isinstance(z, np.ndarray) or not isinstance(labels, np.ndarray | None):
+            raise UsageError("z and labels must be NumPy arrays", hint="ganzoo.latents.draw makes them of a seed")
         if z.dtype != np.float32 or z.shape != (len(z), latent_dim) or not np.isfinite(z).all():
             raise UsageError(f"z must be finite float32 [N, {latent_dim}], not {z.dtype} {list(z.shape)}")
         if (labels is not None) != bool(classes):
@@ -190,33 +186,35 @@ class ImageGenerator:
             raise UsageError(f"labels must be 0 to {classes - 1}")
 
 
-def _index(value: int) -> int:
-    """A Python or NumPy integer as ``int``; -1, which nothing here accepts, for anything else."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        return -1
-
-
 def _whole(value: int, name: str, low: int, high: int) -> int:
-    number = _index(value)
+    """A Python or NumPy integer in a range, as ``int``."""
+    try:
+        number = low - 1 if isinstance(value, bool) else operator.index(value)  # True would pass for 1
+    except TypeError:
+        number = low - 1
     if not low <= number <= high:
         hint = "draw the rest with another start" if number > high and name == "n" else None
         raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}", hint=hint)
     return number
 
 
-def _digits(text: str) -> int:
-    """The number in a typed label, or -1; ``int`` alone would also take "1_0" and other scripts' digits."""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
-
-
-def _class_hint(label: str, classes: tuple[str, ...]) -> str:
-    close = [] if label.isdecimal() else difflib.get_close_matches(label, classes, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    shown = ", ".join(f"{index} ({name})" for index, name in enumerate(classes[:10]))
-    return f"choose an index or a name: {shown}" + (f", … {len(classes) - 1}" if len(classes) > 10 else "")
+def _check(card: GeneratorCard, ports: dict[str, tuple[str, list[Any]]], data: bytes, source: str) -> None:
+    """Hold the graph's inputs and outputs, and its weights, against the card."""
+    again = "export it again: ganzoo export NAME -o FILE"
+    found = {name: (kind, shape[1:]) for name, (kind, shape) in ports.items()}
+    if found != _signature(card):
+        raise IntegrityError(
+            f"the graph of {source} does not match its card: {found} instead of {_signature(card)}", hint=again
+        )
+    if fixed := sorted(name for name, (_, shape) in ports.items() if not shape or isinstance(shape[0], int)):
+        raise IntegrityError(f"{source} takes batches of one size only: {', '.join(fixed)} is fixed", hint=again)
+    if card.weights is None:
+        return
+    layout, content = weights_digest(data).split("-")
+    known_layout, _, known = card.weights.partition("-")
+    # Another layout: a tool that folds, fuses or quantises weights made others of them, and left the card alone.
+    if layout == known_layout and content != known:
+        raise IntegrityError(f"{source} is damaged: its weights are not those that were exported", hint=again)
 
 
 def _signature(card: GeneratorCard) -> dict[str, tuple[str, list[int]]]:

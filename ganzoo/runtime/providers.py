@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import os
 import platform
 import sys
 from dataclasses import dataclass
@@ -63,11 +64,14 @@ class Survey:
 
 
 def load_onnxruntime() -> Any:
-    """The module ``onnxruntime``, silenced: only exceptions tell what is wrong.
+    """The module ``onnxruntime``, silenced: only exceptions tell what is wrong, and it reports nothing to its makers.
+
+    Since 1.29 its wheels for Linux leave an identifier in the home directory, and send what is run to Microsoft.
 
     Raises:
         MissingPackageError: both wheels were installed and one was removed, which leaves an empty module.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at its import; children inherit it
     import onnxruntime
 
     if not hasattr(onnxruntime, "InferenceSession"):

@@ -1,10 +1,16 @@
 """ONNX Runtime sessions made from bytes that may be anything."""
 
-import tempfile
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
-from ganzoo.errors import GanzooError, IntegrityError
+from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.runtime.providers import CUDA, PROVIDERS, Device, load_onnxruntime, one_line, require_cuda
+
+MOST_THREADS = 1024
+
+_NOWHERE = str(Path(__file__) / "nowhere")
+"""A path that cannot exist, below a file: where ONNX Runtime looks for weights outside the file, instead of in the
+working directory. An empty directory would have to be made, and a server may have none to make it in."""
 
 
 def open_session(
@@ -15,16 +21,18 @@ def open_session(
     Args:
         data: a single-file ONNX model.
         device: ``auto`` takes CUDA where it really works and otherwise the CPU.
-        threads: threads that work on one run together; None: ONNX Runtime chooses.
+        threads: threads that work on one run together, 1 to ``MOST_THREADS``; None: ONNX Runtime chooses.
         source: names the model in messages.
 
     Returns:
         An ``onnxruntime.InferenceSession`` and its device, ``cpu`` or ``cuda``.
 
     Raises:
+        UsageError: ``device`` or ``threads`` is none that there can be.
         IntegrityError: ``data`` is no model that ONNX Runtime loads, or keeps its weights elsewhere.
         MissingPackageError, GanzooError: ``device`` is ``cuda``, which does not work.
     """
+    check_choice(device, threads)
     if device == "cpu":
         return _load(data, "cpu", threads, source), "cpu"
     try:
@@ -45,20 +53,34 @@ def _load(data: bytes, device: str, threads: int | None, source: str) -> Any:
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    with tempfile.TemporaryDirectory(prefix="ganzoo-") as empty:
-        # Else ONNX Runtime would look for external data in the working directory.
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", empty)
-        try:
-            # The Python wrapper's fallback would print to stdout and try again on the CPU.
-            session = runtime.InferenceSession(data, options, providers=PROVIDERS[device], enable_fallback=0)
-        except Exception as error:  # ONNX Runtime's exceptions have no common base
-            reason = one_line(error).replace(empty, "")
-            if device == "cuda" and "CUDA" in reason:  # no memory left on the device, say
-                message = f"{source} cannot be loaded on CUDA: {reason}"
-                raise GanzooError(message, hint="use --device cpu") from error
-            raise IntegrityError(
-                f"{source} cannot be loaded: {reason}", hint="export it again: ganzoo export NAME -o FILE"
-            ) from error
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
+    try:
+        # The Python wrapper's fallback would print to stdout and try again on the CPU.
+        session = runtime.InferenceSession(data, options, providers=PROVIDERS[device], enable_fallback=0)
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
+        reason = one_line(error).replace(_NOWHERE, "")
+        if device == "cuda" and "CUDA" in reason:  # no memory left on the device, say
+            message = f"{source} cannot be loaded on CUDA: {reason}"
+            raise GanzooError(message, hint="use --device cpu") from error
+        raise IntegrityError(
+            f"{source} cannot be loaded: {reason}", hint="export it again: ganzoo export NAME -o FILE"
+        ) from error
     if device == "cuda" and CUDA not in session.get_providers():
         raise GanzooError(f"{source} would run on the CPU instead of CUDA", hint="use --device cpu")
     return session
+
+
+def check_choice(device: object, threads: object) -> None:
+    """Refuse what would be taken for something else: another word for ``auto``, -1 for all cores.
+
+    Raises:
+        UsageError: ``device`` or ``threads`` is none that there can be.
+    """
+    if device not in get_args(Device):
+        hint = "cuda takes the first device of CUDA_VISIBLE_DEVICES"
+        raise UsageError(f"device must be auto, cpu or cuda, not {device!r}", hint=hint)
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
+        raise UsageError(
+            f"threads must be a whole number from 1 to {MOST_THREADS}, not {threads!r}",
+            hint="None lets ONNX Runtime choose",
+        )

@@ -1,6 +1,8 @@
 import hashlib
+import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from numpy.typing import NDArray
 
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, UsageError
 from ganzoo.images import to_uint8
 from ganzoo.latents import MAX_SEED, draw
 from ganzoo.runtime.generator import BATCH, MAX_IMAGES, ImageGenerator, random_seed
+from ganzoo.runtime.labels import find_class
 
 PETS = ("cat", "dog", "0")
 
@@ -81,27 +83,62 @@ def test_without_a_seed_each_call_differs(plain: ImageGenerator) -> None:
 
 
 def test_labels_by_index_and_by_name(pets: ImageGenerator) -> None:
-    assert [pets.resolve_label(label) for label in ("cat", 0, "1", 1, "dog", np.int64(2))] == [  # type: ignore[arg-type]
-        0,
-        0,
-        1,
-        1,
-        1,
-        2,
-    ]
-    assert pets.resolve_label("0") == 2  # the class that is called so
+    labels = ("cat", "1", 1, "dog", np.int64(1))
+    assert [pets.resolve_label(label) for label in labels] == [0, 1, 1, 1, 1]  # type: ignore[arg-type]
+    assert [pets.resolve_label(label) for label in ("0", 0)] == [2, 2]  # the class that is called so
     z, _ = draw(7, 0, 2, 5)
     assert (pets.sample(2, 7, "dog") == to_uint8(pets.run(z, np.array([1, 1]))).transpose(0, 2, 3, 1)).all()
     assert not (pets.sample(2, 7, "dog") == pets.sample(2, 7, "cat")).all()
 
 
-@pytest.mark.parametrize("label", [3, -1, "3", "-1", 1.0, "", "1_0", "²", "99999999999999999999"])
-def test_label_out_of_range(pets: ImageGenerator, label: int | str) -> None:
+@pytest.mark.parametrize("label", [2, 3, -1, "2", "3", "-1", 1.0, True, None, "", "1_0", "²", "9" * 20])
+def test_label_out_of_range(pets: ImageGenerator, label: Any) -> None:
     with pytest.raises(UsageError) as caught:
-        pets.sample(1, 0, label)
+        pets.resolve_label(label)
     assert str(caught.value) == f"tiny has no class {label!r}"
-    assert caught.value.hint == "choose an index or a name: 0 (cat), 1 (dog), 2 (0)"
+    assert caught.value.hint == "choose a name: cat, dog, 0"
     assert caught.value.exit_code == ExitCode.USAGE
+
+
+NAMES = st.one_of(
+    st.sampled_from(["0", "1", "2", "3", "10", "-1", "1.5", "007", "cat", "caf\u00e9"]), st.text(max_size=3)
+)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=5, unique_by=lambda name: unicodedata.normalize("NFC", name)))
+def test_every_name_means_its_class_in_each_spelling_and_an_index_never_a_number(names: list[str]) -> None:
+    for index, name in enumerate(names):
+        assert find_class(name, names, "m") == index
+        for form in ("NFC", "NFD"):
+            assert find_class(unicodedata.normalize(form, name), names, "m") == index
+    for number in range(-1, 12):
+        outcomes = []
+        for label in (number, str(number), np.int64(number)):
+            try:
+                outcomes.append(find_class(label, names, "m"))  # type: ignore[arg-type]
+            except UsageError:
+                outcomes.append(None)
+        assert len(set(outcomes)) == 1  # one meaning, however it is given
+        (found, *_) = outcomes
+        if str(number) in names:
+            assert found == names.index(str(number))
+        elif found is not None:
+            assert found == number
+            assert not re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", names[number])
+
+
+def test_numbers_that_are_names_are_never_indices() -> None:
+    """Classes 1, 2 and 3, as EMNIST numbers its own: 1 is the first, and there is no 0."""
+    assert find_class(1, ("1", "2", "3"), "m") == find_class("1", ("1", "2", "3"), "m") == 0
+    for label in (0, "0", 4):
+        with pytest.raises(UsageError) as caught:
+            find_class(label, ("1", "2", "3"), "m")
+        assert caught.value.hint == "choose a name: 1, 2, 3"
+
+
+def test_two_classes_that_look_the_same_have_their_own_spellings() -> None:
+    names = ("caf\u00e9", "cafe\u0301")
+    assert [find_class(name, names, "m") for name in (*names, 0, 1)] == [0, 1, 0, 1]
 
 
 def test_label_misspelt(pets: ImageGenerator) -> None:
@@ -139,6 +176,12 @@ def test_label_of_an_unlabelled_generator(plain: ImageGenerator) -> None:
             {"n": 1, "seed": MAX_SEED + 1},
             f"seed must be a whole number from 0 to {MAX_SEED}, not {MAX_SEED + 1}",
         ),
+        ({"n": True}, f"n must be a whole number from 1 to {MAX_IMAGES}, not True"),
+        ({"n": "3"}, f"n must be a whole number from 1 to {MAX_IMAGES}, not '3'"),
+        ({"n": None}, f"n must be a whole number from 1 to {MAX_IMAGES}, not None"),
+        ({"n": 1, "seed": True}, f"seed must be a whole number from 0 to {MAX_SEED}, not True"),
+        ({"n": 1, "seed": 1.5}, f"seed must be a whole number from 0 to {MAX_SEED}, not 1.5"),
+        ({"n": 1, "start": "0"}, f"start must be a whole number from 0 to {MAX_SEED}, not '0'"),
         ({"n": 1, "seed": "7"}, f"seed must be a whole number from 0 to {MAX_SEED}, not '7'"),
         ({"n": 1, "start": -1}, f"start must be a whole number from 0 to {MAX_SEED}, not -1"),
         (
@@ -173,15 +216,15 @@ Z = np.zeros((2, 5), np.float32)
         (np.zeros((2, 5)), np.array([0, 1]), "not float64 [2, 5]"),
         (np.full((2, 5), np.nan, np.float32), np.array([0, 1]), "must be finite"),
         (Z, None, "tiny takes labels"),
+        (Z.tolist(), np.array([0, 1]), "z and labels must be NumPy arrays"),
+        (Z, [0, 1], "z and labels must be NumPy arrays"),
         (Z, np.array([0, 3]), "labels must be 0 to 2"),
         (Z, np.array([0, -1]), "labels must be 0 to 2"),
         (Z, np.array([0]), "labels must be int64 [2], not int64 [1]"),
         (Z, np.array([0.0, 1.0]), "labels must be int64 [2], not float64 [2]"),
     ],
 )
-def test_run_checks_what_onnx_runtime_would_not(
-    pets: ImageGenerator, z: NDArray[np.float32], labels: NDArray[np.int64] | None, message: str
-) -> None:
+def test_run_checks_what_onnx_runtime_would_not(pets: ImageGenerator, z: Any, labels: Any, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         pets.run(z, labels)
     assert message in str(caught.value)

@@ -3,16 +3,19 @@
 import contextlib
 import os
 import random
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ganzoo.errors import ExitCode, GanzooError, IntegrityError
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError, UsageError
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.session import open_session
 
@@ -82,11 +85,43 @@ def test_external_weights_are_refused_where_they_lie_in_the_working_directory(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_session_leaves_no_directory_behind(
-    make_onnx: Callable[..., bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_a_session_needs_no_directory(make_onnx: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a server, on a file system that it may only read."""
+    for name in ("mkdtemp", "mkstemp", "gettempdir"):
+        monkeypatch.setattr(tempfile, name, lambda *_, **__: pytest.fail("asks for a temporary directory"))
     session, device = open_session(make_onnx(), device="cpu", threads=1)
     assert device == "cpu"
     assert session.get_providers() == ["CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "gpu", "CUDA", "tpu", "CPU", " cpu", "", None, 0, b"cpu", ["cpu"]])
+def test_a_device_that_there_is_not(make_onnx: Callable[..., bytes], device: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        ImageGenerator.from_bytes(make_onnx(), device=device)
+    assert str(caught.value) == f"device must be auto, cpu or cuda, not {device!r}"
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("threads", [-1, 0, 10**5, True, "2", 2.0, [2]])
+def test_threads_that_there_cannot_be(make_onnx: Callable[..., bytes], threads: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        ImageGenerator.from_bytes(make_onnx(), device="cpu", threads=threads)
+    assert str(caught.value) == f"threads must be a whole number from 1 to 1024, not {threads!r}"
+
+
+def test_the_runtime_is_told_to_report_nothing_before_it_is_imported(tmp_path: Path) -> None:
+    """Its wheels for Linux leave an identifier in HOME, and send it, since 1.29."""
+    code = (
+        "import os, sys\n"
+        "from ganzoo.runtime.providers import load_onnxruntime\n"
+        "sys.meta_path.insert(0, type('Spy', (), {'find_spec': staticmethod(lambda name, *_: said.append((name,"
+        " os.environ.get('ORT_DISABLE_TELEMETRY'))))}))\n"
+        "said = []\n"
+        "load_onnxruntime()\n"
+        "assert ('onnxruntime', '1') in said, said\n"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    for name in ("ORT_DISABLE_TELEMETRY", "CI"):
+        environment.pop(name, None)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     assert list(tmp_path.iterdir()) == []
