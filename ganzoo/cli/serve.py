@@ -1,5 +1,8 @@
 """``ganzoo serve``: images over HTTP, without PyTorch."""
 
+import os
+import signal
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,30 +19,51 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("references", metavar="REFERENCE|FILE.onnx...", nargs=-1, required=True)
+@click.argument("references", metavar="[NAME=]REFERENCE|FILE.onnx...", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all addresses.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0: any free one.")
 @device_option
 @registry_option
 def command(references: tuple[str, ...], host: str, port: int, device: "Device", registry: Path | None) -> None:
-    """Serve images of registered versions or ONNX files over HTTP, by the name of their model."""
+    """Serve images of registered versions or ONNX files over HTTP, by the name of their model, or as NAME."""
+    signal.signal(signal.SIGTERM, _stop)  # first: until there is a server that stops in an orderly way
     from ganzoo.api import load
     from ganzoo.serving.server import bind, serve
 
-    with bind(host, port) as listener:  # first, so that a port in use is known before anything is loaded
+    named = [_named(reference) for reference in references]
+    with bind(host, port) as listener:  # so that a port in use is known before anything is loaded
         # One thread per session: requests run side by side, and must not compete for the cores.
-        generators = [load(reference, registry=registry, device=device, threads=1) for reference in references]
-        serve(_by_name(generators), listener)
+        found = [(name, load(each, registry=registry, device=device, threads=1)) for name, each in named]
+        serve(_by_name(found), listener)
 
 
-def _by_name(generators: "Sequence[ImageGenerator]") -> "dict[str, ImageGenerator]":
-    """Generators by the name that URLs use: the model's, with the version if two of one model are served."""
-    names = Counter(generator.card.name for generator in generators)
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _named(reference: str) -> tuple[str, str]:
+    """The name that URLs should use, empty where it is the model's, and the reference or file."""
+    name, sign, rest = reference.partition("=")
+    given = sign and os.sep not in name and not os.path.lexists(reference)
+    return (name, rest) if given else ("", reference)
+
+
+def _by_name(found: "Sequence[tuple[str, ImageGenerator]]") -> "dict[str, ImageGenerator]":
+    """Generators by the name that URLs use: as asked for, else the model's, with the version where two share it."""
+    models = Counter(generator.card.name for name, generator in found if not name)
     served: dict[str, ImageGenerator] = {}
-    for generator in generators:
+    for given, generator in found:
         card = generator.card
-        name = card.name if names[card.name] == 1 else f"{card.name}:{card.version}"
+        versioned = models[card.name] > 1 and card.version is not None
+        name = unicodedata.normalize("NFC", given or (f"{card.name}:{card.version}" if versioned else card.name))
+        if not name.isprintable() or name in ("", ".", "..") or "/" in name:
+            raise UsageError(
+                f"{name!r} cannot stand in a URL", hint="give it another name: ganzoo serve NAME=FILE.onnx"
+            )
         if name in served:
-            raise UsageError(f"{name} is given twice", hint="give each version once")
+            same = served[name].sha256 == generator.sha256
+            words = f"{name} is given twice" if same else f"two different generators are called {name}"
+            hint = "give each once" if same else "name them: ganzoo serve ONE=a.onnx OTHER=b.onnx"
+            raise UsageError(words, hint=hint)
         served[name] = generator
     return served

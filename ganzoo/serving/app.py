@@ -1,60 +1,55 @@
 """The HTTP interface: three routes that answer in JSON or images, and a page to look at."""
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import Mapping
 from typing import cast
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ganzoo.errors import GanzooError, NotFoundError, UsageError, did_you_mean
+from ganzoo.errors import GanzooError, NotFoundError, UsageError, described, did_you_mean, message
 from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.runtime.labels import composed
 from ganzoo.serving.page import landing_page
-from ganzoo.serving.pool import MAX_WAITING, OverloadedError, Pool
+from ganzoo.serving.pool import OverloadedError, Pool
 from ganzoo.serving.query import MEDIA_TYPES, SampleQuery
 
 _STATUS: dict[type[GanzooError], int] = {UsageError: 422, NotFoundError: 404, OverloadedError: 503}
 
 
-def create_app(
-    generators: Mapping[str, ImageGenerator], *, threads: int | None = None, max_waiting: int = MAX_WAITING
-) -> Starlette:
+_METHODS = ["GET", "HEAD"]
+
+_log = logging.getLogger("uvicorn.error")
+
+
+def create_app(generators: Mapping[str, ImageGenerator], pool: Pool | None = None) -> Starlette:
     """The ASGI application.
 
     Args:
         generators: by the name that URLs use; load them with ``threads=1``, since requests run side by side.
-        threads: threads that make images; None: one per usable core.
-        max_waiting: most images that may be waiting or under way; further requests are refused with 503.
+        pool: where images are made; None: one thread per usable core, and the default number of waiting images.
     """
-    pool = Pool(threads, max_waiting)
-    handlers = _Handlers(generators, pool)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        pool.close()
-
-    routes = [
-        Route("/", handlers.page),
-        Route("/healthz", handlers.health),
-        Route("/v1/models", handlers.models),
-        Route("/v1/models/{name}/sample", handlers.sample),
-    ]
-    for route in routes:
-        route.methods = {"GET"}  # Starlette adds HEAD, which would make images to throw them away
-    return Starlette(
-        routes=routes,
-        lifespan=lifespan,
+    handlers = _Handlers(generators, pool or Pool())
+    app = Starlette(
+        routes=[
+            Route("/", handlers.page, methods=_METHODS),
+            Route("/healthz", handlers.health, methods=_METHODS),
+            Route("/v1/models", handlers.models, methods=_METHODS),
+            Route("/v1/models/{name}/sample", handlers.sample, methods=_METHODS),
+            Route("/{path:path}/", _without_slash, methods=_METHODS),
+        ],
         exception_handlers={
             HTTPException: _http_error,
             GanzooError: _ganzoo_error,
             Exception: _unexpected_error,
         },
     )
+    app.router.redirect_slashes = False  # Starlette's redirects are absolute, and lose a proxy's prefix
+    return app
 
 
 class _Handlers:
@@ -74,7 +69,7 @@ class _Handlers:
         return JSONResponse(self._models)
 
     async def sample(self, request: Request) -> Response:
-        name = request.path_params["name"]
+        name = composed(request.path_params["name"])
         generator = self._generators.get(name)
         if generator is None:
             raise NotFoundError(f"no model {name!r} is served here", hint=did_you_mean(name, self._generators))
@@ -87,6 +82,10 @@ class _Handlers:
             headers |= {"Cache-Control": "no-cache", "ETag": etag}
             if _matches(request.headers.get("If-None-Match", ""), etag):
                 return Response(status_code=304, headers=headers)
+        if request.method == "HEAD":  # as GET, but for the length, which only the images have (RFC 9110, 9.3.2)
+            answer = Response(media_type=MEDIA_TYPES[query.format], headers=headers)
+            del answer.headers["content-length"]
+            return answer
         body = await self._pool.run(query.n, lambda: query.make(generator))
         return Response(body, media_type=MEDIA_TYPES[query.format], headers=headers)
 
@@ -102,7 +101,8 @@ def _describe(name: str, generator: ImageGenerator) -> dict[str, object]:
         "shape": [card.channels, card.height, card.width],
         "class_names": list(card.class_names),
         "device": generator.device,
-        "urls": {"sample": f"/v1/models/{quote(name, safe='')}/sample"},
+        # Relative to /v1/models, so that it is right behind a proxy's prefix, too.
+        "urls": {"sample": f"models/{quote(name, safe='')}/sample"},
     }
 
 
@@ -115,18 +115,35 @@ def _error(status: int, message: str, hint: str | None, headers: Mapping[str, st
     return JSONResponse({"error": message, "hint": hint}, status_code=status, headers=headers)
 
 
-async def _ganzoo_error(_: Request, exception: Exception) -> Response:
+async def _without_slash(request: Request) -> Response:
+    """The same path without the slash at its end; relative, as the page's links are."""
+    last = request.path_params["path"].rpartition("/")[2]
+    query = request.url.query
+    return RedirectResponse(f"../{quote(last, safe='')}" + f"?{query}" * bool(query))
+
+
+def _log_fault(request: Request, words: str) -> None:
+    """One line on stderr, whatever the request and the error hold."""
+    path = request.scope.get("raw_path", b"").decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    _log.error("500 for %s %s: %s", request.method, repr(path + f"?{query}" * bool(query)), repr(words)[1:-1])
+
+
+async def _ganzoo_error(request: Request, exception: Exception) -> Response:
     error = cast(GanzooError, exception)  # registered for this type alone
     status = _STATUS.get(type(error), 500)
+    if status == 500:
+        _log_fault(request, message(error))
     return _error(status, str(error), error.hint, {"Retry-After": "1"} if status == 503 else None)
 
 
 async def _http_error(_: Request, exception: Exception) -> Response:
     error = cast(HTTPException, exception)
-    hint = "use GET" if error.status_code == 405 else "GET /v1/models lists what there is"
+    hint = "use GET or HEAD" if error.status_code == 405 else "GET /v1/models lists what there is"
     return _error(error.status_code, error.detail.lower(), hint, error.headers)
 
 
-async def _unexpected_error(_: Request, __: Exception) -> Response:
-    """A bug of ours; Starlette raises it again after this answer, so the server's log has the traceback."""
+async def _unexpected_error(request: Request, error: Exception) -> Response:
+    """A bug of ours; Starlette raises it again after this answer, so the server's log has the traceback, too."""
+    _log_fault(request, described(error))
     return _error(500, "internal error", "the server's log has the details")

@@ -34,7 +34,7 @@ nav a:hover { background: var(--line); }
 </style>
 </head>
 <body>
-<header><h1>ganzoo</h1><p><a href="/v1/models">/v1/models</a> · <a href="/healthz">/healthz</a></p></header>
+<header><h1>ganzoo</h1><p><a href="v1/models">/v1/models</a> · <a href="healthz">/healthz</a></p></header>
 <main>
 $articles
 </main>
@@ -59,7 +59,7 @@ def landing_page(generators: Mapping[str, ImageGenerator]) -> str:
 
 def _article(name: str, generator: ImageGenerator) -> str:
     card = generator.card
-    url = f"/v1/models/{quote(name, safe='')}/sample"
+    url = f"v1/models/{quote(name, safe='')}/sample"  # relative: a proxy may have put the page below a path
     facts = [f"{card.width} × {card.height} × {card.channels}", f"latent {card.latent_dim}", generator.device]
     if card.class_names:
         facts.insert(1, f"{len(card.class_names)} classes")

@@ -25,6 +25,17 @@ MEDIA_TYPES = {"png": "image/png", "npy": "application/octet-stream"}
 
 Format = Literal["png", "npy"]
 
+_ASKED = re.compile(rb"[?&]n=([0-9]{1,4})(?:&|$)")
+
+
+def images_asked(url: bytes) -> int:
+    """How many images a URL asks for, as far as can be seen without a route; 0: it is none of a sample."""
+    path, _, query = url.partition(b"?")
+    if not path.endswith(b"/sample"):
+        return 0
+    found = _ASKED.search(b"?" + query)
+    return min(int(found[1]), MAX_IMAGES) if found else DEFAULT_IMAGES
+
 
 @dataclass(frozen=True, kw_only=True)
 class SampleQuery:
@@ -34,14 +45,14 @@ class SampleQuery:
         n: 1 to ``MAX_IMAGES``.
         seed: 0 to 2^64 - 1.
         repeatable: the client gave the seed, so it can ask for the same images again.
-        label: class index; None: drawn from the seed, or there are no classes.
+        label: the class's name; None: drawn from the seed, or there are no classes.
         format: ``png``: one grid; ``npy``: uint8 [n, H, W, C].
     """
 
     n: int
     seed: int
     repeatable: bool
-    label: int | None
+    label: str | None
     format: Format
 
     @classmethod
@@ -65,7 +76,7 @@ class SampleQuery:
             n=_whole("n", given["n"], 1, MAX_IMAGES) if "n" in given else DEFAULT_IMAGES,
             seed=_whole("seed", given["seed"], 0, MAX_SEED) if "seed" in given else random_seed(),
             repeatable="seed" in given,
-            label=generator.resolve_label(given["label"]) if "label" in given else None,
+            label=generator.card.class_names[generator.resolve_label(given["label"])] if "label" in given else None,
             format=cast(Format, kind),
         )
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import functools
+import os
 import signal
 import socket
 import sys
@@ -14,6 +16,8 @@ import uvicorn
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.app import create_app
+from ganzoo.serving.connection import Connection, Desk
+from ganzoo.serving.pool import Pool
 
 DRAIN_SECONDS = 30
 """Seconds that requests under way have to be answered after SIGTERM."""
@@ -27,11 +31,13 @@ def bind(host: str, port: int) -> socket.socket:
         port: 0 to 65535; 0 takes any free one.
 
     Raises:
-        UsageError: ``port`` is out of range, or ``host`` is not known.
+        UsageError: ``port`` is no whole number or out of range, or ``host`` is not known.
         GanzooError: the port is in use, or may not be taken.
     """
-    if not 0 <= port <= 65535:
-        raise UsageError(f"port must be from 0 to 65535, not {port}", hint="--port 0 takes any free one")
+    if not isinstance(host, str) or not host:
+        raise UsageError(f"host must be a name or an address, not {host!r}", hint="for example --host 127.0.0.1")
+    if type(port) is not int or not 0 <= port <= 65535:
+        raise UsageError(f"port must be from 0 to 65535, not {port!r}", hint="--port 0 takes any free one")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError) as error:
@@ -53,31 +59,47 @@ def bind(host: str, port: int) -> socket.socket:
 def serve(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM, then answer what is under way and return. A second SIGINT does not wait.
 
+    If a graph still runs after ``DRAIN_SECONDS``, nothing else can stop it: the process ends here, with exit code 0.
+
     Args:
         generators: at least one, by the name that URLs use.
         listener: from ``bind``; it is closed at the end.
     """
+    pool = Pool()
+    desk = Desk(pool)
     config = uvicorn.Config(
-        create_app(generators),
+        create_app(generators, pool),
+        http=functools.partial(Connection, desk=desk),  # type: ignore[arg-type]  # whatever makes one of its options
         log_level="warning",
         access_log=False,
-        lifespan="on",
+        lifespan="off",
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    _Server(config, _ready_line(generators, listener)).run(sockets=[listener])
+    _Server(config, desk, _ready_line(generators, listener)).run(sockets=[listener])
+    if not pool.close():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(0)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
+    def __init__(self, config: uvicorn.Config, desk: Desk, ready_line: str) -> None:
         super().__init__(config)
+        self._desk = desk
         self._ready_line = ready_line
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         sys.stderr.write(self._ready_line)
         sys.stderr.flush()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        self._desk.tick()
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

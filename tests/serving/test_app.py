@@ -1,6 +1,7 @@
 """What needs a hand inside: overload, bugs, and a device that this machine may not have."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from starlette.applications import Starlette
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, UsageError
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.app import create_app
 from ganzoo.serving.page import landing_page
+from ganzoo.serving.pool import Pool
 
 PATH = "/v1/models/m/sample"
 
@@ -46,7 +48,7 @@ def test_too_many_waiting_images_are_refused_at_once(
         return plain.pixels(n, seed, label)
 
     async def scenario() -> tuple[httpx.Response, list[httpx.Response]]:
-        async with connect(create_app({"m": Stub(plain, pixels)}, threads=1, max_waiting=8)) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, pixels)}, Pool(1, max_waiting=8))) as client:  # type: ignore[dict-item]
             first = asyncio.create_task(client.get(f"{PATH}?n=6"))
             assert await asyncio.to_thread(started.wait, 20)
             refused = await client.get(f"{PATH}?n=3")
@@ -73,24 +75,32 @@ def ask(
     query: str = "?n=2&seed=7",
 ) -> tuple[httpx.Response, httpx.Response]:
     async def scenario() -> tuple[httpx.Response, httpx.Response]:
-        async with connect(create_app({"m": Stub(plain, pixels, device)}, max_waiting=2)) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, pixels, device)}, Pool(max_waiting=2))) as client:  # type: ignore[dict-item]
             return await client.get(PATH + query), await client.get(PATH + query)
 
     return asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
-    ("error", "answer"),
+    ("error", "answer", "logged"),
     [
         (
             ZeroDivisionError("secret"),
             {"error": "internal error", "hint": "the server's log has the details"},
+            "ZeroDivisionError: secret",
         ),
-        (GanzooError("the GPU is gone", hint="look"), {"error": "the GPU is gone", "hint": "look"}),
+        (GanzooError("the GPU is gone", hint="look"), {"error": "the GPU is gone", "hint": "look"}, "the GPU is gone"),
+        (GanzooError("a\nb\x1b[2J"), {"error": "a\nb\x1b[2J", "hint": None}, "a\\nb\\x1b[2J"),
+        (MemoryError(), {"error": "internal error", "hint": "the server's log has the details"}, "MemoryError"),
     ],
 )
-def test_failures_are_json_and_give_their_place_back(
-    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator, error: Exception, answer: dict[str, Any]
+def test_failures_are_json_are_logged_in_a_line_and_give_their_place_back(
+    connect: Callable[[Starlette], httpx.AsyncClient],
+    plain: ImageGenerator,
+    error: Exception,
+    answer: dict[str, Any],
+    logged: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def pixels(n: int, seed: int, label: int | None) -> Pixels:
         raise error
@@ -99,6 +109,7 @@ def test_failures_are_json_and_give_their_place_back(
         assert response.status_code == 500
         assert response.json() == answer
         assert "Traceback" not in response.text
+    assert [record.getMessage() for record in caplog.records] == [f"500 for GET '{PATH}?n=2&seed=7': {logged}"] * 2
 
 
 def test_no_etag_where_nothing_promises_the_same_bytes(
@@ -132,4 +143,61 @@ def test_an_unmodified_answer_costs_no_images(
 def test_the_page_escapes_names(plain: ImageGenerator) -> None:
     page = landing_page({'"><script>': plain})
     assert "<script>" not in page
-    assert "/v1/models/%22%3E%3Cscript%3E/sample" in page
+    assert "v1/models/%22%3E%3Cscript%3E/sample" in page
+    assert re.findall(r"""(?:href|src)=["']?(?:/|[a-z]+:)""", page) == []  # relative: a proxy may have a prefix
+
+
+def test_head_costs_no_images(connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator) -> None:
+    def pixels(n: int, seed: int, label: int | None) -> Pixels:
+        pytest.fail("made images to throw them away")
+
+    async def scenario() -> list[httpx.Response]:
+        async with connect(create_app({"m": Stub(plain, pixels)})) as client:  # type: ignore[dict-item]
+            tag = (await client.head(f"{PATH}?seed=7")).headers["etag"]
+            paths = ["/", "/healthz", "/v1/models", f"{PATH}?seed=7", f"{PATH}?n=0", "/nowhere"]
+            answers = [await client.head(path) for path in paths]
+            return [*answers, await client.head(f"{PATH}?seed=7", headers={"If-None-Match": tag})]
+
+    answers = asyncio.run(scenario())
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 422, 404, 304]
+    assert answers[3].headers["x-ganzoo-seed"] == "7"
+    assert answers[3].headers["content-type"] == "image/png"
+    assert "content-length" not in answers[3].headers
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/v1/models/", "../models"),
+        ("/healthz/?a=1", "../healthz?a=1"),
+        (f"{PATH}/?seed=7", "../sample?seed=7"),
+        ("//evil.example/", "../evil.example"),
+        ("/a%22b/", "../a%22b"),
+    ],
+)
+def test_a_slash_too_many_is_taken_away_below_any_prefix(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator, path: str, location: str
+) -> None:
+    async def scenario() -> httpx.Response:
+        async with connect(create_app({"m": plain})) as client:
+            return await client.get(f"http://test{path}")
+
+    answer = asyncio.run(scenario())
+    assert (answer.status_code, answer.headers["location"]) == (307, location)
+
+
+def test_names_are_found_in_each_spelling(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
+) -> None:
+    async def scenario() -> list[int]:
+        async with connect(create_app({"caf\u00e9": plain})) as client:
+            paths = ("caf%C3%A9", "cafe%CC%81")
+            return [(await client.get(f"/v1/models/{name}/sample?n=1")).status_code for name in paths]
+
+    assert asyncio.run(scenario()) == [200, 200]
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, "2", 2.0])
+def test_threads_that_there_cannot_be(threads: Any) -> None:
+    with pytest.raises(UsageError, match="threads must be a whole number, at least 1, not"):
+        Pool(threads)

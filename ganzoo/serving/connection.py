@@ -1,0 +1,239 @@
+"""The protocol of a connection: uvicorn's, with bounds on what a client may hold, send and leave unread.
+
+uvicorn's own bounds begin where a request's head is complete. A client that never gets so far, or sends a head without
+an end, would hold a descriptor, memory and the event loop for as long as it likes.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ganzoo.serving.pool import Pool
+from ganzoo.serving.query import images_asked
+
+HEAD_BYTES = 64 << 10
+"""Most bytes of a request's head: its line and all headers."""
+
+HEAD_SECONDS = 10
+"""Seconds that a head may take to arrive, from the first moment of the connection or the end of the last answer."""
+
+UNREAD_SECONDS = 30
+"""Seconds that a client may take nothing of an answer that is there."""
+
+MOST_CONNECTIONS = 1000
+SPARE_FILES = 64
+"""Descriptors that connections leave to everything else, where fewer than ``MOST_CONNECTIONS`` may be open."""
+
+RETRY_SECONDS = 1
+"""When a refused client should come back; until there is room, but at most so long, its next request is not read."""
+
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Desk:
+    """All connections of a server: who waits, who is refused, and whose place is given to somebody else.
+
+    Args:
+        pool: where images are made.
+        most: most connections at once; None: as many as descriptors allow, at most ``MOST_CONNECTIONS``.
+        clock: seconds, as ``time.monotonic``.
+    """
+
+    def __init__(self, pool: Pool, most: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pool = pool
+        self.most = _most_connections() if most is None else most
+        self.clock = clock
+        self.open: set[Connection] = set()
+        self.idle: dict[Connection, float] = {}  # no request under way -> since when; the longest first
+        self.parked: dict[Connection, float] = {}  # refused, and not read -> until when; the longest first
+        pool.on_room = self.call_next
+
+    def tick(self) -> None:
+        """Look after time: call this several times a second."""
+        now = self.clock()
+        while self.parked and next(iter(self.parked.values())) <= now:
+            self.call_next()
+        while self.idle and next(iter(self.idle.values())) < now - HEAD_SECONDS:
+            next(iter(self.idle)).give_up_waiting()
+        for connection in list(self.open):
+            connection.check_progress(now)
+
+    def call_next(self) -> None:
+        """Read again what the client that was refused first has to say: there is room, or it has waited enough."""
+        if self.parked:
+            connection = next(iter(self.parked))
+            del self.parked[connection]
+            connection.flow.resume_reading()
+
+    def make_place(self) -> bool:
+        """Whether one more connection fits, if need be in the place of the one that has said nothing for longest."""
+        if len(self.open) < self.most:
+            return True
+        if longest := next(iter(self.idle), None):
+            longest.leave()
+        return longest is not None
+
+
+class Connection(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *, desk: Desk, **options: Any) -> None:
+        super().__init__(**options)
+        self._desk = desk
+        self._routes = self.app
+        self._received = 0  # bytes since a head, or a part of a body, was complete
+        self._head = 0  # bytes of the head that is being read
+        self._unread = (0, 0.0)  # bytes of answers that the client has not taken -> since when it takes none
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or refuse it where all places are taken by requests under way."""
+        fits = self._desk.make_place()
+        super().connection_made(transport)
+        self._desk.open.add(self)
+        self._desk.idle[self] = self._desk.clock()
+        if not fits:
+            self._refuse(503, "too many connections", "try again in a second")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        for table in (self._desk.idle, self._desk.parked):
+            table.pop(self, None)
+        self._desk.open.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as far as the bounds allow."""
+        self._unset_keepalive_if_required()
+        self._received += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # to no other protocol: it is answered as if it had not been asked for
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError:
+            self._refuse(400, "this is no HTTP request", "percent-encode the URL, and use plain HTTP/1.1")
+            return
+        if self._received > HEAD_BYTES:
+            self._refuse(431, f"the request's head has over {HEAD_BYTES} bytes", "send fewer headers")
+
+    def eof_received(self) -> bool:
+        """Answer what is under way to a client that has sent all that it wanted to send."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        self._head = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count."""
+        self._head += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count."""
+        self._head += len(name) + len(value)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Answer the request, or refuse it here, before it costs a route and a query."""
+        self._received = 0
+        self.app = self._routes
+        if self._head > HEAD_BYTES:
+            self.app = self._answer_too_large
+        elif images_asked(self.url) > self._desk.pool.room:
+            self.app = self._answer_later
+        super().on_headers_complete()
+        self._desk.idle.pop(self, None)
+
+    def on_body(self, body: bytes) -> None:
+        """Pass over it: no request here needs one."""
+        self._received = 0
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self in self._desk.open:
+            self._desk.idle.pop(self, None)
+            self._desk.idle[self] = self._desk.clock()
+
+    def give_up_waiting(self) -> None:
+        """Close it, for its head took too long to come."""
+        if self._received:
+            self._refuse(408, f"the request's head took over {HEAD_SECONDS} seconds", "send it at once")
+        else:
+            self.leave()
+
+    def leave(self) -> None:
+        """Close it at once, and forget it before the event loop says that it is lost."""
+        self._desk.idle.pop(self, None)
+        self._desk.open.discard(self)
+        self.transport.abort()
+
+    def check_progress(self, now: float) -> None:
+        """Close it if its client takes nothing of an answer that is there."""
+        size = self.transport.get_write_buffer_size()
+        unread, since = self._unread
+        if not size or size != unread:
+            self._unread = (size, now)
+        elif since < now - UNREAD_SECONDS:
+            self.leave()
+
+    def _refuse(self, status: int, error: str, hint: str) -> None:
+        """Answer what is no request, and close. What is under way is answered instead, and nothing after it."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        self._desk.idle.pop(self, None)
+        if self.transport.is_closing():
+            return
+        headers, body = _json(error, hint, {"connection": "close"})
+        lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+        lines += [name + b": " + value for name, value in headers]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
+
+    async def _answer_too_large(self, scope: Any, receive: Any, send: Send) -> None:
+        error = f"the request's head has over {HEAD_BYTES} bytes"
+        await _answer(send, 431, *_json(error, "send fewer headers", {"connection": "close"}))
+
+    async def _answer_later(self, scope: Any, receive: Any, send: Send) -> None:
+        error, retry = self._desk.pool.refusal(), {"retry-after": str(RETRY_SECONDS)}
+        await _answer(send, 503, *_json(str(error), error.hint or "", retry))
+        # A client that asks again at once would take from the answers what its refusals cost.
+        if not self.transport.is_closing():
+            self.flow.pause_reading()
+            self._desk.parked[self] = self._desk.clock() + RETRY_SECONDS
+
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def _json(error: str, hint: str, more: Mapping[str, str]) -> tuple[Headers, bytes]:
+    body = json.dumps({"error": error, "hint": hint}).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **more}
+    return [(name.encode(), value.encode()) for name, value in headers.items()], body
+
+
+async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _most_connections() -> int:
+    if sys.platform == "win32":
+        return MOST_CONNECTIONS
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(MOST_CONNECTIONS, files - SPARE_FILES))
