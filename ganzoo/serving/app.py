@@ -1,5 +1,6 @@
 """The HTTP interface: three routes that answer in JSON or images, and a page to look at."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import cast
@@ -86,7 +87,10 @@ class _Handlers:
             answer = Response(media_type=MEDIA_TYPES[query.format], headers=headers)
             del answer.headers["content-length"]
             return answer
-        body = await self._pool.run(query.n, lambda: query.make(generator))
+        try:
+            body = await self._pool.run(query.n, lambda: query.make(generator))
+        except asyncio.CancelledError:  # the server stops, and has waited for as long as it promises
+            raise OverloadedError("the server is stopping", hint="try again in a second") from None
         return Response(body, media_type=MEDIA_TYPES[query.format], headers=headers)
 
 

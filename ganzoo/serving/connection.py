@@ -60,8 +60,8 @@ class Desk:
         now = self.clock()
         while self.parked and next(iter(self.parked.values())) <= now:
             self.call_next()
-        while self.idle and next(iter(self.idle.values())) < now - HEAD_SECONDS:
-            next(iter(self.idle)).give_up_waiting()
+        for connection in [each for each, since in self.idle.items() if since < now - HEAD_SECONDS]:
+            connection.give_up_waiting()
         for connection in list(self.open):
             connection.check_progress(now)
 
@@ -76,9 +76,10 @@ class Desk:
         """Whether one more connection fits, if need be in the place of the one that has said nothing for longest."""
         if len(self.open) < self.most:
             return True
-        if longest := next(iter(self.idle), None):
-            longest.leave()
-        return longest is not None
+        silent = next((each for each in self.idle if not each.transport.get_write_buffer_size()), None)
+        if silent:
+            silent.leave()
+        return silent is not None
 
 
 class Connection(HttpToolsProtocol):
@@ -149,7 +150,7 @@ class Connection(HttpToolsProtocol):
         self._received = 0
         self.app = self._routes
         if self._head > HEAD_BYTES:
-            self.app = self._answer_too_large
+            self.app, self.url = self._answer_too_large, b"/"
         elif images_asked(self.url) > self._desk.pool.room:
             self.app = self._answer_later
         super().on_headers_complete()
@@ -168,6 +169,8 @@ class Connection(HttpToolsProtocol):
 
     def give_up_waiting(self) -> None:
         """Close it, for its head took too long to come."""
+        if self.transport.get_write_buffer_size():
+            return  # it is still busy with the last answer
         if self._received:
             self._refuse(408, f"the request's head took over {HEAD_SECONDS} seconds", "send it at once")
         else:

@@ -1,0 +1,422 @@
+"""What a client may hold, send and leave unread: connections without a network, and a clock that is set by hand."""
+
+import asyncio
+import functools
+import json
+import re
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+from hypothesis import given, strategies as st
+from uvicorn.server import ServerState
+
+from ganzoo.serving.connection import HEAD_BYTES, HEAD_SECONDS, UNREAD_SECONDS, Connection, Desk
+from ganzoo.serving.pool import Pool
+from ganzoo.serving.query import images_asked
+
+if TYPE_CHECKING:
+    from tests.serving.conftest import ServerProcess
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+SAMPLE = b"GET /v1/models/m/sample?n=8 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written, self.unread, self.closed, self.aborted, self.reading = b"", 0, False, False, True
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    @property
+    def answers(self) -> list[int]:
+        return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+) ", self.written)]
+
+
+class Server:
+    """The desk and its connections, with a clock of its own, and an application that answers when it is told to."""
+
+    def __init__(self, most: int = 3) -> None:
+        self.now = 1000.0
+        self.pool = Pool(1, max_waiting=20)
+        self.desk = Desk(self.pool, most, clock=lambda: self.now)
+        self.release = asyncio.Event()
+        self.asked = 0
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            self.asked += 1
+            if scope["path"] == "/slow":
+                await self.release.wait()
+            headers = [(b"content-length", b"2")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"ok"})
+
+        self.config = uvicorn.Config(app, http=functools.partial(Connection, desk=self.desk), ws="none")  # type: ignore[arg-type]
+        self.config.load()
+        self.state = ServerState()
+
+    def connect(self, *said: bytes) -> tuple[Connection, Transport]:
+        transport = Transport()
+        connection = Connection(desk=self.desk, config=self.config, server_state=self.state, app_state={})
+        connection.connection_made(transport)
+        for data in said:
+            connection.data_received(data)
+        return connection, transport
+
+    def later(self, seconds: float) -> None:
+        self.now += seconds
+        self.desk.tick()
+
+
+def scenario(test: Callable[[Server], Any]) -> None:
+    async def run() -> None:
+        await test(Server())
+
+    asyncio.run(run())
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def body(transport: Transport) -> dict[str, str]:
+    answer: dict[str, str] = json.loads(transport.written.rpartition(b"\r\n\r\n")[2])
+    return answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param([b"GET /healthz HTTP/1.1\r\nX: " + b"a" * (1 << 18)], id="one header in one piece"),
+        pytest.param([b"GET /healthz HTTP/1.1\r\nX: " + b"a" * (1 << 18) + b"\r\n\r\n"], id="a whole head"),
+        pytest.param([b"GET /healthz HTTP/1.1\r\nX: ", *[b"a" * 1000] * 100], id="one header in many pieces"),
+        pytest.param([b"GET /healthz HTTP/1.1\r\n", *[b"X: a\r\n" * 100] * 200], id="many headers"),
+        pytest.param([b"GET /" + b"a" * (1 << 17) + b" HTTP/1.1\r\n\r\n"], id="a long path"),
+        pytest.param([b"GET /healthz?", *[b"a" * 1000] * 100], id="a long query"),
+        pytest.param([b"\r\n" * 50_000], id="empty lines"),
+        pytest.param(
+            [b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;", *[b"a" * 1000] * 100], id="a chunk's extension"
+        ),
+    ],
+)
+def test_a_head_without_an_end(head: list[bytes]) -> None:
+    async def test(server: Server) -> None:
+        _, transport = server.connect()
+        connection, transport = server.connect()
+        for data in head:
+            if not transport.closed:
+                connection.data_received(data)
+            await settle()
+        assert transport.closed
+        assert transport.answers in ([431], [200, 431])  # 200: a whole head came before what has no end
+
+    scenario(test)
+
+
+def test_a_head_of_the_largest_size_is_taken() -> None:
+    async def test(server: Server) -> None:
+        filler = b"a" * (HEAD_BYTES - len("/healthzHostxX"))
+        _, transport = server.connect(GET[:-2] + b"X: " + filler + b"\r\n\r\n")
+        await settle()
+        assert transport.answers == [200]
+        _, transport = server.connect(GET[:-2] + b"X: a" + filler + b"\r\n\r\n")
+        await settle()
+        assert transport.answers == [431]
+        assert body(transport) == {
+            "error": "the request's head has over 65536 bytes",
+            "hint": "send fewer headers",
+        }
+
+    scenario(test)
+
+
+def test_who_says_nothing_is_closed_and_who_dribbles_is_told() -> None:
+    async def test(server: Server) -> None:
+        _, silent = server.connect()
+        dribbler, dribbling = server.connect(b"G")
+        _, asking = server.connect(GET.replace(b"/healthz", b"/slow"))
+        for letter in GET[1 : HEAD_SECONDS + 1]:
+            server.later(1)
+            dribbler.data_received(bytes([letter]))
+        assert (silent.closed, dribbling.closed) == (False, False)
+        server.later(0.1)
+        assert silent.aborted
+        assert silent.written == b""
+        assert dribbling.answers == [408]
+        assert dribbling.closed
+        server.later(100)
+        assert not asking.closed  # its request is under way, and takes as long as it takes
+        server.release.set()
+        await settle()
+        assert asking.answers == [200]
+
+    scenario(test)
+
+
+def test_after_an_answer_the_time_begins_anew() -> None:
+    async def test(server: Server) -> None:
+        connection, transport = server.connect(GET)
+        await settle()
+        for _ in range(3):
+            server.later(HEAD_SECONDS - 1)
+            connection.data_received(GET)
+            await settle()
+        assert transport.answers == [200] * 4
+        connection.data_received(b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n")
+        await settle()
+        for _ in range(HEAD_SECONDS):
+            server.later(1)
+            connection.data_received(b"a byte of a body that nobody wants")
+        server.later(0.1)
+        assert transport.closed
+
+    scenario(test)
+
+
+def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest() -> None:
+    async def test(server: Server) -> None:
+        transports = [server.connect()[1] for _ in range(10)]  # of which 3 have a place
+        assert [transport.aborted for transport in transports] == [True] * 7 + [False] * 3
+        _, health = server.connect(GET)
+        await settle()
+        assert health.answers == [200]
+        assert len(server.desk.open) == 3
+
+    scenario(test)
+
+
+def test_where_every_place_has_a_request_the_next_is_refused() -> None:
+    async def test(server: Server) -> None:
+        busy = [server.connect(GET.replace(b"/healthz", b"/slow"))[1] for _ in range(3)]
+        _, refused = server.connect()
+        assert refused.answers == [503]
+        assert refused.closed
+        assert body(refused)["error"] == "too many connections"
+        server.release.set()
+        await settle()
+        assert [transport.answers for transport in busy] == [[200]] * 3
+
+    scenario(test)
+
+
+def test_who_takes_nothing_of_an_answer_is_closed_and_who_is_slow_is_not() -> None:
+    async def test(server: Server) -> None:
+        _, stuck = server.connect(GET)
+        _, slow = server.connect(GET)
+        await settle()
+        stuck.unread = slow.unread = 1000
+        for _ in range(UNREAD_SECONDS + 2):
+            server.later(1)
+            slow.unread -= 1
+        assert stuck.aborted
+        assert not slow.aborted
+
+    scenario(test)
+
+
+def test_a_client_that_closed_its_own_half_gets_its_answer() -> None:
+    async def test(server: Server) -> None:
+        connection, transport = server.connect(GET.replace(b"/healthz", b"/slow"), GET)
+        await settle()
+        assert connection.eof_received()
+        server.release.set()
+        await settle()
+        assert transport.answers == [200, 200]
+        assert transport.closed
+        connection, _ = server.connect(b"GET /he")
+        assert not connection.eof_received()
+
+    scenario(test)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"GET /v1/models/m/sample?label=\xc3\xa9 HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"\x00" * 100,
+        b"CONNECT example.org:443 HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_answered_in_json(rubbish: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def test(server: Server) -> None:
+        _, transport = server.connect(rubbish)
+        await settle()
+        assert transport.answers == [400]
+        assert body(transport)["error"] == "this is no HTTP request"
+        assert transport.closed
+
+    scenario(test)
+    assert caplog.records == []  # a client's fault is no news of the server
+
+
+def test_rubbish_behind_a_request_does_not_take_its_answer() -> None:
+    async def test(server: Server) -> None:
+        connection, transport = server.connect(GET.replace(b"/healthz", b"/slow"))
+        await settle()
+        connection.data_received(b"\x00rubbish")
+        assert transport.written == b""
+        server.release.set()
+        await settle()
+        assert transport.answers == [200]
+        assert transport.closed
+
+    scenario(test)
+
+
+def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for() -> None:
+    async def test(server: Server) -> None:
+        _, transport = server.connect(GET[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        await settle()
+        assert transport.answers == [200]
+        assert transport.closed
+
+    scenario(test)
+
+
+def test_a_full_server_refuses_before_routing_and_reads_again_when_there_is_room() -> None:
+    async def test(server: Server) -> None:
+        ended = asyncio.get_running_loop().create_future()
+        started = asyncio.Event()
+
+        async def work() -> None:
+            server.pool._waiting += 16  # as a request for 16 of the 20 places
+            started.set()
+            await ended
+            server.pool._waiting -= 16
+            server.pool.on_room()
+
+        task = asyncio.create_task(work())
+        await started.wait()
+        first, second = server.connect(SAMPLE), server.connect(SAMPLE)
+        _, health = server.connect(GET)
+        await settle()
+        assert health.answers == [200]
+        assert server.asked == 1
+        for _, transport in (first, second):
+            assert transport.answers == [503]
+            assert b"retry-after: 1\r\n" in transport.written
+            assert body(transport)["error"] == "16 images are waiting already, and at most 20 may"
+            assert not transport.reading  # its next request costs nothing until there is room
+        ended.set_result(None)
+        await task
+        assert (first[1].reading, second[1].reading) == (True, False)
+        server.later(1)  # or until it is told to come back
+        assert second[1].reading
+        first[0].data_received(SAMPLE)
+        await settle()
+        assert first[1].answers == [503, 200]
+
+    scenario(test)
+
+
+@given(st.integers(0, 9999), st.sampled_from(["", "seed=1&", "label=n%3D5&"]), st.sampled_from(["", "&n2=3", "&x=n=4"]))
+def test_the_images_that_a_url_asks_for(n: int, before: str, after: str) -> None:
+    assert images_asked(f"/v1/models/m/sample?{before}n={n}{after}".encode()) == min(n, 256)
+    assert images_asked(f"/v1/models/m/sample?{before[:-1]}".encode()) == 16
+    assert images_asked(f"/v1/models?n={n}".encode()) == 0
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8))
+def test_any_bytes_end_in_an_answer_or_in_silence(parts: list[bytes]) -> None:
+    async def test(server: Server) -> None:
+        connection, transport = server.connect()
+        for part in parts:
+            if not transport.closed and transport.reading:
+                connection.data_received(part)
+        await settle()
+        server.later(HEAD_SECONDS + 1)
+        assert transport.closed
+
+    scenario(test)
+
+
+# A whole server
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+"""
+
+
+@pytest.fixture
+def silent() -> Iterator[list[socket.socket]]:
+    clients: list[socket.socket] = []
+    yield clients
+    for client in clients:
+        client.close()
+
+
+def test_silent_connections_do_not_keep_others_out(
+    start: "Callable[..., ServerProcess]", server_code: str, directory: Path, silent: list[socket.socket]
+) -> None:
+    """250 of them, where 256 files may be open."""
+    server = start(LIMITED + server_code, directory)
+    for _ in range(250):
+        silent.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+    assert httpx.get(f"{server.url}/healthz", timeout=20).json() == {"status": "ok"}
+    assert server.stop(signal.SIGTERM) == (0, "", "")
+
+
+STUCK = """
+import sys, threading
+from pathlib import Path
+from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.serving import server
+
+class Stuck(ImageGenerator):
+    def pixels(self, *arguments, **options):
+        print("sampling", flush=True)
+        threading.Event().wait()
+
+server.DRAIN_SECONDS = 1
+data = Path(sys.argv[1]).read_bytes()
+server.serve({"plain": Stuck.from_bytes(data, device="cpu", threads=1)}, server.bind("127.0.0.1", 0))
+print("a thread of a graph would hold the interpreter's end")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_graph_that_never_returns_does_not_keep_the_server(
+    start: "Callable[..., ServerProcess]", directory: Path, number: signal.Signals
+) -> None:
+    server = start(STUCK, directory / "plain.onnx")
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(SAMPLE.replace(b"/m/", b"/plain/"))
+        assert server.process.stdout is not None
+        assert server.process.stdout.readline() == "sampling\n"
+        status, out, err = server.stop(number)
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 503 ")
+    assert (status, out) == (0, "")
+    assert "Traceback" not in err
