@@ -1,13 +1,30 @@
-"""``python -m ganzoo``, which is also what torchrun starts."""
+"""``ganzoo`` and ``python -m ganzoo``, which is also what torchrun starts."""
 
+import os
+import signal
 import sys
+from typing import NoReturn
 
-from ganzoo.cli import main
 from ganzoo.machine import alone
 
-code = main()
-if not alone():
-    from ganzoo.training.torchrun import leave
 
-    leave(code)
-sys.exit(code)
+def run() -> int:
+    """Run one command; returns its exit code."""
+    if os.getpid() == 1:  # no moment is to be lost: to the first process of a container an unhandled signal is none
+        signal.signal(signal.SIGTERM, _end)
+    from ganzoo.cli import main
+
+    code = main()
+    if not alone():
+        from ganzoo.training.torchrun import leave
+
+        leave(code)
+    return code
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

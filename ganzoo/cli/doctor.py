@@ -27,6 +27,7 @@ def command(registry: Path | None, as_json: bool) -> None:
         "cores": cores(),
         "torch": _torch(),
         "onnxruntime": _onnxruntime(),
+        "temporary": _temporary(),
         "registry": _registry(registry),
         "plugins": _plugins(),
     }
@@ -61,6 +62,15 @@ def _onnxruntime() -> dict[str, Any]:
             "faults": {"import": first_line(error)},
             "collision": None,
         }
+
+
+def _temporary() -> dict[str, str | None]:
+    import tempfile
+
+    try:
+        return {"path": tempfile.gettempdir(), "fault": None}
+    except OSError as error:  # a container with a read-only root
+        return {"path": None, "fault": first_line(error)}
 
 
 def _registry(option: Path | None) -> dict[str, Any]:
@@ -101,6 +111,8 @@ def _problems(findings: dict[str, Any]) -> list[str]:
     if runtime["collision"]:
         found = " and ".join(f"{name} {version}" for name, version in runtime["distributions"].items())
         problems.append(f"the ONNX Runtime wheels collide ({found}): {runtime['collision']}")
+    if findings["temporary"]["fault"]:
+        problems.append("there is no directory for temporary files, so nothing can be exported: set TMPDIR")
     if registry["fault"]:
         problems.append(f"the registry: {registry['fault']}")
     problems += [
@@ -127,6 +139,7 @@ def _page(findings: dict[str, Any]) -> str:
         rows.append(("onnxruntime", runtime["version"]))
         rows += [(f"  {name}", fault or "works") for name, fault in runtime["faults"].items()]
     rows += [
+        ("temporary files", findings["temporary"]["path"] or "nowhere"),
         ("registry", f"{registry['path']} ({registry['models']} models)"),
         ("plugins", f"{sum(plugin['state'] == 'active' for plugin in findings['plugins'])} active"),
     ]

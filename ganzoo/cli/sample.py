@@ -1,11 +1,13 @@
 """``ganzoo sample``: images from a registered version or an ONNX file, without PyTorch."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ganzoo.cli.output import PathOption, device_option, note, registry_option
+from ganzoo.cli.signals import ending_at_sigterm
 from ganzoo.errors import GanzooError, UsageError
 
 if TYPE_CHECKING:
@@ -57,13 +59,14 @@ def command(
     each = each or output.is_dir() or output.suffix == ""
     if not each and output.suffix.lower() not in (".png", ".npy"):
         raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
-    from ganzoo.api import load
-    from ganzoo.runtime.generator import random_seed
+    with ending_at_sigterm(128 + signal.SIGTERM):
+        from ganzoo.api import load
+        from ganzoo.runtime.generator import random_seed
 
-    generator = load(reference, registry=registry, device=device)
-    seed = random_seed() if seed is None else seed
-    images, _ = generator.pixels(count, seed, label, start)
-    _write(images, output, each, start)
+        generator = load(reference, registry=registry, device=device)
+        seed = random_seed() if seed is None else seed
+        images, _ = generator.pixels(count, seed, label, start)
+        _write(images, output, each, start)
     note(f"Seed {seed}.")
     click.echo(output)
 

@@ -1,7 +1,6 @@
 """``ganzoo serve``: images over HTTP, without PyTorch."""
 
 import os
-import signal
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo.cli.output import device_option, registry_option
+from ganzoo.cli.signals import ending_at_sigterm
 from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,19 +26,15 @@ if TYPE_CHECKING:
 @registry_option
 def command(references: tuple[str, ...], host: str, port: int, device: "Device", registry: Path | None) -> None:
     """Serve images of registered versions or ONNX files over HTTP, by the name of their model, or as NAME."""
-    signal.signal(signal.SIGTERM, _stop)  # first: until there is a server that stops in an orderly way
-    from ganzoo.api import load
-    from ganzoo.serving.server import bind, serve
+    with ending_at_sigterm(0):  # until there is a server, which stops in an orderly way
+        from ganzoo.api import load
+        from ganzoo.serving.server import bind, serve
 
-    named = [_named(reference) for reference in references]
-    with bind(host, port) as listener:  # so that a port in use is known before anything is loaded
-        # One thread per session: requests run side by side, and must not compete for the cores.
-        found = [(name, load(each, registry=registry, device=device, threads=1)) for name, each in named]
-        serve(_by_name(found), listener)
-
-
-def _stop(number: int, frame: object) -> None:
-    raise SystemExit(0)
+        named = [_named(reference) for reference in references]
+        with bind(host, port) as listener:  # so that a port in use is known before anything is loaded
+            # One thread per session: requests run side by side, and must not compete for the cores.
+            found = [(name, load(each, registry=registry, device=device, threads=1)) for name, each in named]
+            serve(_by_name(found), listener)
 
 
 def _named(reference: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Evaluations for people: a table, a plot in text or as a picture, Markdown."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from ganzoo.errors import UsageError
 from ganzoo.records.evaluation import Evaluation, Figure
@@ -110,13 +111,12 @@ def picture(evaluations: Evaluations, better: Mapping[str, str], form: str) -> b
     import io
     import textwrap
 
-    from matplotlib.figure import Figure as Canvas  # without pyplot there is no global state, and no window
-
     names = _names(evaluations)
+    canvas_type = _canvas_type()
     columns = min(4, len(names))
     lines = -(-len(names) // columns)
     height = 0.9 + 0.28 * (len(evaluations) + 1)
-    canvas = Canvas(figsize=(3.4 * columns, height * lines), layout="constrained")
+    canvas = canvas_type(figsize=(3.4 * columns, height * lines), layout="constrained")
     panels = canvas.subplots(lines, columns, squeeze=False).ravel()
     for panel in panels[len(names) :]:
         panel.set_axis_off()
@@ -134,6 +134,21 @@ def picture(evaluations: Evaluations, better: Mapping[str, str], form: str) -> b
     file = io.BytesIO()
     canvas.savefig(file, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
     return file.getvalue()
+
+
+def _canvas_type() -> Any:
+    """matplotlib's figure. The list of fonts that it makes when it is imported does not go into the home directory."""
+    import os
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="ganzoo-fonts-") as place:
+        ours = os.environ.setdefault("MPLCONFIGDIR", place) == place
+        try:
+            from matplotlib.figure import Figure as Canvas  # without pyplot there is no global state, and no window
+        finally:
+            if ours:
+                del os.environ["MPLCONFIGDIR"]
+    return Canvas
 
 
 def _names(evaluations: Evaluations) -> list[str]:

@@ -68,7 +68,7 @@ def test_the_metadata(wheel: Path) -> None:
         assert line in fields.splitlines()
     entries = configparser.ConfigParser(delimiters="=")
     entries.read_string(read(wheel, "entry_points.txt"))
-    assert entries["console_scripts"]["ganzoo"] == "ganzoo.cli:main"
+    assert entries["console_scripts"]["ganzoo"] == "ganzoo.__main__:run"
     assert {"conditional", "dcgan", "digits", "losses", "vanilla", "wgan-gp"} <= set(entries["ganzoo.v1"])
     for target in entries["ganzoo.v1"].values():
         assert f"{target.replace('.', '/')}/__init__.py" in names(wheel)

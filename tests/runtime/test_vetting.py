@@ -243,10 +243,6 @@ NORM = (  # a BatchNorm that was left in training
     helper.make_node("ReduceMean", ["means", "batch"], ["mean"]),
     helper.make_node("Sub", ["means", "mean"], ["features"]),
 )
-CONSTANT = (
-    constant("zero", np.float32(0)),
-    helper.make_node("Mul", ["means", "zero"], ["features"]),
-)
 NOISE = (
     helper.make_node("RandomNormalLike", ["means"], ["noise"]),
     helper.make_node("Add", ["means", "noise"], ["features"]),
@@ -262,7 +258,6 @@ def test_an_extractor(side: int | str) -> None:
     ("nodes", "reason"),
     [
         (NORM, "it mixes the rows of a batch"),
-        (CONSTANT, "it gives the same features whatever the image is"),
         (NOISE, "it draws random numbers itself: RandomNormalLike"),
     ],
 )
