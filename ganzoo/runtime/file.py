@@ -36,15 +36,19 @@ def read_file(path: Path, hint: str = _HINT) -> bytes:
     """
     try:
         # Not blocking: to open a pipe would wait for its writer.
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise NotFoundError(f"{path} is not a regular file", hint=hint)
-            if found.st_size > LARGEST:
-                size = f"{found.st_size / 1e9:.1f} GB"
-                raise IntegrityError(f"{path} has {size}, and an ONNX file at most {LARGEST / 1e9:.1f} GB", hint=hint)
-            return file.read(LARGEST + 1)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except ValueError as error:  # a null character
         raise NotFoundError(f"{path!s} is not the path of a file", hint=hint) from error
     except OSError as error:
         raise NotFoundError(f"{path}: {error.strerror}", hint=hint) from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise NotFoundError(f"{path} is not a regular file", hint=hint)
+        if found.st_size > LARGEST:
+            size = f"{found.st_size / 1e9:.1f} GB"
+            raise IntegrityError(f"{path} has {size}, and an ONNX file at most {LARGEST / 1e9:.1f} GB", hint=hint)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)

@@ -93,3 +93,19 @@ def test_colliding_wheels(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> No
     assert (
         "the ONNX Runtime wheels collide (onnxruntime 1.0 and onnxruntime-gpu 1.1): remove one" in doctor()["problems"]
     )
+
+
+def test_without_a_place_for_temporary_files(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container whose root may only be read."""
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    assert doctor()["temporary"]["fault"] is None
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    findings = doctor()
+    assert findings["temporary"] == {
+        "path": None,
+        "fault": "[Errno 2] No usable temporary directory found in ['/tmp']",
+    }
+    assert "there is no directory for temporary files, so nothing can be exported: set TMPDIR" in findings["problems"]

@@ -178,7 +178,7 @@ def test_two_versions_of_one_model_are_told_apart(
 
 def test_the_same_version_twice(file: str, served: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert serve(file, file) == 2
-    assert capsys.readouterr().err == "Error: tiny:None is given twice\nHint: give each version once\n"
+    assert capsys.readouterr().err == "Error: tiny is given twice\nHint: give each once\n"
     assert served == []
 
 
