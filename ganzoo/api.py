@@ -57,13 +57,13 @@ def load(
         UsageError: an argument is none that there can be.
     """
     from ganzoo.runtime.card import ATTACHMENT
-    from ganzoo.runtime.file import file_of, read_file
+    from ganzoo.runtime.file import as_text, file_of, read_file
     from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.session import check_choice
     from ganzoo.runtime.vetting import vet_generator
 
     check_choice(device, threads)
-    reference = _text(reference)
+    reference = as_text(reference)
     if path := file_of(reference):
         data = read_file(path)
         vet_generator(data, reference)
@@ -334,15 +334,3 @@ def plan(
     from ganzoo.pipeline.session import Session
 
     return Session(store, Path("runs"), strict=strict).plan(drafted)
-
-
-def _text(reference: object) -> str:
-    """A reference, or the path of a file, as text.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    text = os.fspath(reference) if isinstance(reference, os.PathLike) else reference
-    if not isinstance(text, str) or not text:
-        raise UsageError(f"{reference!r} is neither a reference nor a path", hint="for example wgan-gp:3 or FILE.onnx")
-    return text

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from ganzoo.errors import IntegrityError, NotFoundError
+from ganzoo.errors import IntegrityError, NotFoundError, UsageError
 
 SUFFIX = ".onnx"
 
@@ -12,6 +12,18 @@ LARGEST = (1 << 31) - 1
 """Most bytes of an ONNX file with its weights inside: protobuf, of which it is made, has no larger messages."""
 
 _HINT = "give the path of an exported file, or a registry name"
+
+
+def as_text(reference: object) -> str:
+    """A reference, or the path of a file, as text.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    text = os.fspath(reference) if isinstance(reference, os.PathLike) else reference
+    if not isinstance(text, str) or not text:
+        raise UsageError(f"{reference!r} is neither a reference nor a path", hint="for example wgan-gp:3 or FILE.onnx")
+    return text
 
 
 def file_of(reference: str) -> Path | None:

@@ -22,7 +22,8 @@ from ganzoo.config import CHANGEABLE, RunConfig
 from ganzoo.errors import ExitCode
 from ganzoo.pipeline.draft import INHERITED
 from ganzoo.records.run import Run
-from ganzoo.serving import app, pool, query, server
+from ganzoo.runtime import card, vetting
+from ganzoo.serving import app, connection, pool, query, server
 from ganzoo.zoo.discovery import State
 from ganzoo_registry import Registry
 
@@ -197,7 +198,8 @@ def test_every_route_parameter_and_limit() -> None:
     parameters = rows(section(serving, "Routes"))
     assert {name for name in parameters if not name.startswith("/")} == set(query.PARAMETERS)
     assert parameters["n"] == str(query.DEFAULT_IMAGES)
-    assert {int(status) for status in rows(section(serving, "Errors"))} == {*app._STATUS.values(), 405, 500}
+    refused = {400, 405, 408, 431, 500}  # by the connection or the router
+    assert {int(status) for status in rows(section(serving, "Errors"))} == {*app._STATUS.values(), *refused}
     headers = set(
         re.findall(
             r'"([A-Z]\w+(?:-[A-Z]\w+)*)"', inspect.getsource(app._Handlers) + inspect.getsource(app._ganzoo_error)
@@ -208,6 +210,12 @@ def test_every_route_parameter_and_limit() -> None:
     assert f"1 to {query.MAX_IMAGES}" in serving
     assert f"more than {pool.MAX_WAITING} images" in serving
     assert f"at most {server.DRAIN_SECONDS} seconds" in serving
+    assert f"{connection.HEAD_BYTES >> 10} KiB" in serving
+    assert f"over {connection.HEAD_SECONDS} seconds" in serving
+    assert f"| {connection.UNREAD_SECONDS} |" in serving
+    assert f"| {connection.MOST_CONNECTIONS}, and {connection.SPARE_FILES} fewer than files may be open |" in serving
+    assert f"at most {vetting.SECONDS} seconds and {vetting.MEMORY >> 30} GiB of memory" in serving
+    assert f"over {card.MOST_LATENTS:,} latents, or {card.MOST_VALUES // 10**6} million values" in serving
 
 
 def test_the_layout_is_that_of_a_registry(tmp_path: Path) -> None:
