@@ -95,7 +95,7 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value > 0  # JSON's true would pass for 1
 
 
-_FIELDS: Mapping[str, Callable[[Any], bool]] = {
+_FIELDS: dict[str, Callable[[Any], bool]] = {
     "name": _is_name,
     "version": lambda value: value is None or _is_count(value),
     "digest": lambda value: value is None or _is_text(value),
@@ -106,7 +106,7 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "class_names": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "stream": _is_text,
 }
-_OPTIONAL: Mapping[str, Callable[[Any], bool]] = {"weights": _is_text}
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {"weights": _is_text}
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:

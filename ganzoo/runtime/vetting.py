@@ -129,7 +129,7 @@ def check_structure(data: bytes) -> None:
         raise Refused(f"draws random numbers itself: {', '.join(sorted(operators & RANDOM))}")
     if branching:
         raise Refused(f"has loops or branches: {', '.join(map(repr, branching))}")
-    if any(part.external for part in (*contents.nodes, *contents.weights)):
+    if any(node.external for node in contents.nodes) or any(weight.external for weight in contents.weights):
         raise Refused("keeps weights outside the file")
 
 

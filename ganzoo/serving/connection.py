@@ -123,7 +123,7 @@ class Connection(HttpToolsProtocol):
         if self._received > HEAD_BYTES:
             self._refuse(431, f"the request's head has over {HEAD_BYTES} bytes", "send fewer headers")
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio has it so: whether the other half stays open
         """Answer what is under way to a client that has sent all that it wanted to send."""
         if self.cycle is None or self.cycle.response_complete:
             return False

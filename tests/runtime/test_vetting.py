@@ -202,7 +202,7 @@ def test_a_child_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{child}\n")
     python.chmod(0o755)
-    monkeypatch.setattr(vetting.sys, "executable", str(python))
+    monkeypatch.setattr("sys.executable", str(python))
     monkeypatch.setattr(vetting, "SECONDS", 1)
     with pytest.raises(IntegrityError) as caught:
         vet_generator(b"x" * (1 << 20), "g.onnx")  # more than a pipe holds, and nobody reads it
@@ -216,7 +216,7 @@ def test_an_interrupt_ends_the_child_too(
     python, said = tmp_path / "python", tmp_path / "pid"
     python.write_text(f"#!/bin/sh\necho $$ > {said}\nhead -c 1 > /dev/null\nkill -INT $PPID\nexec sleep 60\n")
     python.chmod(0o755)
-    monkeypatch.setattr(vetting.sys, "executable", str(python))
+    monkeypatch.setattr("sys.executable", str(python))
     with pytest.raises(KeyboardInterrupt):
         vet_generator(make_onnx(), "g.onnx")
     with pytest.raises(ProcessLookupError):
@@ -225,7 +225,7 @@ def test_an_interrupt_ends_the_child_too(
 
 def extractor(*nodes: onnx.NodeProto, side: int | str = "side") -> bytes:
     """``nodes`` make ``features`` [N, 3] of ``means``, the channels' means of images [N, 3, side, side]."""
-    shape = ["n", 3, side, side]
+    shape: list[str | int | None] = ["n", 3, side, side]
     graph = helper.make_graph(
         [helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0), *nodes],
         "extractor",
