@@ -24,6 +24,9 @@ HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10
 """Seconds that a head may take to arrive, from the first moment of the connection or the end of the last answer."""
 
+LINGER_SECONDS = 2
+"""Seconds in which what a refused client still sends is thrown away: a close would keep it from reading the refusal."""
+
 UNREAD_SECONDS = 30
 """Seconds that a client may take nothing of an answer that is there."""
 
@@ -91,6 +94,7 @@ class Connection(HttpToolsProtocol):
         self._routes = self.app
         self._received = 0  # bytes since a head, or a part of a body, was complete
         self._head = 0  # bytes of the head that is being read
+        self._refused = False
         self._unread = (0, 0.0)  # bytes of answers that the client has not taken -> since when it takes none
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -111,6 +115,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, as far as the bounds allow."""
+        if self._refused:
+            return
         self._unset_keepalive_if_required()
         self._received += len(data)
         try:
@@ -192,19 +198,21 @@ class Connection(HttpToolsProtocol):
             self.leave()
 
     def _refuse(self, status: int, error: str, hint: str) -> None:
-        """Answer what is no request, and close. What is under way is answered instead, and nothing after it."""
+        """Answer what is no request, and end. What is under way is answered instead, and nothing after it."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
         self._desk.idle.pop(self, None)
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         headers, body = _json(error, hint, {"connection": "close"})
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
         lines += [name + b": " + value for name, value in headers]
         self.transport.write(b"\r\n".join([*lines, b"", body]))
-        self.transport.close()
+        self.transport.write_eof()
+        self._refused = True
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     async def _answer_too_large(self, scope: Any, receive: Any, send: Send) -> None:
         error = f"the request's head has over {HEAD_BYTES} bytes"

@@ -46,6 +46,9 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def write_eof(self) -> None:
+        self.closed = True
+
     def abort(self) -> None:
         self.closed = self.aborted = True
 
