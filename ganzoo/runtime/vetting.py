@@ -117,10 +117,14 @@ def check_structure(data: bytes) -> None:
         Refused: foreign operators, random ones, branches and loops, functions, weights outside the file.
         Unreadable: it is damaged, or no ONNX file.
     """
+    if data[4:8] == b"ORTM":  # ONNX Runtime would read the same bytes in another way
+        raise Refused("is in ONNX Runtime's own format")
     contents = read_graph(data)
     operators = {node.operator for node in contents.nodes}
     foreign = sorted({node.domain for node in contents.nodes} - DOMAINS)
     branching = sorted({node.operator for node in contents.nodes if node.branches} | operators & CONTROL)
+    if not contents.nodes:
+        raise Refused("has no operators")
     if contents.functions:
         raise Refused("defines functions of its own")
     if foreign:

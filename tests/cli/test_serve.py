@@ -134,8 +134,8 @@ COMMANDS = [
     ["sample", str(PETITE), "-n", "1", "--device", "cpu", "-o", "f.png"],
     ["doctor"],
     ["eval", "petite", "--data", "digits", "--seeds", "1", "-n", "20", "--device", "cpu", "-o", "e.png"],
-    ["registry", "ls"],
-    ["models"],
+    ["export", "petite", "-o", "x.onnx"],
+    ["serve", "petite", "--port", "0", "--device", "cpu"],
 ]
 
 
@@ -143,7 +143,11 @@ def test_nothing_is_left_in_the_home_directory(tmp_path: Path, clean: Callable[[
     """ONNX Runtime leaves an identifier there, and matplotlib a list of fonts, unless they are told not to."""
     store = Registry(tmp_path / "registry")
     store.attach(store.register("petite", {}, {"config": {}, "data": {}}), "onnx", PETITE.read_bytes())
-    code = f"import sys\nfrom ganzoo.cli import main\nsys.exit(max(main(arguments) for arguments in {COMMANDS!r}))"
+    code = (
+        "import sys, ganzoo.serving.server\nfrom ganzoo.cli import main\n"
+        "ganzoo.serving.server.serve = lambda generators, listener: generators['petite'].sample(1)\n"
+        f"sys.exit(max(main(arguments) for arguments in {COMMANDS!r}))"
+    )
     home = tmp_path / "home"
     home.mkdir()
     done = subprocess.run([sys.executable, "-c", code], env=clean(home), cwd=tmp_path, capture_output=True, text=True)

@@ -101,6 +101,15 @@ def test_the_file_and_the_name_give_the_same_images(registry: Path, tmp_path: Pa
     assert np.array_equal(named, ganzoo.load(str(FILE), device="cpu").sample(40, seed=7, label="3"))
 
 
+def test_a_file_that_must_not_be_run_is_refused_without_the_package_onnx(tmp_path: Path) -> None:
+    (tmp_path / "loop.onnx").write_bytes(FILE.read_bytes().replace(b"Tanh", b"Loop"))
+    done = run("sample", tmp_path / "loop.onnx", "-n", "1", "-o", tmp_path / "x.png")
+    assert done.returncode == 4
+    assert done.stderr.startswith(
+        f"Error: {tmp_path / 'loop.onnx'} must not be run: it has loops or branches: 'Loop'\n"
+    )
+
+
 def test_the_server_sends_the_images_of_the_library(server: tuple[str, int]) -> None:
     url = f"{server[0]}/v1/models/petite/sample?n=16&seed=7"
     with urlopen(f"{url}&format=npy", timeout=30) as answer:

@@ -130,6 +130,20 @@ def test_what_no_generator_needs_is_refused_without_running_it(make_onnx: Callab
     assert str(caught.value) == reason
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "has no operators"),
+        (b"\x1c\x00\x00\x00ORTM", "is in ONNX Runtime's own format"),
+        (b"\x12\x06\x00\x00ORTM", "is in ONNX Runtime's own format"),  # and a message of protobuf as well
+    ],
+)
+def test_what_is_no_graph_of_onnx(data: bytes, reason: str) -> None:
+    with pytest.raises(Refused) as caught:
+        check_structure(data)
+    assert str(caught.value) == reason
+
+
 def test_what_ganzoo_writes_is_not_refused(make_onnx: Callable[..., bytes]) -> None:
     vet_generator(make_onnx(("cat", "dog")), "g.onnx")
     vet_generator((Path(__file__).parents[1] / "packaging" / "petite.onnx").read_bytes(), "petite.onnx")
