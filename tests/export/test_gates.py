@@ -112,9 +112,20 @@ def loose_end(model: onnx.ModelProto) -> None:
     model.graph.node[0].input[0] = "nowhere"
 
 
+def newest_ir(model: onnx.ModelProto) -> None:
+    model.ir_version = onnx.IR_VERSION
+
+
+def weight_among_inner_values(model: onnx.ModelProto) -> None:
+    tensor = weight(model)
+    model.graph.value_info.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (newest_ir, f"structure: it is of IR version {onnx.IR_VERSION}, which older runtimes refuse, and needs only 9"),
+        (weight_among_inner_values, "structure: weight "),
         (nan_weight, "structure: weight "),
         (external_weight, "structure: weights lie outside the file"),
         (external_constant, "structure: weights lie outside the file"),
