@@ -11,6 +11,7 @@ from ganzoo.errors import IntegrityError, UsageError
 from ganzoo.evaluation.criteria import FEW, Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import of_generator
+from ganzoo.evaluation.labels import match
 from ganzoo.records.best import Ranking
 from ganzoo.records.evaluation import HELD_OUT, TRAINING, Evaluation, attach, attached
 from ganzoo.runtime.generator import ImageGenerator
@@ -88,14 +89,14 @@ def evaluate_all(
 
     evaluator = Evaluator(criteria, seen=saw)
     key = evaluator.protocol(range(seeds)).key
-    class_names = criteria.data.training.class_names
     found = []
     for candidate in candidates:
         version = candidate.version
         known = attached(store, version, key) if version and not force else None
         if known is None or not set(criteria.metrics) <= set(known.metrics):  # a metric has been installed since
-            sources = {seed: of_generator(candidate.generator, seed, class_names) for seed in range(seeds)}
-            evaluation = evaluator.evaluate(sources, _notes(candidate, criteria))
+            classes = match(candidate.generator.card.class_names, criteria.data.training)
+            sources = {seed: of_generator(candidate.generator, seed, classes) for seed in range(seeds)}
+            evaluation = evaluator.evaluate(sources, [*_notes(candidate, criteria), *classes.notes])
             known = evaluation if version is None else _attach(store, version, evaluation, force or known is not None)
         found.append(known)
     return found
@@ -197,6 +198,6 @@ def _check_channels(candidate: Candidate, data: Split, source: str) -> None:
     made, real = candidate.generator.card.channels, data.training.shape.channels
     if made != real:
         raise UsageError(
-            f"{candidate.name} makes images of {made} channels, and those of {source} have {real}",
+            f"{candidate.name} makes images of {made} channel{'s' * (made != 1)}, and those of {source} have {real}",
             hint="evaluate it by images like those that it was trained on: --data SOURCE",
         )

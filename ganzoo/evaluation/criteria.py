@@ -6,7 +6,8 @@ from pathlib import Path
 from ganzoo.data import Split
 from ganzoo.data.load import named
 from ganzoo.errors import PluginError, UsageError
-from ganzoo.evaluation.features import FeatureExtractor, open_extractor
+from ganzoo.evaluation.extractor import open_extractor, try_extractor
+from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.modes import Modes
 from ganzoo.records.evaluation import HELD_OUT, TRAINING
 from ganzoo.runtime.providers import Device
@@ -31,6 +32,7 @@ class Criteria:
         metrics: what to compute, by qualified name.
         n: samples a seed.
         against: ``held-out`` or ``training``.
+        features: how many the extractor makes of an image; 0 without one.
     """
 
     data: Split
@@ -40,6 +42,7 @@ class Criteria:
     metrics: dict[str, Metric]
     n: int
     against: str
+    features: int = 0
 
 
 def choose_criteria(
@@ -60,7 +63,8 @@ def choose_criteria(
         device: where the extractor runs.
 
     Raises:
-        UsageError: nothing is known to evaluate such images by, or too few of them were held out.
+        UsageError: nothing is known to evaluate such images by, the extractor is none that figures can be made with, or
+            too few images were held out.
         PluginError: two metrics give a figure of one name.
     """
     if against not in (HELD_OUT, TRAINING):
@@ -76,6 +80,7 @@ def choose_criteria(
         )
     if extractor:
         extractor.check(data.training.shape)
+    made = try_extractor(extractor, data.training) if extractor else 0
     real = data.held_out if against == HELD_OUT else data.training
     if real is None or len(real) < 2:
         raise UsageError(
@@ -93,6 +98,7 @@ def choose_criteria(
         metrics=_metrics(zoo),
         n=n,
         against=against,
+        features=made,
     )
 
 

@@ -12,7 +12,9 @@ from ganzoo.data import ImageSet
 from ganzoo.evaluation.counting import Tally
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments
+from ganzoo.evaluation.labels import Labels, Matching
 from ganzoo.evaluation.modes import Modes
+from ganzoo.latents import pixels
 from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
 
@@ -22,7 +24,6 @@ KEPT = 10_000
 CHUNK = 256
 
 Pixels = NDArray[np.uint8]
-Labels = NDArray[np.int64]
 Source = Callable[[int, int], tuple[Pixels, Labels | None]]
 """(start, count) -> uint8 [count, C, H, W] and, where they have any, labels [count]; called from several threads."""
 
@@ -79,16 +80,17 @@ def of_images(images: ImageSet) -> Source:
     return source
 
 
-def of_generator(generator: ImageGenerator, seed: int, class_names: tuple[str, ...] = ()) -> Source:
-    """The images of one seed, as ``sample`` gives them.
+def of_generator(generator: ImageGenerator, seed: int, classes: Matching) -> Source:
+    """The images of one seed: those of ``sample``, but for their labels, which are drawn as ``classes`` says.
 
-    Args:
-        class_names: the real images' classes; labels that mean other classes are left out.
+    The labels are those of the real images.
     """
+    card = generator.card
 
     def source(start: int, count: int) -> tuple[Pixels, Labels | None]:
-        pixels, labels = generator.pixels(count, seed, start=start)
-        return pixels, labels if generator.card.class_names == class_names else None
+        place = (len(card.class_names), seed, start, count)
+        images, labels = pixels(generator.run, card.latent_dim, *place, pool=classes.pool)
+        return images, None if labels is None or classes.meaning is None else classes.meaning[labels]
 
     return source
 

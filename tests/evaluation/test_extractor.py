@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
-from ganzoo.evaluation.features import BATCH, FeatureExtractor, open_extractor
+from ganzoo.evaluation.extractor import open_extractor
+from ganzoo.evaluation.features import BATCH, FeatureExtractor
 from ganzoo.exporting.extractor import write_extractor
 from ganzoo.specs import Extractor, ImageShape
 from ganzoo.zoo.discovery import Manager, Plugin, State
