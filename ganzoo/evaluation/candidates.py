@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ganzoo.config import HELD_OUT_SHARE
@@ -18,7 +18,7 @@ from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.providers import Device
 from ganzoo.specs import Dataset
 from ganzoo.zoo.names import Zoo
-from ganzoo_registry import Conflict, Registry, RegistryError, Version
+from ganzoo_registry import Conflict, NotWritable, Registry, RegistryError, Version
 
 SEEDS = 5
 """Number of sample seeds by default; the interval of a mean of five is 2.5 standard errors each way."""
@@ -129,11 +129,16 @@ def means(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _attach(store: Registry, version: Version, evaluation: Evaluation, force: bool) -> Evaluation:
-    """Attach it; if two processes evaluate one version at the same time, the first one's figures count for both."""
+    """Attach it; if two processes evaluate one version at the same time, the first one's figures count for both.
+
+    A registry that takes nothing costs no figures: that they are not kept is a note on them.
+    """
     try:
         attach(store, version, evaluation, force=force)
     except Conflict:
         return attached(store, version, evaluation.protocol.key) or evaluation
+    except NotWritable as error:
+        return replace(evaluation, notes=(*evaluation.notes, f"the registry did not take these figures: {error}"))
     return evaluation
 
 

@@ -11,11 +11,11 @@ from ganzoo.data import ImageSet
 from ganzoo.errors import IntegrityError, NotFoundError, PluginError, UsageError
 from ganzoo.evaluation.evidence import of_images
 from ganzoo.evaluation.features import CONTRACT, FeatureExtractor
+from ganzoo.runtime.file import SUFFIX, read_file
 from ganzoo.runtime.providers import Device
+from ganzoo.runtime.vetting import vet_extractor
 from ganzoo.specs import Extractor
 from ganzoo.zoo.names import Zoo
-
-SUFFIX = ".onnx"
 
 TRIED = 4
 """Images that an extractor is tried on: few, because a large network takes a second for each."""
@@ -25,24 +25,28 @@ TOLERANCE = 1e-3
 
 
 def open_extractor(
-    reference: str, zoo: Zoo, *, device: Device = "auto", threads: int | None = None
+    reference: str, zoo: Zoo, *, device: Device = "auto", threads: int | None = None, size: int = 64
 ) -> FeatureExtractor:
     """Load an extractor.
 
     Args:
-        reference: a name that a plugin gives, or the path of an ``.onnx`` file.
+        reference: a name that a plugin gives, or the path of an ``.onnx`` file, which is tried in a process of its own
+            first; see ``ganzoo.runtime.vetting``.
         zoo: resolves names.
         device: ``auto`` takes CUDA where it really works and otherwise the CPU.
         threads: threads that work on one batch together; None: ONNX Runtime chooses.
+        size: height and width of the images that a file is tried with.
 
     Raises:
         NotFoundError: no such name or file.
         PluginError: the plugin lacks the file.
-        IntegrityError: the file is not the one that the plugin declares, or no ONNX file.
+        IntegrityError: the file is not the one that the plugin declares, is no ONNX file, or must not be run.
         UsageError: the network is no feature extractor.
     """
     if reference.lower().endswith(SUFFIX):
-        data, name = _read(Path(reference).expanduser()), Path(reference).name
+        path = Path(reference).expanduser()
+        data, name = read_file(path, "check the path, or name an extractor: digits"), path.name
+        vet_extractor(data, f"extractor {name}", size)
     else:
         spec = _named(reference, zoo)
         data, name = _shipped(spec), zoo.shortest(spec)
@@ -50,7 +54,7 @@ def open_extractor(
 
 
 def try_extractor(extractor: FeatureExtractor, images: ImageSet) -> int:
-    """Refuse a network whose features are not those of each image alone.
+    """Refuse a network whose features are not those of each image alone, a plugin's own as anybody's file.
 
     Returns:
         Features an image.
@@ -82,15 +86,6 @@ def try_extractor(extractor: FeatureExtractor, images: ImageSet) -> int:
 
 def _equal(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
     return bool(np.abs(one - other).max() <= TOLERANCE * np.abs(one).max())
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            f"--features {path} cannot be read: {error.strerror}", hint="check the path, or name an extractor: digits"
-        ) from error
 
 
 def _named(reference: str, zoo: Zoo) -> Extractor:

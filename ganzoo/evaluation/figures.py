@@ -94,10 +94,10 @@ class Moments:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """The squared Fréchet distance of two Gaussians (Dowson and Landau, 1982): FID, if the features are Inception's.
 
-    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) = |m_a - m_b|^2 + min_U |R_a - R_b U|^2, with S = R R^T; R_b has no
-    more columns than R_a, and the rows of U are orthonormal. On the right nothing cancels: it is never negative, and 0
-    (to 1e-25 of the trace) for equal Gaussians; nor does a singular covariance disturb it. The best U is the orthogonal
-    part of R_b^T R_a.
+    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) = |m_a - m_b|^2 + min_U |R_a - R_b U|^2, with S = R R^T. R_b
+    has no more columns than R_a, and the rows of U are orthonormal. On the right nothing cancels: it is never negative,
+    and 0 (to 1e-25 of the trace) for equal Gaussians. Nor does a singular covariance disturb it. The best U is the
+    orthogonal part of R_b^T R_a.
 
     Raises:
         UsageError: fewer than 2 rows, or features of different dimensions.

@@ -5,6 +5,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from ganzoo.errors import GanzooError, UsageError, described, first_line
 from ganzoo.latents import draw
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
+from ganzoo.runtime.graph import weights_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +58,8 @@ def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSE
         inputs = (*inputs, torch.zeros(2, dtype=torch.int64))
     module = generator if conditional else _Unlabelled(generator)
     proto = convert(module.eval(), "generator", inputs, shapes, ["images"], opset)
-    return finish(proto, {METADATA_KEY: card.to_json()})
+    weights = weights_digest(finish(proto, {}))
+    return finish(proto, {METADATA_KEY: replace(card, weights=weights).to_json()})
 
 
 def convert(

@@ -13,6 +13,7 @@ from ganzoo.errors import GanzooError, first_line
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.exporting.convert import convert, finish
 from ganzoo.files import write_atomic
+from ganzoo.runtime.vetting import vet_extractor
 
 __all__ = ["write_extractor"]
 
@@ -30,7 +31,7 @@ def write_extractor(
     *,
     about: Mapping[str, str] | None = None,
 ) -> str:
-    """Convert ``network`` (on the CPU, in fp32), compare the file with it, and only then write the file.
+    """Convert ``network`` (on the CPU, in fp32), hold the file against it, and only then write it.
 
     Args:
         network: uint8 images [N, C, H, W] -> features [N, D], or a tuple of features and logits [N, K].
@@ -42,7 +43,8 @@ def write_extractor(
         The file's sha256.
 
     Raises:
-        GanzooError: torch cannot convert it, or ONNX Runtime computes something else; ``path`` is then as it was.
+        GanzooError: torch cannot convert it, ONNX Runtime computes something else, or no figures can be made with it;
+            ``path`` is then as it was.
     """
     channels, height, width = size
     network = network.eval().requires_grad_(False)
@@ -50,6 +52,7 @@ def write_extractor(
     dynamic = {axis: Dim(name) for axis, name in named.items() if name}
     images = _noise(2, channels, height or ANY[0], width or ANY[1])
     data = finish(convert(network, "network", (images,), {"images": dynamic}, _outputs(network, images)), about or {})
+    vet_extractor(data, f"extractor {Path(path).name}", height or ANY[0])
     extractor = FeatureExtractor(data, Path(path).name, device="cpu")
     for count in (1, 3):
         _compare(network, extractor, _noise(count, channels, height or ANY[1], width or ANY[0]))

@@ -16,20 +16,15 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
+from ganzoo.runtime.graph import weights_digest
+from ganzoo.runtime.vetting import RANDOM
+
 TOLERANCE = 1e-5
 """Largest difference from torch in any pixel, on a scale where black is -1 and white 1."""
 
 BATCHES = (1, 2, 3, 7, 33, 64)
 DOMAINS = {"", "ai.onnx", "com.microsoft"}
-RANDOM = {
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-    "Multinomial",
-    "Bernoulli",
-    "Dropout",
-}
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -67,7 +62,8 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 def check_structure(model: onnx.ModelProto) -> str:
     """The file passes ONNX's own checker, with strict shapes, and is one file of known domains and finite weights.
 
-    It also asks no more of its readers than its operators do, and gives no weight a second shape.
+    It also asks no more of its readers than its operators do, and gives no weight a second shape; and its card has the
+    check sum of these weights, by which a damaged file is known.
     """
     tensors = list(_tensors(model))
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
@@ -88,6 +84,9 @@ def check_structure(model: onnx.ModelProto) -> str:
     weights = {tensor.name for tensor in model.graph.initializer}
     if twice := sorted(value.name for value in model.graph.value_info if value.name in weights):
         raise Refused(f"weight {twice[0]} is among the inner values, too")
+    card = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    if GeneratorCard.from_json(card).weights != weights_digest(model.SerializeToString()):
+        raise Refused("its card has the check sum of other weights")
     return f"{len(model.graph.node)} operators, {len(model.graph.initializer)} weights"
 
 

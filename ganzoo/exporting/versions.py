@@ -14,15 +14,13 @@ from ganzoo.files import cannot_write, write_atomic
 from ganzoo.networks.build import build_generator
 from ganzoo.networks.weights import load_network
 from ganzoo.runtime.card import ATTACHMENT, GeneratorCard
+from ganzoo.runtime.file import SUFFIX
 from ganzoo.specs import Architecture, ImageShape
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
 
 if TYPE_CHECKING:
     from torch import nn
-
-SUFFIX = ".onnx"
-"""The end of a name by which a file is told from a model of the registry."""
 
 WEIGHTS = "generator-ema"
 """Kind of the weights that are exported: the generator's average."""
@@ -71,10 +69,10 @@ def export_version(
 def _check_output(path: Path, name: str) -> None:
     """Refuse, before the work, a place that cannot be written to, or a name that would not be opened as a file."""
     if not str(path).lower().endswith(SUFFIX):
-        named = path.name not in ("", "-", "..") and not os.path.exists(path)
+        place = name if os.path.exists(path) else path
         raise UsageError(
             f"cannot export to {str(path)!r}: what does not end in {SUFFIX} is taken for a model's name",
-            hint=f"-o {path if named else name}{SUFFIX}",
+            hint=f"-o {place}{SUFFIX}",
         )
     if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(f"cannot export to {path}: it is not a regular file", hint=f"-o {name}{SUFFIX}")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ def test_training_attaches_what_it_writes_and_the_report_has_every_gate(trained:
 
 def test_the_card_says_what_a_server_must_know(trained: Trained) -> None:
     root, result = trained
-    assert api.load(NAME, registry=root).card == GeneratorCard(
+    card = api.load(NAME, registry=root).card
+    assert card.weights
+    assert replace(card, weights=None) == GeneratorCard(
         name="conditional",
         version=1,
         digest=result.version.digest,
@@ -74,7 +77,7 @@ def test_the_file_samples_what_torch_makes_of_the_averaged_weights(trained: Trai
         wanted = generator(torch.from_numpy(z), torch.from_numpy(labels)).numpy()
     exported = api.load(NAME, registry=root, device="cpu")
     np.testing.assert_allclose(exported.run(z, labels), wanted, atol=1e-5)
-    assert card == exported.card
+    assert card == replace(exported.card, weights=None)
 
 
 def test_a_second_export_copies_the_file_that_passed(store: Registry, tmp_path: Path, never: None) -> None:
@@ -133,8 +136,6 @@ def test_a_place_that_cannot_be_written_to(store: Registry, tmp_path: Path) -> N
         ("gen", "-o gen.onnx"),
         ("gen.onnx.bak", "-o gen.onnx.bak.onnx"),
         ("gen.", "-o gen..onnx"),
-        ("", "-o conditional.onnx"),
-        ("-", "-o conditional.onnx"),
         ("..", "-o conditional.onnx"),
         ("/dev/stdout", "-o conditional.onnx"),
         ("folder", "-o conditional.onnx"),
