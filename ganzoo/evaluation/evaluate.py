@@ -35,8 +35,8 @@ class Evaluator:
     ) -> None:
         self._by = criteria
         self._seen = seen
-        classes = len(criteria.data.training.class_names)
-        self._gatherer = Gatherer(criteria.extractor, criteria.modes, classes, workers)
+        names = criteria.data.training.class_names
+        self._gatherer = Gatherer(criteria.extractor, criteria.modes, names, workers)
         self._against_held_out = criteria.against == HELD_OUT
 
     def protocol(self, seeds: Sequence[int]) -> Protocol:

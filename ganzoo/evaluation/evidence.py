@@ -12,7 +12,7 @@ from ganzoo.data import ImageSet
 from ganzoo.evaluation.counting import Tally
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments
-from ganzoo.evaluation.labels import Labels, Matching
+from ganzoo.evaluation.labels import Labels, Matching, indices
 from ganzoo.evaluation.modes import Modes
 from ganzoo.latents import pixels
 from ganzoo.machine import cores
@@ -100,16 +100,23 @@ class Gatherer:
 
     Args:
         extractor, modes: either may be missing.
-        classes: number of the real images' classes; accuracy is tallied if the extractor has as many logits.
+        class_names: the real images' classes; accuracy is tallied if the extractor knows them all by name or, where it
+            does not name its own, has as many logits.
         workers: threads that make and look at images; what they find does not depend on their number.
     """
 
     def __init__(
-        self, extractor: FeatureExtractor | None, modes: Modes | None, classes: int, workers: int | None = None
+        self,
+        extractor: FeatureExtractor | None,
+        modes: Modes | None,
+        class_names: tuple[str, ...],
+        workers: int | None = None,
     ) -> None:
         self._extractor = extractor
         self._modes = modes
-        self._classes = classes
+        known = extractor.class_names if extractor else ()
+        self._meaning = indices(class_names, known) if known else np.arange(len(class_names))
+        self._classes = len(known or class_names)
         self._workers = workers or cores()
 
     def gather(self, source: Source, n: int, seen: Callable[[int], None] = lambda count: None) -> Sample:
@@ -124,7 +131,7 @@ class Gatherer:
                     kept.append(features[: KEPT - have].copy())  # a view would keep all of the chunk
             if logits is not None:
                 tally = tally or Tally()
-                tally.add(logits, labels if logits.shape[1] == self._classes else None)
+                tally.add(logits, self._in_logits(labels, logits.shape[1]))
             if modes is not None:
                 assigned.append(modes)
             have += count
@@ -136,6 +143,12 @@ class Gatherer:
             tally,
             np.concatenate(assigned) if assigned else None,
         )
+
+    def _in_logits(self, labels: Labels | None, classes: int) -> Labels | None:
+        """The labels as the extractor numbers its ``classes``; None: it does not know them."""
+        if labels is None or classes != self._classes or (self._meaning < 0).any():
+            return None
+        return self._meaning[labels]
 
     def _looks(self, source: Source, n: int) -> Iterator["_Look"]:
         """Looks at chunks of images, in order and few at a time, so that memory does not grow with ``n``."""

@@ -6,7 +6,8 @@ The file must have:
   A C, H or W that is fixed must be that of the images; dynamic ones take any.
 - an output ``features`` float32 [N, D], or else a single output of that form under any other name, of at most
   ``MOST_FEATURES``;
-- optionally ``logits`` float32 [N, K] of K classes, for the inception score and for accuracy.
+- optionally ``logits`` float32 [N, K] of K classes, for the inception score and for accuracy; their names may stand in
+  the metadata, as a JSON list under ``CLASSES``.
 
 Figures are comparable only within one extractor, to the byte: hence ``sha256``.
 """
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.errors import GanzooError, IntegrityError, UsageError
+from ganzoo.files import Unreadable, parse_json
 from ganzoo.runtime.providers import Device, one_line
 from ganzoo.runtime.session import open_session
 from ganzoo.specs import ImageShape
@@ -27,6 +29,9 @@ BATCH = 64
 
 MOST_FEATURES = 4096
 """Most features an image: their covariance takes the square of it in memory, the Fréchet distance the cube in time."""
+
+CLASSES = "classes"
+"""Key of the file's metadata that has the names of its classes, as a JSON list."""
 
 _INPUTS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 CONTRACT = "docs/evaluation.md says what an extractor must be, and how to make one"
@@ -38,6 +43,7 @@ class FeatureExtractor:
     Attributes:
         name: the name or path that it was asked for by.
         sha256: of the file, 64 hexadecimal digits.
+        class_names: what the logits are scores of, in their order; empty where the file does not say.
     """
 
     def __init__(self, data: bytes, name: str, *, device: Device = "auto", threads: int | None = None) -> None:
@@ -49,6 +55,7 @@ class FeatureExtractor:
             raise IntegrityError(str(error), hint=CONTRACT) from error
         self._input, self._type, self._wanted = self._find_input()
         self._outputs = self._find_outputs()
+        self.class_names = self._find_class_names()
 
     def check(self, shape: ImageShape) -> None:
         """Refuse images that the network does not take.
@@ -143,6 +150,18 @@ class FeatureExtractor:
             shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in self._session.get_outputs())
             raise self._unfit(f"it has no output 'features', and no single other float32 [N, D], among {shown}")
         return [*others, "logits"] if "logits" in flat else others
+
+    def _find_class_names(self) -> tuple[str, ...]:
+        text = self._session.get_modelmeta().custom_metadata_map.get(CLASSES)
+        if text is None:
+            return ()
+        try:
+            names = parse_json(text)
+        except Unreadable as error:
+            raise self._unfit(f"its metadata {CLASSES!r} cannot be read: {error}") from error
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self._unfit(f"its metadata {CLASSES!r} is no list of names")
+        return tuple(names)
 
     def _unfit(self, reason: str) -> UsageError:
         return UsageError(f"extractor {self.name} cannot be used: {reason}", hint=CONTRACT)

@@ -99,7 +99,9 @@ def test_memory_does_not_grow_with_n(judgement: Criteria, monkeypatch: pytest.Mo
         return np.full((count, 1, 8, 8), start // CHUNK % 256, np.uint8), None
 
     seen: list[int] = []
-    sample = Gatherer(judgement.extractor, None, 10, 2).gather(endless, 5000, lambda count: seen.append(len(asked)))
+    sample = Gatherer(judgement.extractor, None, tuple("0123456789"), 2).gather(
+        endless, 5000, lambda count: seen.append(len(asked))
+    )
     assert sample.features is not None
     assert len(sample.features) == 300
     assert sample.features.base is None
@@ -177,6 +179,33 @@ def test_the_key_is_of_everything_that_moves_figures(judgement: Criteria, parts:
     assert len({base.key, *(other.key for other in others)}) == 8
     assert replace(base, data="scans", features="net.onnx").key == base.key
     assert base.pairs == base.real == 359
+
+
+@pytest.mark.parametrize(
+    ("real", "known", "accuracy"),
+    [
+        (("a", "caf\u00e9", "c"), ("c", "a", "cafe\u0301"), 1.0),
+        (("a", "b", "c"), ("a", "b", "c"), 1 / 3),  # the logits say the next one
+        (("a", "b", "c"), (), 1 / 3),
+        (("a", "b", "c"), ("a", "b", "x"), None),
+        (("a", "b", "c"), ("x", "a", "b", "c"), None),  # it names more than it has
+        ((), ("c", "a", "b"), None),
+    ],
+)
+def test_an_extractors_classes_are_matched_by_name(
+    real: tuple[str, ...], known: tuple[str, ...], accuracy: float | None
+) -> None:
+    """Three images, of which each is said to be of the extractor's class one further than the real images number it."""
+
+    def look(pixels: Any) -> tuple[Any, Any]:
+        logits = np.eye(3, dtype=np.float32)[[1, 2, 2 if accuracy == 1 / 3 else 0]]
+        return logits, logits
+
+    look.class_names = known  # type: ignore[attr-defined]
+    labels = np.arange(3) if real else None
+    sample = Gatherer(look, None, real, 1).gather(lambda start, count: (np.zeros((3, 1, 2, 2), np.uint8), labels), 3)  # type: ignore[arg-type]
+    assert sample.tally is not None
+    assert sample.tally.accuracy == (None if accuracy is None else pytest.approx(accuracy))
 
 
 def test_known_modes_need_no_extractor() -> None:

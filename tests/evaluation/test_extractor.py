@@ -70,6 +70,26 @@ def test_logits(make_extractor: Make) -> None:
     np.testing.assert_array_equal(logits, -features)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('["a", "caf\u00e9"]', ("a", "caf\u00e9")),
+        ("[", "its metadata 'classes' cannot be read: "),
+        ('{"a": 1}', "its metadata 'classes' is no list of names"),
+        ("[1, 2]", "its metadata 'classes' is no list of names"),
+    ],
+)
+def test_names_of_the_logits(make_extractor: Make, text: str, wanted: Any) -> None:
+    assert load(make_extractor([], FORM)).class_names == ()
+    model = onnx.load_from_string(make_extractor([], FORM))
+    model.metadata_props.add(key="classes", value=text)
+    if isinstance(wanted, tuple):
+        assert load(model.SerializeToString()).class_names == wanted
+    else:
+        with pytest.raises(UsageError, match=re.escape(wanted)):
+            load(model.SerializeToString())
+
+
 def test_an_output_under_another_name(make_extractor: Make) -> None:
     nodes = [("Neg", ["features"], ["pooled"]), ("Abs", ["pixels"], ["maps"])]
     data = make_extractor(nodes, {"maps": ["batch", 3, 8, 8], "pooled": ["batch", 3]})
