@@ -461,7 +461,8 @@ class Fickle(Small):
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         self.calls += 1
-        return self.calls * self.norm(self.convolution(images.float() / 255)).mean(dim=(2, 3))
+        features: Tensor = self.calls * self.norm(self.convolution(images.float() / 255)).mean(dim=(2, 3))
+        return features
 
 
 def test_a_network_that_the_file_does_not_repeat(tmp_path: Path) -> None:

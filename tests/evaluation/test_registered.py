@@ -357,9 +357,10 @@ def test_samples_of_a_conditional_model_have_the_labels_of_the_training_images(
     drawn: dict[bool, list[int]] = {True: [], False: []}
     draw = latents.draw
 
-    def see(*place: int, **options: Any) -> Any:
-        z, labels = draw(*place, **options)
-        drawn[place[-1] is not None].extend(labels.tolist())
+    def see(seed: int, start: int, count: int, latent_dim: int, classes: int, pool: Any) -> Any:
+        z, labels = draw(seed, start, count, latent_dim, classes, pool)
+        assert labels is not None
+        drawn[pool is not None].extend(labels.tolist())
         return z, labels
 
     monkeypatch.setattr(latents, "draw", see)
