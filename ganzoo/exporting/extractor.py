@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from ganzoo.data import ImageSet
 from ganzoo.errors import GanzooError, first_line
+from ganzoo.evaluation.extractor import try_extractor
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.exporting.convert import convert, finish
 from ganzoo.files import write_atomic
@@ -56,6 +58,7 @@ def write_extractor(
     extractor = FeatureExtractor(data, Path(path).name, device="cpu")
     for count in (1, 3):
         _compare(network, extractor, _noise(count, channels, height or ANY[1], width or ANY[0]))
+    try_extractor(extractor, ImageSet(pixels=images.numpy()))
     write_atomic(path, data)
     return extractor.sha256
 
