@@ -89,6 +89,7 @@ def evaluate(
     registry: str | Path | None = None,
     device: "Device" = "auto",
     seen: Callable[[int, int], None] = lambda done, total: None,
+    noted: Callable[[str], None] = lambda message: None,
 ) -> "dict[str, Evaluation]":
     """Evaluate exported generators by real images, all by one protocol, on ONNX Runtime and without torch.
 
@@ -103,6 +104,7 @@ def evaluate(
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu`` or ``cuda``: where generators and extractor run.
         seen: is called with how many samples were looked at, and how many there are in all.
+        noted: is given what there is to wait for, in one line.
 
     Returns:
         What each reference means -> its figures, which are also attached to its version.
@@ -129,6 +131,8 @@ def evaluate(
     if len({candidate.name for candidate in candidates}) < len(candidates):
         raise UsageError("two of the references mean one version", hint="compare different ones")
     criteria = find_criteria(candidates, zoo(), data=data, features=features, n=n, against=against, device=device)
+    if criteria.cost:
+        noted(criteria.cost)
     found = evaluate_all(candidates, criteria, store, seeds=seeds, force=force, seen=seen)
     return {candidate.name: evaluation for candidate, evaluation in zip(candidates, found, strict=True)}
 

@@ -21,7 +21,12 @@ MAX_SEED = 2**64 - 1
 
 
 def draw(
-    seed: int, start: int, count: int, latent_dim: int, classes: int = 0
+    seed: int,
+    start: int,
+    count: int,
+    latent_dim: int,
+    classes: int = 0,
+    pool: "NDArray[np.int64] | None" = None,
 ) -> "tuple[NDArray[np.float32], NDArray[np.int64] | None]":
     """Latents z ~ N(0, I) and, where ``classes`` > 0, labels ~ U{0, classes - 1}, of images ``start .. start + count``.
 
@@ -31,6 +36,7 @@ def draw(
         count: how many, at least 0.
         latent_dim: L.
         classes: number of classes, 0 for none.
+        pool: labels [M], one of which is drawn for each image; None: those of all classes, once each.
 
     Returns:
         z [count, L] in float32, and labels [count] in int64 or None.
@@ -43,7 +49,7 @@ def draw(
         stream = np.random.RandomState(np.random.Philox(key=np.array([seed, start + row], np.uint64)))
         z[row] = stream.standard_normal(latent_dim)
         if classes:
-            labels[row] = stream.randint(classes)
+            labels[row] = stream.randint(classes) if pool is None else pool[stream.randint(len(pool))]
     return z, labels if classes else None
 
 
@@ -55,12 +61,13 @@ def pixels(
     start: int,
     count: int,
     label: int | None = None,
+    pool: "NDArray[np.int64] | None" = None,
 ) -> "tuple[NDArray[np.uint8], NDArray[np.int64] | None]":
     """Images ``start .. start + count`` of ``seed``, as a generator makes them.
 
     Args:
         forward: the generator: z [count, L] and labels [count] or None -> images [count, C, H, W] in float32.
-        latent_dim, classes, seed, start, count: see ``draw``.
+        latent_dim, classes, seed, start, count, pool: see ``draw``.
         label: the class of all images; None: one is drawn for each.
 
     Returns:
@@ -69,7 +76,7 @@ def pixels(
     Raises:
         GanzooError: a pixel is not finite.
     """
-    z, labels = draw(seed, start, count, latent_dim, classes)
+    z, labels = draw(seed, start, count, latent_dim, classes, pool)
     if label is not None and labels is not None:
         labels[:] = label
     return to_uint8(forward(z, labels), start=start), labels

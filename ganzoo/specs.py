@@ -174,11 +174,14 @@ class Metric(Spec):
     Args:
         target: ``"module:function"``; it may leave out what the evidence does not allow (accuracy without labels).
         figures: each name that it may return -> ``"lower"`` or ``"higher"``, whichever is better, or ``""``.
+        bounds: some of these names -> the least and the greatest value that there can be, (0, 1) of a share, say:
+            intervals end there.
     """
 
     kind: ClassVar[str] = "metric"
     target: str
     figures: Mapping[str, str]
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,6 +151,9 @@ BAD: list[tuple[object, str]] = [
     (replace(EXTRACTOR, sha256="F" * 64), "extractor 'extractor': sha256='FFFF"),
     (replace(METRIC, target=print), "metric 'metric': target=<built-in function print>; wanted: 'package.module:f"),  # type: ignore[arg-type]
     (replace(METRIC, figures={}), "metric 'metric': figures={}; wanted: a mapping of names to 'lower', 'higher'"),
+    (replace(METRIC, bounds={"dull": (0, 1)}), "metric 'metric': bounds={'dull': (0, 1)}; wanted: a mapping of names"),
+    (replace(METRIC, bounds={"odd": (1, 0)}), "metric 'metric': bounds={'odd': (1, 0)}; wanted: a mapping of names"),
+    (replace(METRIC, bounds={"odd": 1}), "metric 'metric': bounds={'odd': 1}; wanted: a mapping of names"),  # type: ignore[dict-item]
     (replace(METRIC, figures={"a": "up"}), "metric 'metric': figures={'a': 'up'}; wanted: a mapping of names"),
     (replace(AUGMENTATION, target=""), "augmentation 'noise': target=''; wanted: 'package.module:Class'"),
     (replace(AUGMENTATION, options=Demanding), "augmentation 'noise': Demanding() fails: "),

@@ -1,5 +1,7 @@
 """``ganzoo eval``: figures of quality, and what they were measured against."""
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +9,7 @@ import click
 
 from ganzoo.cli.output import PathOption, ProgressBar, device_option, emit, json_option, note, registry_option, table
 from ganzoo.errors import UsageError
+from ganzoo.files import cannot_write
 from ganzoo.records.evaluation import HELD_OUT, TRAINING
 from ganzoo.runtime.file import file_of
 
@@ -61,10 +64,12 @@ def command(
         raise UsageError("--compare takes two or more references", hint="ganzoo eval --compare A B")
     if output and output.suffix.lower() not in _FORMS:
         raise UsageError(f"cannot write figures to {output}", hint=f"OUT ends in {', '.join(_FORMS)}")
+    if output and not os.path.isdir(output.parent):
+        raise cannot_write(output, FileNotFoundError(errno.ENOENT, ""))
     from ganzoo import api
 
     with ProgressBar("evaluating") as seen:
-        found = api.evaluate(list(references), registry=registry, device=device, seen=seen, **question)
+        found = api.evaluate(list(references), registry=registry, device=device, seen=seen, noted=note, **question)
     better = api.figures()
     data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
     emit(data if compare else next(iter(data.values())), as_json, lambda _: _page(found, better, compare))

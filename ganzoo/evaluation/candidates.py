@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ganzoo.config import HELD_OUT_SHARE
@@ -11,13 +11,14 @@ from ganzoo.errors import IntegrityError, UsageError
 from ganzoo.evaluation.criteria import FEW, Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import of_generator
+from ganzoo.evaluation.labels import match
 from ganzoo.records.best import Ranking
 from ganzoo.records.evaluation import HELD_OUT, TRAINING, Evaluation, attach, attached
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.providers import Device
 from ganzoo.specs import Dataset
 from ganzoo.zoo.names import Zoo
-from ganzoo_registry import Conflict, Registry, RegistryError, Version
+from ganzoo_registry import Conflict, NotWritable, Registry, RegistryError, Version
 
 SEEDS = 5
 """Number of sample seeds by default; the interval of a mean of five is 2.5 standard errors each way."""
@@ -88,14 +89,14 @@ def evaluate_all(
 
     evaluator = Evaluator(criteria, seen=saw)
     key = evaluator.protocol(range(seeds)).key
-    class_names = criteria.data.training.class_names
     found = []
     for candidate in candidates:
         version = candidate.version
         known = attached(store, version, key) if version and not force else None
         if known is None or not set(criteria.metrics) <= set(known.metrics):  # a metric has been installed since
-            sources = {seed: of_generator(candidate.generator, seed, class_names) for seed in range(seeds)}
-            evaluation = evaluator.evaluate(sources, _notes(candidate, criteria))
+            classes = match(candidate.generator.card.class_names, criteria.data.training)
+            sources = {seed: of_generator(candidate.generator, seed, classes) for seed in range(seeds)}
+            evaluation = evaluator.evaluate(sources, [*_notes(candidate, criteria), *classes.notes])
             known = evaluation if version is None else _attach(store, version, evaluation, force or known is not None)
         found.append(known)
     return found
@@ -128,11 +129,16 @@ def means(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _attach(store: Registry, version: Version, evaluation: Evaluation, force: bool) -> Evaluation:
-    """Attach it; if two processes evaluate one version at the same time, the first one's figures count for both."""
+    """Attach it; if two processes evaluate one version at the same time, the first one's figures count for both.
+
+    A registry that takes nothing costs no figures: that they are not kept is a note on them.
+    """
     try:
         attach(store, version, evaluation, force=force)
     except Conflict:
         return attached(store, version, evaluation.protocol.key) or evaluation
+    except NotWritable as error:
+        return replace(evaluation, notes=(*evaluation.notes, f"the registry did not take these figures: {error}"))
     return evaluation
 
 
@@ -197,6 +203,6 @@ def _check_channels(candidate: Candidate, data: Split, source: str) -> None:
     made, real = candidate.generator.card.channels, data.training.shape.channels
     if made != real:
         raise UsageError(
-            f"{candidate.name} makes images of {made} channels, and those of {source} have {real}",
+            f"{candidate.name} makes images of {made} channel{'s' * (made != 1)}, and those of {source} have {real}",
             hint="evaluate it by images like those that it was trained on: --data SOURCE",
         )

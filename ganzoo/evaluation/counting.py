@@ -1,5 +1,6 @@
 """The figures of quality that are computed from counts of predicted classes and of known modes."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,8 @@ class Tally:
 
         After Salimans et al. (2016), who take ten splits; it has this name whatever the classifier is.
         """
-        return float(np.exp(self._negentropy / self._counted + _entropy(self._chances)))
+        divergence = self._negentropy / self._counted + _entropy(self._chances)
+        return float(np.clip(np.exp(divergence), 1, len(self._chances)))  # by rounding it may be without
 
     @property
     def class_entropy(self) -> float:
@@ -90,10 +92,12 @@ def mode_figures(assigned: ArrayLike, count: int) -> dict[str, float]:
     modes = whole_numbers(assigned, None, -1, count, "modes")
     samples = np.bincount(modes[modes >= 0], minlength=count)
     figures = {"modes": float((samples > 0).sum()), "good": float((modes >= 0).mean())}
-    return {**figures, "reverse_kl": float(np.log(count)) - _entropy(samples)} if samples.any() else figures
+    if samples.any():
+        figures["reverse_kl"] = math.log(count) - _entropy(samples)
+    return figures
 
 
 def _entropy(weights: NDArray[Any]) -> float:
-    """Entropy in nats of a distribution that is proportional to ``weights``."""
+    """Entropy in nats, 0 to log K, of a distribution that is proportional to ``weights`` [K]."""
     shares = weights[weights > 0] / weights.sum()
-    return float((shares * -np.log(shares)).sum())
+    return min(max(float((shares * -np.log(shares)).sum()), 0.0), math.log(len(weights)))  # by rounding it is without

@@ -14,6 +14,8 @@ from ganzoo.records.evaluation import HELD_OUT, Evaluation, Figure, Protocol
 from ganzoo.specs import Metric
 from ganzoo.zoo.names import load_target
 
+_ANY = (-math.inf, math.inf)
+
 
 class Evaluator:
     """Evaluates generators; the features of the real images are gathered once.
@@ -33,8 +35,8 @@ class Evaluator:
     ) -> None:
         self._by = criteria
         self._seen = seen
-        classes = len(criteria.data.training.class_names)
-        self._gatherer = Gatherer(criteria.extractor, criteria.modes, classes, workers)
+        names = criteria.data.training.class_names
+        self._gatherer = Gatherer(criteria.extractor, criteria.modes, names, workers)
         self._against_held_out = criteria.against == HELD_OUT
 
     def protocol(self, seeds: Sequence[int]) -> Protocol:
@@ -62,10 +64,11 @@ class Evaluator:
         """The figures over all seeds, with what real images score in the samples' place."""
         found = [self.figures(source) for source in sources.values()]
         floor_n, floor = self.floor
+        bounds = {name: ends for metric in self._by.metrics.values() for name, ends in metric.bounds.items()}
         shared = [name for name in found[0] if all(name in each for each in found)]
         return Evaluation(
             protocol=self.protocol(list(sources)),
-            figures={name: _figure([each[name] for each in found]) for name in shared},
+            figures={name: _figure([each[name] for each in found], bounds.get(name, _ANY)) for name in shared},
             floor=floor,
             floor_n=floor_n,
             metrics=tuple(self._by.metrics),
@@ -131,12 +134,17 @@ def _computed(name: str, metric: Metric, evidence: Evidence) -> dict[str, float]
     return found
 
 
-def _figure(values: Sequence[float]) -> Figure:
-    """Mean and its 95 % interval, mean ± t s / sqrt(m)."""
+def _figure(values: Sequence[float], bounds: tuple[float, float]) -> Figure:
+    """Mean and its 95 % interval, mean ± t s / sqrt(m) as far as the mean can be.
+
+    The interval of a share from two seeds would reach far beyond 0 and 1. What is cut off cannot hold the true mean, so
+    the rest holds it as often as the whole.
+    """
     mean, m = float(np.mean(values)), len(values)
     if m == 1:
         return Figure(mean=mean, low=None, high=None, values=tuple(values))
     from scipy.special import stdtrit  # scipy.stats, where t.ppf is this function, takes a second to import
 
     half = float(stdtrit(m - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(m)
-    return Figure(mean=mean, low=mean - half, high=mean + half, values=tuple(values))
+    low, high = (min(max(end, bounds[0]), bounds[1]) for end in (mean - half, mean + half))
+    return Figure(mean=mean, low=min(low, mean), high=max(high, mean), values=tuple(values))

@@ -12,8 +12,10 @@ from ganzoo.data import ImageSet
 from ganzoo.evaluation.counting import Tally
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments
+from ganzoo.evaluation.labels import Labels, Matching, indices
 from ganzoo.evaluation.modes import Modes
 from ganzoo.evaluation.within import WithinClasses, thumbnails
+from ganzoo.latents import pixels
 from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
 
@@ -23,7 +25,6 @@ KEPT = 10_000
 CHUNK = 256
 
 Pixels = NDArray[np.uint8]
-Labels = NDArray[np.int64]
 Source = Callable[[int, int], tuple[Pixels, Labels | None]]
 """(start, count) -> uint8 [count, C, H, W] and, where they have any, labels [count]; called from several threads."""
 
@@ -82,16 +83,17 @@ def of_images(images: ImageSet) -> Source:
     return source
 
 
-def of_generator(generator: ImageGenerator, seed: int, class_names: tuple[str, ...] = ()) -> Source:
-    """The images of one seed, as ``sample`` gives them.
+def of_generator(generator: ImageGenerator, seed: int, classes: Matching) -> Source:
+    """The images of one seed: those of ``sample``, but for their labels, which are drawn as ``classes`` says.
 
-    Args:
-        class_names: the real images' classes; labels that mean other classes are left out.
+    The labels are those of the real images.
     """
+    card = generator.card
 
     def source(start: int, count: int) -> tuple[Pixels, Labels | None]:
-        pixels, labels = generator.pixels(count, seed, start=start)
-        return pixels, labels if generator.card.class_names == class_names else None
+        place = (len(card.class_names), seed, start, count)
+        images, labels = pixels(generator.run, card.latent_dim, *place, pool=classes.pool)
+        return images, None if labels is None or classes.meaning is None else classes.meaning[labels]
 
     return source
 
@@ -101,17 +103,23 @@ class Gatherer:
 
     Args:
         extractor, modes: either may be missing.
-        classes: number of the real images' classes; accuracy is tallied if the extractor has as many logits, variety
-            within classes whenever there are labels.
+        class_names: the real images' classes; accuracy is tallied if the extractor knows them all by name or, where it
+            does not name its own, has as many logits, and variety within classes whenever there are labels.
         workers: threads that make and look at images; what they find does not depend on their number.
     """
 
     def __init__(
-        self, extractor: FeatureExtractor | None, modes: Modes | None, classes: int, workers: int | None = None
+        self,
+        extractor: FeatureExtractor | None,
+        modes: Modes | None,
+        class_names: tuple[str, ...],
+        workers: int | None = None,
     ) -> None:
         self._extractor = extractor
         self._modes = modes
-        self._classes = classes
+        known = extractor.class_names if extractor else ()
+        self._meaning = indices(class_names, known) if known else np.arange(len(class_names))
+        self._classes = len(known or class_names)
         self._workers = workers or cores()
 
     def gather(self, source: Source, n: int, seen: Callable[[int], None] = lambda count: None) -> Sample:
@@ -126,9 +134,9 @@ class Gatherer:
                     kept.append(features[: KEPT - have].copy())  # a view would keep all of the chunk
             if logits is not None:
                 tally = tally or Tally()
-                tally.add(logits, labels if logits.shape[1] == self._classes else None)
+                tally.add(logits, self._in_logits(labels, logits.shape[1]))
             if small is not None and labels is not None:
-                within = within or WithinClasses(self._classes)
+                within = within or WithinClasses(len(self._meaning))
                 within.add(small, labels)
             if modes is not None:
                 assigned.append(modes)
@@ -142,6 +150,12 @@ class Gatherer:
             np.concatenate(assigned) if assigned else None,
             within,
         )
+
+    def _in_logits(self, labels: Labels | None, classes: int) -> Labels | None:
+        """The labels as the extractor numbers its ``classes``; None: it does not know them."""
+        if labels is None or classes != self._classes or (self._meaning < 0).any():
+            return None
+        return self._meaning[labels]
 
     def _looks(self, source: Source, n: int) -> Iterator["_Look"]:
         """Looks at chunks of images, in order and few at a time, so that memory does not grow with ``n``."""

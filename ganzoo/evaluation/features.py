@@ -1,35 +1,40 @@
-"""A feature extractor: a frozen network in one ONNX file, run by ONNX Runtime.
+"""A feature extractor, ready to run: a frozen network in one ONNX file, by ONNX Runtime.
 
 The file must have:
 
 - one input [N, C, H, W] with a dynamic N: a ``uint8`` one gets pixels 0 to 255, a ``float32`` one on [-1, 1].
   A C, H or W that is fixed must be that of the images; dynamic ones take any.
-- an output ``features`` float32 [N, D], or else a single output of that form under any other name;
-- optionally ``logits`` float32 [N, K] of K classes, for the inception score and for accuracy.
+- an output ``features`` float32 [N, D], or else a single output of that form under any other name, of at most
+  ``MOST_FEATURES``;
+- optionally ``logits`` float32 [N, K] of K classes, for the inception score and for accuracy; their names may stand in
+  the metadata, as a JSON list under ``CLASSES``.
 
 Figures are comparable only within one extractor, to the byte: hence ``sha256``.
 """
 
 import hashlib
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
+from ganzoo.errors import GanzooError, IntegrityError, UsageError
+from ganzoo.files import Unreadable, parse_json
 from ganzoo.runtime.providers import Device, one_line
 from ganzoo.runtime.session import open_session
-from ganzoo.specs import Extractor, ImageShape
-from ganzoo.zoo.names import Zoo
+from ganzoo.specs import ImageShape
 
 BATCH = 64
 """Most images that one run looks at: ONNX Runtime's arena never gives back what its largest batch took."""
 
-SUFFIX = ".onnx"
+MOST_FEATURES = 4096
+"""Most features an image: their covariance takes the square of it in memory, the Fréchet distance the cube in time."""
+
+CLASSES = "classes"
+"""Key of the file's metadata that has the names of its classes, as a JSON list."""
+
 _INPUTS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
-_CONTRACT = "docs/evaluation.md says what an extractor must be, and how to make one"
+CONTRACT = "docs/evaluation.md says what an extractor must be, and how to make one"
 
 
 class FeatureExtractor:
@@ -38,6 +43,7 @@ class FeatureExtractor:
     Attributes:
         name: the name or path that it was asked for by.
         sha256: of the file, 64 hexadecimal digits.
+        class_names: what the logits are scores of, in their order; empty where the file does not say.
     """
 
     def __init__(self, data: bytes, name: str, *, device: Device = "auto", threads: int | None = None) -> None:
@@ -46,9 +52,10 @@ class FeatureExtractor:
         try:
             self._session, _ = open_session(data, device=device, threads=threads, source=f"extractor {name}")
         except IntegrityError as error:
-            raise IntegrityError(str(error), hint=_CONTRACT) from error
+            raise IntegrityError(str(error), hint=CONTRACT) from error
         self._input, self._type, self._wanted = self._find_input()
         self._outputs = self._find_outputs()
+        self.class_names = self._find_class_names()
 
     def check(self, shape: ImageShape) -> None:
         """Refuse images that the network does not take.
@@ -97,8 +104,9 @@ class FeatureExtractor:
             shape = " x ".join(map(str, pixels.shape[1:]))
             raise GanzooError(
                 f"extractor {self.name} fails on images of {shape}: {one_line(error)}",
-                hint="it may need larger images; " + _CONTRACT,
+                hint="it may need larger images; " + CONTRACT,
             ) from error
+        self._check_width(outputs[0].shape[-1])
         for name, output in zip(self._outputs, outputs, strict=True):
             if output.ndim != 2 or len(output) != len(pixels):
                 raise self._unfit(f"{name!r} has shape {list(output.shape)} for {len(pixels)} images")
@@ -107,6 +115,14 @@ class FeatureExtractor:
                     f"extractor {self.name}: {name!r} holds NaN or infinity", hint="use another extractor"
                 )
         return outputs
+
+    def _check_width(self, features: int) -> None:
+        if features > MOST_FEATURES:
+            raise UsageError(
+                f"extractor {self.name} makes {features:,} features an image; at most {MOST_FEATURES:,} are compared,"
+                f" whose covariance alone takes {MOST_FEATURES**2 * 8 >> 20} MiB",
+                hint="end it with a pooling layer: of maps [N, C, H, W], the mean over H and W",
+            )
 
     def _find_input(self) -> tuple[str, type[Any], tuple[int | None, ...]]:
         """The input's name, its type, and its C, H, W: None where dynamic."""
@@ -135,63 +151,17 @@ class FeatureExtractor:
             raise self._unfit(f"it has no output 'features', and no single other float32 [N, D], among {shown}")
         return [*others, "logits"] if "logits" in flat else others
 
+    def _find_class_names(self) -> tuple[str, ...]:
+        text = self._session.get_modelmeta().custom_metadata_map.get(CLASSES)
+        if text is None:
+            return ()
+        try:
+            names = parse_json(text)
+        except Unreadable as error:
+            raise self._unfit(f"its metadata {CLASSES!r} cannot be read: {error}") from error
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self._unfit(f"its metadata {CLASSES!r} is no list of names")
+        return tuple(names)
+
     def _unfit(self, reason: str) -> UsageError:
-        return UsageError(f"extractor {self.name} cannot be used: {reason}", hint=_CONTRACT)
-
-
-def open_extractor(
-    reference: str, zoo: Zoo, *, device: Device = "auto", threads: int | None = None
-) -> FeatureExtractor:
-    """Load an extractor.
-
-    Args:
-        reference: a name that a plugin gives, or the path of an ``.onnx`` file.
-        zoo: resolves names.
-        device: ``auto`` takes CUDA where it really works and otherwise the CPU.
-        threads: threads that work on one batch together; None: ONNX Runtime chooses.
-
-    Raises:
-        NotFoundError: no such name or file.
-        PluginError: the plugin lacks the file.
-        IntegrityError: the file is not the one that the plugin declares, or no ONNX file.
-        UsageError: the network is no feature extractor.
-    """
-    if reference.lower().endswith(SUFFIX):
-        data, name = _read(Path(reference).expanduser()), Path(reference).name
-    else:
-        spec = _named(reference, zoo)
-        data, name = _shipped(spec), zoo.shortest(spec)
-    return FeatureExtractor(data, name, device=device, threads=threads)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            f"--features {path} cannot be read: {error.strerror}", hint="check the path, or name an extractor: digits"
-        ) from error
-
-
-def _named(reference: str, zoo: Zoo) -> Extractor:
-    try:
-        return zoo.get(Extractor, reference)
-    except NotFoundError as error:
-        hint = f"{error.hint}; or give a FILE.onnx (docs/evaluation.md shows how to make one)"
-        raise NotFoundError(str(error), hint=hint) from error
-
-
-def _shipped(spec: Extractor) -> bytes:
-    package, _, file = spec.file.partition(":")
-    try:
-        data = files(package).joinpath(file).read_bytes()
-    except (OSError, ImportError) as error:
-        hint = "install the plugin again; if that does not help, its author has to repair it"
-        raise PluginError(f"{spec.file} (extractor {spec.name!r}) cannot be read: {error}", hint=hint) from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != spec.sha256:
-        raise IntegrityError(
-            f"{spec.file} (extractor {spec.name!r}) has changed: sha256 {found[:16]} instead of {spec.sha256[:16]}",
-            hint="install the plugin again: figures of another network could not be compared",
-        )
-    return data
+        return UsageError(f"extractor {self.name} cannot be used: {reason}", hint=CONTRACT)

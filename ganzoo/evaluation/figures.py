@@ -6,7 +6,7 @@ What grows with the square of the number of images is computed block by block, s
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ganzoo.errors import UsageError
 from ganzoo.evaluation.checks import Float, images, pair_of, require_same_width, rows_of
@@ -31,6 +31,7 @@ class Moments:
         self.n = 0
         self._mean: Float = np.zeros(0)
         self._scatter: Float = np.zeros((0, 0))
+        self._root: Float | None = None
 
     def add(self, features: ArrayLike) -> None:
         """Take in more rows [m, D], merged as Chan et al. (1983) do, which loses nothing to a large mean.
@@ -48,6 +49,7 @@ class Moments:
         share = len(batch) / (self.n + len(batch))
         self._scatter += centred.T @ centred + np.outer(step, step) * (self.n * share)
         self._mean += step * share
+        self._root = None
         self.n += len(batch)
 
     @property
@@ -68,6 +70,21 @@ class Moments:
         """
         return self._enough(self._scatter) / (self.n - 1)
 
+    @property
+    def root(self) -> Float:
+        """R [D, rank] with R R^T = covariance; what is asked for again is not computed again: it takes D^3 steps.
+
+        Eigenvalues within rounding of 0 are 0, or their roots would be 1e-8, not 1e-16.
+
+        Raises:
+            UsageError: there are fewer than 2 rows.
+        """
+        if self._root is None:
+            values, vectors = np.linalg.eigh(self.covariance)
+            above = values > len(values) * np.finfo(np.float64).eps * values[-1]
+            self._root = vectors[:, above] * np.sqrt(values[above])
+        return self._root
+
     def _enough(self, moment: Float) -> Float:
         if self.n < 2:
             raise UsageError(f"there is no covariance of {images(self.n)}", hint="give at least 2, better thousands")
@@ -77,26 +94,19 @@ class Moments:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """The squared Fréchet distance of two Gaussians (Dowson and Landau, 1982): FID, if the features are Inception's.
 
-    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) = |m_a - m_b|^2 + min_U |R_a - R_b U|^2 over orthogonal U, with
-    S = R R^T. On the right nothing cancels: it is never negative, and 0 (to 1e-25 of the trace) for equal Gaussians;
-    nor does a singular covariance disturb it. The best U is the orthogonal part of R_b^T R_a.
+    |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) = |m_a - m_b|^2 + min_U |R_a - R_b U|^2, with S = R R^T. R_b
+    has no more columns than R_a, and the rows of U are orthonormal. On the right nothing cancels: it is never negative,
+    and 0 (to 1e-25 of the trace) for equal Gaussians. Nor does a singular covariance disturb it. The best U is the
+    orthogonal part of R_b^T R_a.
 
     Raises:
         UsageError: fewer than 2 rows, or features of different dimensions.
     """
     require_same_width(len(a.mean), len(b.mean))
-    root_a, root_b = _root(a.covariance), _root(b.covariance)
-    left, _, right = np.linalg.svd(root_b.T @ root_a)
-    gap = root_a - root_b @ (left @ right)
+    more, fewer = sorted((a.root, b.root), key=lambda root: -root.shape[1])
+    left, _, right = np.linalg.svd(fewer.T @ more, full_matrices=False)
+    gap = more - fewer @ (left @ right)
     return float(np.square(a.mean - b.mean).sum() + np.square(gap).sum())
-
-
-def _root(covariance: Float) -> Float:
-    """R with R R^T = covariance; eigenvalues within rounding of 0 are 0, or their roots would be 1e-8, not 1e-16."""
-    values, vectors = np.linalg.eigh(covariance)
-    rounding = len(values) * np.finfo(np.float64).eps * values[-1]
-    root: Float = vectors * np.sqrt(np.where(values > rounding, values, 0.0))
-    return root
 
 
 def kernel_distance(x: ArrayLike, y: ArrayLike) -> float:
@@ -133,7 +143,9 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict[str, float]:
     """Precision and recall (Kynkäänniemi et al., 2019), density and coverage (Naeem et al., 2020).
 
     An image's ball reaches to its k-th nearest neighbour in its own set, itself not counted. A point on the rim is
-    outside; what is nearer to the rim than rounding counts as on it.
+    outside; what is nearer to the rim than rounding counts as on it. The centre is inside, and what is no farther from
+    it than rounding, also where an image has k copies, so that its ball has no radius: copies of the real images score
+    1, whatever copies there are among these.
 
     Args:
         real, fake: features [N, D] and [M, D].
@@ -142,7 +154,8 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict[str, float]:
     Returns:
         ``precision``, the share of fakes in the ball of any real image; ``recall``, the share of real images in the
         ball of any fake; ``density``, the mean number of real balls that a fake lies in, divided by k (so it may exceed
-        1); ``coverage``, the share of real balls that hold a fake.
+        1), where a ball that holds m > k real images, all of them copies, counts k / m; ``coverage``, the share of real
+        balls that hold a fake.
 
     Raises:
         UsageError: a set has no k-th neighbour, different D, or numbers that are not finite.
@@ -151,12 +164,14 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict[str, float]:
     fewest = min(len(real), len(fake))
     if not 1 <= k < fewest:
         raise UsageError(f"{images(fewest)} cannot each have {k} neighbours", hint=f"choose k from 1 to {fewest - 1}")
-    real_radius, fake_radius = _radii(real, k), _radii(fake, k)
-    holding = np.zeros(len(fake), np.int64)  # how many real balls each fake lies in
+    real_radius, real_held = _balls(real, k)
+    fake_radius, _ = _balls(fake, k)
+    share = k / np.maximum(real_held, k)
+    holding = np.zeros(len(fake))  # how many real balls each fake lies in
     recalled = covered = 0
     for rows, distance in _distances(real, fake):
         inside = distance < real_radius[rows, None]
-        holding += inside.sum(axis=0)
+        holding += share[rows] @ inside
         covered += int(inside.any(axis=1).sum())
         recalled += int((distance < fake_radius).any(axis=1).sum())
     return {
@@ -167,11 +182,18 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict[str, float]:
     }
 
 
-def _radii(x: Float, k: int) -> Float:
-    """Squared distance [N] to the k-th nearest neighbour, minus its possible rounding (see ``NOISE``)."""
-    radii = np.concatenate([np.partition(distance, k, axis=1)[:, k] for _, distance in _distances(x, x)])
-    radii -= NOISE * np.square(x).sum(axis=1)
-    return radii
+def _balls(x: Float, k: int) -> tuple[Float, NDArray[np.int64]]:
+    """The ball around each image: its squared radius [N], and how many images of the set it holds, its own included.
+
+    The radius is the distance to the k-th nearest neighbour, minus its possible rounding (see ``NOISE``), and no less
+    than the rounding of a distance of 0.
+    """
+    noise = NOISE * np.square(x).sum(axis=1) + np.finfo(np.float64).tiny
+    radii, held = np.zeros(len(x)), np.zeros(len(x), np.int64)
+    for rows, distance in _distances(x, x):
+        radii[rows] = np.maximum(np.partition(distance, k, axis=1)[:, k] - noise[rows], noise[rows])
+        held[rows] = (distance < radii[rows, None]).sum(axis=1)
+    return radii, held
 
 
 def _distances(x: Float, y: Float) -> Iterator[tuple[slice, Float]]:
@@ -189,22 +211,24 @@ def nearer(fake: ArrayLike, train: ArrayLike, held_out: ArrayLike) -> float:
     """Probability that a fake lies nearer to its nearest training image than a held-out real image does to its own.
 
     0.5 is ideal; towards 1 the generator copies, towards 0 it misses the data. It is the Mann-Whitney statistic of
-    Meehan et al. (2020) as a probability; ties count half.
+    Meehan et al. (2020) as a probability; ties count half, and what differs by no more than rounding is a tie.
 
     Raises:
         UsageError: fewer than 2 rows, different D, or numbers that are not finite.
     """
-    ours, theirs = _nearest(fake, train), np.sort(_nearest(held_out, train))
-    farther = len(theirs) - np.searchsorted(theirs, ours, "right")
-    no_nearer = len(theirs) - np.searchsorted(theirs, ours, "left")
+    ours, rounding = _nearest(fake, train)
+    theirs = np.sort(_nearest(held_out, train)[0])
+    farther = len(theirs) - np.searchsorted(theirs, ours + rounding, "right")
+    no_nearer = len(theirs) - np.searchsorted(theirs, ours - rounding, "left")
     return float((farther + no_nearer).mean() / (2 * len(theirs)))
 
 
-def _nearest(x: ArrayLike, y: ArrayLike) -> Float:
+def _nearest(x: ArrayLike, y: ArrayLike) -> tuple[Float, Float]:
+    """Squared distance [N] of each row of x to the nearest of y, 0 for a copy, and its possible rounding."""
     x, y = pair_of(x, y)
     nearest = np.concatenate([distance.min(axis=1) for _, distance in _distances(x, y)])
-    nearest[nearest < NOISE * np.square(x).sum(axis=1)] = 0
-    return nearest
+    rounding: Float = NOISE * np.square(x).sum(axis=1)
+    return np.where(nearest < rounding, 0.0, nearest), rounding
 
 
 def mifid(distance: float, fake: ArrayLike, train: ArrayLike) -> float:
@@ -223,7 +247,7 @@ def mifid(distance: float, fake: ArrayLike, train: ArrayLike) -> float:
     """
     fake, train = pair_of(_directions(fake), _directions(train))
     gaps = [1 - np.abs(fake[rows] @ train.T).max(axis=1) for rows in _blocks(len(fake), len(train))]
-    gap = float(np.concatenate(gaps).mean())
+    gap = max(float(np.concatenate(gaps).mean()), 0.0)  # of copies it is 0, and by rounding may be less
     # 1e-8 and 1e-14 as in torchmetrics and in the competition that the figure was made for.
     return distance / ((gap if gap < COSINE_THRESHOLD else 1) + 1e-14) if distance > 1e-8 else 0.0
 

@@ -123,7 +123,8 @@ def picture(evaluations: Evaluations, better: Mapping[str, str], form: str) -> b
     for panel, name in zip(panels, names, strict=False):
         points = _points(evaluations, name)
         for position, (label, figure) in enumerate(points.items()):
-            spread = None if figure.low is None else figure.mean - figure.low
+            ends = (figure.low, figure.high)
+            spread = [[0.0 if end is None else abs(end - figure.mean)] for end in ends]
             colour = "0.55" if label == REAL else "tab:blue"
             panel.errorbar(figure.mean, -position, xerr=spread, fmt="o", color=colour, capsize=3)
         panel.set_yticks([-position for position in range(len(points))], list(points))

@@ -1,15 +1,14 @@
 """From a generator to bytes that passed every gate, or to an error that names the gate."""
 
-import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganzoo.errors import GanzooError
 from ganzoo.exporting.convert import DEFAULT_OPSET, reference, to_onnx
+from ganzoo.exporting.gates import pack
+from ganzoo.files import Unreadable, parse_object
 from ganzoo.runtime.card import GeneratorCard
 
 if TYPE_CHECKING:
@@ -28,32 +27,27 @@ def export(generator: "nn.Module", card: GeneratorCard, opset: int | None = None
     Raises:
         GanzooError: it cannot be converted, or a gate did not pass; names the gate, and says by how much.
     """
-    import numpy as np
-
     data = to_onnx(generator, card, opset or DEFAULT_OPSET)
-    with tempfile.TemporaryDirectory(prefix="ganzoo-export-") as directory:
-        (Path(directory) / "model.onnx").write_bytes(data)
-        arrays: dict[str, Any] = dict(reference(generator, card))
-        np.savez(Path(directory) / "reference.npz", **arrays)
-        return data, _verdict(directory, card.name)
+    return data, _verdict(pack(data, reference(generator, card)), card.name)
 
 
-def _verdict(directory: str, name: str) -> Mapping[str, str]:
+def _verdict(packed: bytes, name: str) -> Mapping[str, str]:
     # -P, so that a numpy.py in the working directory is not imported.
-    command = [sys.executable, "-P", "-m", "ganzoo.exporting.gates", directory]
+    command = [sys.executable, "-P", "-m", "ganzoo.exporting.gates"]
     hint = "the weights are as they were; a generator must be deterministic and must not mix the images of a batch"
     try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=GATE_SECONDS, check=False)  # noqa: S603
+        # By a pipe: a file would stay behind if this process were killed, and need a place that can be written to.
+        child = subprocess.run(command, input=packed, capture_output=True, timeout=GATE_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as error:
         raise GanzooError(f"{name} was not exported: the gates took over {GATE_SECONDS} s", hint=hint) from error
     try:
-        verdict = json.loads(child.stdout)
-    except ValueError:
+        verdict = parse_object(child.stdout, len(child.stdout))
+    except Unreadable:
         verdict = {}
     if child.returncode == 0 and "passed" in verdict:
         passed: Mapping[str, str] = verdict["passed"]
         return passed
     if "refused" in verdict:
         raise GanzooError(f"{name} was not exported: gate {verdict['refused']}", hint=hint)
-    last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
+    last = child.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
     raise GanzooError(f"{name} was not exported: the process that checks it failed: {last[0]}", hint=hint)

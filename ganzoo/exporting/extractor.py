@@ -3,20 +3,19 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from ganzoo.errors import GanzooError
+from ganzoo.data import ImageSet
+from ganzoo.errors import GanzooError, first_line
+from ganzoo.evaluation.extractor import try_extractor
 from ganzoo.evaluation.features import FeatureExtractor
-from ganzoo.exporting.convert import DEFAULT_OPSET, first_line, forget_sources, quiet
+from ganzoo.exporting.convert import convert, finish
 from ganzoo.files import write_atomic
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from ganzoo.runtime.vetting import vet_extractor
 
 __all__ = ["write_extractor"]
 
@@ -34,7 +33,7 @@ def write_extractor(
     *,
     about: Mapping[str, str] | None = None,
 ) -> str:
-    """Convert ``network`` (on the CPU, in fp32), compare the file with it, and only then write the file.
+    """Convert ``network`` (on the CPU, in fp32), hold the file against it, and only then write it.
 
     Args:
         network: uint8 images [N, C, H, W] -> features [N, D], or a tuple of features and logits [N, K].
@@ -46,48 +45,34 @@ def write_extractor(
         The file's sha256.
 
     Raises:
-        GanzooError: torch cannot convert it, or ONNX Runtime computes something else; ``path`` is then as it was.
+        GanzooError: torch cannot convert it, ONNX Runtime computes something else, or no figures can be made with it;
+            ``path`` is then as it was.
     """
     channels, height, width = size
     network = network.eval().requires_grad_(False)
     named = {0: "batch", 2: "" if height else "height", 3: "" if width else "width"}
     dynamic = {axis: Dim(name) for axis, name in named.items() if name}
-    proto = _convert(network, _noise(2, channels, height or ANY[0], width or ANY[1]), dynamic)
-    forget_sources(proto)
-    for key, value in (about or {}).items():
-        entry = proto.metadata_props.add()
-        entry.key, entry.value = key, value
-    data = bytes(proto.SerializeToString(deterministic=True))
+    images = _noise(2, channels, height or ANY[0], width or ANY[1])
+    data = finish(convert(network, "network", (images,), {"images": dynamic}, _outputs(network, images)), about or {})
+    vet_extractor(data, f"extractor {Path(path).name}", height or ANY[0])
     extractor = FeatureExtractor(data, Path(path).name, device="cpu")
     for count in (1, 3):
         _compare(network, extractor, _noise(count, channels, height or ANY[1], width or ANY[0]))
+    try_extractor(extractor, ImageSet(pixels=images.numpy()))
     write_atomic(path, data)
     return extractor.sha256
 
 
-def _convert(network: nn.Module, images: Tensor, dynamic: dict[int, Dim]) -> "ModelProto":
+def _outputs(network: nn.Module, images: Tensor) -> list[str]:
     try:
-        with quiet():
-            outputs = ["features", "logits"] if isinstance(network(images), tuple) else ["features"]
-            program = torch.onnx.export(
-                network,
-                (images,),
-                dynamo=True,
-                verbose=False,
-                opset_version=DEFAULT_OPSET,
-                input_names=["images"],
-                output_names=outputs,
-                dynamic_shapes=(dynamic,),
-            )
-    except Exception as error:  # the exporter's family of errors is open-ended
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error  # the exporter wraps it in advice
+        made = network(images)
+    except Exception as error:  # anybody's forward may raise anything
+        shape = " x ".join(map(str, images.shape[1:]))
         raise GanzooError(
-            f"torch cannot convert the network to ONNX: {first_line(cause)}",
-            hint="its forward must be traceable for any batch, which it should read as images.shape[0]",
+            f"the network fails on images of {shape}: {first_line(error)[:200]}",
+            hint="give write_extractor the size of images that it takes: (channels, height, width)",
         ) from error
-    if program is None:
-        raise GanzooError("torch returned no ONNX program")
-    return program.model_proto
+    return ["features", "logits"] if isinstance(made, tuple) else ["features"]
 
 
 def _noise(count: int, *size: int) -> Tensor:

@@ -1,37 +1,35 @@
 """The gates that an ONNX file must pass before it exists. Run as a program of its own; never imports torch.
 
-    python -m ganzoo.exporting.gates DIRECTORY        holding model.onnx and reference.npz
+    python -m ganzoo.exporting.gates < PACKED        what ``pack`` made of the file and the reference
 
 prints one JSON object and exits 0 (all passed) or 1 (it names the gate that failed). A process of its own,
 because a hostile or odd graph may crash the runtime: then the exit code is not 0, and the file is refused.
 """
 
+import io
 import json
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
+from ganzoo.runtime.graph import weights_digest
+from ganzoo.runtime.vetting import RANDOM
+
 TOLERANCE = 1e-5
 """Largest difference from torch in any pixel, on a scale where black is -1 and white 1."""
 
 BATCHES = (1, 2, 3, 7, 33, 64)
 DOMAINS = {"", "ai.onnx", "com.microsoft"}
-RANDOM = {
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-    "Multinomial",
-    "Bernoulli",
-    "Dropout",
-}
 
 Arrays = dict[str, NDArray[Any]]
+
+_FILE = "onnx"
+"""Name of the ONNX file among the arrays of the reference."""
 
 
 class Refused(Exception):  # noqa: N818 - a verdict
@@ -62,7 +60,11 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def check_structure(model: onnx.ModelProto) -> str:
-    """The file passes ONNX's own checker, with strict shapes, is one file, and has known domains and finite weights."""
+    """The file passes ONNX's own checker, with strict shapes, and is one file of known domains and finite weights.
+
+    It also asks no more of its readers than its operators do, and gives no weight a second shape; and its card has the
+    check sum of these weights, by which a damaged file is known.
+    """
     tensors = list(_tensors(model))
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise Refused("weights lie outside the file")
@@ -76,6 +78,15 @@ def check_structure(model: onnx.ModelProto) -> str:
         values = onnx.numpy_helper.to_array(tensor)
         if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
             raise Refused(f"weight {tensor.name} is not finite")
+    least = onnx.helper.find_min_ir_version_for(model.opset_import, ignore_unknown=True)
+    if model.ir_version > least:
+        raise Refused(f"it is of IR version {model.ir_version}, which older runtimes refuse, and needs only {least}")
+    weights = {tensor.name for tensor in model.graph.initializer}
+    if twice := sorted(value.name for value in model.graph.value_info if value.name in weights):
+        raise Refused(f"weight {twice[0]} is among the inner values, too")
+    card = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    if GeneratorCard.from_json(card).weights != weights_digest(model.SerializeToString()):
+        raise Refused("its card has the check sum of other weights")
     return f"{len(model.graph.node)} operators, {len(model.graph.initializer)} weights"
 
 
@@ -166,12 +177,20 @@ def check(data: bytes, reference: Arrays) -> dict[str, str]:
     return findings
 
 
-def main(directory: str) -> int:
-    """Check the files in ``directory``, and print the result."""
-    with np.load(Path(directory) / "reference.npz", allow_pickle=False) as arrays:
+def pack(data: bytes, reference: Mapping[str, NDArray[Any]]) -> bytes:
+    """An ONNX file and its reference as one stream of bytes, for ``main``."""
+    packed = io.BytesIO()
+    arrays: dict[str, Any] = {**reference, _FILE: np.frombuffer(data, np.uint8)}
+    np.savez(packed, **arrays)
+    return packed.getvalue()
+
+
+def main(packed: bytes) -> int:
+    """Check what ``pack`` packed, and print the result."""
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
         reference = dict(arrays)
     try:
-        findings = check((Path(directory) / "model.onnx").read_bytes(), reference)
+        findings = check(reference.pop(_FILE).tobytes(), reference)
     except Refused as refusal:
         sys.stdout.write(json.dumps({"refused": str(refusal)}))
         return 1
@@ -180,4 +199,4 @@ def main(directory: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.stdin.buffer.read()))

@@ -1,16 +1,20 @@
 """Exports a version of the registry."""
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo.config import convert
+from ganzoo.errors import UsageError
 from ganzoo.exporting.exporter import export
-from ganzoo.files import write_atomic
+from ganzoo.files import cannot_write, write_atomic
 from ganzoo.networks.build import build_generator
 from ganzoo.networks.weights import load_network
 from ganzoo.runtime.card import ATTACHMENT, GeneratorCard
+from ganzoo.runtime.file import SUFFIX
 from ganzoo.specs import Architecture, ImageShape
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
@@ -43,8 +47,11 @@ def export_version(
     """Export ``version`` through every gate and attach the file to it; see ``ganzoo.export``.
 
     Raises:
-        GanzooError: a gate did not pass; nothing is written.
+        UsageError: ``output`` is not the name of an ONNX file.
+        GanzooError: a gate did not pass, and nothing is written; or ``output`` cannot be.
     """
+    if output is not None:
+        _check_output(output, version.name)
     attached = ATTACHMENT in store.kinds(version)
     report: Mapping[str, str] = {}
     if attached and opset is None and not force:
@@ -52,11 +59,25 @@ def export_version(
     else:
         generator, card = rebuild(store, version)
         data, report = export(generator, card, opset)
-        if force or not (attached and output):
-            store.attach(version, ATTACHMENT, data, force=force)
     if output:
         write_atomic(output, data)
+    if report and (force or not (attached and output)):  # last, so that a registry that takes nothing costs no file
+        store.attach(version, ATTACHMENT, data, force=force)
     return ExportResult(version, output, report)
+
+
+def _check_output(path: Path, name: str) -> None:
+    """Refuse, before the work, a place that cannot be written to, or a name that would not be opened as a file."""
+    if not str(path).lower().endswith(SUFFIX):
+        place = name if os.path.exists(path) else path
+        raise UsageError(
+            f"cannot export to {str(path)!r}: what does not end in {SUFFIX} is taken for a model's name",
+            hint=f"-o {place}{SUFFIX}",
+        )
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UsageError(f"cannot export to {path}: it is not a regular file", hint=f"-o {name}{SUFFIX}")
+    if not os.path.isdir(path.parent):
+        raise cannot_write(path, FileNotFoundError(errno.ENOENT, ""))
 
 
 def rebuild(store: Registry, version: Version) -> "tuple[nn.Module, GeneratorCard]":

@@ -26,7 +26,7 @@ def prepare(config: RunConfig, data: Split) -> tuple[Criteria | None, Evaluating
     evaluator = Evaluator(criteria, workers=1)
     _ = evaluator.floor
     ranking = Ranking(config.best, zoo().figures())
-    return criteria, Evaluating(evaluator.protocol([SEED]).key, evaluator.figures, ranking)
+    return criteria, Evaluating(evaluator.protocol([SEED]).key, evaluator.figures, ranking, data.training.labels)
 
 
 def evaluate_versions(criteria: Criteria | None, store: Registry, *versions: Version | None) -> dict[str, Evaluation]:

@@ -6,17 +6,21 @@ real images, the same number of samples. The names of extractor and images do no
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import IntegrityError
+from ganzoo.errors import IntegrityError, first_line
 from ganzoo.files import parse_object
 
 if TYPE_CHECKING:
     from ganzoo_registry import Registry, Version
 
 FORMAT = 1
+PIPELINE = 2
+"""The pipeline of new evaluations; see ``Protocol``."""
+
 ATTACHMENT = "eval"
 """The kind under which an evaluation is attached to its version; the variant is the protocol's key."""
 
@@ -39,7 +43,8 @@ class Protocol:
         pairs: number of samples, and of real images, in figures of neighbours (precision, recall, density, coverage,
             KID); 0 without an extractor.
         seeds: sample seeds; one repetition each.
-        pipeline: counts changes of ganzoo that move figures.
+        pipeline: counts changes of ganzoo that move figures. 1: labels of samples were drawn equally often. 2: they
+            are drawn as the training images have them, and of images with many copies the copies count as near.
     """
 
     features: str
@@ -52,7 +57,7 @@ class Protocol:
     n: int
     pairs: int
     seeds: tuple[int, ...]
-    pipeline: int = 1
+    pipeline: int = PIPELINE
 
     @property
     def key(self) -> str:
@@ -77,7 +82,8 @@ class Figure:
 
     Args:
         mean: the mean of ``values``.
-        low, high: the 95 % confidence interval of that mean over sample seeds (Student's t); None for one seed.
+        low, high: the 95 % confidence interval of that mean over sample seeds (Student's t), as far as the figure's own
+            bounds reach; None for one seed.
         values: one value per seed.
     """
 
@@ -124,14 +130,26 @@ class Evaluation:
                 raise IntegrityError(f"{source} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
             del fields["key"]
             protocol = Protocol(**{**fields["protocol"], "seeds": tuple(fields["protocol"]["seeds"])})
-            figures = {
-                name: Figure(**{**figure, "values": tuple(figure["values"])})
-                for name, figure in fields["figures"].items()
-            }
+            figures = {name: _figure(**figure) for name, figure in fields["figures"].items()}
+            _require_numbers(*fields["floor"].values(), fields["floor_n"])
             lists = {name: tuple(fields[name]) for name in ("metrics", "notes")}
             return cls(**{**fields, "protocol": protocol, "figures": figures, **lists})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IntegrityError(f"{source} is no evaluation: {error}", hint="ganzoo eval --force") from error
+            raise IntegrityError(
+                f"{source} is no evaluation: {first_line(error)}", hint="ganzoo eval --force"
+            ) from error
+
+
+def _figure(*, mean: float, low: float | None, high: float | None, values: list[float]) -> Figure:
+    _require_numbers(mean, *values, *([] if low is None and high is None else [low, high]))
+    return Figure(mean=mean, low=low, high=high, values=tuple(values))
+
+
+def _require_numbers(*values: object) -> None:
+    """Refuse what no figure can be: other people's JSON has text, and Python's reader takes NaN."""
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise TypeError(f"{value!r:.40} is no figure")
 
 
 def keys(store: "Registry", version: "Version") -> list[str]:

@@ -34,15 +34,21 @@ class Evaluating:
         protocol: key of the protocol; only evaluations by one protocol can be ranked.
         figures: sampler -> the figures of its images, by name.
         ranking: which evaluation is the best.
+        labels: the training images' labels, from which those of the samples are drawn; None where there are none.
     """
 
     protocol: str
     figures: "Callable[[Sampler], Mapping[str, float]]"
     ranking: Ranking
+    labels: "NDArray[np.int64] | None" = None
 
 
-def sampler(trainer: Trainer, seed: int = SEED) -> "Sampler":
-    """Images of the averaged generator, as the exported file will make them."""
+def sampler(trainer: Trainer, seed: int = SEED, pool: "NDArray[np.int64] | None" = None) -> "Sampler":
+    """Images of the averaged generator, as the exported file will make them.
+
+    Args:
+        pool: labels to draw from; see ``ganzoo.latents.draw``.
+    """
     generator = trainer.ema.generator
     weight = next(generator.parameters())  # has the device and the type that z must have
 
@@ -52,7 +58,7 @@ def sampler(trainer: Trainer, seed: int = SEED) -> "Sampler":
         images: NDArray[np.float32] = generator(torch.from_numpy(z).to(weight), y).float().cpu().contiguous().numpy()
         return images
 
-    return partial(pixels, forward, trainer.latent_dim, trainer.classes, seed)
+    return partial(pixels, forward, trainer.latent_dim, trainer.classes, seed, pool=pool)
 
 
 def due(run: Run, step: int) -> bool:
@@ -68,7 +74,7 @@ def evaluate(trainer: Trainer, run: Run, evaluating: Evaluating, saver: "Saver")
         Their figures.
     """
     step = trainer.steps_done
-    figures = dict(evaluating.figures(sampler(trainer)))
+    figures = dict(evaluating.figures(sampler(trainer, pool=evaluating.labels)))
     if best_step(run, evaluating, {step: figures}) == step:
         saver.write(run.best_path(step), then=run.prune_checkpoints)
     return figures

@@ -74,6 +74,11 @@ def _is_positive(value: object) -> bool:
     return type(value) is int and value >= 1
 
 
+def _is_range(value: object) -> bool:
+    numbers = isinstance(value, tuple) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
+    return numbers and value[0] < value[1]  # type: ignore[index]
+
+
 def _options(spec: Architecture | Augmentation) -> None:
     _require(
         spec,
@@ -185,6 +190,14 @@ def _metric(spec: Metric) -> None:
             _is_configuration(figures)
             and bool(figures)
             and all(better in ("lower", "higher", "") for better in figures.values())
+        ),
+    )
+    _require(
+        spec,
+        "bounds",
+        "a mapping of names of figures to two numbers, the smaller one first",
+        lambda bounds: (
+            _is_configuration(bounds) and bounds.keys() <= spec.figures.keys() and all(map(_is_range, bounds.values()))
         ),
     )
 

@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from ganzoo.data import ImageSet, Split, load
@@ -15,7 +15,7 @@ from ganzoo.errors import ExitCode, IntegrityError, PluginError, UsageError
 from ganzoo.evaluation import criteria as judging, evaluate, evidence
 from ganzoo.evaluation.criteria import Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
-from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_generator, of_images
+from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_images
 from ganzoo.records.evaluation import Evaluation
 from ganzoo.specs import Metric, Spec
 from ganzoo.zoo.discovery import Manager, Plugin, State
@@ -99,7 +99,9 @@ def test_memory_does_not_grow_with_n(judgement: Criteria, monkeypatch: pytest.Mo
         return np.full((count, 1, 8, 8), start // CHUNK % 256, np.uint8), None
 
     seen: list[int] = []
-    sample = Gatherer(judgement.extractor, None, 10, 2).gather(endless, 5000, lambda count: seen.append(len(asked)))
+    sample = Gatherer(judgement.extractor, None, tuple("0123456789"), 2).gather(
+        endless, 5000, lambda count: seen.append(len(asked))
+    )
     assert sample.features is not None
     assert len(sample.features) == 300
     assert sample.features.base is None
@@ -129,6 +131,36 @@ def test_intervals_are_students(judgement: Criteria, parts: Split) -> None:
     assert (one.mean, one.low, one.high) == (figure.values[0], None, None)
 
 
+def test_intervals_end_where_figures_do(judgement: Criteria, parts: Split) -> None:
+    """Two seeds of which one has all of a thing and the other nothing: Student's interval of the mean is 0.5 ± 6.35."""
+    assert parts.held_out
+    ones = parts.held_out.take(np.flatnonzero(parts.held_out.labels == 1))
+    few = replace(judgement, n=30)
+    figures = Evaluator(few).evaluate({0: of(ones), 1: of(parts.held_out)}).figures
+    bounds = {name: ends for metric in judgement.metrics.values() for name, ends in metric.bounds.items()}
+    assert bounds.keys() == zoo().figures().keys() - {"kid"}
+    for name, figure in figures.items():
+        assert figure.low is not None
+        assert figure.high is not None
+        least, greatest = bounds.get(name, (-np.inf, np.inf))
+        assert least <= figure.low <= figure.mean <= figure.high <= greatest
+    assert (figures["fd"].low, figures["is"].low, figures["coverage"].low) == (0, 1, 0)
+    assert figures["kid"].low is not None
+    assert figures["kid"].low < 0  # unbiased, so it may be
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.floats(-2, 0), st.floats(1, 3))
+def test_an_interval_is_a_part_of_students(values: list[float], least: float, greatest: float) -> None:
+    whole = evaluate._figure(values, (-np.inf, np.inf))
+    share = evaluate._figure(values, (0, 1))
+    wider = evaluate._figure(values, (least, greatest))
+    assert None not in (whole.low, whole.high, share.low, share.high, wider.low, wider.high)
+    assert 0 <= share.low <= share.mean <= share.high <= 1  # type: ignore[operator]
+    assert wider.low <= share.low  # type: ignore[operator]
+    assert wider.high >= share.high  # type: ignore[operator]
+    assert whole.low <= wider.low <= whole.mean <= wider.high <= whole.high  # type: ignore[operator]
+
+
 def test_the_key_is_of_everything_that_moves_figures(judgement: Criteria, parts: Split) -> None:
     base = Evaluator(judgement).protocol(range(5))
     assert base.key == Evaluator(judgement).protocol(range(5)).key
@@ -140,13 +172,40 @@ def test_the_key_is_of_everything_that_moves_figures(judgement: Criteria, parts:
         Evaluator(digits(against="training")).protocol(range(5)),
         Evaluator(replace(judgement, data=fewer)).protocol(range(5)),
         replace(base, sha256="0" * 64),
-        replace(base, pipeline=2),
+        replace(base, pipeline=1),
     ]
     less = Split(training=parts.training.take(slice(0, 1000)), held_out=parts.held_out)
     others.append(Evaluator(replace(judgement, data=less)).protocol(range(5)))
     assert len({base.key, *(other.key for other in others)}) == 8
     assert replace(base, data="scans", features="net.onnx").key == base.key
     assert base.pairs == base.real == 359
+
+
+@pytest.mark.parametrize(
+    ("real", "known", "accuracy"),
+    [
+        (("a", "caf\u00e9", "c"), ("c", "a", "cafe\u0301"), 1.0),
+        (("a", "b", "c"), ("a", "b", "c"), 1 / 3),  # the logits say the next one
+        (("a", "b", "c"), (), 1 / 3),
+        (("a", "b", "c"), ("a", "b", "x"), None),
+        (("a", "b", "c"), ("x", "a", "b", "c"), None),  # it names more than it has
+        ((), ("c", "a", "b"), None),
+    ],
+)
+def test_an_extractors_classes_are_matched_by_name(
+    real: tuple[str, ...], known: tuple[str, ...], accuracy: float | None
+) -> None:
+    """Three images, of which each is said to be of the extractor's class one further than the real images number it."""
+
+    def look(pixels: Any) -> tuple[Any, Any]:
+        logits = np.eye(3, dtype=np.float32)[[1, 2, 2 if accuracy == 1 / 3 else 0]]
+        return logits, logits
+
+    look.class_names = known  # type: ignore[attr-defined]
+    labels = np.arange(3) if real else None
+    sample = Gatherer(look, None, real, 1).gather(lambda start, count: (np.zeros((3, 1, 2, 2), np.uint8), labels), 3)  # type: ignore[arg-type]
+    assert sample.tally is not None
+    assert sample.tally.accuracy == (None if accuracy is None else pytest.approx(accuracy))
 
 
 def test_known_modes_need_no_extractor() -> None:
@@ -165,10 +224,24 @@ def test_an_evaluation_is_read_back(judgement: Criteria, parts: Split) -> None:
     assert Evaluation.from_json(json.dumps(evaluation.to_dict()).encode(), "x") == evaluation
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"format": 1}', b'{"format": 1, "key": "", "protocol": 3}'])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"[" * 100_000, b"{}", b"\xff", b'{"format": 1}', b'{"format": 1, "key": "", "protocol": 3}'],
+)
 def test_what_is_no_evaluation_is_named(data: bytes) -> None:
     with pytest.raises(IntegrityError, match="net:1 is no evaluation"):
         Evaluation.from_json(data, "net:1")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("mean", "x"), ("mean", float("nan")), ("mean", True), ("low", []), ("high", None), ("values", ["1"]), ("new", 1)],
+)
+def test_what_is_no_figure_is_named(judgement: Criteria, parts: Split, place: str, value: Any) -> None:
+    written = Evaluator(replace(judgement, n=20)).evaluate({0: of(parts.training), 1: of(parts.held_out)}).to_dict()  # type: ignore[arg-type]
+    written["figures"]["fd"][place] = value
+    with pytest.raises(IntegrityError, match="net:1 is no evaluation"):
+        Evaluation.from_json(json.dumps(written).encode(), "net:1")
 
 
 def test_one_of_a_newer_ganzoo_is_named() -> None:
@@ -232,16 +305,6 @@ def test_two_metrics_with_one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 def acme(*specs: Spec) -> Plugin:
     here = {"name": "mine", "distribution": "acme", "version": "1", "location": "", "target": "x", "api": "v1"}
     return Plugin(**here, state=State.ACTIVE, specs=specs)
-
-
-def test_classes_of_other_names_have_no_accuracy(judgement: Criteria, parts: Split) -> None:
-    generator = SimpleNamespace(
-        card=SimpleNamespace(class_names=tuple("0123456789")),
-        pixels=lambda n, seed, start: (np.zeros((n, 1, 8, 8), np.uint8), np.zeros(n, np.int64)),
-    )
-    names = parts.training.class_names
-    assert of_generator(generator, 0, names)(0, 5)[1] is not None  # type: ignore[arg-type]
-    assert of_generator(generator, 0, names[::-1])(0, 5)[1] is None  # type: ignore[arg-type]
 
 
 def test_only_as_many_training_images_are_looked_at_as_count(

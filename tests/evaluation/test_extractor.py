@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,8 +19,12 @@ from onnx import TensorProto
 from PIL import Image
 from torch import Tensor, nn
 
+from ganzoo.data import ImageSet, load as load_images
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
-from ganzoo.evaluation.features import BATCH, FeatureExtractor, open_extractor
+from ganzoo.evaluation.criteria import choose_criteria
+from ganzoo.evaluation.extractor import open_extractor, try_extractor
+from ganzoo.evaluation.features import BATCH, FeatureExtractor
+from ganzoo.exporting.convert import convert, finish
 from ganzoo.exporting.extractor import write_extractor
 from ganzoo.specs import Extractor, ImageShape
 from ganzoo.zoo.discovery import Manager, Plugin, State
@@ -63,6 +68,26 @@ def test_logits(make_extractor: Make) -> None:
     data = make_extractor([("Neg", ["features"], ["logits"])], {"logits": ["batch", 3], **FORM})
     features, logits = load(data)(drawn(5, 3, 8, 8))
     np.testing.assert_array_equal(logits, -features)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('["a", "caf\u00e9"]', ("a", "caf\u00e9")),
+        ("[", "its metadata 'classes' cannot be read: "),
+        ('{"a": 1}', "its metadata 'classes' is no list of names"),
+        ("[1, 2]", "its metadata 'classes' is no list of names"),
+    ],
+)
+def test_names_of_the_logits(make_extractor: Make, text: str, wanted: Any) -> None:
+    assert load(make_extractor([], FORM)).class_names == ()
+    model = onnx.load_from_string(make_extractor([], FORM))
+    model.metadata_props.add(key="classes", value=text)
+    if isinstance(wanted, tuple):
+        assert load(model.SerializeToString()).class_names == wanted
+    else:
+        with pytest.raises(UsageError, match=re.escape(wanted)):
+            load(model.SerializeToString())
 
 
 def test_an_output_under_another_name(make_extractor: Make) -> None:
@@ -207,6 +232,90 @@ def test_a_network_that_fails_on_small_images(make_extractor: Make) -> None:
     assert "\n" not in str(caught.value)
 
 
+# Tried before figures are made
+
+
+class Odd(nn.Module):
+    """Grey images -> features that are no figure's, each in another way; or the right ones."""
+
+    def __init__(self, fault: str = "") -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.fault = fault
+        self.convolution = nn.Conv2d(1, 8, 3, stride=2, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = F.relu(self.convolution(images.float() / 255)).mean(dim=(2, 3))
+        match self.fault:
+            case "batch norm":
+                features = (features - features.mean(0)) / (features.var(0, unbiased=False) + 1e-5).sqrt()
+            case "mean of the batch":
+                features = features + 0.01 * features.mean(dim=0)
+            case "noise":
+                features = features + 0.1 * torch.randn_like(features)
+            case "constant":
+                features = 0 * features + 1
+            case "dead":
+                features = F.relu(features - 1e6)
+            case "not pooled":
+                features = images.float().flatten(1).repeat(1, 1 + 4096 // 64)
+            case "not finite":
+                features = features / (features - features).abs()
+        return features
+
+
+def written(fault: str, path: Path) -> str:
+    """The file, though ``write_extractor`` would not write it."""
+    with torch.no_grad():
+        dynamic = {"images": {0: torch.export.Dim("batch")}}
+        images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+        path.write_bytes(finish(convert(Odd(fault).eval(), "network", (images,), dynamic, ["features"]), {}))
+    return str(path)
+
+
+FAULTS = {
+    "batch norm": ("mixes the rows of a batch", "features of an image change with the images beside it"),
+    "mean of the batch": ("mixes the rows of a batch", "features of an image change with the images beside it"),
+    "noise": ("draws random numbers itself", "two looks at the same images give different features"),
+    "constant": ("gives the same features", "it gives the same features for all images"),
+    "dead": ("gives the same features", "it gives the same features for all images"),
+    "not pooled": ("", "makes 4,160 features an image; at most 4,096 are compared, whose covariance alone takes 128"),
+    "not finite": ("", "'features' holds NaN or infinity"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_extractor_that_makes_no_figures_is_refused_before_the_samples(fault: str, tmp_path: Path) -> None:
+    """A file is tried beside this process; one that a plugin ships, only here."""
+    beside, here = FAULTS[fault]
+    path = written(fault, tmp_path / "odd.onnx")
+    parts = load_images("digits", zoo())
+    with pytest.raises(GanzooError, match=re.escape(beside or here)) as caught:
+        choose_criteria("digits", parts, zoo(), features=path)
+    assert caught.value.hint
+    with pytest.raises(GanzooError, match=re.escape(here)) as caught:
+        try_extractor(load(Path(path).read_bytes()), parts.training)
+    assert caught.value.hint
+
+
+def test_an_extractor_that_makes_figures_is_taken(tmp_path: Path) -> None:
+    path = written("", tmp_path / "own.onnx")
+    parts = load_images("digits", zoo())
+    assert choose_criteria("digits", parts, zoo(), features=path).features == 8
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_or_equal_images_say_nothing_against_an_extractor(count: int, digits: FeatureExtractor) -> None:
+    black = ImageSet(pixels=np.zeros((count, 1, 8, 8), np.uint8))
+    assert try_extractor(digits, black) == 64
+
+
+def test_many_features_are_said_to_take_long(tmp_path: Path) -> None:
+    chosen = choose_criteria("digits", load_images("digits", zoo()), zoo())
+    assert (chosen.features, chosen.cost) == (64, "")
+    assert replace(chosen, features=2048).cost.startswith("2,048 features an image: the Fréchet distance of each seed")
+
+
 # By name and by path
 
 
@@ -216,7 +325,7 @@ def test_by_path(tmp_path: Path, make_extractor: Make) -> None:
     extractor = open_extractor(str(path), zoo(), device="cpu", threads=1)
     assert extractor.name == "own.ONNX"
     assert extractor.sha256 == load(path.read_bytes()).sha256
-    with pytest.raises(NotFoundError, match=r"none\.onnx cannot be read: No such file or directory$") as caught:
+    with pytest.raises(NotFoundError, match=r"none\.onnx: No such file or directory$") as caught:
         open_extractor(str(tmp_path / "none.onnx"), zoo())
     assert caught.value.hint == "check the path, or name an extractor: digits"
 
@@ -315,17 +424,15 @@ def test_it_does_not_say_where_it_was_made() -> None:
 class Small(nn.Module):
     """Colour -> features, and logits if asked for."""
 
-    def __init__(self, classes: int = 0, noise: float = 0) -> None:
+    def __init__(self, classes: int = 0) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.convolution = nn.Conv2d(3, 8, 3, stride=2, padding=1)
         self.norm = nn.BatchNorm2d(8)
         self.head = nn.Linear(8, classes) if classes else None
-        self.noise = noise
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         features = F.relu(self.norm(self.convolution(images.float() / 255))).mean(dim=(2, 3))
-        features = features + self.noise * torch.randn_like(features)
         return features if self.head is None else (features, self.head(features))
 
 
@@ -347,16 +454,49 @@ def test_what_is_written_is_an_extractor(classes: int, size: tuple[int, Any, Any
     assert {each.key: each.value for each in onnx.load(path).metadata_props} == {"made by": "hand"}
 
 
+class Fickle(Small):
+    """Grows with every call, which no file repeats."""
+
+    calls = 0
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        self.calls += 1
+        features: Tensor = self.calls * self.norm(self.convolution(images.float() / 255)).mean(dim=(2, 3))
+        return features
+
+
 def test_a_network_that_the_file_does_not_repeat(tmp_path: Path) -> None:
     path = tmp_path / "own.onnx"
     path.write_bytes(b"before")
     with pytest.raises(
         GanzooError, match=r"^the converted network is off by .* of the largest value, over 0\.001$"
     ) as caught:
-        write_extractor(Small(noise=1), path, (3, 8, 8))
+        write_extractor(Fickle(), path, (3, 8, 8))
     assert caught.value.hint == "its forward must be a pure function of the images, in eval mode"
     assert path.read_bytes() == b"before"
     assert [each.name for each in tmp_path.iterdir()] == ["own.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("batch norm", "mixes the rows of a batch"),
+        ("noise", "draws random numbers itself"),
+        ("constant", "gives the same features"),
+        ("not pooled", "makes 4,160 features an image"),
+        ("not finite", "holds NaN or infinity"),
+    ],
+)
+def test_an_extractor_that_makes_no_figures_is_not_written(fault: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match=told):
+        write_extractor(Odd(fault), tmp_path / "own.onnx", (1, 8, 8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_fails_on_the_images(tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match=r"^the network fails on images of 1 x 8 x 8: ") as caught:
+        write_extractor(Small(), tmp_path / "own.onnx", (1, 8, 8))
+    assert "(channels, height, width)" in str(caught.value.hint)
 
 
 def test_a_network_that_torch_cannot_convert(tmp_path: Path) -> None:
@@ -366,7 +506,7 @@ def test_a_network_that_torch_cannot_convert(tmp_path: Path) -> None:
 
     with pytest.raises(GanzooError, match=r"^torch cannot convert the network to ONNX: .*data-dependent") as caught:
         write_extractor(Stubborn(), tmp_path / "own.onnx", (3, 8, 8))
-    hint = "its forward must be traceable for any batch, which it should read as images.shape[0]"
+    hint = "its forward must be traceable for any batch; GANZOO_DEBUG=1 shows where it is not"
     assert (caught.value.hint, caught.value.exit_code) == (hint, ExitCode.FAILURE)
     assert list(tmp_path.iterdir()) == []
 

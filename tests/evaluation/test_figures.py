@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 from numpy.typing import NDArray
 
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.evaluation import counting, figures
-from ganzoo.evaluation.features import open_extractor
+from ganzoo.evaluation.extractor import open_extractor
 from ganzoo.zoo.names import zoo
 from ganzoo_plugins.digits import reader
 
@@ -164,12 +164,18 @@ def prdc_by_hand(real: Features, fake: Features, k: int) -> dict[str, float]:
         return sorted(gap(rows[index], row) for other, row in enumerate(rows) if other != index)[k - 1]
 
     real_radii, fake_radii = ([radius(rows, index) for index in range(len(rows))] for rows in (real, fake))
-    balls = [[gap(f, r) < limit for r, limit in zip(real, real_radii, strict=True)] for f in fake]
-    recalled = [any(gap(f, r) < limit for f, limit in zip(fake, fake_radii, strict=True)) for r in real]
+
+    def holds(centre: Features, limit: int, point: Features) -> bool:
+        return gap(centre, point) < limit or gap(centre, point) == 0
+
+    balls = [[holds(r, limit, f) for r, limit in zip(real, real_radii, strict=True)] for f in fake]
+    recalled = [any(holds(f, limit, r) for f, limit in zip(fake, fake_radii, strict=True)) for r in real]
+    copies = [sum(gap(r, other) == 0 for other in real) for r in real]
+    weights = [1 / m if limit == 0 else 1 / k for m, limit in zip(copies, real_radii, strict=True)]
     return {
         "precision": float(np.mean([any(row) for row in balls])),
         "recall": float(np.mean(recalled)),
-        "density": float(np.mean([sum(row) for row in balls])) / k,
+        "density": float(np.mean([np.dot(row, weights) for row in balls])),
         "coverage": float(np.mean([any(column) for column in zip(*balls, strict=True)])),
     }
 
@@ -200,6 +206,61 @@ def test_a_copy_of_the_real_images_scores_1() -> None:
     features = drawn(9, 500, 30)
     found = figures.prdc(features, np.random.default_rng(0).permutation(features), 5)
     assert found == {"precision": 1, "recall": 1, "density": 1, "coverage": 1}
+
+
+crowds = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=1, max_size=6)
+"""(place, how many copies lie there) …: features of which many are equal."""
+
+
+def crowded(crowd: list[tuple[int, int]], seed: int, width: int = 5) -> Features:
+    """Each place has features of its own, which are the same in every set; the rows are in a random order."""
+    places = 1e3 + np.random.default_rng(0).normal(size=(4, width))
+    rows = np.repeat([place for place, _ in crowd], [copies for _, copies in crowd])
+    return np.asarray(np.random.default_rng(seed).permutation(places[rows]))
+
+
+@given(crowds, crowds, seeds, st.integers(1, 6))
+def test_shares_of_copies_are_shares(real: list[Any], fake: list[Any], seed: int, k: int) -> None:
+    x, y = crowded(real, seed), crowded(fake, seed + 1)
+    assume(k < min(len(x), len(y)))
+    found = figures.prdc(x, y, k)
+    shares = [found[name] for name in ("precision", "recall", "coverage")]
+    assert all(0 <= share <= 1 for share in shares)
+    assert found["density"] >= 0
+    assert figures.prdc(x[::-1], y[::-1], k) == pytest.approx(found)
+    mirrored = figures.prdc(y, x, k)
+    assert (mirrored["precision"], mirrored["recall"]) == (found["recall"], found["precision"])
+    held = {tuple(row) for row in x}
+    assert found["precision"] >= np.mean([tuple(row) in held for row in y])  # whatever its ball, a centre is in it
+
+
+@given(crowds, seeds, st.integers(1, 6))
+def test_a_perfect_copy_of_copies_scores_1(real: list[Any], seed: int, k: int) -> None:
+    x = crowded(real, seed)
+    assume(k < len(x))
+    found = figures.prdc(x, np.random.default_rng(seed).permutation(x), k)
+    assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
+    assert found["density"] <= 1 + 1e-9  # on the rim are fewer inside; never more than there are neighbours
+    fewest = min(np.unique(x, axis=0, return_counts=True)[1])
+    if fewest > k:
+        assert found["density"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("copies", [6, 7, 60])
+def test_images_with_more_copies_than_neighbours(copies: int) -> None:
+    """Their balls have no radius: nothing would be inside, not even what is the same to the bit."""
+    features = np.repeat(drawn(11, 10, 8), copies, axis=0)
+    assert figures.prdc(features, features, 5) == pytest.approx(dict.fromkeys(prdc_by_hand(features, features, 5), 1))
+    half = np.concatenate([features[: 5 * copies], drawn(12, 5 * copies, 8)])
+    found = figures.prdc(features, half, 5)
+    assert (found["precision"], found["coverage"]) == (0.5, 0.5)
+
+
+def test_images_of_nothing() -> None:
+    """All features 0: rounding has no scale there."""
+    found = figures.prdc(np.zeros((10, 3)), np.zeros((8, 3)), 5)
+    assert found == pytest.approx({"precision": 1, "recall": 1, "density": 1, "coverage": 1})
+    assert figures.nearer(np.zeros((4, 3)), np.zeros((5, 3)), np.zeros((6, 3))) == 0.5
 
 
 def test_a_collapse_to_one_class_shows_in_recall_and_coverage(tell: Callable[[str], None]) -> None:
@@ -244,6 +305,15 @@ def test_nearer_tells_copies_from_fresh_samples_and_from_noise(tell: Callable[[s
     assert found["far away"] == 0
 
 
+@given(seeds, st.integers(2, 60), st.integers(2, 60), st.integers(1, 40), st.sampled_from([1e-6, 1.0, 1e6]))
+def test_equal_sets_are_equally_near(seed: int, n: int, m: int, width: int, scale: float) -> None:
+    """In any order of rows, though each distance is then rounded another way."""
+    train, held_out = scale * drawn(seed, n, width), scale * drawn(seed + 1, m, width)
+    fake = np.random.default_rng(seed).permutation(held_out)
+    assert figures.nearer(fake, train, held_out) == 0.5
+    assert figures.nearer(fake, train[::-1], held_out) == 0.5
+
+
 def test_copies_are_all_at_distance_0() -> None:
     """By rounding some of them would be nearer than others."""
     train = drawn(10, 300, 40)
@@ -272,7 +342,42 @@ def test_mifid_by_hand() -> None:
     assert figures.mifid(0.0, train, train) == 0
 
 
+@given(seeds, st.integers(2, 30), st.integers(1, 30), st.sampled_from([1e-6, 1.0, 1e6]))
+def test_a_set_of_copies_lies_at_no_distance_below_0(seed: int, n: int, width: int, scale: float) -> None:
+    """By rounding 1 - |cos| of equal directions is some 1e-16 above or below 0."""
+    train = scale * (1 + np.abs(drawn(seed, n, width)))
+    copies = np.random.default_rng(seed).choice(train, n)
+    found = figures.mifid(1.0, copies, train)
+    assert 1e12 < found <= 1e14
+    assert figures.nearer(copies, train, copies) == 0.5
+
+
 # Classes and modes
+
+
+@given(
+    st.lists(st.lists(st.floats(-50, 50), min_size=3, max_size=3), min_size=1, max_size=20),
+    st.integers(1, 5),
+    st.sampled_from([1.0, 1e-9, 1e6]),
+)
+def test_figures_of_classes_are_within_their_bounds(rows: list[list[float]], copies: int, scale: float) -> None:
+    """Not by rounding either: 1 to K, and 0 to log K."""
+    tally = counting.Tally()
+    for _ in range(copies):
+        tally.add(scale * np.array(rows), np.zeros(len(rows), np.int64))
+    assert 1 <= tally.inception_score <= 3
+    assert 0 <= tally.class_entropy <= log(3)
+    assert 0 <= (tally.accuracy or 0) <= 1
+
+
+@given(st.integers(1, 40), st.integers(1, 30), st.lists(st.integers(-1, 39), min_size=1, max_size=60))
+def test_figures_of_modes_are_within_their_bounds(count: int, copies: int, assigned: list[int]) -> None:
+    known = np.array([mode if mode < count else -1 for mode in assigned])
+    for modes in (known, np.tile(np.arange(count), copies)):
+        found = counting.mode_figures(modes, count)
+        assert 0 <= found["good"] <= 1
+        assert 0 <= found["modes"] <= count
+        assert 0 <= found.get("reverse_kl", 0) <= log(count)
 
 
 def test_tally_by_hand() -> None:

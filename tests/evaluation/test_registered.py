@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 import ganzoo
-from ganzoo import api
+from ganzoo import api, latents
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.evaluation import candidates
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.records import evaluation
 from ganzoo.records.evaluation import Evaluation, attached, keys
-from ganzoo_registry import Registry
+from ganzoo_registry import NotWritable, Registry
 
 TINY: dict[str, Any] = {"steps": 2, "batch": 8, "options": {"width": 2, "latent_dim": 3}, "device": "cpu"}
 QUICK: dict[str, Any] = {"n": 40, "seeds": 2, "device": "cpu"}
@@ -259,7 +259,7 @@ def test_accuracy_never_stands_alone(store: Registry, capsys: pytest.CaptureFixt
         (["--compare", "vanilla", "dotty", "--data", "digits"], 2, "different sizes: 8 pixels, 16 pixels", "one size"),
         (["own"], 2, "'./own.npy' is not the name of a data set", "--data PATH"),
         (["--compare", "vanilla", "vanilla:2"], 2, "two of the references mean one version", "different ones"),
-        (["vanilla", "--data", "stacked-digits"], 2, "images of 1 channels, and those of", "--data SOURCE"),
+        (["vanilla", "--data", "stacked-digits"], 2, "makes images of 1 channel, and those of", "--data SOURCE"),
         (["vanilla", "--features", "inception"], 3, "inception", "digits"),
         (["vanilla", "--features", "none.onnx"], 3, "none.onnx", ""),
         (["dotty", "--features", "digits"], 2, "takes images of 1 x 8 x 8", "--size 8"),
@@ -350,6 +350,46 @@ def test_what_another_process_found_first_counts(store: Registry, monkeypatch: p
     other = replace(first, floor_n=7)
     assert candidates._attach(store, version, other, force=False) == first
     assert candidates._attach(store, version, other, force=True) == other
+
+
+def test_a_registry_that_takes_nothing_costs_no_figures(
+    store: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise NotWritable("the file system of the registry is read-only")
+
+    monkeypatch.setattr(Registry, "attach", refuse)
+    assert run("vanilla:1") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("FIGURE ")
+    assert "the registry did not take these figures: the file system of the registry is read-only." in out
+    assert keys(store, store.resolve("vanilla:1")) == []
+
+
+def test_samples_of_a_conditional_model_have_the_labels_of_the_training_images(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it trains and when it has; but what is shown of it has each class equally often."""
+    drawn: dict[bool, list[int]] = {True: [], False: []}
+    draw = latents.draw
+
+    def see(seed: int, start: int, count: int, latent_dim: int, classes: int, pool: Any) -> Any:
+        z, labels = draw(seed, start, count, latent_dim, classes, pool)
+        assert labels is not None
+        drawn[pool is not None].extend(labels.tolist())
+        return z, labels
+
+    monkeypatch.setattr(latents, "draw", see)
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 8, 8), np.uint8)
+    np.savez(tmp_path / "odd.npz", images=pixels, labels=np.repeat([0, 1], [380, 20]), class_names=["many", "few"])
+    settings = {**TINY, "data": str(tmp_path / "odd.npz"), "name": "odd", "features": "digits", "eval_every": 2}
+    trained = ganzoo.train("conditional", settings={**settings, "held_out": 0.25}, runs=tmp_path / "runs")
+    assert len(drawn[True]) == 300 + 5 * 300
+    assert abs(np.mean(drawn[True]) - 0.05) < 0.02
+    assert abs(np.mean(drawn[False]) - 0.5) < 0.2
+    drawn[True].clear()
+    ganzoo.evaluate([str(trained.version)], data=str(tmp_path / "odd.npz"), features="digits", **{**QUICK, "n": 500})
+    assert abs(np.mean(drawn[True]) - 0.05) < 0.02
 
 
 def test_a_figure_without_a_better_side_sorts_nothing(store: Registry, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,22 @@ from ganzoo.exporting import exporter, gates
 from ganzoo.exporting.convert import reference, to_onnx
 from ganzoo.exporting.exporter import export
 from ganzoo.exporting.gates import Refused, check
+from ganzoo.runtime.card import GeneratorCard
+from ganzoo.runtime.graph import weights_digest
 
 Make = Callable[..., Any]
 Change = Callable[[onnx.ModelProto], None]
 HINT = "the weights are as they were; a generator must be deterministic and must not mix the images of a batch"
 
 
-def changed(data: bytes, change: Change) -> bytes:
+def changed(data: bytes, change: Change, *, signed: bool = True) -> bytes:
+    """The file after ``change``; its card has the check sum of its weights as they are now, if ``signed``."""
     model = onnx.load_from_string(data)
     change(model)
+    (entry,) = model.metadata_props
+    if signed:
+        card = GeneratorCard.from_json(entry.value)
+        entry.value = replace(card, weights=weights_digest(model.SerializeToString())).to_json()
     return bytes(model.SerializeToString())
 
 
@@ -112,9 +120,20 @@ def loose_end(model: onnx.ModelProto) -> None:
     model.graph.node[0].input[0] = "nowhere"
 
 
+def newest_ir(model: onnx.ModelProto) -> None:
+    model.ir_version = onnx.IR_VERSION
+
+
+def weight_among_inner_values(model: onnx.ModelProto) -> None:
+    tensor = weight(model)
+    model.graph.value_info.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (newest_ir, f"structure: it is of IR version {onnx.IR_VERSION}, which older runtimes refuse, and needs only 9"),
+        (weight_among_inner_values, "structure: weight "),
         (nan_weight, "structure: weight "),
         (external_weight, "structure: weights lie outside the file"),
         (external_constant, "structure: weights lie outside the file"),
@@ -126,6 +145,24 @@ def test_structure(plain: tuple[bytes, dict[str, Any]], change: Change, message:
     found = refusal(changed(plain[0], change), plain[1])
     assert found.startswith(message)
     assert "\n" not in found
+
+
+def test_a_card_with_the_check_sum_of_other_weights(plain: tuple[bytes, dict[str, Any]]) -> None:
+    """One bit of one weight, and a card that says nothing of its weights."""
+
+    def flip(model: onnx.ModelProto) -> None:
+        raw = bytearray(weight(model).raw_data)
+        raw[0] ^= 1
+        weight(model).raw_data = bytes(raw)
+
+    def forget(model: onnx.ModelProto) -> None:
+        card = GeneratorCard.from_json(model.metadata_props[0].value)
+        model.metadata_props[0].value = replace(card, weights=None).to_json()
+
+    check(*plain)
+    for change in (flip, forget):
+        found = refusal(changed(plain[0], change, signed=False), plain[1])
+        assert found == "structure: its card has the check sum of other weights"
 
 
 # randomness

@@ -1,6 +1,9 @@
 """Exporting a version of the registry: what is attached, what is written, and what is left alone."""
 
 import json
+import subprocess
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +13,15 @@ import pytest
 import torch
 
 from ganzoo import api
-from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError
+from ganzoo.cli import main
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
 from ganzoo.exporting import versions
 from ganzoo.latents import draw
 from ganzoo.records.result import TrainResult
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.zoo.names import zoo
-from ganzoo_registry import Conflict, Corrupt, Registry
+from ganzoo_registry import Conflict, Corrupt, NotWritable, Registry
 
 Trained = tuple[Path, TrainResult]
 NAME = "conditional:1"
@@ -51,7 +55,9 @@ def test_training_attaches_what_it_writes_and_the_report_has_every_gate(trained:
 
 def test_the_card_says_what_a_server_must_know(trained: Trained) -> None:
     root, result = trained
-    assert api.load(NAME, registry=root).card == GeneratorCard(
+    card = api.load(NAME, registry=root).card
+    assert card.weights
+    assert replace(card, weights=None) == GeneratorCard(
         name="conditional",
         version=1,
         digest=result.version.digest,
@@ -71,7 +77,7 @@ def test_the_file_samples_what_torch_makes_of_the_averaged_weights(trained: Trai
         wanted = generator(torch.from_numpy(z), torch.from_numpy(labels)).numpy()
     exported = api.load(NAME, registry=root, device="cpu")
     np.testing.assert_allclose(exported.run(z, labels), wanted, atol=1e-5)
-    assert card == exported.card
+    assert card == replace(exported.card, weights=None)
 
 
 def test_a_second_export_copies_the_file_that_passed(store: Registry, tmp_path: Path, never: None) -> None:
@@ -112,9 +118,9 @@ def test_a_failed_gate_writes_and_attaches_nothing(
 
     monkeypatch.setattr(versions, "export", refuse)
     with pytest.raises(GanzooError, match="gate parity"):
-        api.export(NAME, output=tmp_path / "out" / "no.onnx", registry=store.root, force=True)
+        api.export(NAME, output=tmp_path / "no.onnx", registry=store.root, force=True)
     assert attached(store) == before
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "no.onnx").exists()
 
 
 def test_a_place_that_cannot_be_written_to(store: Registry, tmp_path: Path) -> None:
@@ -122,6 +128,77 @@ def test_a_place_that_cannot_be_written_to(store: Registry, tmp_path: Path) -> N
         api.export(NAME, output=tmp_path / "no" / "x.onnx", registry=store.root)
     assert str(caught.value) == (f"cannot write {tmp_path}/no/x.onnx: the directory {tmp_path}/no does not exist")
     assert caught.value.hint == f"make it first: mkdir -p {tmp_path}/no"
+
+
+@pytest.mark.parametrize(
+    ("output", "hint"),
+    [
+        ("gen", "-o gen.onnx"),
+        ("gen.onnx.bak", "-o gen.onnx.bak.onnx"),
+        ("gen.", "-o gen..onnx"),
+        ("..", "-o conditional.onnx"),
+        ("/dev/stdout", "-o conditional.onnx"),
+        ("folder", "-o conditional.onnx"),
+        ("folder.onnx", "-o conditional.onnx"),
+    ],
+)
+def test_a_file_that_could_not_be_opened_is_not_written(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, never: None, output: str, hint: str
+) -> None:
+    """It is refused before anything is converted, on the command line and in Python."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("folder", "folder.onnx"):
+        (tmp_path / folder).mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=r"^cannot export to ") as caught:
+        api.export(NAME, output=output, registry=store.root, force=True)
+    assert caught.value.hint == hint
+    assert main(["export", NAME, "--registry", str(store.root), "-o", output]) == ExitCode.USAGE
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("output", ["own.onnx", "own.ONNX", "./x.y.onnx", ".onnx", "-x.onnx"])
+def test_what_is_printed_as_a_path_can_be_opened(
+    store: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", NAME, "--registry", str(store.root), "-o", output]) == 0
+    path = capsys.readouterr().out.removesuffix("\n")
+    assert api.load(path, device="cpu").card.name == "conditional"
+
+
+def test_a_registry_that_takes_nothing_costs_no_file(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that passed is written; that it could not be attached is an error all the same."""
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise NotWritable("the registry is read-only")
+
+    monkeypatch.setattr(Registry, "attach", refuse)
+    with pytest.raises(NotWritable):
+        api.export(NAME, output=tmp_path / "own.onnx", registry=store.root, force=True)
+    assert api.load(tmp_path / "own.onnx", device="cpu").card.name == "conditional"
+
+
+def test_an_export_that_is_killed_leaves_nothing_behind(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing lies in a file while the gates run, so there is nothing to clear away."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before, lying = sorted(tmp_path.iterdir()), []
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        lying.extend(sorted(tmp_path.iterdir()))
+        return subprocess.CompletedProcess(command, 0, b'{"passed": {"parity": "said so"}}', b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    api.export(NAME, registry=store.root, force=True)
+    assert lying == before
 
 
 def blob(store: Registry, kind: str) -> Path:
