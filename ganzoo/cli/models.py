@@ -1,16 +1,18 @@
 """``ganzoo models``: what can be trained."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, flatten, json_option, note, table
+from ganzoo.cli.output import emit, flatten, json_option, table
 from ganzoo.errors import GanzooError
 from ganzoo.specs import Architecture, Loss, Model
 from ganzoo.zoo.discovery import State
+from ganzoo.zoo.foreign import called, warn
 from ganzoo.zoo.names import Zoo, zoo
 
 
@@ -31,7 +33,7 @@ def command(context: click.Context, as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show what model NAME consists of: its architecture and options, its loss, its defaults."""
     found = zoo()
-    emit(_details(found, found.get(Model, name)), as_json, _page)
+    emit(called(f"model {name!r}", _details, found, found.get(Model, name)), as_json, _page)
 
 
 def _parts(found: Zoo, model: Model) -> tuple[Architecture, Loss]:
@@ -70,12 +72,25 @@ def _details(found: Zoo, model: Model) -> dict[str, Any]:
         "architecture": found.qualified(architecture),
         "generator": architecture.generator,
         "discriminator": architecture.discriminator,
-        "options": asdict(architecture.options()),
+        "options": plain(architecture.options()),
         "loss": found.qualified(loss),
         "penalties": {penalty.name: {"weight": penalty.weight, "every": penalty.every} for penalty in loss.penalties},
-        "defaults": {**loss.defaults, **model.defaults},
-        "defaults_up_to": {str(size): dict(defaults) for size, defaults in model.defaults_up_to.items()},
+        "defaults": plain({**loss.defaults, **model.defaults}),
+        "defaults_up_to": plain(dict(model.defaults_up_to)),
     }
+
+
+def plain(value: Any) -> Any:
+    """A plugin's value as JSON has it: what JSON lacks (NaN, infinity, objects) as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
 
 
 def _listing(models: Sequence[dict[str, Any]]) -> str:
@@ -129,4 +144,4 @@ def _page(model: dict[str, Any]) -> str:
 def _warn_of_broken(found: Zoo) -> None:
     for plugin in found.manager.plugins:
         if plugin.state is State.BROKEN:
-            note(f"Plugin {plugin} is broken: {plugin.reason}")
+            warn(f"Plugin {plugin} is broken: {plugin.reason}")
