@@ -8,7 +8,6 @@ import click
 from ganzoo.cli.output import emit, json_option, table
 from ganzoo.zoo.discovery import Plugin
 from ganzoo.zoo.names import zoo
-from ganzoo.zoo.trial import try_again
 
 
 @click.command()
@@ -21,6 +20,8 @@ def command(as_json: bool) -> None:
     GANZOO_PLUGINS=NAME,DIST/NAME loads only these (builtin: those that come with ganzoo; empty: none).
     GANZOO_STRICT_PLUGINS=1 makes a broken plugin an error.
     """
+    from ganzoo.zoo.trial import try_again
+
     try_again()
     emit([describe(plugin) for plugin in zoo().manager.plugins], as_json, _listing)
 

@@ -97,11 +97,18 @@ def told(tell: Callable[[str], None]) -> Iterator[None]:
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def shown(warning: Warning | str, category: type[Warning], *rest: object, **more: object) -> None:
+        def shown(
+            warning: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
             if category is PluginWarning:
                 tell(str(warning))
             else:
-                show(warning, category, *rest, **more)
+                show(warning, category, filename, lineno, file, line)
 
         warnings.showwarning = shown
         warnings.simplefilter("always", PluginWarning)

@@ -22,7 +22,7 @@ import pluggy
 from ganzoo import hookspecs
 from ganzoo.errors import PluginError, did_you_mean, message
 from ganzoo.specs import Spec
-from ganzoo.zoo.foreign import contained, in_one_line, loading
+from ganzoo.zoo.foreign import contained, in_one_line, loading, trusted
 from ganzoo.zoo.installed import (
     API,
     BUILTIN,
@@ -33,7 +33,6 @@ from ganzoo.zoo.installed import (
     normalise,
     unknown_names,
 )
-from ganzoo.zoo.process import ENVIRONMENT
 from ganzoo.zoo.validation import MOST_SPECS, validate
 
 __all__ = [
@@ -125,8 +124,7 @@ class Manager:
 
     def _load(self, plugin: Plugin) -> None:
         self._answers.clear()
-        who = f"plugin {plugin}"
-        with loading(who), contained(who, ENVIRONMENT) as interrupts:
+        with trusted() if plugin.builtin else loading(f"plugin {plugin}") as interrupts:
             try:
                 self._register(plugin)
             except BaseException as error:  # SystemExit at import, too

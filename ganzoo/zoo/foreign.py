@@ -8,10 +8,10 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from ganzoo.errors import GanzooError, PluginError, PluginWarning, described, first_line, missing_package
-from ganzoo.zoo.process import Aspect, kept
+from ganzoo.zoo.process import ENVIRONMENT, Aspect, kept
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -85,12 +85,15 @@ class Interrupts:
 
 
 @contextlib.contextmanager
-def contained(who: str, *more: Aspect, tell: Callable[[str], None] = warn) -> Iterator[Interrupts]:
+def contained(
+    who: str, *more: Aspect, tell: Callable[[str], None] = warn, may_exit: bool = False
+) -> Iterator[Interrupts]:
     """Around foreign code: what it changes of the process is put back, and said.
 
     Args:
         who: what to call it.
         tell: is given a line on what was put back.
+        may_exit: leave ``os._exit`` as it is; otherwise it raises ``SystemExit``.
         more: what it must not change either; see ``ganzoo.zoo.process``.
 
     Yields:
@@ -101,8 +104,25 @@ def contained(who: str, *more: Aspect, tell: Callable[[str], None] = warn) -> It
     def changed(names: list[str]) -> None:
         tell(f"{who} changed what all code shares, and it was put back: {', '.join(names)}")
 
-    with interrupts.listening(), kept(changed, *more):
+    with interrupts.listening(), kept(changed, *more), contextlib.nullcontext() if may_exit else _staying():
         yield interrupts
+
+
+@contextlib.contextmanager
+def _staying() -> Iterator[None]:
+    """Have ``os._exit`` raise ``SystemExit`` in this process; in one that foreign code forks, it ends that one."""
+    leave, here, inside = os._exit, os.getpid(), True
+
+    def exit_or_raise(status: int) -> NoReturn:
+        if inside and os.getpid() == here:
+            raise SystemExit(f"os._exit({status})")
+        leave(status)
+
+    os._exit = exit_or_raise
+    try:
+        yield
+    finally:
+        os._exit, inside = leave, False
 
 
 def called(who: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -123,17 +143,25 @@ def called(who: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @contextlib.contextmanager
-def loading(who: str) -> Iterator[None]:
-    """Around an import: it cannot ask the person, who is told what it is that takes so long."""
+def trusted() -> Iterator[Interrupts]:
+    """Around code of our own, which changes nothing: tells exceptions apart, and costs nothing else."""
+    interrupts = Interrupts()
+    with interrupts.listening():
+        yield interrupts
+
+
+@contextlib.contextmanager
+def loading(who: str) -> Iterator[Interrupts]:
+    """Around the load of foreign code: it cannot ask the person, who is told what it is that takes so long."""
     said = f"{who} is still being loaded after {PATIENCE_SECONDS:g} seconds; without it: GANZOO_PLUGINS=builtin"
     timer = threading.Timer(PATIENCE_SECONDS, warn, [said])
     timer.daemon = True
     timer.start()
     before = sys.stdin
     try:
-        with open(os.devnull, encoding="utf-8") as nothing:
-            sys.stdin = nothing
-            yield
+        # What comes of an exit, ganzoo.zoo.trial has seen in another process.
+        with open(os.devnull, encoding="utf-8") as sys.stdin, contained(who, ENVIRONMENT, may_exit=True) as interrupts:
+            yield interrupts
     finally:
         sys.stdin = before
         timer.cancel()

@@ -158,14 +158,30 @@ def _ours(copies: "Iterable[Distribution]") -> "Distribution":
 
 def _declared(distribution: "Distribution") -> list[Plugin]:
     """The plugins of one distribution; each name once, at this API's version if it offers that."""
+    # Each look at the name or the version reads the metadata again.
+    name, version, location = distribution.name, distribution.version, str(distribution.locate_file(""))
+
+    def plugin(entry: str, target: str, api: str) -> Plugin:
+        made = Plugin(
+            name=_short(entry),
+            distribution=_short(normalise(name)),
+            version=_short(version),
+            location=location,
+            target=target,
+            api=api,
+        )
+        if (longest := max(map(len, (entry, name, version)))) > LONGEST_NAME:
+            made.set_aside(State.BROKEN, f"its name has {longest:,} characters; wanted: at most {LONGEST_NAME}")
+        return made
+
     try:
         entries = [
-            _plugin(distribution, entry.name, entry.value, group[1])
+            plugin(entry.name, entry.value, group[1])
             for entry in distribution.entry_points
             if (group := _GROUP.fullmatch(entry.group))
         ]
     except Exception as error:
-        unreadable = _plugin(distribution, "?", "", "?")
+        unreadable = plugin("?", "", "?")
         unreadable.set_aside(State.BROKEN, f"entry_points.txt cannot be read: {described(error)}")
         return [unreadable]
 
@@ -178,20 +194,6 @@ def _declared(distribution: "Distribution") -> list[Plugin]:
         if entry.api != API:
             entry.set_aside(State.INCOMPATIBLE, f"written for plugin API {entry.api}; this ganzoo speaks {API}")
     return list(found.values())
-
-
-def _plugin(distribution: "Distribution", name: str, target: str, api: str) -> Plugin:
-    plugin = Plugin(
-        name=_short(name),
-        distribution=_short(normalise(distribution.name)),
-        version=_short(distribution.version),
-        location=str(distribution.locate_file("")),
-        target=target,
-        api=api,
-    )
-    if (longest := max(map(len, (name, distribution.name, distribution.version)))) > LONGEST_NAME:
-        plugin.set_aside(State.BROKEN, f"its name has {longest:,} characters; wanted: at most {LONGEST_NAME}")
-    return plugin
 
 
 def _short(name: str) -> str:

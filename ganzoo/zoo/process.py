@@ -195,7 +195,7 @@ def _is_open(stream: TextIO) -> bool:
 def _opened_again(number: int) -> TextIO | None:
     """A stream like Python's own: it leaves the descriptor open."""
     try:
-        mode = "r" if number == 0 else "w"
-        return io.open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: UP020
+        raw = io.FileIO(number, "r" if number == 0 else "w", closefd=False)
     except OSError:
         return None
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)

@@ -49,7 +49,7 @@ def validate(specs: Iterable[object]) -> tuple[Spec, ...]:
         if kind is None or not isinstance(spec, Spec):
             wanted = ", ".join(kind.__name__ for kind in KINDS)
             raise PluginError(f"ganzoo_specs yielded {spec!r:.60}; wanted: one of {wanted}")
-        if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+        if type(spec.name) is not str or not _NAME.fullmatch(spec.name):
             raise PluginError(
                 f"{kind.kind} name {spec.name!r:.60} is malformed; wanted: lower-case letters, digits, inner '-'"
             )

@@ -182,7 +182,9 @@ def test_no_command_ends_with_a_plugin(tmp_path: Path) -> None:
         done = ganzoo(tmp_path, *command.split(), GANZOO_CACHE=str(tmp_path / "cache"))
         assert done.returncode == 0
         assert json.loads(done.stdout)
-        assert done.stderr.startswith("Plugin wreck/wreck 1.0 is broken: it ends the process that loads it (exit code 0)")
+        assert done.stderr.startswith(
+            "Plugin wreck/wreck 1.0 is broken: it ends the process that loads it (exit code 0)"
+        )
 
 
 def test_options_that_json_lacks_are_text(tmp_path: Path) -> None:

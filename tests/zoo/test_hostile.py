@@ -259,9 +259,23 @@ def test_what_is_closed_is_opened_again(source: str) -> None:
 
 
 def test_what_is_left_alone_is_not_mentioned() -> None:
-    with kept(pytest.fail):
+    with kept(lambda names: pytest.fail(str(names))):
         os.environ["USED"] = "1"
     del os.environ["USED"]
+
+
+def test_a_call_cannot_end_the_process_but_a_child_of_its_own_can() -> None:
+    def fork_and_exit() -> None:
+        child = os.fork()
+        if not child:
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        os._exit(0)
+
+    before = os._exit
+    with pytest.raises(PluginError, match=r"^the metric fails: SystemExit: os\._exit\(0\)$"):
+        called("the metric", fork_and_exit)
+    assert os._exit is before
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(0), EOFError(), OSError(5, "Input/output error")])
