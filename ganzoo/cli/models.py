@@ -1,8 +1,7 @@
 """``ganzoo models``: what can be trained."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -72,25 +71,12 @@ def _details(found: Zoo, model: Model) -> dict[str, Any]:
         "architecture": found.qualified(architecture),
         "generator": architecture.generator,
         "discriminator": architecture.discriminator,
-        "options": plain(architecture.options()),
+        "options": asdict(architecture.options()),
         "loss": found.qualified(loss),
         "penalties": {penalty.name: {"weight": penalty.weight, "every": penalty.every} for penalty in loss.penalties},
-        "defaults": plain({**loss.defaults, **model.defaults}),
-        "defaults_up_to": plain(dict(model.defaults_up_to)),
+        "defaults": {**loss.defaults, **model.defaults},
+        "defaults_up_to": {str(size): dict(defaults) for size, defaults in model.defaults_up_to.items()},
     }
-
-
-def plain(value: Any) -> Any:
-    """A plugin's value as JSON has it: what JSON lacks (NaN, infinity, objects) as text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value)
 
 
 def _listing(models: Sequence[dict[str, Any]]) -> str:

@@ -24,9 +24,7 @@ def data_stream() -> TextIO:
 
 
 @contextlib.contextmanager
-def staged(
-    arguments: Sequence[str], out: Dropping, tell: Callable[[str], None], *, for_good: bool
-) -> Iterator[None]:
+def staged(arguments: Sequence[str], out: Dropping, tell: Callable[[str], None], *, for_good: bool) -> Iterator[None]:
     """Around a command: its stdout is for data, and what is told of plugins is told as a line.
 
     What asks for help alone calls no foreign code, and click prints it to stdout by itself.
@@ -59,7 +57,8 @@ def reserved_stdout(out: Dropping, *, for_good: bool) -> Iterator[None]:
         if kept is not None:
             out.flush()
             if descriptor == STDOUT:
-                stack.enter_context(out.through(open(os.dup(kept), "w", encoding=out.encoding, errors=out.errors)))
+                data = open(os.dup(kept), "w", encoding=out.encoding, errors=out.errors)  # noqa: SIM115 - out closes it
+                stack.enter_context(out.through(data))
             os.dup2(STDERR, STDOUT, inheritable=True)
         _data.append(cast("TextIO", out))
         sys.stdout = _beside(sys.stderr)

@@ -310,9 +310,6 @@ def test_telling_ends_nothing_where_warnings_are_errors() -> None:
 
 def test_an_error_is_one_line() -> None:
     assert in_one_line(PluginError("it is broken\nin two", hint="mend it")) == "it is broken; mend it"
-    assert in_one_line(ModuleNotFoundError(name="torch")) == (
-        'this needs the package torch, which is not installed; pip install "torch"'
-    )
 
 
 def test_signals_are_put_back_after_a_call() -> None:
