@@ -1,4 +1,4 @@
-"""Every test has a registry of its own, and torch on one thread: two cores are shared, and results must not vary."""
+"""Every test has its own registry and cache, and torch on one thread: cores are shared, results must be equal."""
 
 import contextlib
 import importlib
@@ -144,6 +144,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "registry"
     monkeypatch.setenv("GANZOO_REGISTRY", str(root))
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     return root
 
 

@@ -14,6 +14,8 @@ from ganzoo.errors import PluginWarning
 STDOUT, STDERR = 1, 2
 
 HELP = {"-h", "--help", "--version"}
+COMPLETION = "_GANZOO_COMPLETE"
+"""The variable by which a shell asks for completions; click's name for it."""
 
 _data: list[TextIO] = []
 
@@ -27,7 +29,7 @@ def data_stream() -> TextIO:
 def staged(arguments: Sequence[str], out: Dropping, tell: Callable[[str], None], *, for_good: bool) -> Iterator[None]:
     """Around a command: its stdout is for data, and what is told of plugins is told as a line.
 
-    What asks for help alone calls no foreign code, and click prints it to stdout by itself.
+    What asks for help or completion calls no foreign code, and click prints it to stdout by itself.
 
     Args:
         arguments: the command line's.
@@ -35,7 +37,7 @@ def staged(arguments: Sequence[str], out: Dropping, tell: Callable[[str], None],
         tell: is given each ``PluginWarning`` as a line.
         for_good: see ``reserved_stdout``.
     """
-    asks = not HELP.isdisjoint(arguments)
+    asks = not HELP.isdisjoint(arguments) or COMPLETION in os.environ
     with told(tell), contextlib.nullcontext() if asks else reserved_stdout(out, for_good=for_good):
         yield
 
@@ -54,6 +56,7 @@ def reserved_stdout(out: Dropping, *, for_good: bool) -> Iterator[None]:
     before, descriptor = sys.stdout, _descriptor(out)
     kept = os.dup(STDOUT) if descriptor is not None and os.path.sameopenfile(descriptor, STDOUT) else None
     with contextlib.ExitStack() as stack:
+        stack.callback(_put_back, kept, for_good)
         if kept is not None:
             out.flush()
             if descriptor == STDOUT:
@@ -67,6 +70,9 @@ def reserved_stdout(out: Dropping, *, for_good: bool) -> Iterator[None]:
         finally:
             sys.stdout = before
             _data.pop()
+
+
+def _put_back(kept: int | None, for_good: bool) -> None:
     if kept is not None:
         if not for_good:
             os.dup2(kept, STDOUT, inheritable=True)

@@ -194,7 +194,10 @@ def read(path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
     for reader in others:
         try:
             return _read_by(reader, path, zoo)
-        except PluginError as error:  # nobody asked for this one by name
+        except PluginError as error:
+            if isinstance(error.__cause__, OSError):  # it is the machine
+                raise
+            # Nobody asked for this one by name.
             warn(f"{error}; {path} is read in another way")
     return _read_by(last, path, zoo)
 
