@@ -358,6 +358,13 @@ def test_qualified_names_stay_exact(install: Install) -> None:
     assert (two.state, two.reason) == (State.BROKEN, "loss 'tame' is provided by aaa/one already")
 
 
+def test_nobody_offers_a_built_in_plugin_as_its_own(install: Install) -> None:
+    install("aaa", {}, entry_points="[ganzoo.v1]\ntheirs = ganzoo_plugins.dcgan")
+    plugins = Manager(environ={}).plugins
+    assert find(plugins, "ganzoo/dcgan").state is State.ACTIVE
+    assert find(plugins, "aaa/theirs").reason == "ganzoo_plugins.dcgan is loaded as ganzoo/dcgan already"
+
+
 def test_nobody_provides_the_spec_of_another(install: Install) -> None:
     shared = "from ganzoo import Loss\nLOSS = Loss(name='tame', target='a:B')"
     use = "from ganzoo import hookimpl\nimport aaa_shared\n@hookimpl\ndef ganzoo_specs(): yield aaa_shared.LOSS"

@@ -7,13 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import GanzooError, PluginError
+from ganzoo.errors import PluginError
 from ganzoo.evaluation.criteria import Criteria
 from ganzoo.evaluation.evidence import KEPT, Evidence, Gatherer, Sample, Source, of_images
 from ganzoo.records.evaluation import HELD_OUT, Evaluation, Figure, Protocol
 from ganzoo.specs import Metric
 from ganzoo.zoo.discovery import BUILTIN
-from ganzoo.zoo.foreign import contained, in_one_line, warn
+from ganzoo.zoo.foreign import contained, in_one_line, is_ours, warn
 from ganzoo.zoo.names import load_target
 
 
@@ -147,7 +147,7 @@ def _computed(name: str, metric: Metric, evidence: Evidence) -> dict[str, float]
         try:
             found = {figure: float(value) for figure, value in load_target(metric.target)(evidence).items()}
         except BaseException as error:
-            if error in interrupts or (isinstance(error, GanzooError) and name.startswith(f"{BUILTIN}/")):
+            if error in interrupts or (is_ours(error) and name.startswith(f"{BUILTIN}/")):
                 raise
             raise PluginError(f"metric {name} fails: {in_one_line(error)}") from error
     if not found.keys() <= metric.figures.keys() or not all(map(math.isfinite, found.values())):

@@ -70,7 +70,7 @@ class Manager:
         self._pluggy.add_hookspecs(hookspecs)
         # pluggy calls it for each plugin as it is registered: the answer, or the exception, is that plugin's.
         self._pluggy.hook.ganzoo_specs.call_historic(result_callback=self._answers.append)
-        for plugin in self.plugins:
+        for plugin in sorted(self.plugins, key=lambda plugin: not plugin.builtin):  # nobody offers theirs before them
             if plugin.state is State.AVAILABLE:
                 self._load(plugin)
             elif plugin.state is State.BROKEN:

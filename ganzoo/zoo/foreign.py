@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from ganzoo.errors import GanzooError, PluginError, PluginWarning, described, first_line, missing_package
 from ganzoo.zoo.process import ENVIRONMENT, Aspect, kept
@@ -37,14 +37,29 @@ def warn(line: str) -> None:
 
 
 def in_one_line(error: BaseException) -> str:
-    """One line on what is wrong with a plugin: our own errors as they are, and a missing package by its name."""
-    if isinstance(error, ImportError):
-        error = missing_package(error) or error
-    if isinstance(error, GanzooError):
-        text = f"{first_line(error)}; {error.hint}" if error.hint else first_line(error)
-    else:
+    """One line on what is wrong with a plugin: our own errors as they are, and a missing package by its name.
+
+    Never raises, whatever the error's attributes do.
+    """
+    try:
+        text = _words(error)
+    except BaseException:  # SystemExit, too
         text = described(error)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _words(error: BaseException) -> str:
+    if issubclass(type(error), ImportError):
+        error = missing_package(cast("ImportError", error)) or error
+    if not is_ours(error):
+        return described(error)
+    hint = cast("GanzooError", error).hint
+    return f"{first_line(error)}; {' '.join(str(hint).split())}" if hint else first_line(error)
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an error is one of ganzoo's own; by its type, because ``__class__`` may be anything."""
+    return issubclass(type(error), GanzooError)
 
 
 class Interrupts:
@@ -58,7 +73,7 @@ class Interrupts:
 
     def __contains__(self, error: BaseException) -> bool:
         """Whether ``error`` comes from a signal."""
-        return isinstance(error, KeyboardInterrupt) and self._received > 0
+        return issubclass(type(error), KeyboardInterrupt) and self._received > 0
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -135,7 +150,7 @@ def called(who: str, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return function(*arguments)
         except BaseException as error:
-            if error in interrupts or isinstance(error, (GanzooError, MemoryError)):
+            if error in interrupts or is_ours(error) or issubclass(type(error), MemoryError):
                 raise
             raise PluginError(
                 f"{who} fails: {in_one_line(error)}", hint="that is for the plugin's author to repair"

@@ -85,6 +85,16 @@ SWITCHES = (
     _called("torch", "is_grad_enabled", "set_grad_enabled", True),
     _called("torch", "is_anomaly_enabled", "autograd.set_detect_anomaly", False),
     _called("torch", "are_deterministic_algorithms_enabled", "use_deterministic_algorithms", False),
+    *(
+        Switch(
+            "torch",
+            f"torch.autocast({device})",
+            False,
+            lambda torch, device=device: torch.is_autocast_enabled(device),
+            lambda torch, on, device=device: torch.set_autocast_enabled(device, on),
+        )
+        for device in ("cpu", "cuda")
+    ),
     _attribute("torch", "backends.mkldnn.enabled", True),
     _attribute("torch", "backends.cudnn.enabled", True),
     Switch(
@@ -94,6 +104,7 @@ SWITCHES = (
         lambda numpy: numpy.geterr(),
         lambda numpy, before: numpy.seterr(**before),
     ),
+    _called("socket", "getdefaulttimeout", "setdefaulttimeout", None),
     _attribute("PIL.ImageFile", "LOAD_TRUNCATED_IMAGES", False),
     _attribute("PIL.Image", "MAX_IMAGE_PIXELS", 89_478_485),
 )

@@ -92,6 +92,7 @@ SHARED = (
     Aspect("the umask", _umask, os.umask),
     Aspect("resource limits", _limits, _put_back_limits),
     Aspect("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
+    Aspect("the processors", lambda: os.sched_getaffinity(0), lambda cores: os.sched_setaffinity(0, cores)),
     Aspect("the garbage collector", gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
 )
 """What any foreign code must leave alone."""

@@ -77,7 +77,7 @@ def test_what_a_reader_says_of_the_file_counts(beside: Callable[..., Zoo], pixel
 
 
 def test_a_path_that_nobody_else_reads(beside: Callable[..., Zoo], tmp_path: Path) -> None:
-    (tmp_path / "a.odd").touch()
+    (tmp_path / "a.odd").write_bytes(b"odd")
     with pytest.raises(PluginError, match=r"^reader 'greedy' of plugin acme/odd 1 fails: ValueError: boo$"):
         load(str(tmp_path / "a.odd"), beside(raising(ValueError("boo")), replace(GREEDY, files=("*.odd",))))
 

@@ -1,6 +1,7 @@
 """The protocol: what is judged by what, and what an evaluation says of it."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ganzoo.config import RunConfig
 from ganzoo.data import ImageSet, Split, load
-from ganzoo.errors import ExitCode, IntegrityError, PluginWarning, UsageError
+from ganzoo.errors import ExitCode, IntegrityError, PluginError, PluginWarning, UsageError
 from ganzoo.evaluation import evaluate, evidence
 from ganzoo.evaluation.criteria import Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_generator, of_images
+from ganzoo.pipeline import evaluating as preparing
 from ganzoo.records.evaluation import Evaluation
 from ganzoo.specs import Metric, Spec
 from ganzoo.zoo.discovery import Manager, Plugin, State
@@ -282,3 +285,22 @@ def test_there_are_two_parts(against: str) -> None:
     with pytest.raises(UsageError, match="there are no") as caught:
         digits(against=against)
     assert caught.value.hint == "choose held-out or training"
+
+
+@pytest.mark.parametrize("best", ["", "fd", "odd"])
+def test_a_figure_that_was_asked_for_and_cannot_be_computed_is_told_before_the_first_step(
+    best: str, parts: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody asked for is left out with a word."""
+    odd = Metric(name="odd", target="builtins:len", figures={"odd": "lower"})
+    monkeypatch.setattr(preparing, "zoo", lambda: Zoo(Manager([acme(odd), *zoo().manager.plugins])))
+    config = RunConfig(model="m", architecture="a", loss="l", data="digits", eval_every=2, best=best)
+    said: list[str] = []
+    reason = "metric acme/odd fails: TypeError: object of type 'Evidence' has no len()"
+    if best == "odd":
+        with pytest.raises(PluginError, match=re.escape(reason)):
+            preparing.prepare(config, parts, said.append)
+    else:
+        _, evaluating = preparing.prepare(config, parts, said.append)
+        assert evaluating is not None
+    assert said == [f"{reason}; it is left out"]

@@ -3,8 +3,10 @@
 import gc
 import locale
 import os
+import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,6 +52,20 @@ RAISING = {
     "a message that is an interrupt": (
         "class E(BaseException):\n    def __str__(self): raise KeyboardInterrupt\nraise E",
         "E: (its message cannot be shown)",
+    ),
+    "a hint that raises": (
+        "from ganzoo import UsageError\nclass E(UsageError):\n    hint = property(lambda self: 1 / 0)\n"
+        "    def __init__(self): pass\nraise E",
+        "E",
+    ),
+    "a hint of two lines": ("from ganzoo import UsageError\nraise UsageError('no', hint='a\\nb')", "no; a b"),
+    "a name that raises": (
+        "class E(ImportError):\n    @property\n    def name(self): raise SystemExit(0)\nraise E('no')",
+        "E: no",
+    ),
+    "a class that raises": (
+        "class E(BaseException):\n    __class__ = property(lambda self: 1 / 0)\nraise E('no')",
+        "E: no",
     ),
     "an endless message": ("raise ValueError('x' * 1_000_000)", f"ValueError: {'x' * 488}…"),
     "an interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
@@ -163,6 +179,7 @@ def everything() -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "mkldnn": torch.backends.mkldnn.enabled,
         "cudnn": torch.backends.cudnn.enabled,
+        "autocast": torch.is_autocast_enabled("cpu"),
         "anomaly": torch.is_anomaly_enabled(),
     }
     return {
@@ -179,6 +196,8 @@ def everything() -> dict[str, Any]:
         "files at once": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         "garbage": gc.isenabled(),
         "numpy": np.geterr(),
+        "processors": os.sched_getaffinity(0),
+        "time out": socket.getdefaulttimeout(),
         "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
         "pixels": Image.MAX_IMAGE_PIXELS,
         **torch_state,
@@ -197,14 +216,17 @@ CHANGING = {
     "timers": "import signal; signal.setitimer(signal.ITIMER_REAL, 3600)",
     "resource limits": "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (99, r.getrlimit(r.RLIMIT_NOFILE)[1]))",
     "the locale": "import locale; locale.setlocale(locale.LC_ALL, 'C')",
+    "the processors": "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])",
     "the garbage collector": "import gc; gc.disable()",
     "torch.set_default_dtype": "import torch; torch.set_default_dtype(torch.float64)",
     "torch.set_default_device": "import torch; torch.set_default_device('meta')",
     "torch.set_flush_denormal": "import torch; torch.set_flush_denormal(True)",
     "torch.set_grad_enabled": "import torch; torch.set_grad_enabled(False)",
     "torch.autograd.set_detect_anomaly": "import torch; torch.autograd.set_detect_anomaly(True)",
+    "torch.autocast(cpu)": "import torch; torch.autocast('cpu').__enter__()",
     "torch.backends.mkldnn.enabled": "import torch; torch.backends.mkldnn.enabled = False",
     "numpy.seterr": "import numpy; numpy.seterr(all='raise')",
+    "socket.setdefaulttimeout": "import socket; socket.setdefaulttimeout(0.001)",
     "PIL.ImageFile.LOAD_TRUNCATED_IMAGES": "from PIL import ImageFile; ImageFile.LOAD_TRUNCATED_IMAGES = True",
     "PIL.Image.MAX_IMAGE_PIXELS": "from PIL import Image; Image.MAX_IMAGE_PIXELS = None",
 }
@@ -214,9 +236,12 @@ CHANGING = {
 @pytest.mark.parametrize(("aspect", "source"), CHANGING.items(), ids=CHANGING)
 def test_what_a_plugin_changes_is_put_back_and_said(install: Install, aspect: str, source: str) -> None:
     before = everything()
-    if aspect == "the locale" and before["locale"] == "C":
-        pytest.skip("the locale is that already")
-    with pytest.warns(PluginWarning, match=f"^plugin aaa/bad 1.0 changed what all code shares.*: {aspect}$"):
+    if (aspect, before["locale"]) == ("the locale", "C") or (aspect, len(before["processors"])) == (
+        "the processors",
+        1,
+    ):
+        pytest.skip("it is so already")
+    with pytest.warns(PluginWarning, match=rf"^plugin aaa/bad 1\.0 changed what all .*: {re.escape(aspect)}$"):
         bad, _ = load(install, f"{source}\n{GOOD}")
     assert everything() == before
     assert bad.state is State.ACTIVE

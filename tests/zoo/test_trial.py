@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.errors import PluginWarning
+from ganzoo.errors import PluginError, PluginWarning
 from ganzoo.zoo import foreign, trial
-from ganzoo.zoo.discovery import Plugin, State, discover
+from ganzoo.zoo.discovery import Manager, Plugin, State, discover
 from ganzoo.zoo.trial import tried, try_again
 
 Install = Callable[..., Path]
@@ -186,3 +186,12 @@ def test_the_built_ins_and_what_is_disabled_are_not_tried(install: Install, tria
     with tried(discover({"GANZOO_PLUGINS": "builtin"})):
         pass
     assert trials == []
+
+
+def test_strict_mode_raises_what_the_trial_found(install: Install) -> None:
+    install("aaa", {"bad": ENDING["crash"][0]})
+    plugins = discover({})
+    with pytest.warns(PluginWarning), tried(plugins):
+        pass
+    with pytest.raises(PluginError, match=r"^plugin aaa/bad 1\.0 is broken: it ends the process that loads it"):
+        Manager(plugins, {"GANZOO_STRICT_PLUGINS": "1"})
