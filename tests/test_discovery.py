@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ganzoo.errors import ExitCode, PluginError
 from ganzoo.specs import Loss
 from ganzoo.zoo.discovery import Manager, Plugin, State, discover, unknown_names
+from ganzoo.zoo.installed import spare_others
 
 Install = Callable[..., Path]
 
@@ -261,6 +263,23 @@ def test_unreadable_metadata_is_reported(install: Install, content: bytes) -> No
     assert unreadable.state is State.BROKEN
     assert unreadable.reason.startswith("entry_points.txt cannot be read: ")
     assert tame.state is State.ACTIVE
+
+
+@pytest.mark.parametrize("content", [b"[ganzoo.v1]\nthis is no entry point", b"[console_scripts]\n\xff = a:b"])
+def test_unreadable_metadata_ends_nobody_who_looks_at_all(
+    install: Install, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """As torch does, which would not be imported, and could not export."""
+    site = install("aaa", {})
+    (site / "aaa-1.0.dist-info" / "entry_points.txt").write_bytes(content)
+    monkeypatch.setattr(metadata.Distribution, "entry_points", metadata.Distribution.entry_points)  # put back later
+    with pytest.raises((UnicodeDecodeError, ValueError, TypeError, AttributeError)):
+        metadata.entry_points(group="any")
+    for _ in range(2):
+        plugins = discover()
+        spare_others(plugins)
+        assert not metadata.entry_points(group="any")
+        assert find(plugins, "aaa/?").state is State.BROKEN
 
 
 @pytest.mark.parametrize(

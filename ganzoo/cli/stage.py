@@ -103,7 +103,7 @@ def told(tell: Callable[[str], None]) -> Iterator[None]:
         show = warnings.showwarning
 
         def shown(
-            warning: Warning | str,
+            message: Warning | str,
             category: type[Warning],
             filename: str,
             lineno: int,
@@ -111,9 +111,9 @@ def told(tell: Callable[[str], None]) -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if category is PluginWarning:
-                tell(str(warning))
+                tell(str(message))
             else:
-                show(warning, category, filename, lineno, file, line)
+                show(message, category, filename, lineno, file, line)
 
         warnings.showwarning = shown
         warnings.simplefilter("always", PluginWarning)

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ganzoo.errors import described
 from ganzoo.specs import Spec
 from ganzoo.version import __version__
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
+    from importlib.metadata import Distribution, EntryPoints
 
 API = "v1"
 BUILTIN = "ganzoo"
@@ -25,6 +26,9 @@ BUILTINS = "builtin"
 
 LONGEST_NAME = 100
 """Most characters of the name of a plugin, of what it provides, or of a figure."""
+
+UNREADABLE = "?"
+"""The name of what stands for all plugins of a distribution whose entry points cannot be read."""
 
 _GROUP = re.compile(r"ganzoo\.(v\d+)")
 
@@ -117,6 +121,37 @@ def unknown_names(plugins: Iterable[Plugin], environ: Mapping[str, str] = os.env
     return sorted((allow_list(environ) or set()) - known)
 
 
+def spare_others(plugins: Iterable[Plugin]) -> None:
+    """If there is metadata that cannot be read, have everybody in this process pass over it.
+
+    torch looks at all entry points, of whatever distribution, when it is imported and when it exports or compiles.
+    """
+    if all(plugin.name != UNREADABLE for plugin in plugins):
+        return
+    from importlib.metadata import Distribution, EntryPoints
+
+    def read(distribution: Distribution) -> EntryPoints:
+        try:
+            return _read_entry_points(distribution)
+        except Exception:
+            return EntryPoints(())
+
+    _read_entry_points_property()  # remembered before it is replaced
+    Distribution.entry_points = property(read)  # type: ignore[method-assign, assignment]
+
+
+@cache
+def _read_entry_points_property() -> property:
+    from importlib.metadata import Distribution
+
+    return cast("property", Distribution.__dict__["entry_points"])
+
+
+def _read_entry_points(distribution: "Distribution") -> "EntryPoints":
+    """A distribution's entry points; raises what is wrong with them."""
+    return cast("EntryPoints", _read_entry_points_property().__get__(distribution))
+
+
 def _called(plugin: Plugin) -> set[str]:
     """What ``GANZOO_PLUGINS`` may call a plugin."""
     return {normalise(plugin.name), normalise(plugin.qualified), *([BUILTINS] if plugin.builtin else [])}
@@ -177,11 +212,11 @@ def _declared(distribution: "Distribution") -> list[Plugin]:
     try:
         entries = [
             plugin(entry.name, entry.value, group[1])
-            for entry in distribution.entry_points
+            for entry in _read_entry_points(distribution)
             if (group := _GROUP.fullmatch(entry.group))
         ]
     except Exception as error:
-        unreadable = plugin("?", "", "?")
+        unreadable = plugin(UNREADABLE, "", "?")
         unreadable.set_aside(State.BROKEN, f"entry_points.txt cannot be read: {described(error)}")
         return [unreadable]
 

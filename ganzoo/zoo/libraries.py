@@ -61,6 +61,16 @@ def _called(library: str, read: str, write: str, default: Any) -> Switch:
     )
 
 
+def _autocast(device: str) -> Switch:
+    return Switch(
+        "torch",
+        f"torch.autocast({device})",
+        False,
+        lambda torch: torch.is_autocast_enabled(device),
+        lambda torch, on: torch.set_autocast_enabled(device, on),
+    )
+
+
 def _flushes(_: Any) -> bool:
     """Whether the processor makes numbers below the normal ones 0."""
     return sys.float_info.min / 2 == 0
@@ -85,16 +95,8 @@ SWITCHES = (
     _called("torch", "is_grad_enabled", "set_grad_enabled", True),
     _called("torch", "is_anomaly_enabled", "autograd.set_detect_anomaly", False),
     _called("torch", "are_deterministic_algorithms_enabled", "use_deterministic_algorithms", False),
-    *(
-        Switch(
-            "torch",
-            f"torch.autocast({device})",
-            False,
-            lambda torch, device=device: torch.is_autocast_enabled(device),
-            lambda torch, on, device=device: torch.set_autocast_enabled(device, on),
-        )
-        for device in ("cpu", "cuda")
-    ),
+    _autocast("cpu"),
+    _autocast("cuda"),
     _attribute("torch", "backends.mkldnn.enabled", True),
     _attribute("torch", "backends.cudnn.enabled", True),
     Switch(

@@ -13,6 +13,7 @@ from ganzoo.errors import NotFoundError, PluginError, did_you_mean, missing_pack
 from ganzoo.specs import Loss, Metric, Spec
 from ganzoo.zoo.discovery import BUILTIN, Manager, Plugin, State, discover, normalise, resolve, unknown_names
 from ganzoo.zoo.foreign import called, contained, in_one_line, warn
+from ganzoo.zoo.installed import spare_others
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -155,6 +156,7 @@ def zoo() -> Zoo:
     plugins = discover()
     for name in unknown_names(plugins):
         warn(f"GANZOO_PLUGINS names {name!r}, which is not installed.")
+    spare_others(plugins)
     if all(plugin.builtin for plugin in plugins):
         return Zoo(Manager(plugins))
     from ganzoo.zoo.trial import tried  # 20 ms
