@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TextIO
 
+from ganzoo.machine import processors
 from ganzoo.zoo.libraries import SWITCHES
 
 STREAMS = ("stdin", "stdout", "stderr")
@@ -92,7 +93,7 @@ SHARED = (
     Aspect("the umask", _umask, os.umask),
     Aspect("resource limits", _limits, _put_back_limits),
     Aspect("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
-    Aspect("the processors", lambda: os.sched_getaffinity(0), lambda cores: os.sched_setaffinity(0, cores)),
+    Aspect("the processors", processors, lambda numbers: os.sched_setaffinity(0, numbers)),
     Aspect("the garbage collector", gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
 )
 """What any foreign code must leave alone."""
