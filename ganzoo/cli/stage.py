@@ -14,8 +14,9 @@ from ganzoo.errors import PluginWarning
 STDOUT, STDERR = 1, 2
 
 HELP = {"-h", "--help", "--version"}
-COMPLETION = "_GANZOO_COMPLETE"
-"""The variable by which a shell asks for completions; click's name for it."""
+PROGRAM = "ganzoo"
+COMPLETION = f"_{PROGRAM.upper()}_COMPLETE"
+"""The variable by which a shell asks for completions; click makes it of the program's name."""
 
 _data: list[TextIO] = []
 
