@@ -68,6 +68,10 @@ class PluginError(GanzooError):
     exit_code = ExitCode.PLUGIN
 
 
+class PluginWarning(UserWarning):
+    """What a plugin did that nobody asked for, and what became of it."""
+
+
 class MissingPackageError(GanzooError):
     """The command needs a package that is not installed here."""
 

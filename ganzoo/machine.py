@@ -11,8 +11,12 @@ PROCESSES = Path("/proc")
 
 def cores() -> int:
     """Number of CPU cores that this process may use; in a container, or pinned, fewer than the machine has."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(usable, quota(CGROUPS))))
+    return max(1, math.ceil(min(len(processors()), quota(CGROUPS))))
+
+
+def processors() -> set[int]:
+    """The numbers of the processors that this thread may run on."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def quota(cgroups: Path) -> float:

@@ -1,6 +1,7 @@
-"""Every test has a registry of its own, and torch on one thread: two cores are shared, and results must not vary."""
+"""Every test has its own registry and cache, and torch on one thread: cores are shared, results must be equal."""
 
 import contextlib
+import importlib
 import os
 import re
 import shlex
@@ -98,10 +99,52 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(line)
 
 
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Put a distribution with one module per plugin on sys.path, as pip would; returns its directory."""
+    monkeypatch.delenv("GANZOO_PLUGINS", raising=False)
+    monkeypatch.delenv("GANZOO_STRICT_PLUGINS", raising=False)
+
+    def put(
+        distribution: str,
+        plugins: dict[str, str],
+        *,
+        version: str = "1.0",
+        site: str = "site",
+        entry_points: str | None = None,
+    ) -> Path:
+        directory = tmp_path / site
+        information = directory / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        information.mkdir(parents=True)
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        lines = ["[ganzoo.v1]"]
+        for name, source in plugins.items():
+            module = f"{distribution}_{name}".replace("-", "_")
+            (directory / f"{module}.py").write_text(source)
+            placed.add(module)
+            lines.append(f"{name} = {module}")
+        text = "\n".join(lines) if entry_points is None else entry_points
+        (information / "entry_points.txt").write_text(text)
+        if str(directory) not in sys.path:
+            monkeypatch.syspath_prepend(directory)
+        importlib.invalidate_caches()
+        return directory
+
+    placed: set[str] = set()
+    before = set(sys.modules)
+    yield put
+    for name in placed:  # it may be any object by now
+        sys.modules.pop(name, None)
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
 @pytest.fixture(autouse=True)
 def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "registry"
     monkeypatch.setenv("GANZOO_REGISTRY", str(root))
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     return root
 
 

@@ -22,8 +22,12 @@ OWNERS = {
 }
 """The file that owns words -> the words."""
 
-ELSEWHERE = {("ganzoo/cli/doctor.py", "bf16"), ("ganzoo/cli/sample.py", "samples.png")}
-"""Other things of the same name: what ``doctor`` says of the CPU, and what ``sample`` writes where it is called."""
+ELSEWHERE = {
+    ("ganzoo/cli/doctor.py", "bf16"),
+    ("ganzoo/cli/sample.py", "samples.png"),
+    ("ganzoo/zoo/libraries.py", "warn"),
+}
+"""Other things of the same name: what ``doctor`` says of the CPU, what ``sample`` writes, what NumPy does of itself."""
 
 
 def words(path: Path) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Plugins as people install them, good and hostile: real metadata in a directory on ``sys.path``."""
 
-import importlib
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ganzoo.errors import ExitCode, PluginError
 from ganzoo.specs import Loss
 from ganzoo.zoo.discovery import Manager, Plugin, State, discover, unknown_names
+from ganzoo.zoo.installed import spare_others
 
 Install = Callable[..., Path]
 
@@ -40,43 +42,6 @@ from ganzoo.records.journal import append
 def ganzoo_specs():
     yield Loss(name="curious", target="nowhere.losses:Curious")
 """
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Put a distribution with one module per plugin on sys.path, as pip would; returns its directory."""
-    monkeypatch.delenv("GANZOO_PLUGINS", raising=False)
-    monkeypatch.delenv("GANZOO_STRICT_PLUGINS", raising=False)
-
-    def put(
-        distribution: str,
-        plugins: dict[str, str],
-        *,
-        version: str = "1.0",
-        site: str = "site",
-        entry_points: str | None = None,
-    ) -> Path:
-        directory = tmp_path / site
-        information = directory / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        information.mkdir(parents=True)
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        lines = ["[ganzoo.v1]"]
-        for name, source in plugins.items():
-            module = f"{distribution}_{name}".replace("-", "_")
-            (directory / f"{module}.py").write_text(source)
-            lines.append(f"{name} = {module}")
-        text = "\n".join(lines) if entry_points is None else entry_points
-        (information / "entry_points.txt").write_text(text)
-        if str(directory) not in sys.path:
-            monkeypatch.syspath_prepend(directory)
-        importlib.invalidate_caches()
-        return directory
-
-    before = set(sys.modules)
-    yield put
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
 
 
 def find(plugins: list[Plugin], qualified: str) -> Plugin:
@@ -134,7 +99,8 @@ HOSTILE = {
     ),
     "argument": (
         "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report(epoch): pass",
-        "PluginValidationError",
+        "PluginValidationError: Plugin 'aaa/bad' for hook 'ganzoo_report'; hookimpl definition: ganzoo_report(epoch); "
+        "Argument(s) {'epoch'} are declared in the hookimpl but can not be found in the hookspec",
     ),
     "raising": ("from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_specs(): 1 / 0", "ZeroDivisionError"),
     "half-registered": (OBSERVER + "@hookimpl\ndef ganzoo_specs(): 1 / 0", "ZeroDivisionError: division by zero"),
@@ -202,9 +168,27 @@ def test_a_hook_of_a_later_v1_may_be_marked_optional(install: Install) -> None:
 
 
 def test_ctrl_c_at_import_is_not_swallowed(install: Install) -> None:
-    install("aaa", {"bad": "raise KeyboardInterrupt"})
+    install("aaa", {"bad": "import os, signal\nos.kill(os.getpid(), signal.SIGINT)"})
     with pytest.raises(KeyboardInterrupt):
         Manager()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_hook_is_not_swallowed(install: Install, number: signal.Signals) -> None:
+    """Whatever handles it, a plugin that catches everything is passed over by the second one, as of a training."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    source = f"from ganzoo import hookimpl\nimport os\n@hookimpl\ndef ganzoo_report(): os.kill(os.getpid(), {number})"
+    install("aaa", {"bad": source})
+    manager, before = Manager(), signal.signal(number, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            manager.notify("ganzoo_report", pytest.fail, run=None, step=1, metrics={})
+        assert signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, before)
 
 
 def test_strict_mode_raises_what_is_broken(install: Install) -> None:
@@ -267,8 +251,13 @@ def test_lib64_does_not_double_anything(install: Install, tmp_path: Path, monkey
     assert plugin.state is State.ACTIVE
 
 
-def test_unreadable_metadata_is_reported(install: Install) -> None:
-    install("aaa", {}, entry_points="[ganzoo.v1]\nthis is no entry point")
+@pytest.mark.parametrize(
+    "content", [b"[ganzoo.v1]\nthis is no entry point", b"[ganzoo.v1]\n\xff", b"\xff[console_scripts]"]
+)
+def test_unreadable_metadata_is_reported(install: Install, content: bytes) -> None:
+    """Whatever it declares, it may be plugins."""
+    site = install("aaa", {})
+    (site / "aaa-1.0.dist-info" / "entry_points.txt").write_bytes(content)
     install("zzz", {"tame": GOOD})
     unreadable, tame = third_parties(Manager().plugins)
     assert unreadable.state is State.BROKEN
@@ -276,10 +265,26 @@ def test_unreadable_metadata_is_reported(install: Install) -> None:
     assert tame.state is State.ACTIVE
 
 
+@pytest.mark.parametrize("content", [b"[ganzoo.v1]\nthis is no entry point", b"[console_scripts]\n\xff = a:b"])
+def test_unreadable_metadata_ends_nobody_who_looks_at_all(
+    install: Install, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """As torch does, which would not be imported, and could not export."""
+    site = install("aaa", {})
+    (site / "aaa-1.0.dist-info" / "entry_points.txt").write_bytes(content)
+    monkeypatch.setattr(metadata.Distribution, "entry_points", metadata.Distribution.entry_points)  # put back later
+    with pytest.raises((UnicodeDecodeError, ValueError, TypeError, AttributeError)):
+        metadata.entry_points(group="any")
+    for _ in range(2):
+        plugins = discover()
+        spare_others(plugins)
+        assert not metadata.entry_points(group="any")
+        assert find(plugins, "aaa/?").state is State.BROKEN
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [
-        ("entry_points.txt", b"[ganzoo.v1]\n\xff"),
         ("METADATA", b""),
         ("METADATA", b"Metadata-Version: 2.1\nName: aaa\n"),
         ("METADATA", None),
@@ -303,6 +308,7 @@ def test_a_damaged_distribution_is_nobody(install: Install, file: str, content: 
         ("tame", ["aaa/tame", "bbb/tame"]),
         (" bbb/tame , aaa/other ", ["aaa/other", "bbb/tame"]),
         ("nobody", []),
+        ("BBB/Tame", ["bbb/tame"]),
     ],
 )
 def test_the_allow_list(install: Install, allowed: str, active: list[str]) -> None:
@@ -320,6 +326,44 @@ def test_a_disabled_plugin_is_not_imported(install: Install) -> None:
     assert "aaa_bad" not in sys.modules
 
 
+def test_the_allow_list_compares_names_as_pip_does(install: Install) -> None:
+    install("P-D_x", {"tame": GOOD})
+    for spelt in ("p_d_x/tame", "P-D.X/tame", "p-d-x/tame"):
+        environ = {"GANZOO_PLUGINS": spelt}
+        plugins = Manager(environ=environ).plugins
+        assert [plugin.qualified for plugin in plugins if plugin.state is State.ACTIVE] == ["p-d-x/tame"]
+        assert unknown_names(plugins, environ) == []
+
+
+def test_one_word_allows_all_built_ins(install: Install) -> None:
+    install("aaa", {"tame": GOOD})
+    environ = {"GANZOO_PLUGINS": "builtin"}
+    plugins = Manager(environ=environ).plugins
+    assert {plugin.state for plugin in plugins if plugin.builtin} == {State.ACTIVE}
+    assert find(plugins, "aaa/tame").state is State.DISABLED
+    assert unknown_names(plugins, environ) == []
+    assert find(Manager(environ={"GANZOO_PLUGINS": "builtin,aaa/tame"}).plugins, "aaa/tame").state is State.ACTIVE
+
+
+def test_a_stranger_of_our_name_hides_no_built_in(install: Install) -> None:
+    ours = [plugin.name for plugin in discover({}) if plugin.builtin]
+    install("GanZoo", {"tame": GOOD}, version="9.0")
+    assert [plugin.name for plugin in discover({}) if plugin.builtin] == ours
+
+
+def test_a_name_that_is_declared_twice_means_neither(install: Install) -> None:
+    install("aaa", {"tame": GOOD}, entry_points="[ganzoo.v1]\ntame = aaa_tame\ntame = aaa_other")
+    (plugin,) = third_parties(Manager().plugins)
+    assert (plugin.state, plugin.reason) == (State.BROKEN, "it is declared twice: as aaa_tame and as aaa_other")
+
+
+def test_a_name_that_fills_screens_is_cut_and_refused(install: Install) -> None:
+    install("aaa", {}, entry_points=f"[ganzoo.v1]\n{'n' * 100_000} = aaa_tame")
+    (plugin,) = third_parties(Manager().plugins)
+    assert (plugin.state, plugin.reason) == (State.BROKEN, "its name has 100,000 characters; wanted: at most 100")
+    assert len(str(plugin)) < 100
+
+
 def test_a_misspelt_allow_list_is_noticed() -> None:
     environ = {"GANZOO_PLUGINS": "dcgan,ganzoo/dcgan,dcgn"}
     assert unknown_names(discover(environ), environ) == ["dcgn"]
@@ -333,6 +377,13 @@ def test_qualified_names_stay_exact(install: Install) -> None:
     assert (two.state, two.reason) == (State.BROKEN, "loss 'tame' is provided by aaa/one already")
 
 
+def test_nobody_offers_a_built_in_plugin_as_its_own(install: Install) -> None:
+    install("aaa", {}, entry_points="[ganzoo.v1]\ntheirs = ganzoo_plugins.dcgan")
+    plugins = Manager(environ={}).plugins
+    assert find(plugins, "ganzoo/dcgan").state is State.ACTIVE
+    assert find(plugins, "aaa/theirs").reason == "ganzoo_plugins.dcgan is loaded as ganzoo/dcgan already"
+
+
 def test_nobody_provides_the_spec_of_another(install: Install) -> None:
     shared = "from ganzoo import Loss\nLOSS = Loss(name='tame', target='a:B')"
     use = "from ganzoo import hookimpl\nimport aaa_shared\n@hookimpl\ndef ganzoo_specs(): yield aaa_shared.LOSS"
@@ -342,7 +393,7 @@ def test_nobody_provides_the_spec_of_another(install: Install) -> None:
     assert (thief.state, thief.reason) == (State.BROKEN, "loss 'tame' is the very object of aaa/one")
 
 
-@pytest.mark.parametrize("failure", ["1 / 0", "raise SystemExit", "raise BaseException"])
+@pytest.mark.parametrize("failure", ["1 / 0", "raise SystemExit", "raise BaseException", "raise KeyboardInterrupt"])
 def test_a_raising_hook_is_passed_over_and_mentioned_once(install: Install, failure: str) -> None:
     install("aaa", {"bad": f"from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report(step):\n    {failure}"})
     install("bbb", {"observer": OBSERVER})
@@ -354,13 +405,6 @@ def test_a_raising_hook_is_passed_over_and_mentioned_once(install: Install, fail
     (problem,) = problems
     assert problem.startswith("plugin aaa/bad 1.0 failed in ganzoo_report: ")
     assert "\n" not in problem
-
-
-def test_ctrl_c_in_a_hook_is_not_swallowed(install: Install) -> None:
-    source = "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report():\n    raise KeyboardInterrupt"
-    install("aaa", {"bad": source})
-    with pytest.raises(KeyboardInterrupt):
-        Manager().notify("ganzoo_report", pytest.fail, run=None, step=1, metrics={})
 
 
 def test_a_hook_that_nobody_implements_has_no_answers() -> None:

@@ -244,3 +244,13 @@ def test_a_package_of_ours_that_is_absent_is_not_the_plugins_fault(
     assert str(caught.value) == "this needs the package torch, which is not installed"
     assert str(caught.value.hint).startswith('pip install "torch>=')
     assert caught.value.exit_code == ExitCode.MISSING_PACKAGE
+
+
+def test_an_observer_of_a_built_in_name_hides_no_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = {"ganzoo_report": [plugin("ganzoo", "board"), plugin("zzz", "board")]}
+    found = Zoo(Manager([]))
+    monkeypatch.setattr(found.manager, "watching", lambda hook: watching.get(hook, []))
+    assert [found.observer(name) for name in ("board", "ganzoo/board", "zzz/board")] == ["board"] * 3
+    with pytest.raises(NotFoundError) as caught:
+        found.observer("bord")
+    assert caught.value.hint == "did you mean 'board'?"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from ganzoo.cli.groups import LazyGroup
+from ganzoo.cli.stage import data_stream, staged
 from ganzoo.cli.streams import telling
 from ganzoo.version import __version__
 
@@ -43,16 +44,23 @@ COMMANDS = {
 def cli(context: click.Context) -> None:
     """Train GANs, version them, export them to ONNX, and serve them without PyTorch."""
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        click.echo(context.get_help(), file=data_stream())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. An error is one line and a hint on stderr."""
+    """Run one command; returns its exit code. An error is one line and a hint on stderr.
+
+    Args:
+        arguments: None: the process's own, and the process ends next.
+    """
+    # What others' metadata say of back ends for devices that we do not use, and whether it can be read, is not needed.
+    os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     if os.getpid() == 1:  # the system ignores a signal to the first process of a container unless it is handled
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = sys.argv[1:] if arguments is None else list(arguments)
     with telling() as out:
-        code = _run(given)
+        with staged(given, out, _note, for_good=arguments is None):
+            code = _run(given)
         out.flush()
         if code == 0 and out.failure is not None and not out.left:
             code = _tell(out.failure)
@@ -71,3 +79,9 @@ def _tell(error: Exception, command: str = "") -> int:
     from ganzoo.cli.failures import tell  # only when something is wrong already
 
     return tell(error, command)
+
+
+def _note(line: str) -> None:
+    from ganzoo.cli.output import note  # only where there is something to tell
+
+    note(line)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ganzoo.cli.output import emit, json_option, registry_option, table
-from ganzoo.errors import GanzooError, first_line
+from ganzoo.errors import GanzooError, PluginError, first_line
 from ganzoo.files import registry_root
 from ganzoo.machine import cores
 from ganzoo.version import __version__
@@ -96,9 +96,11 @@ def _registry(option: Path | None) -> dict[str, Any]:
 def _plugins() -> list[dict[str, str]]:
     from ganzoo.zoo.names import zoo
 
-    return [
-        {"plugin": str(plugin), "state": str(plugin.state), "reason": plugin.reason} for plugin in zoo().manager.plugins
-    ]
+    try:
+        plugins = zoo().manager.plugins
+    except PluginError as error:  # as GANZOO_STRICT_PLUGINS=1 asks for
+        return [{"plugin": "?", "state": "broken", "reason": first_line(error)}]
+    return [{"plugin": str(plugin), "state": str(plugin.state), "reason": plugin.reason} for plugin in plugins]
 
 
 def _problems(findings: dict[str, Any]) -> list[str]:

@@ -7,19 +7,23 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ganzoo.errors import GanzooError, UsageError, did_you_mean
+from ganzoo.errors import GanzooError, UsageError, described, did_you_mean
 
 
 class Group(click.Group):
     """A group that answers an unknown command with the closest one it has."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. click takes each broken pipe for one of stdout, and ends without a word."""
+        """Run the command. click takes some exceptions for its own, and ends without a word: here they are errors."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise GanzooError(
                 "something that was written to has gone away (broken pipe)", hint="GANZOO_DEBUG=1 shows where"
+            ) from error
+        except (SystemExit, EOFError) as error:
+            raise GanzooError(
+                f"the command was ended by {described(error)}", hint="GANZOO_DEBUG=1 shows by what code"
             ) from error
 
     def resolve_command(

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, flatten, json_option, note, table
+from ganzoo.cli.output import emit, flatten, json_option, table
 from ganzoo.errors import GanzooError
 from ganzoo.specs import Architecture, Loss, Model
 from ganzoo.zoo.discovery import State
+from ganzoo.zoo.foreign import called, warn
 from ganzoo.zoo.names import Zoo, zoo
 
 
@@ -31,7 +32,7 @@ def command(context: click.Context, as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show what model NAME consists of: its architecture and options, its loss, its defaults."""
     found = zoo()
-    emit(_details(found, found.get(Model, name)), as_json, _page)
+    emit(called(f"model {name!r}", _details, found, found.get(Model, name)), as_json, _page)
 
 
 def _parts(found: Zoo, model: Model) -> tuple[Architecture, Loss]:
@@ -129,4 +130,4 @@ def _page(model: dict[str, Any]) -> str:
 def _warn_of_broken(found: Zoo) -> None:
     for plugin in found.manager.plugins:
         if plugin.state is State.BROKEN:
-            note(f"Plugin {plugin} is broken: {plugin.reason}")
+            warn(f"Plugin {plugin} is broken: {plugin.reason}")

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, cast
 
 import click
 
+from ganzoo.cli.stage import data_stream
 from ganzoo.cli.streams import Dropping
 
 Value = TypeVar("Value")
@@ -119,13 +120,19 @@ def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
         text = json.dumps(json_value(value), indent=2, default=str, allow_nan=False)
     else:
         text = printable(render(value))
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    print_data(text)
+
+
+def print_data(text: object, *, end: str = "\n") -> None:
+    """Print data as they are."""
+    out = data_stream()
+    out.write(f"{text}{end}")
+    out.flush()
 
 
 def emit_bytes(data: bytes) -> None:
     """Print data that are no text, such as an image."""
-    cast("Dropping", sys.stdout).write_bytes(data)  # see ``ganzoo.cli.main``
+    cast("Dropping", data_stream()).write_bytes(data)  # see ``ganzoo.cli.main``
 
 
 def note(message: str) -> None:

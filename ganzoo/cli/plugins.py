@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.output import emit, json_option, note, table
-from ganzoo.zoo.discovery import Plugin, unknown_names
+from ganzoo.cli.output import emit, json_option, table
+from ganzoo.zoo.discovery import Plugin
 from ganzoo.zoo.names import zoo
 
 
@@ -15,13 +15,15 @@ from ganzoo.zoo.names import zoo
 def command(as_json: bool) -> None:
     """List the installed plugins, with the reason of each that cannot be used.
 
-    GANZOO_PLUGINS=NAME,DIST/NAME loads only these (empty: none).
+    A plugin that was set aside because it ends the process is tried again.
+
+    GANZOO_PLUGINS=NAME,DIST/NAME loads only these (builtin: those that come with ganzoo; empty: none).
     GANZOO_STRICT_PLUGINS=1 makes a broken plugin an error.
     """
-    plugins = zoo().manager.plugins
-    emit([describe(plugin) for plugin in plugins], as_json, _listing)
-    for name in unknown_names(plugins):
-        note(f"GANZOO_PLUGINS names {name!r}, which is not installed.")
+    from ganzoo.zoo.trial import try_again
+
+    try_again()
+    emit([describe(plugin) for plugin in zoo().manager.plugins], as_json, _listing)
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:

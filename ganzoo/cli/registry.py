@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, flatten, json_option, note, registry_option, table
+from ganzoo.cli.output import emit, flatten, json_option, note, print_data, registry_option, table
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.files import registry_root
 
@@ -145,7 +145,7 @@ def log(name: str, registry: Path | None, as_json: bool) -> None:
 def path(reference: str, kind: str, registry: Path | None) -> None:
     """Print the path of a version's file KIND, verified; show lists the kinds. Do not change the file."""
     store = _open(registry)
-    click.echo(store.path(store.resolve(reference), kind))
+    print_data(store.path(store.resolve(reference), kind))
 
 
 @command.command()

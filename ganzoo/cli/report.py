@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.output import PathOption, note, registry_option
+from ganzoo.cli.output import PathOption, note, print_data, registry_option
 
 
 @click.command()
@@ -25,7 +25,7 @@ def command(references: tuple[str, ...], output: Path | None, runs: Path, regist
     """
     from ganzoo import api
 
-    click.echo(
+    print_data(
         api.report(
             references,
             output=output,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganzoo.cli.output import PathOption, device_option, note, registry_option
+from ganzoo.cli.output import PathOption, device_option, note, print_data, registry_option
 from ganzoo.cli.signals import ending_at_sigterm
 from ganzoo.errors import GanzooError, UsageError
 
@@ -68,7 +68,7 @@ def command(
         images, _ = generator.pixels(count, seed, label, start)
         _write(images, output, each, start)
     note(f"Seed {seed}.")
-    click.echo(output)
+    print_data(output)
 
 
 def _write(images: "NDArray[np.uint8]", output: Path, each: bool, start: int) -> None:

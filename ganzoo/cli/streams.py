@@ -43,6 +43,18 @@ class Dropping:
         """Pass on what waits, or drop it."""
         self._try(self._stream.flush)
 
+    @contextlib.contextmanager
+    def through(self, stream: TextIO) -> Iterator[None]:
+        """Pass everything on to ``stream`` meanwhile, and close it."""
+        before, self._stream = self._stream, stream
+        try:
+            yield
+        finally:
+            self.flush()
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()
+            self._stream = before
+
     @property
     def left(self) -> bool:
         """Whether its reader has closed the other end, which is the reader's right and no error."""

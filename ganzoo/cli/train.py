@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import PathOption, duration, emit, json_option, note, registry_option, table
+from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option, table
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.config import RunConfig, choices, layered
 from ganzoo.errors import TrainingStopped, UsageError
@@ -179,17 +179,17 @@ def _speaks() -> bool:
 def _show_plan(plan: "Plan", print_config: bool) -> None:
     config = plan.recipe.config
     if print_config:
-        click.echo(config.to_toml(), nl=False)
+        print_data(config.to_toml(), end="")
         return
     for name, module in plan.trainer.modules().items():
         if name != "generator-ema":
-            click.echo(f"{name}: {sum(parameter.numel() for parameter in module.parameters()):,} parameters")
+            print_data(f"{name}: {sum(parameter.numel() for parameter in module.parameters()):,} parameters")
     training, held_out = plan.data.training, plan.data.held_out
-    click.echo(
+    print_data(
         f"data: {len(training):,} images, {config.size}x{config.size}, {training.digest[:19]}"
         f"; {len(held_out) if held_out else 0:,} held out"
     )
-    click.echo(f"would train {config.steps:,} steps of {config.model} on {config.device} in {config.precision}")
+    print_data(f"would train {config.steps:,} steps of {config.model} on {config.device} in {config.precision}")
 
 
 def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:

@@ -17,7 +17,8 @@ from ganzoo.data.split import Split, resized, split, without_empty_classes
 from ganzoo.errors import NotFoundError, PluginError, UsageError
 from ganzoo.files import checked
 from ganzoo.specs import Dataset, Reader
-from ganzoo.zoo.names import Zoo, load_target
+from ganzoo.zoo.foreign import warn
+from ganzoo.zoo.names import Zoo
 
 Progress = Callable[[int, int], None]
 """Called with how many images are done, and how many there are."""
@@ -99,7 +100,7 @@ class Source:
         if self._found is None:
             path = Path(self.name).expanduser()
             if self.dataset is not None:
-                self._found = _read_named(self.dataset)
+                self._found = _read_named(self.dataset, self._zoo)
             elif is_packed(path):
                 training, held_out = read_packed(path)
                 self._found = Split(training=training, held_out=held_out)
@@ -189,8 +190,20 @@ def read(path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
         )
     if not path.is_dir():
         _check_file(path)
-    _, reader = max(readers, key=lambda pair: pair[0])
-    images = load_target(reader.target)(path)
+    *others, last = [reader for _, reader in sorted(readers, key=lambda pair: pair[0], reverse=True)]
+    for reader in others:
+        try:
+            return _read_by(reader, path, zoo)
+        except PluginError as error:
+            if isinstance(error.__cause__, OSError):  # it is the machine
+                raise
+            # Nobody asked for this one by name.
+            warn(f"{error}; {path} is read in another way")
+    return _read_by(last, path, zoo)
+
+
+def _read_by(reader: Reader, path: Path, zoo: Zoo) -> ImageSet | EncodedImages:
+    images = zoo.call(reader, reader.target, path)
     if not isinstance(images, ImageSet | EncodedImages):
         raise PluginError(f"reader {reader.name!r} returned {type(images).__name__}, not a ganzoo.data.ImageSet")
     return images
@@ -222,18 +235,18 @@ def _check_file(path: Path) -> None:
         raise UsageError(f"--data {path}: the file is empty", hint="download or copy it again")
 
 
-def _read_named(dataset: Dataset) -> Split | ImageSet:
-    training = _target(dataset, dataset.target)
+def _read_named(dataset: Dataset, zoo: Zoo) -> Split | ImageSet:
+    training = _target(dataset, dataset.target, zoo)
     if not dataset.held_out:
         return training
-    held_out = _target(dataset, dataset.held_out)
+    held_out = _target(dataset, dataset.held_out, zoo)
     if training.shape != held_out.shape:
         raise PluginError(f"data set {dataset.name!r}: its held-out images have another shape or other classes")
     return Split(training=training, held_out=held_out)
 
 
-def _target(dataset: Dataset, target: str) -> ImageSet:
-    images = load_target(target)()
+def _target(dataset: Dataset, target: str, zoo: Zoo) -> ImageSet:
+    images = zoo.call(dataset, target)
     if not isinstance(images, ImageSet):
         raise PluginError(f"data set {dataset.name!r} returned {type(images).__name__}, not a ganzoo.data.ImageSet")
     return images

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ganzoo.data import Split
 from ganzoo.data.load import named
-from ganzoo.errors import PluginError, UsageError
+from ganzoo.errors import UsageError
 from ganzoo.evaluation.extractor import open_extractor, try_extractor
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.modes import Modes
@@ -78,7 +78,6 @@ def choose_criteria(
     Raises:
         UsageError: nothing is known to evaluate such images by, the extractor is none that figures can be made with, or
             too few images were held out.
-        PluginError: two metrics give a figure of one name.
     """
     if against not in (HELD_OUT, TRAINING):
         raise UsageError(f"there are no {against!r} images", hint=f"choose {HELD_OUT} or {TRAINING}")
@@ -109,22 +108,8 @@ def choose_criteria(
         name=source if dataset else Path(source).name,
         extractor=extractor,
         modes=modes,
-        metrics=_metrics(zoo),
+        metrics=zoo.metrics(),
         n=n,
         against=against,
         features=made,
     )
-
-
-def _metrics(zoo: Zoo) -> dict[str, Metric]:
-    """All metrics by qualified name, the built-in ones first; no two may give a figure of one name."""
-    giver: dict[str, str] = {}
-    for metric in zoo.all(Metric):
-        for figure in metric.figures:
-            if figure in giver:
-                raise PluginError(
-                    f"metric {zoo.qualified(metric)} gives {figure!r}, and so does {giver[figure]}",
-                    hint="leave that plugin out: GANZOO_PLUGINS (docs/plugins.md)",
-                )
-            giver[figure] = zoo.qualified(metric)
-    return {zoo.qualified(metric): metric for metric in zoo.all(Metric)}

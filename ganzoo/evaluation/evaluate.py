@@ -7,11 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import GanzooError, PluginError, described
+from ganzoo.errors import PluginError
 from ganzoo.evaluation.criteria import Criteria
 from ganzoo.evaluation.evidence import KEPT, Evidence, Gatherer, Sample, Source, of_images
 from ganzoo.records.evaluation import HELD_OUT, Evaluation, Figure, Protocol
 from ganzoo.specs import Metric
+from ganzoo.zoo.discovery import BUILTIN
+from ganzoo.zoo.foreign import contained, in_one_line, is_ours, warn
 from ganzoo.zoo.names import load_target
 
 _ANY = (-math.inf, math.inf)
@@ -24,6 +26,10 @@ class Evaluator:
         criteria: what to evaluate by.
         workers: threads; None: one a core.
         seen: is called with how many more samples were looked at.
+        noted: is given a line the first time that a metric is left out.
+
+    Attributes:
+        left_out: the metrics that could not be computed at least once, by qualified name -> why.
     """
 
     def __init__(
@@ -32,7 +38,10 @@ class Evaluator:
         *,
         workers: int | None = None,
         seen: Callable[[int], None] = lambda count: None,
+        noted: Callable[[str], None] = warn,
     ) -> None:
+        self.left_out: dict[str, str] = {}
+        self._noted = noted
         self._by = criteria
         self._seen = seen
         names = criteria.data.training.class_names
@@ -72,7 +81,7 @@ class Evaluator:
             floor=floor,
             floor_n=floor_n,
             metrics=tuple(self._by.metrics),
-            notes=tuple(notes),
+            notes=(*notes, *self.left_out.values()),
         )
 
     @cached_property
@@ -97,8 +106,16 @@ class Evaluator:
         )
         found: dict[str, float] = {}
         for name, metric in self._by.metrics.items():
-            found |= _computed(name, metric, evidence)
+            try:
+                found |= _computed(name, metric, evidence)
+            except PluginError as error:  # nobody asked for this one: the others count
+                self._leave_out(name, f"{error}; it is left out")
         return found
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        if name not in self.left_out:
+            self.left_out[name] = reason
+            self._noted(reason)
 
     @property
     def _parts(self) -> tuple[ImageSet | None, ImageSet | None]:
@@ -123,12 +140,19 @@ class Evaluator:
 
 
 def _computed(name: str, metric: Metric, evidence: Evidence) -> dict[str, float]:
-    try:
-        found = {figure: float(value) for figure, value in load_target(metric.target)(evidence).items()}
-    except GanzooError:
-        raise
-    except Exception as error:  # a plugin's metric may raise anything
-        raise PluginError(f"metric {name} fails: {described(error)}") from error
+    """The metric's figures.
+
+    Raises:
+        PluginError: it raises anything, or returns what is no finite number or no figure of its own.
+        GanzooError: a built-in one cannot be computed with what is installed or given.
+    """
+    with contained(f"metric {name}") as interrupts:
+        try:
+            found = {figure: float(value) for figure, value in load_target(metric.target)(evidence).items()}
+        except BaseException as error:
+            if error in interrupts or (is_ours(error) and name.startswith(f"{BUILTIN}/")):
+                raise
+            raise PluginError(f"metric {name} fails: {in_one_line(error)}") from error
     if not found.keys() <= metric.figures.keys() or not all(map(math.isfinite, found.values())):
         raise PluginError(f"metric {name} returned {found!r:.80}, not finite numbers for {sorted(metric.figures)}")
     return found

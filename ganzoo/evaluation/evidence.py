@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
+from ganzoo.errors import GanzooError, PluginError, described
 from ganzoo.evaluation.counting import Tally
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments
@@ -171,10 +172,24 @@ class Gatherer:
     def _look(self, source: Source, start: int, count: int) -> "_Look":
         pixels, labels = source(start, count)
         features, logits = self._extractor(pixels) if self._extractor else (None, None)
-        modes = self._modes.assign(pixels) if self._modes else None
+        modes = _assigned(self._modes, pixels) if self._modes else None
         small = None if labels is None else thumbnails(pixels)
         return features, logits, labels, small, modes, count
 
 
 _Features = NDArray[np.float32] | None
 _Look = tuple[_Features, _Features, Labels | None, NDArray[np.float64] | None, Labels | None, int]
+
+
+def _assigned(modes: Modes, pixels: Pixels) -> Labels:
+    """Each image's mode.
+
+    Raises:
+        PluginError: the data set's own code fails.
+    """
+    try:
+        return modes.assign(pixels)
+    except Exception as error:
+        if isinstance(error, GanzooError):
+            raise
+        raise PluginError(f"the modes of the data, {type(modes).__name__}, fail: {described(error)}") from error

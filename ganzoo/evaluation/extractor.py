@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import IntegrityError, NotFoundError, PluginError, UsageError
+from ganzoo.errors import IntegrityError, NotFoundError, PluginError, UsageError, first_line
 from ganzoo.evaluation.evidence import of_images
 from ganzoo.evaluation.features import CONTRACT, FeatureExtractor
 from ganzoo.runtime.file import SUFFIX, read_file
@@ -100,9 +100,11 @@ def _shipped(spec: Extractor) -> bytes:
     package, _, file = spec.file.partition(":")
     try:
         data = files(package).joinpath(file).read_bytes()
-    except (OSError, ImportError) as error:
+    except Exception as error:  # the package is imported for it
         hint = "install the plugin again; if that does not help, its author has to repair it"
-        raise PluginError(f"{spec.file} (extractor {spec.name!r}) cannot be read: {error}", hint=hint) from error
+        raise PluginError(
+            f"{spec.file} (extractor {spec.name!r}) cannot be read: {first_line(error)}", hint=hint
+        ) from error
     found = hashlib.sha256(data).hexdigest()
     if found != spec.sha256:
         raise IntegrityError(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganzoo.errors import PluginError, UsageError, described
+from ganzoo.errors import GanzooError, PluginError, UsageError, described
 from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.specs import Architecture, ImageShape, Penalty
 from ganzoo.step import as_output
@@ -95,8 +95,8 @@ def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
     """Turn a plugin's failure, most often from an odd option, into an error that names it."""
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
-        if is_out_of_memory(error):
+    except Exception as error:
+        if is_out_of_memory(error) or isinstance(error, GanzooError):
             raise
         raise PluginError(
             f"{what} of architecture {architecture.name!r}: {described(error)}",

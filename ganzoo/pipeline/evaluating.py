@@ -1,12 +1,15 @@
 """How a training evaluates: it prepares before its first step, and evaluates the versions that it registers."""
 
+from collections.abc import Callable
+
 from ganzoo.config import RunConfig
 from ganzoo.data import Split
+from ganzoo.errors import PluginError
 from ganzoo.evaluation.candidates import Candidate, evaluate_all
 from ganzoo.evaluation.criteria import Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.exporting.versions import export_version
-from ganzoo.records.best import Ranking
+from ganzoo.records.best import Ranking, names
 from ganzoo.records.evaluation import Evaluation
 from ganzoo.runtime.card import ATTACHMENT
 from ganzoo.runtime.generator import ImageGenerator
@@ -15,16 +18,25 @@ from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
 
 
-def prepare(config: RunConfig, data: Split) -> tuple[Criteria | None, Evaluating | None]:
+def prepare(config: RunConfig, data: Split, noted: Callable[[str], None]) -> tuple[Criteria | None, Evaluating | None]:
     """The criteria to evaluate by, and how to do it; nothing if ``eval_every`` is 0.
 
-    Real images are evaluated first, so that a figure that cannot be computed fails before the first step.
+    Real images are evaluated first, so that a figure that cannot be computed is told before the first step.
+
+    Args:
+        noted: is told of a metric that is left out.
+
+    Raises:
+        PluginError: it is the one that ``best`` asks for by name.
     """
     if not config.eval_every:
         return None, None
     criteria = choose_criteria(config.data, data, zoo(), features=config.features)
-    evaluator = Evaluator(criteria, workers=1)
+    evaluator = Evaluator(criteria, workers=1, noted=noted)
     _ = evaluator.floor
+    for name, reason in evaluator.left_out.items():
+        if not set(names(config.best)).isdisjoint(criteria.metrics[name].figures):
+            raise PluginError(reason, hint="choose another figure: --best fd, say")
     ranking = Ranking(config.best, zoo().figures())
     return criteria, Evaluating(evaluator.protocol([SEED]).key, evaluator.figures, ranking, data.training.labels)
 

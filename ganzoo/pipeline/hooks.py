@@ -3,9 +3,17 @@
 import json
 from typing import Any
 
+from ganzoo.files import Unreadable, parse_object
 from ganzoo.observer import Observer
 from ganzoo.records.run import Run
+from ganzoo.zoo.foreign import contained, in_one_line
 from ganzoo.zoo.names import zoo
+
+LARGEST = 1 << 20
+"""Most characters of what one plugin adds to a version's lineage."""
+
+DEEPEST = 100
+"""Most levels of it: what reads the record must not run out of stack."""
 
 
 class WithHooks(Observer):
@@ -25,13 +33,17 @@ class WithHooks(Observer):
             zoo().manager.notify(hook, self._observer.noted, **arguments)
 
     def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
-        """What plugins answer, by plugin; an answer that is not a JSON object is left out, with a note."""
+        """What plugins answer, by plugin; an answer that cannot be recorded as JSON is left out, with a note."""
         gathered = {}
         for plugin, answer in zoo().manager.notify(hook, self._observer.noted, **arguments):
-            try:
-                gathered[plugin.qualified] = dict(json.loads(json.dumps(dict(answer), allow_nan=False)))
-            except (TypeError, ValueError) as error:
-                self._observer.noted(f"plugin {plugin} answered {hook} with what is not a JSON object: {error}")
+            with contained(f"plugin {plugin}") as interrupts:
+                try:
+                    gathered[plugin.qualified] = _recorded(answer)
+                except BaseException as error:  # an answer's own methods may raise anything
+                    if error in interrupts:
+                        raise
+                    reason = f"answered {hook} with what is not a JSON object: {in_one_line(error)}"
+                    self._observer.noted(f"plugin {plugin} {reason}")
         return gathered
 
     def reading(self, done: int, total: int) -> None:
@@ -60,3 +72,24 @@ class WithHooks(Observer):
     def noted(self, message: str) -> None:
         """See ``Observer``."""
         self._observer.noted(message)
+
+
+def _recorded(answer: Any) -> dict[str, Any]:
+    """A hook's answer as it will be read from the registry, which has no NaN, no half characters, and a bound.
+
+    Raises:
+        Exception: it is no such object; the type is whatever the answer's own methods raise.
+    """
+    text = json.dumps(dict(answer), allow_nan=False, ensure_ascii=False)
+    if len(text) > LARGEST:
+        raise Unreadable(f"it has {len(text):,} characters; at most {LARGEST:,} are recorded")
+    recorded = parse_object(text)
+    _check_depth(recorded, DEEPEST)
+    return recorded
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    if levels < 0:
+        raise Unreadable(f"it is nested more than {DEEPEST} levels deep")
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_depth(each, levels - 1)

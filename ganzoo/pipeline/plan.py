@@ -63,5 +63,5 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
     recipe, trainer = setup.assemble(recipe, data.training, ranks)
     names = data.training.class_names if recipe.architecture.conditional else ()
     parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent, names, observer.noted),)
-    criteria, evaluating = prepare(recipe.config, data)
+    criteria, evaluating = prepare(recipe.config, data, observer.noted)
     return Plan(recipe=recipe, data=data, trainer=trainer, criteria=criteria, evaluating=evaluating, parents=parents)

@@ -23,6 +23,7 @@ from ganzoo.training.objective import Objective
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter
 from ganzoo.training.ranks import ALONE, Ranks, local_device
 from ganzoo.training.trainer import Trainer
+from ganzoo.zoo.foreign import called
 from ganzoo.zoo.names import load_target
 from ganzoo.zoo.recipe import Recipe
 
@@ -146,7 +147,7 @@ def _objective(recipe: Recipe, networks: Networks, precision: Precision, shape: 
     return Objective(
         networks.generator,
         networks.discriminator,
-        load_target(recipe.loss.target)(),
+        called(f"loss {recipe.loss.name!r}", load_target(recipe.loss.target)),
         recipe.penalties,
         precision,
         _augment(recipe, shape),

@@ -1,4 +1,4 @@
-"""Finds plugins, and keeps a bad one from hurting anything but itself.
+"""Loads plugins, and keeps a bad one from hurting anything but itself.
 
 A plugin is an entry point in the group ``ganzoo.v1``. Discovery reads metadata only; loading takes one after
 the other: import, register, check, validate. pluggy's own ``load_setuptools_entrypoints`` is not used: there
@@ -6,173 +6,47 @@ one failing import ends the whole load, and of two plugins with one name the ord
 which is dropped.
 
 A crash of the interpreter (a segmentation fault in an extension module) cannot be isolated in one process:
-``GANZOO_PLUGINS=`` starts without plugins.
+``ganzoo.zoo.trial`` has another one load what was not seen to load before.
 """
 
 import importlib
+import itertools
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import partial
+from typing import Any
 
 import pluggy
 
 from ganzoo import hookspecs
-from ganzoo.errors import GanzooError, PluginError, described, did_you_mean, first_line, missing_package
+from ganzoo.errors import PluginError, did_you_mean, message
 from ganzoo.specs import Spec
-from ganzoo.zoo.validation import validate
+from ganzoo.zoo.foreign import contained, in_one_line, loading, trusted
+from ganzoo.zoo.installed import (
+    API,
+    BUILTIN,
+    Plugin,
+    State,
+    allow_list,
+    discover,
+    normalise,
+    unknown_names,
+)
+from ganzoo.zoo.validation import MOST_SPECS, validate
 
-if TYPE_CHECKING:
-    from importlib.metadata import Distribution
-
-API = "v1"
-BUILTIN = "ganzoo"
-"""The distribution whose plugins are the built-in ones."""
-
-_GROUP = re.compile(r"ganzoo\.(v\d+)")
-
-
-class State(StrEnum):
-    """The state of a plugin: what became of it."""
-
-    AVAILABLE = "available"
-    """Found, not imported yet."""
-    ACTIVE = "active"
-    DISABLED = "disabled"
-    """Left out of ``GANZOO_PLUGINS``; never imported."""
-    INCOMPATIBLE = "incompatible"
-    """Written for another major version of the plugin API; never imported."""
-    DUPLICATE = "duplicate"
-    """The same module as a plugin that was loaded before it."""
-    BROKEN = "broken"
-
-
-@dataclass(kw_only=True, eq=False)
-class Plugin:
-    """One entry point, and what became of it.
-
-    Args:
-        name: the entry point's name.
-        distribution: normalised name of the installed distribution (PEP 503).
-        version: the distribution's version.
-        location: the directory that it is installed in.
-        target: ``module`` or ``module:attribute``, as declared.
-        api: the plugin API that it was written for, such as ``v1``.
-        reason: one line for every state but ``active``.
-        specs: what it provides; empty unless active.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    location: str
-    target: str
-    api: str
-    state: State = State.AVAILABLE
-    reason: str = ""
-    specs: tuple[Spec, ...] = ()
-
-    @property
-    def qualified(self) -> str:
-        """``distribution/name``: unique."""
-        return f"{self.distribution}/{self.name}"
-
-    @property
-    def builtin(self) -> bool:
-        """Whether it comes with ganzoo."""
-        return self.distribution == BUILTIN
-
-    def __str__(self) -> str:
-        """``distribution/name version``."""
-        return f"{self.qualified} {self.version}"
-
-    def set_aside(self, state: State, reason: str) -> None:
-        """Make it provide nothing, for this reason."""
-        self.state, self.reason, self.specs = state, reason, ()
-
-
-def normalise(distribution: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
-
-
-def discover(environ: Mapping[str, str] = os.environ) -> list[Plugin]:
-    """Every plugin that is installed, sorted by distribution and name. Imports none of them."""
-    plugins = sorted(
-        (plugin for distribution in _distributions() for plugin in _declared(distribution)),
-        key=lambda plugin: (plugin.distribution, plugin.name),
-    )
-    allowed = allow_list(environ)
-    for plugin in plugins:
-        enabled = allowed is None or not allowed.isdisjoint({plugin.name, plugin.qualified})
-        if plugin.state is State.AVAILABLE and not enabled:
-            plugin.set_aside(State.DISABLED, "left out of GANZOO_PLUGINS")
-    return plugins
-
-
-def allow_list(environ: Mapping[str, str] = os.environ) -> set[str] | None:
-    """The plugins that ``GANZOO_PLUGINS`` allows, as ``name`` or ``distribution/name``; None: all."""
-    if (value := environ.get("GANZOO_PLUGINS")) is None:
-        return None
-    return {entry.strip() for entry in value.split(",") if entry.strip()}
-
-
-def unknown_names(plugins: Iterable[Plugin], environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Names in ``GANZOO_PLUGINS`` that no plugin has, most likely misspelt."""
-    known = {name for plugin in plugins for name in (plugin.name, plugin.qualified)}
-    return sorted((allow_list(environ) or set()) - known)
-
-
-def _distributions() -> "Iterable[Distribution]":
-    """The distributions that mention ganzoo, each once."""
-    from importlib import metadata  # 90 ms
-
-    found: dict[str, Distribution] = {}
-    for candidate in metadata.distributions():
-        # A distribution may stand on sys.path more than once (lib64 -> lib, editable and regular). What
-        # counts is the first copy, whose modules import finds, even where only a later copy has plugins.
-        with suppress(Exception):  # damaged metadata of any distribution: pip calls that an invalid one
-            if "[ganzoo.v" in (candidate.read_text("entry_points.txt") or ""):
-                first = metadata.distribution(candidate.name)
-                if first.version:
-                    found.setdefault(normalise(first.name), first)
-    return found.values()
-
-
-def _declared(distribution: "Distribution") -> list[Plugin]:
-    """The plugins of one distribution; each name once, at this API's version if it offers that."""
-
-    def plugin(name: str, target: str, api: str) -> Plugin:
-        return Plugin(
-            name=name,
-            distribution=normalise(distribution.name),
-            version=distribution.version,
-            location=str(distribution.locate_file("")),
-            target=target,
-            api=api,
-        )
-
-    try:
-        entries = [
-            plugin(entry.name, entry.value, group[1])
-            for entry in distribution.entry_points
-            if (group := _GROUP.fullmatch(entry.group))
-        ]
-    except Exception as error:
-        unreadable = plugin("?", "", "?")
-        unreadable.set_aside(State.BROKEN, f"entry_points.txt cannot be read: {_one_line(error)}")
-        return [unreadable]
-
-    found: dict[str, Plugin] = {}
-    for entry in sorted(entries, key=lambda plugin: plugin.api != API):
-        found.setdefault(entry.name, entry)
-    for entry in found.values():
-        if entry.api != API:
-            entry.set_aside(State.INCOMPATIBLE, f"written for plugin API {entry.api}; this ganzoo speaks {API}")
-    return list(found.values())
+__all__ = [
+    "API",
+    "BUILTIN",
+    "Manager",
+    "Plugin",
+    "State",
+    "allow_list",
+    "discover",
+    "normalise",
+    "resolve",
+    "unknown_names",
+]
 
 
 class Manager:
@@ -190,13 +64,17 @@ class Manager:
         self._strict = environ.get("GANZOO_STRICT_PLUGINS") == "1"
         self._warned: set[str] = set()
         self._answers: list[Any] = []
+        self._modules: dict[str, Any] = {}
+        self._copies: dict[str, dict[int, Any]] = {}
         self._pluggy = pluggy.PluginManager("ganzoo")
         self._pluggy.add_hookspecs(hookspecs)
         # pluggy calls it for each plugin as it is registered: the answer, or the exception, is that plugin's.
         self._pluggy.hook.ganzoo_specs.call_historic(result_callback=self._answers.append)
-        for plugin in self.plugins:
+        for plugin in sorted(self.plugins, key=lambda plugin: not plugin.builtin):  # nobody offers theirs before them
             if plugin.state is State.AVAILABLE:
                 self._load(plugin)
+            elif plugin.state is State.BROKEN:
+                self._refuse(plugin, None)
 
     def notify(self, hook: str, on_problem: Callable[[str], None], /, **arguments: Any) -> list[tuple[Plugin, Any]]:
         """Call ``hook`` in one plugin after the other; one that raises is passed over.
@@ -204,7 +82,7 @@ class Manager:
         Args:
             hook: name of the hook, such as ``ganzoo_report``.
             on_problem: is given one line, the first time that a plugin fails.
-            arguments: the hook's arguments.
+            arguments: the hook's arguments; each plugin is given copies of its own.
 
         Returns:
             (plugin, result) of each plugin that implements the hook and returned something.
@@ -213,58 +91,88 @@ class Manager:
         results = []
         for implementation in getattr(self._pluggy.hook, hook).get_hookimpls():
             plugin = owners[implementation.plugin_name]
-            try:
-                answer = implementation.function(*(arguments[name] for name in implementation.argnames))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                if plugin.qualified not in self._warned:
-                    self._warned.add(plugin.qualified)
-                    on_problem(f"plugin {plugin} failed in {hook}: {_one_line(error)}")
-            else:
-                if answer is not None:
-                    results.append((plugin, answer))
+            given = self._own(plugin, {name: arguments[name] for name in implementation.argnames})
+            with contained(f"plugin {plugin}", tell=partial(self._tell_once, on_problem)) as interrupts:
+                try:
+                    answer = implementation.function(*given)
+                except BaseException as error:
+                    if error in interrupts:
+                        raise
+                    if plugin.qualified not in self._warned:
+                        self._warned.add(plugin.qualified)
+                        on_problem(f"plugin {plugin} failed in {hook}: {in_one_line(error)}")
+                else:
+                    if answer is not None:
+                        results.append((plugin, answer))
         return results
+
+    def _tell_once(self, on_problem: Callable[[str], None], line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
+            on_problem(line)
 
     def watching(self, hook: str) -> list[Plugin]:
         """The plugins that implement ``hook``."""
         callers = {each.plugin_name for each in getattr(self._pluggy.hook, hook).get_hookimpls()}
         return [plugin for plugin in self.plugins if plugin.qualified in callers]
 
+    def _own(self, plugin: Plugin, arguments: Mapping[str, Any]) -> list[Any]:
+        """A plugin's own copies: what it does to them, nobody else sees."""
+        # deepcopy's memory makes a run the same object at each call, so that a plugin can keep things by it.
+        memory = self._copies.setdefault(plugin.qualified, {})
+        return [deepcopy(value, memory if name == "run" else {}) for name, value in arguments.items()]
+
     def _load(self, plugin: Plugin) -> None:
         self._answers.clear()
-        try:
-            module = resolve(plugin.target)
-            if twin := self._pluggy.get_name(module):
-                plugin.set_aside(State.DUPLICATE, f"{plugin.target} is loaded as {twin} already")
-                return
-            self._pluggy.register(module, plugin.qualified)
-            self._check_hooks(module)
-            specs = validate(spec for answer in self._answers for spec in answer)
-            self._check_collisions(plugin, specs)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit at import, too
-            # pluggy may have registered some hooks of the plugin before the fault was found.
-            self._pluggy.unregister(name=plugin.qualified)
-            plugin.set_aside(State.BROKEN, _one_line(error))
-            if self._strict:
-                raise PluginError(f"plugin {plugin} is broken: {plugin.reason}") from error
-        else:
-            plugin.state, plugin.specs = State.ACTIVE, specs
+        with trusted() if plugin.builtin else loading(f"plugin {plugin}") as interrupts:
+            try:
+                self._register(plugin)
+            except BaseException as error:  # SystemExit at import, too
+                if error in interrupts:
+                    raise
+                # pluggy may have registered some hooks of the plugin before the fault was found.
+                self._pluggy.unregister(name=plugin.qualified)
+                plugin.set_aside(State.BROKEN, in_one_line(error))
+                self._refuse(plugin, error)
 
-    def _check_hooks(self, module: Any) -> None:
+    def _refuse(self, plugin: Plugin, cause: BaseException | None) -> None:
+        """Raise what is wrong with a broken plugin where that is asked for."""
+        if self._strict:
+            raise PluginError(f"plugin {plugin} is broken: {plugin.reason}") from cause
+
+    def _register(self, plugin: Plugin) -> None:
+        """Import a plugin, and check all that it offers."""
+        module = resolve(plugin.target)
+        if twin := next((name for name, other in self._modules.items() if other is module), None):
+            plugin.set_aside(State.DUPLICATE, f"{plugin.target} is loaded as {twin} already")
+            return
+        hooks = _Hooks(module)
+        try:
+            self._pluggy.register(hooks, plugin.qualified)
+        except pluggy.PluginValidationError as error:  # which argument is wrong stands in its last line
+            said = "; ".join(filter(None, map(str.strip, message(error).splitlines())))
+            raise PluginError(f"{type(error).__name__}: {said}") from error
+        self._check_hooks(hooks)
+        answers = itertools.chain.from_iterable(self._answers)
+        specs = validate(itertools.islice(answers, MOST_SPECS + 1))
+        self._check_collisions(plugin, specs)
+        plugin.state, plugin.specs = State.ACTIVE, specs
+        self._modules[plugin.qualified] = module
+
+    def _check_hooks(self, plugin: "_Hooks") -> None:
         """Refuse misspelt hooks, and hooks without their decorator: they would never be called, without a warning."""
-        callers = self._pluggy.get_hookcallers(module) or []
+        callers = self._pluggy.get_hookcallers(plugin) or []
         hooks = {name for name in vars(self._pluggy.hook) if getattr(self._pluggy.hook, name).has_spec()}
         for caller in callers:
-            (own,) = (each for each in caller.get_hookimpls() if each.plugin is module)
+            (own,) = (each for each in caller.get_hookimpls() if each.plugin is plugin)
             if not caller.has_spec() and not own.optionalhook:
                 raise PluginError(f"unknown hook {caller.name!r}; {did_you_mean(caller.name, hooks)}")
             if own.wrapper or own.hookwrapper:
                 raise PluginError(f"{caller.name} is a wrapper; wanted: @ganzoo.hookimpl without arguments")
-        for name in sorted(hooks.intersection(dir(module)).difference(caller.name for caller in callers)):
+        for name in sorted(hooks.intersection(vars(plugin)).difference(caller.name for caller in callers)):
             raise PluginError(f"{name} is not marked as a hook; wanted: @ganzoo.hookimpl above def {name}")
+        if not callers:
+            raise PluginError("it has no hook; wanted: one at least, such as ganzoo_specs, under @ganzoo.hookimpl")
 
     def _check_collisions(self, plugin: Plugin, specs: tuple[Spec, ...]) -> None:
         """Refuse specs that share a ``distribution/name``, or an object, with those of another plugin."""
@@ -278,6 +186,13 @@ class Manager:
                         raise PluginError(f"{ours.kind} {ours.name!r} is provided by {other.qualified} already")
 
 
+class _Hooks:
+    """The functions of a plugin's module or object, in an object of ours: theirs may answer anything when compared."""
+
+    def __init__(self, module: Any) -> None:
+        vars(self).update({name: getattr(module, name, None) for name in dir(module) if not name.startswith("__")})
+
+
 def resolve(target: str) -> Any:
     """Import what ``module`` or ``module:attribute`` names; exceptions of the import are not caught."""
     module, _, attribute = target.partition(":")
@@ -285,12 +200,3 @@ def resolve(target: str) -> Any:
     for part in filter(None, attribute.split(".")):
         found = getattr(found, part)
     return found
-
-
-def _one_line(error: BaseException) -> str:
-    """One line on what is wrong with a plugin: our own errors as they are, and a missing package by its name."""
-    if isinstance(error, ImportError):
-        error = missing_package(error) or error
-    if isinstance(error, GanzooError):
-        return f"{first_line(error)}; {error.hint}" if error.hint else first_line(error)
-    return described(error)

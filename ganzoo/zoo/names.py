@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 from ganzoo.errors import NotFoundError, PluginError, did_you_mean, missing_package
 from ganzoo.specs import Loss, Metric, Spec
-from ganzoo.zoo.discovery import BUILTIN, Manager, Plugin, State, normalise, resolve
+from ganzoo.zoo.discovery import BUILTIN, Manager, Plugin, State, discover, normalise, resolve, unknown_names
+from ganzoo.zoo.foreign import called, contained, in_one_line, warn
+from ganzoo.zoo.installed import spare_others
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -82,14 +84,39 @@ class Zoo:
         """``distribution/name``."""
         return f"{self.owner(spec).distribution}/{spec.name}"
 
+    def call(self, spec: Spec, target: str, *arguments: Any) -> Any:
+        """What the function that a spec's ``target`` names returns; a failure of somebody else's code names its plugin.
+
+        Raises:
+            PluginError: it cannot be imported, or fails.
+            GanzooError: what it raises of ganzoo's own errors.
+        """
+        function, owner = load_target(target), self.owner(spec)
+        if owner.builtin:
+            return function(*arguments)
+        return called(f"{spec.kind} {spec.name!r} of plugin {owner}", function, *arguments)
+
     def shortest(self, spec: Spec) -> str:
         """The name that people type: the bare one if it means this spec, else the qualified one."""
         named = [other for other in self.all(Spec) if (other.kind, other.name) == (spec.kind, spec.name)]
         return spec.name if len(named) == 1 or self.owner(spec).builtin else self.qualified(spec)
 
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric by qualified name, built-ins first; one that gives a figure of another is left out and named."""
+        found: dict[str, Metric] = {}
+        giver: dict[str, str] = {}
+        for metric in self.all(Metric):
+            name = self.qualified(metric)
+            if taken := next((figure for figure in metric.figures if figure in giver), None):
+                warn(f"metric {name} gives {taken!r}, and so does {giver[taken]}; {name} is left out")
+                continue
+            found[name] = metric
+            giver |= dict.fromkeys(metric.figures, name)
+        return found
+
     def figures(self) -> dict[str, str]:
         """Every figure that a metric may give -> ``lower``, ``higher`` or nothing: which is better."""
-        return {name: better for metric in self.all(Metric) for name, better in metric.figures.items()}
+        return {name: better for metric in self.metrics().values() for name, better in metric.figures.items()}
 
     def observer(self, name: str) -> str:
         """The bare name of the plugin that ``name``, bare or qualified, asks for; it must watch runs.
@@ -97,11 +124,11 @@ class Zoo:
         Raises:
             NotFoundError: no active plugin of that name watches runs.
         """
-        known = {plugin.name: plugin for hook in RUN_HOOKS for plugin in self.manager.watching(hook)}
-        for plugin in known.values():
+        known = [plugin for hook in RUN_HOOKS for plugin in self.manager.watching(hook)]
+        for plugin in known:
             if name in (plugin.name, plugin.qualified):
                 return plugin.name
-        raise NotFoundError(f"unknown observer {name!r}", hint=did_you_mean(name, known))
+        raise NotFoundError(f"unknown observer {name!r}", hint=did_you_mean(name, {plugin.name for plugin in known}))
 
     def _unknown(self, kind: type[Spec], name: str) -> NotFoundError | PluginError:
         """The error for a name that nothing has: about its plugin, as far as that can be guessed, or about the name."""
@@ -125,8 +152,17 @@ class Zoo:
 
 @cache
 def zoo() -> Zoo:
-    """The installed plugins, loaded when first asked for."""
-    return Zoo(Manager())
+    """The installed plugins, loaded when first asked for; a plugin that would end this process is not."""
+    plugins = discover()
+    for name in unknown_names(plugins):
+        warn(f"GANZOO_PLUGINS names {name!r}, which is not installed.")
+    spare_others(plugins)
+    if all(plugin.builtin for plugin in plugins):
+        return Zoo(Manager(plugins))
+    from ganzoo.zoo.trial import tried  # 20 ms
+
+    with tried(plugins):
+        return Zoo(Manager(plugins))
 
 
 def load_target(target: str) -> Any:
@@ -136,15 +172,19 @@ def load_target(target: str) -> Any:
         PluginError: the module cannot be imported or lacks the attribute; names the spec and its plugin.
         MissingPackageError: it needs one of ganzoo's dependencies, which is not installed.
     """
-    try:
-        return resolve(target)
-    except Exception as error:
-        if isinstance(error, ImportError) and (missing := missing_package(error)):
-            raise missing from error
-        raise PluginError(
-            f"{target}{_declared_by(target)} cannot be loaded: {type(error).__name__}: {error}",
-            hint="that is for the plugin's author to repair; ganzoo plugins lists what is installed",
-        ) from error
+    declared = _declared_by(target)
+    with contained(f"{target}{declared}") as interrupts:
+        try:
+            return resolve(target)
+        except BaseException as error:
+            if error in interrupts:
+                raise
+            if isinstance(error, ImportError) and (missing := missing_package(error)):
+                raise missing from error
+            raise PluginError(
+                f"{target}{declared} cannot be loaded: {in_one_line(error)}",
+                hint="that is for the plugin's author to repair; ganzoo plugins lists what is installed",
+            ) from error
 
 
 def _declared_by(target: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ganzoo.errors import PluginError
+from ganzoo.errors import PluginError, first_line
 from ganzoo.specs import (
     KINDS,
     Architecture,
@@ -20,6 +20,13 @@ from ganzoo.specs import (
     Reader,
     Spec,
 )
+from ganzoo.zoo.installed import LONGEST_NAME
+
+MOST_SPECS = 1000
+"""Most specs of one plugin; more come from a generator that does not end."""
+
+LONGEST_SUMMARY = 500
+"""Most characters of a summary, which stands in a line."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _REFERENCE = re.compile(rf"({_NAME.pattern}/)?{_NAME.pattern}")
@@ -35,16 +42,20 @@ def validate(specs: Iterable[object]) -> tuple[Spec, ...]:
         PluginError: one of them is not a spec, is malformed, or repeats a name of its kind.
     """
     checked: dict[tuple[str, str], Spec] = {}
-    for spec in specs:
+    for number, spec in enumerate(specs, 1):
+        if number > MOST_SPECS:
+            raise PluginError(f"ganzoo_specs yielded more than {MOST_SPECS:,} specs; does it end?")
         kind = next((kind for kind in KINDS if isinstance(spec, kind)), None)
         if kind is None or not isinstance(spec, Spec):
             wanted = ", ".join(kind.__name__ for kind in KINDS)
             raise PluginError(f"ganzoo_specs yielded {spec!r:.60}; wanted: one of {wanted}")
-        if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+        if type(spec.name) is not str or not _NAME.fullmatch(spec.name):
             raise PluginError(
-                f"{kind.kind} name {spec.name!r} is malformed; wanted: lower-case letters, digits, inner '-'"
+                f"{kind.kind} name {spec.name!r:.60} is malformed; wanted: lower-case letters, digits, inner '-'"
             )
-        _require(spec, "summary", "one line of text", lambda text: isinstance(text, str) and "\n" not in text)
+        if len(spec.name) > LONGEST_NAME:
+            raise PluginError(f"a {kind.kind} name has {len(spec.name):,} characters; wanted: at most {LONGEST_NAME}")
+        _require(spec, "summary", f"one line of text, at most {LONGEST_SUMMARY} characters", _is_summary)
         _CHECKS[kind](spec)
         if (key := (kind.kind, spec.name)) in checked:
             raise PluginError(f"{kind.kind} {spec.name!r} is provided twice; wanted: unique names per kind")
@@ -60,6 +71,10 @@ def _require(spec: Spec, field: str, wanted: str, holds: Callable[[Any], bool]) 
 
 def _is_target(value: object) -> bool:
     return isinstance(value, str) and _TARGET.fullmatch(value) is not None
+
+
+def _is_summary(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_SUMMARY and len(value.splitlines()) <= 1
 
 
 def _is_reference(value: object) -> bool:
@@ -91,7 +106,7 @@ def _options(spec: Architecture | Augmentation) -> None:
     except Exception as error:
         names = ", ".join(field.name for field in fields(spec.options))
         raise PluginError(
-            f"{spec.kind} {spec.name!r}: {spec.options.__name__}() fails: {error}; "
+            f"{spec.kind} {spec.name!r}: {spec.options.__name__}() fails: {first_line(error)}; "
             f"wanted: a usable default for each of {names}"
         ) from error
 
@@ -189,6 +204,7 @@ def _metric(spec: Metric) -> None:
         lambda figures: (
             _is_configuration(figures)
             and bool(figures)
+            and all(len(name) <= LONGEST_NAME for name in figures)
             and all(better in ("lower", "higher", "") for better in figures.values())
         ),
     )

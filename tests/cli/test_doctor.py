@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ganzoo.cli import main
+from ganzoo.errors import PluginError
 from ganzoo.version import __version__
 
 Doctor = Callable[..., dict[str, Any]]
@@ -109,3 +110,11 @@ def test_without_a_place_for_temporary_files(doctor: Doctor, monkeypatch: pytest
         "fault": "[Errno 2] No usable temporary directory found in ['/tmp']",
     }
     assert "there is no directory for temporary files, so nothing can be exported: set TMPDIR" in findings["problems"]
+
+
+def test_a_broken_plugin_that_is_an_error_elsewhere(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PluginError("plugin wreck/wreck 1.0 is broken: SystemExit: 0")
+
+    monkeypatch.setattr("ganzoo.zoo.names.zoo", refuse)
+    assert "plugin ? is broken: plugin wreck/wreck 1.0 is broken: SystemExit: 0" in doctor()["problems"]

@@ -26,9 +26,10 @@ def install(site: Path, distribution: str, source: str) -> None:
 
 def ganzoo(site: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in its own process, with ``site`` on the path."""
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, "-m", "ganzoo", *arguments],
-        env={**os.environ, "PYTHONPATH": str(site), **environment},
+        env={**os.environ, "PYTHONPATH": path, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -142,3 +143,71 @@ def test_the_allow_list(tmp_path: Path) -> None:
     done = ganzoo(tmp_path, "models", "show", "dcgan", GANZOO_PLUGINS="")
     assert done.returncode == 5
     assert "which is disabled: left out of GANZOO_PLUGINS" in done.stderr
+
+
+NOISY = """
+import atexit, logging, os, subprocess, sys, threading
+from ganzoo import Model, hookimpl
+import this
+print("by print")
+os.write(1, b"by number\\n")
+subprocess.run(["echo", "by a child"])
+logging.basicConfig(stream=sys.stdout, level="INFO")
+logging.info("by logging")
+atexit.register(print, "at the end")
+threading.Thread(target=print, args=["by a thread"]).start()
+sys.__stdout__.write("by the original stream\\n")
+
+@hookimpl
+def ganzoo_specs():
+    print("by a hook")
+    yield Model(name="loud", architecture="dcgan", loss="hinge")
+"""
+
+
+def test_what_a_plugin_prints_is_no_data(tmp_path: Path) -> None:
+    install(tmp_path, "noisy", NOISY)
+    for _ in range(2):  # the first time, another process has loaded it before
+        done = ganzoo(tmp_path, "models", "--json", GANZOO_CACHE=str(tmp_path / "cache"))
+        assert "loud" in {model["name"] for model in json.loads(done.stdout)}
+        said = ("print", "number", "a child", "logging", "a thread", "the original stream", "a hook")
+        assert [way for way in said if f"by {way}" not in done.stderr] == []
+        assert done.stderr.endswith("at the end\n")
+
+
+def test_no_command_ends_with_a_plugin(tmp_path: Path) -> None:
+    """Not the first one, which nobody has told of it, and none after that."""
+    install(tmp_path, "wreck", "import os\nos._exit(0)")
+    for command in ("models --json", "data ls --json", "plugins --json", "doctor --json"):
+        done = ganzoo(tmp_path, *command.split(), GANZOO_CACHE=str(tmp_path / "cache"))
+        assert done.returncode == 0
+        assert json.loads(done.stdout)
+        assert done.stderr.startswith(
+            "Plugin wreck/wreck 1.0 is broken: it ends the process that loads it (exit code 0)"
+        )
+
+
+def test_options_that_json_lacks_are_text(tmp_path: Path) -> None:
+    install(
+        tmp_path,
+        "vast",
+        "from dataclasses import dataclass\nfrom ganzoo import Architecture, Model, hookimpl\n"
+        "@dataclass\nclass Inner:\n    low: float = float('-inf')\n"
+        "@dataclass\nclass Options:\n    clip: float = float('inf')\n    odd: float = float('nan')\n"
+        "    many: tuple = (1, Inner())\n    what: type = int\n"
+        "@hookimpl\ndef ganzoo_specs():\n"
+        "    yield Architecture(name='vast', generator='a:B', discriminator='a:B', options=Options, resolutions=(8,))\n"
+        "    yield Model(name='vast', architecture='vast', loss='hinge')\n",
+    )
+    shown = ganzoo(tmp_path, "models", "show", "vast", "--json", GANZOO_CACHE=str(tmp_path / "cache")).stdout
+    options = json.loads(shown, parse_constant=pytest.fail)["options"]
+    assert options == {"clip": "inf", "odd": "nan", "many": [1, {"low": "-inf"}], "what": "<class 'int'>"}
+
+
+def test_a_name_that_is_not_installed_is_said_by_every_command(tmp_path: Path) -> None:
+    done = ganzoo(tmp_path, "models", GANZOO_PLUGINS="dcgn,DCGAN,ganzoo_/losses,losses")
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == (
+        "GANZOO_PLUGINS names 'dcgn', which is not installed.\n"
+        "GANZOO_PLUGINS names 'ganzoo-/losses', which is not installed.\n"
+    )

@@ -1,6 +1,8 @@
 """The protocol: what is judged by what, and what an evaluation says of it."""
 
 import json
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,14 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
 
+from ganzoo.config import RunConfig
 from ganzoo.data import ImageSet, Split, load
-from ganzoo.errors import ExitCode, IntegrityError, PluginError, UsageError
-from ganzoo.evaluation import criteria as judging, evaluate, evidence
+from ganzoo.errors import ExitCode, IntegrityError, PluginError, PluginWarning, UsageError
+from ganzoo.evaluation import evaluate, evidence
 from ganzoo.evaluation.criteria import Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_images
+from ganzoo.pipeline import evaluating as preparing
 from ganzoo.records.evaluation import Evaluation
 from ganzoo.specs import Metric, Spec
 from ganzoo.zoo.discovery import Manager, Plugin, State
@@ -278,28 +282,51 @@ def test_one_sample() -> None:
         digits(n=1)
 
 
+def unhurt(*_: object) -> dict[str, float]:
+    return {"even": 2.0}
+
+
+def interrupt(*_: object) -> dict[str, float]:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("found", "error"),
     [
-        (lambda: {"even": 1.0}, r"metric acme/odd returned .*, not finite numbers for \['odd'\]"),
-        (lambda: {"odd": float("nan")}, r"metric acme/odd returned .*, not finite numbers for \['odd'\]"),
-        (lambda: {"odd": 1 / 0}, "metric acme/odd fails: ZeroDivisionError"),
-        (lambda: None, "metric acme/odd fails: AttributeError"),
+        (lambda: {"even": 1.0}, "metric acme/odd returned {'even': 1.0}, not finite numbers for ['odd']"),
+        (lambda: {"odd": float("nan")}, "metric acme/odd returned {'odd': nan}, not finite numbers for ['odd']"),
+        (lambda: {"odd": 1 / 0}, "metric acme/odd fails: ZeroDivisionError: division by zero"),
+        (lambda: {"odd": "many"}, "metric acme/odd fails: ValueError: could not convert string to float: 'many'"),
+        (lambda: None, "metric acme/odd fails: AttributeError: 'NoneType' object has no attribute 'items'"),
+        (interrupt, "metric acme/odd fails: KeyboardInterrupt"),
+        (lambda: sys.exit(0), "metric acme/odd fails: SystemExit: 0"),
     ],
 )
-def test_a_metric_that_breaks_its_contract(
+def test_a_metric_that_breaks_its_contract_is_left_out(
     judgement: Criteria, monkeypatch: pytest.MonkeyPatch, found: Any, error: str
 ) -> None:
-    odd = Metric(name="odd", target="x:y", figures={"odd": "lower"})
-    monkeypatch.setattr(evaluate, "load_target", lambda target: lambda evidence: found())
-    with pytest.raises(PluginError, match=error):
-        Evaluator(replace(judgement, metrics={"acme/odd": odd})).figures(of_images(judgement.data.training))
+    """It is named once, and the others count, also in what is attached to a version."""
+    odd, even = (Metric(name=name, target=name, figures={name: "lower"}) for name in ("odd", "even"))
+    monkeypatch.setattr(evaluate, "load_target", {"odd": lambda evidence: found(), "even": unhurt}.get)
+    said: list[str] = []
+    judge = Evaluator(replace(judgement, metrics={"acme/odd": odd, "ganzoo/even": even}), noted=said.append)
+    for _ in range(2):
+        assert judge.figures(of_images(judgement.data.training)) == {"even": 2.0}
+    assert said == [f"{error}; it is left out"]
+    evaluation = judge.evaluate({0: of_images(judgement.data.training)}, ["a word"])
+    assert list(evaluation.figures) == list(evaluation.floor) == ["even"]
+    assert evaluation.notes == ("a word", *said)
 
 
-def test_two_metrics_with_one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Zoo(Manager([acme(Metric(name="mine", target="x:y", figures={"fd": "lower"})), *zoo().manager.plugins]))
-    with pytest.raises(PluginError, match="metric acme/mine gives 'fd', and so does ganzoo/frechet"):
-        judging._metrics(found)
+def test_a_figure_that_another_metric_gives_counts_once() -> None:
+    """An installed metric changes neither a built-in figure nor which side of it is better."""
+    mine = Metric(name="mine", target="x:y", figures={"own": "higher", "fd": "higher"})
+    found = Zoo(Manager([acme(mine), *zoo().manager.plugins]))
+    with pytest.warns(
+        PluginWarning, match="^metric acme/mine gives 'fd', and so does ganzoo/frechet; acme/mine is left"
+    ):
+        assert found.metrics() == zoo().metrics()
+    assert found.figures() == zoo().figures()
 
 
 def acme(*specs: Spec) -> Plugin:
@@ -321,3 +348,22 @@ def test_there_are_two_parts(against: str) -> None:
     with pytest.raises(UsageError, match="there are no") as caught:
         digits(against=against)
     assert caught.value.hint == "choose held-out or training"
+
+
+@pytest.mark.parametrize("best", ["", "fd", "odd"])
+def test_a_figure_that_was_asked_for_and_cannot_be_computed_is_told_before_the_first_step(
+    best: str, parts: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody asked for is left out with a word."""
+    odd = Metric(name="odd", target="builtins:len", figures={"odd": "lower"})
+    monkeypatch.setattr(preparing, "zoo", lambda: Zoo(Manager([acme(odd), *zoo().manager.plugins])))
+    config = RunConfig(model="m", architecture="a", loss="l", data="digits", eval_every=2, best=best)
+    said: list[str] = []
+    reason = "metric acme/odd fails: TypeError: object of type 'Evidence' has no len()"
+    if best == "odd":
+        with pytest.raises(PluginError, match=re.escape(reason)):
+            preparing.prepare(config, parts, said.append)
+    else:
+        _, evaluating = preparing.prepare(config, parts, said.append)
+        assert evaluating is not None
+    assert said == [f"{reason}; it is left out"]

@@ -1,0 +1,182 @@
+"""Has another process load a plugin that was not seen to load before, because one that ends its process ends ours.
+
+What ends a process (``os._exit``, a segmentation fault, a signal, ``exec``), keeps it from ending (a thread, an endless
+loop) or gives it another exit code cannot be caught. So a plugin of somebody else's is first loaded, and left again,
+by a process of its own; if that does not end as it should, the plugin is set aside.
+
+What was found is remembered in the cache, in a small file for each plugin, until its files change. The word that it
+loads is taken back while it is loaded here, and given again after that: a plugin that ends this process all the same
+is tried again by the next one. Where nothing can be written, each start has its trial.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import GanzooError
+from ganzoo.files import cache_root
+from ganzoo.version import __version__
+from ganzoo.zoo.foreign import PATIENCE_SECONDS, warn
+from ganzoo.zoo.installed import Plugin, State
+
+LIMIT_SECONDS = 60.0
+"""How long a plugin may take to load."""
+
+MOST_FILES = 1000
+"""How many files of a plugin's package are looked at for a change."""
+
+LOADS = "loads"
+
+PROGRAM = """
+import json, sys
+plugin, path, code = json.loads(sys.argv[1])
+sys.path[:] = path
+try:
+    from ganzoo.zoo.discovery import Manager, Plugin
+    plugin = Plugin(**plugin)
+except BaseException:  # nothing can be tried here
+    sys.exit(code)
+Manager([plugin], {})
+sys.exit(code)
+"""
+"""What the other process does: the load, and an end like that of any command."""
+
+
+@contextlib.contextmanager
+def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
+    """Around the loading of ``plugins``: sets aside those that cannot be loaded without an end to this process."""
+    strangers = [plugin for plugin in plugins if plugin.state is State.AVAILABLE and not plugin.builtin]
+    for plugin in strangers:
+        found = _recall(plugin) or _try(plugin)
+        if found != LOADS:
+            _remember(plugin, found)
+            plugin.set_aside(State.BROKEN, f"{found}; ganzoo plugins tries it again")
+            warn(f"Plugin {plugin} is broken: {plugin.reason}")
+    remaining = [plugin for plugin in strangers if plugin.state is State.AVAILABLE]
+    for plugin in remaining:
+        _forget(plugin)
+    try:
+        yield
+    finally:
+        for plugin in remaining:
+            _remember(plugin, LOADS)
+
+
+def try_again() -> None:
+    """Forget which plugins were set aside, so that they have another trial; the command ``ganzoo plugins`` does it."""
+    with contextlib.suppress(OSError, ValueError, GanzooError, RuntimeError):
+        for path in _home().iterdir():
+            if path.read_text("utf-8").partition("\n")[2] != LOADS:
+                path.unlink()
+
+
+def _try(plugin: Plugin) -> str:
+    """What comes of loading a plugin in a process of its own: ``LOADS``, or what is wrong, in words."""
+    # An exit code that no plugin can know, so that none can end with it by chance.
+    code = 64 + secrets.randbelow(64)
+    fields = {name: getattr(plugin, name) for name in ("name", "distribution", "version", "location", "target", "api")}
+    command = [sys.executable, "-I", "-c", PROGRAM, json.dumps([fields, sys.path, code])]
+    # A plugin that asks ganzoo for something while it is loaded must not start the next trial.
+    environment = {**os.environ, "GANZOO_PLUGINS": ""}
+    nothing = subprocess.DEVNULL
+    try:
+        child = subprocess.Popen(command, env=environment, stdin=nothing, stdout=nothing, stderr=nothing)  # noqa: S603
+    except (OSError, ValueError):
+        return LOADS  # it cannot be tried; what can be caught will be
+    with child:
+        try:
+            ended = _wait(child, plugin)
+        finally:
+            child.kill()
+    if ended is None:
+        return f"a process that loads it had not ended after {LIMIT_SECONDS:g} seconds"
+    return LOADS if ended == code else f"it ends the process that loads it ({_in_words(ended)})"
+
+
+def _wait(child: "subprocess.Popen[bytes]", plugin: Plugin) -> int | None:
+    """The exit code, negative for a signal; None: it takes too long."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return child.wait(PATIENCE_SECONDS)
+    warn(f"plugin {plugin} is being tried for the first time, and takes more than {PATIENCE_SECONDS:g} seconds")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return child.wait(LIMIT_SECONDS - PATIENCE_SECONDS)
+    return None
+
+
+def _in_words(ended: int) -> str:
+    if ended >= 0:
+        return f"exit code {ended}"
+    try:
+        return signal.Signals(-ended).name
+    except ValueError:
+        return f"signal {-ended}"
+
+
+def _home() -> Path:
+    return cache_root() / "plugins"
+
+
+def _place(plugin: Plugin) -> Path:
+    """Where it is remembered: a plugin of one name may be installed in several places."""
+    name = hashlib.sha256(f"{plugin.location}\n{plugin.qualified}\n{plugin.target}".encode(errors="replace"))
+    return _home() / name.hexdigest()[:32]
+
+
+def _recall(plugin: Plugin) -> str | None:
+    """What was found out about the plugin as it is now; None: nothing."""
+    with contextlib.suppress(OSError, ValueError, GanzooError, RuntimeError):
+        state, _, found = _place(plugin).read_text("utf-8").partition("\n")
+        if state == _state(plugin):
+            return found or None
+    return None
+
+
+def _remember(plugin: Plugin, found: str) -> None:
+    with contextlib.suppress(OSError, GanzooError, RuntimeError):
+        place = _place(plugin)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{_state(plugin)}\n{found}", "utf-8")
+
+
+def _forget(plugin: Plugin) -> None:
+    with contextlib.suppress(OSError, GanzooError, RuntimeError):
+        _place(plugin).unlink()
+
+
+def _state(plugin: Plugin) -> str:
+    """A digest that changes with the plugin's files, with ganzoo, and with Python."""
+    digest = hashlib.sha256(f"{sys.version}\n{__version__}\n{plugin}".encode(errors="replace"))
+    for path in islice(_files(plugin), MOST_FILES):
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            digest.update(f"{path}\n{status.st_size}\n{status.st_mtime_ns}\n".encode(errors="replace"))
+    return digest.hexdigest()
+
+
+def _files(plugin: Plugin) -> Iterator[Path]:
+    """The files of the module or the package that it is in; imports nothing."""
+    top = plugin.target.partition(":")[0].partition(".")[0]
+    try:
+        spec: Any = find_spec(top)
+    except Exception:  # what finders of others raise
+        return
+    if spec is None:
+        return
+    if spec.origin:
+        yield Path(spec.origin)
+    for folder in spec.submodule_search_locations or ():
+        yield from _below(Path(folder))
+
+
+def _below(folder: Path) -> Iterable[Path]:
+    return (path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts and path.suffix != ".pyc")

@@ -1,0 +1,197 @@
+"""Plugins that end the process, tried in one of their own: no command goes down with them, not even the first."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ganzoo.errors import PluginError, PluginWarning
+from ganzoo.zoo import foreign, trial
+from ganzoo.zoo.discovery import Manager, Plugin, State, discover
+from ganzoo.zoo.trial import tried, try_again
+
+Install = Callable[..., Path]
+
+GOOD = "from ganzoo import Loss, hookimpl\n@hookimpl\ndef ganzoo_specs():\n    yield Loss(name='tame', target='a:B')\n"
+
+ENDING = {
+    "exit": ("import os; os._exit(0)", "it ends the process that loads it (exit code 0)"),
+    "crash": ("import ctypes; ctypes.string_at(0)", "it ends the process that loads it (SIGSEGV)"),
+    "signal": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "it ends the process that loads it (SIGKILL)",
+    ),
+    "program": ("import os; os.execv('/bin/true', ['true'])", "it ends the process that loads it (exit code 0)"),
+    "at its end": (
+        "import atexit, os; atexit.register(os._exit, 7)",
+        "it ends the process that loads it (exit code 7)",
+    ),
+    "hook": (
+        "import os\nfrom ganzoo import hookimpl\n@hookimpl\ndef ganzoo_specs(): os._exit(0)",
+        "it ends the process that loads it (exit code 0)",
+    ),
+    "thread": (
+        "import os, threading; threading.Timer(0.1, os._exit, [0]).start()",
+        "it ends the process that loads it (exit code 0)",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of one's own, and nothing told yet."""
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(foreign, "_said", set())
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def trials(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The plugins that were tried, by name."""
+    made: list[str] = []
+    really = trial._try
+
+    def note(plugin: Plugin) -> str:
+        made.append(plugin.qualified)
+        return really(plugin)
+
+    monkeypatch.setattr(trial, "_try", note)
+    return made
+
+
+def found() -> Plugin:
+    """The one plugin that is not built-in, after the trial."""
+    plugins = discover({})
+    with tried(plugins):
+        pass
+    (plugin,) = (plugin for plugin in plugins if not plugin.builtin)
+    return plugin
+
+
+@pytest.mark.parametrize(("source", "reason"), ENDING.values(), ids=ENDING)
+def test_what_ends_the_process_is_set_aside(install: Install, source: str, reason: str) -> None:
+    install("aaa", {"bad": source})
+    with pytest.warns(PluginWarning, match=r"^Plugin aaa/bad 1\.0 is broken: it ends the process") as told:
+        plugin = found()
+    assert (plugin.state, plugin.reason) == (State.BROKEN, f"{reason}; ganzoo plugins tries it again")
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    "source", ["while True: pass", "import threading, time\nthreading.Thread(target=time.sleep, args=[99]).start()"]
+)
+def test_what_does_not_end_is_set_aside(install: Install, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """An endless import, and a thread that no command would end before."""
+    monkeypatch.setattr(trial, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(trial, "LIMIT_SECONDS", 1.0)
+    install("aaa", {"bad": source})
+    with pytest.warns(PluginWarning) as told:
+        plugin = found()
+    assert plugin.reason == "a process that loads it had not ended after 1 seconds; ganzoo plugins tries it again"
+    assert (
+        str(told[0].message) == "plugin aaa/bad 1.0 is being tried for the first time, and takes more than 0.5 seconds"
+    )
+
+
+@pytest.mark.parametrize("source", [GOOD, "raise SystemExit(3)", "raise KeyboardInterrupt", "print('x' * 1_000_000)"])
+def test_what_can_be_caught_is_left_to_who_loads_it(install: Install, source: str) -> None:
+    install("aaa", {"tame": source})
+    assert found().state is State.AVAILABLE
+
+
+def test_a_plugin_is_tried_once_until_it_changes(install: Install, trials: list[str]) -> None:
+    site = install("aaa", {"tame": GOOD})
+    for _ in range(3):
+        assert found().state is State.AVAILABLE
+    assert trials == ["aaa/tame"]
+    (site / "aaa_tame.py").write_text("import os; os._exit(0)")
+    for _ in range(3):
+        assert found().state is State.BROKEN
+    assert trials == ["aaa/tame"] * 2
+    (site / "aaa_tame.py").write_text(GOOD)
+    assert found().state is State.AVAILABLE
+    assert trials == ["aaa/tame"] * 3
+
+
+def test_a_file_of_a_package_counts(install: Install, trials: list[str]) -> None:
+    site = install("aaa", {}, entry_points="[ganzoo.v1]\ntame = package.inner:thing")
+    package = site / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise AssertionError('imported here')")
+    (package / "inner.py").write_text("")
+    found()
+    (package / "data.bin").write_bytes(b"new")
+    found()
+    (package / "__pycache__").mkdir(exist_ok=True)
+    (package / "__pycache__" / "inner.pyc").write_bytes(b"")
+    found()
+    assert len(trials) == 2
+
+
+def test_one_that_ends_this_process_all_the_same_is_tried_again(install: Install, trials: list[str]) -> None:
+    """The word that it loads is taken back meanwhile, so nobody has to write down who died of what."""
+    install("aaa", {"tame": GOOD})
+    found()
+    with tried(discover({})):
+        assert found().state is State.AVAILABLE  # as another process sees it, at the same time or after the end of this
+    assert trials == ["aaa/tame"] * 2
+
+
+def test_what_was_set_aside_is_tried_again_when_asked_for(install: Install, trials: list[str]) -> None:
+    install("aaa", {"tame": ENDING["exit"][0]})
+    install("bbb", {"tame": GOOD})
+    for _ in range(2):
+        with tried(discover({})):
+            pass
+    try_again()
+    with tried(discover({})):
+        pass
+    assert trials == ["aaa/tame", "bbb/tame", "aaa/tame"]
+
+
+def test_without_a_place_to_remember_each_start_has_its_trial(
+    install: Install, trials: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_CACHE", "/proc/nowhere")
+    install("aaa", {"tame": GOOD})
+    for _ in range(2):
+        assert found().state is State.AVAILABLE
+    try_again()
+    assert len(trials) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\n", b"loads", b"\n\n\n"])
+def test_a_damaged_memory_is_none(install: Install, trials: list[str], cache: Path, content: bytes) -> None:
+    install("aaa", {"tame": GOOD})
+    found()
+    (file,) = (cache / "plugins").iterdir()
+    file.write_bytes(content)
+    assert found().state is State.AVAILABLE
+    assert len(trials) == 2
+
+
+def test_where_nothing_can_be_started_what_can_be_caught_is(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    install("aaa", {"tame": GOOD})
+    assert found().state is State.AVAILABLE
+
+
+def test_a_plugin_that_asks_ganzoo_while_it_is_loaded_starts_no_further_trial(install: Install) -> None:
+    install("aaa", {"tame": f"import ganzoo\nganzoo.models()\n{GOOD}"})
+    assert found().state is State.AVAILABLE
+
+
+def test_the_built_ins_and_what_is_disabled_are_not_tried(install: Install, trials: list[str]) -> None:
+    install("aaa", {"tame": GOOD})
+    with tried(discover({"GANZOO_PLUGINS": "builtin"})):
+        pass
+    assert trials == []
+
+
+def test_strict_mode_raises_what_the_trial_found(install: Install) -> None:
+    install("aaa", {"bad": ENDING["crash"][0]})
+    plugins = discover({})
+    with pytest.warns(PluginWarning), tried(plugins):
+        pass
+    with pytest.raises(PluginError, match=r"^plugin aaa/bad 1\.0 is broken: it ends the process that loads it"):
+        Manager(plugins, {"GANZOO_STRICT_PLUGINS": "1"})
