@@ -81,15 +81,13 @@ def test_a_registry_that_is_a_file(doctor: Doctor, tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the proof of a training, whoever runs the tests: modes do not stop root."""
 
-    class Refusing(disk.System):
-        @staticmethod
-        def link(source: Any, target: Any, **options: Any) -> None:
-            if Path(target).parent == tmp_path / "registry/models/net/versions":
-                raise PermissionError(errno.EACCES, "Permission denied")
-            os.link(source, target)
+    def link(source: Any, target: Any) -> None:
+        if Path(target).parent == tmp_path / "registry/models/net/versions":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        os.link(source, target)
 
     Registry(tmp_path / "registry").register("net", {}, {})
-    monkeypatch.setattr(disk, "system", Refusing())
+    monkeypatch.setattr(disk.system, "link", link)
     findings = doctor()
     assert findings["registry"]["writable"] is False
     fault = f"cannot use the registry {tmp_path}/registry: permission denied: {tmp_path}/registry/models/net/versions"
