@@ -252,14 +252,14 @@ TABLE = {
         a_file,
         f"{TRAIN} --registry taken",
         1,
-        "cannot use the registry taken: taken is a file, not a directory",
+        "cannot use the registry {here}/taken: {here}/taken is a file, not a directory",
         "choose another place with --registry DIR or GANZOO_REGISTRY",
     ),
     "registry below a file": (
         a_file,
         f"{TRAIN} --registry taken/registry",
         1,
-        "cannot use the registry taken/registry: taken is a file, not a directory",
+        "cannot use the registry {here}/taken/registry: {here}/taken is a file, not a directory",
         "choose another place with --registry DIR or GANZOO_REGISTRY",
     ),
     "version": (
@@ -322,6 +322,7 @@ def test_bad_input(
     prepare(here)
     before = snapshot(here)
     found = failure(command, capsys)
+    error = error.replace("{here}", str(here))
     assert found[0] == code
     assert found[1] == error or (error.endswith((": ", "(")) and found[1].startswith(error))
     assert found[2] == hint
@@ -406,7 +407,7 @@ def no_room(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 @pytest.mark.parametrize(
     ("number", "reason"),
     [
-        (errno.EACCES, "permission denied: new"),
+        (errno.EACCES, "permission denied: {here}/new"),
         (errno.EROFS, "the file system is read-only"),
         (errno.ENOSPC, "the disk is full"),
     ],
@@ -417,7 +418,7 @@ def test_a_registry_that_cannot_be_written_to_is_known_before_the_first_step(
     monkeypatch.setattr(disk, "system", Refusing(number))
     before = snapshot(here)
     code, error, hint = failure(f"{TRAIN} --registry new", capsys)
-    assert (code, error) == (1, f"cannot use the registry new: {reason}")
+    assert (code, error) == (1, f"cannot use the registry {here}/new: {reason.format(here=here)}")
     assert hint.endswith("choose another place with --registry DIR or GANZOO_REGISTRY")
     assert snapshot(here) == before
 

@@ -348,7 +348,7 @@ def test_an_unusable_registry_is_found_before_the_first_step(here: Path, no_step
 def test_something_else_than_a_registry_is_left_alone(here: Path, no_step: None) -> None:
     (here / "other").mkdir()
     (here / "other" / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    with pytest.raises(Exception, match="is not a registry of this format") as caught:
+    with pytest.raises(Exception, match=r"holds another program.s OCI layout, not a registry of models") as caught:
         train(registry=here / "other")
     assert caught.value.exit_code == ExitCode.FAILURE  # type: ignore[attr-defined]
     assert not Path("runs").exists()

@@ -1,6 +1,5 @@
 """``ganzoo doctor``: shows what works here, and what does not. It checks everything, and never fails itself."""
 
-import os
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,9 @@ from ganzoo.errors import GanzooError, PluginError, first_line
 from ganzoo.files import registry_root
 from ganzoo.machine import cores
 from ganzoo.version import __version__
+
+DAMAGED_SHOWN = 3
+"""Damaged records that are named; all are counted, and --json has them all."""
 
 
 @click.command()
@@ -74,23 +76,21 @@ def _temporary() -> dict[str, str | None]:
 
 
 def _registry(option: Path | None) -> dict[str, Any]:
-    from ganzoo_registry import Registry, RegistryError
+    from ganzoo_registry import NotWritable, Registry, RegistryError
 
+    found: dict[str, Any] = {"path": str(option or ""), "models": 0, "writable": False, "fault": None, "damaged": []}
     try:
-        root = registry_root(option)
+        store = Registry(registry_root(option))
+        found["path"] = str(store.root)
+        faults = store.faults()
+        found["models"] = len(store.names())
     except GanzooError as error:
-        return {"path": str(option or ""), "models": 0, "writable": False, "fault": f"{error}; {error.hint}"}
-    nearest = next(path for path in (root, *root.absolute().parents) if path.exists())
-    models, fault = 0, None
-    try:
-        models = len(Registry(root).names())
+        return {**found, "fault": f"{error}; {error.hint}"}
     except RegistryError as error:
-        fault = str(error)
-    if fault is None and not nearest.is_dir():
-        fault = f"{nearest} is not a directory"
-    elif fault is None and not os.access(nearest, os.W_OK | os.X_OK):
-        fault = f"{nearest} is not writable"
-    return {"path": str(root), "models": models, "writable": fault is None, "fault": fault}
+        faults = [error]
+    refusals = [str(error) for error in faults if isinstance(error, NotWritable)]
+    damaged = [str(error) for error in faults if not isinstance(error, NotWritable)]
+    return {**found, "writable": not refusals, "fault": next(iter(refusals), None), "damaged": damaged}
 
 
 def _plugins() -> list[dict[str, str]]:
@@ -117,6 +117,11 @@ def _problems(findings: dict[str, Any]) -> list[str]:
         problems.append("there is no directory for temporary files, so nothing can be exported: set TMPDIR")
     if registry["fault"]:
         problems.append(f"the registry: {registry['fault']}")
+    if count := len(registry["damaged"]):
+        problems.append(
+            f"the registry: {count} of its records cannot be read: {'; '.join(registry['damaged'][:DAMAGED_SHOWN])}"
+            + ("; ..." if count > DAMAGED_SHOWN else "")
+        )
     problems += [
         f"plugin {plugin['plugin']} is {plugin['state']}: {plugin['reason']}"
         for plugin in findings["plugins"]

@@ -1,6 +1,6 @@
 """``ganzoo registry``: which versions there are, where they come from, and which aliases they have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool)
     """
     store = _open(registry)
     failures = Failures()
-    found = {each: _summary(store, each) for each in store.versions(name)} if name else _newest(store, failures)
+    found = _summaries(store, store.versions(name, failures) if name else store.newest(failures), failures)
     if sort is None:
         emit(list(found.values()), as_json, _listing)
     else:
@@ -84,12 +84,21 @@ class Failures:
 @click.argument("reference")
 @registry_option
 @json_option
-def show(reference: str, registry: Path | None, as_json: bool) -> None:
+def show(reference: str, registry: Path | None, as_json: bool) -> int:
     """Show a version: what it holds and where it comes from."""
-    store = _open(registry)
+    from ganzoo_registry.errors import telling
+
+    store, failures = _open(registry), Failures()
     version = store.resolve(reference)
-    content = {kind: {"digest": blob.digest, "size": blob.size} for kind, blob in sorted(store.kinds(version).items())}
-    emit({**_summary(store, version), "kinds": content, "lineage": store.lineage(version)}, as_json, _page)
+    content, lineage, kinds = {}, {}, store.kinds(version)
+    for kind in sorted(kinds):
+        with telling(failures):
+            content[kind] = {"digest": kinds[kind].digest, "size": kinds[kind].size}
+    with telling(failures):
+        lineage = store.lineage(version)
+    summary = _summary(version, _named(store, version.name, failures))
+    emit({**summary, "kinds": content, "lineage": lineage}, as_json, _page)
+    return failures.code
 
 
 @command.command()
@@ -114,8 +123,9 @@ def alias(reference: str, alias: str, expect: int | None, registry: Path | None)
 @click.argument("name")
 @registry_option
 @json_option
-def log(name: str, registry: Path | None, as_json: bool) -> None:
+def log(name: str, registry: Path | None, as_json: bool) -> int:
     """Tell what happened to model NAME, oldest first."""
+    failures = Failures()
     events: list[dict[str, Any]] = [
         {
             "when": entry.when,
@@ -126,7 +136,7 @@ def log(name: str, registry: Path | None, as_json: bool) -> None:
             "by": entry.by,
             "what": entry.what,
         }
-        for entry in _open(registry).log(name)
+        for entry in _open(registry).log(name, failures)
     ]
     emit(
         events,
@@ -136,6 +146,7 @@ def log(name: str, registry: Path | None, as_json: bool) -> None:
             [(_moment(event["when"]), event["by"] or "", event["what"]) for event in events],
         ),
     )
+    return failures.code
 
 
 @command.command()
@@ -153,36 +164,56 @@ def path(reference: str, kind: str, registry: Path | None) -> None:
 @registry_option
 def rm(reference: str, registry: Path | None) -> None:
     """Remove one version, named by its number. The number is never used again."""
+    from ganzoo_registry import Corrupt, Reference
+
     store = _open(registry)
-    version = store.resolve(reference)
-    if reference != str(version):  # the newest today is another one tomorrow
-        raise UsageError("rm wants one exact version", hint=f"ganzoo registry rm {version}")
-    store.remove(version)
-    note(f"Removed {version}.")
+    try:
+        version = store.resolve(reference)
+    except Corrupt:
+        if Reference.parse(reference).number is None:
+            raise
+        store.discard(reference)
+    else:
+        if reference != str(version):  # the newest today is another one tomorrow
+            raise UsageError("rm wants one exact version", hint=f"ganzoo registry rm {version}")
+        store.remove(version)
+    note(f"Removed {reference}.")
 
 
-def _newest(store: "Registry", failed: Callable[[Exception], None]) -> "dict[Version, dict[str, Any]]":
-    """The newest version of each model; a damaged one hides no other."""
-    from ganzoo_registry import Corrupt
+def _summaries(
+    store: "Registry", versions: "Sequence[Version]", failed: Callable[[Exception], None]
+) -> "dict[Version, dict[str, Any]]":
+    """What is listed of each version."""
+    from ganzoo_registry import NotFound
 
-    found = {}
-    for name in store.names():
+    found: dict[Version, dict[str, Any]] = {}
+    named: dict[str, dict[int, list[str]]] = {}
+    for version in versions:
         try:
-            version = store.resolve(name)
-            found[version] = _summary(store, version)
-        except Corrupt as error:
-            failed(error)
+            if version.name not in named:
+                named[version.name] = _named(store, version.name, failed)
+        except NotFound:  # its directory was taken away meanwhile
+            continue
+        found[version] = _summary(version, named[version.name])
     return found
 
 
-def _summary(store: "Registry", version: "Version") -> dict[str, Any]:
+def _named(store: "Registry", name: str, failed: Callable[[Exception], None]) -> dict[int, list[str]]:
+    """Version number -> the aliases that stand on it."""
+    found: dict[int, list[str]] = {}
+    for alias, number in sorted(store.aliases(name, failed).items()):
+        found.setdefault(number, []).append(alias)
+    return found
+
+
+def _summary(version: "Version", named: Mapping[int, list[str]]) -> dict[str, Any]:
     return {
         "version": str(version),
         "name": version.name,
         "number": version.number,
         "digest": version.digest,
         "created": version.created,
-        "aliases": sorted(alias for alias, number in store.aliases(version.name).items() if number == version.number),
+        "aliases": named.get(version.number, []),
     }
 
 

@@ -20,7 +20,7 @@ from ganzoo.training.evaluating import best_step
 from ganzoo.training.loop import preview
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, RegistryError, Version
-from ganzoo_registry.records import canonical
+from ganzoo_registry.documents import lineage_text
 
 if TYPE_CHECKING:
     from ganzoo.pipeline.plan import Plan
@@ -33,9 +33,9 @@ def prove(store: Registry, run: Run, plan: "Plan") -> None:
         RegistryError: the registry cannot be written.
         UsageError: a name or a value cannot be stored.
     """
-    store.prepare()
+    store.prepare(run.config.name)
     try:
-        canonical(_record(run, plan, {}))
+        lineage_text(_record(run, plan, {}))
     except RegistryError as error:
         raise UsageError(
             f"what is trained could never be registered: {error}", hint="rename that, or give another value"

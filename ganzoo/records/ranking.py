@@ -8,6 +8,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.records.best import AUTOMATIC, BESIDE, check_best, names
 from ganzoo.records.evaluation import Evaluation, attached, keys
 from ganzoo_registry import Registry, RegistryError, Version
+from ganzoo_registry.errors import telling
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def by_figure(
     if figure:
         check_best(figure, better)
     found = {version: _evaluations(store, version, damaged) for version in versions}
-    figure = names(figure)[0] if figure else _default(store, found)
+    figure = names(figure)[0] if figure else _default(store, found, damaged)
     beside = [BESIDE[figure]] if figure in BESIDE else []
     ranked = [
         Ranked(version, figure, _means(of, figure), {name: _means(of, name) for name in beside})
@@ -73,7 +74,10 @@ def _means(evaluations: Mapping[str, Evaluation], figure: str) -> dict[str, floa
 
 def _evaluations(store: Registry, version: Version, damaged: Callable[[Exception], None]) -> dict[str, Evaluation]:
     found = {}
-    for key in keys(store, version):
+    known: list[str] = []
+    with telling(damaged):
+        known = keys(store, version)
+    for key in known:
         try:
             evaluation = attached(store, version, key)
         except (GanzooError, RegistryError) as error:
@@ -84,9 +88,13 @@ def _evaluations(store: Registry, version: Version, damaged: Callable[[Exception
     return found
 
 
-def _default(store: Registry, found: Mapping[Version, Mapping[str, Evaluation]]) -> str:
-    newest = max(found, key=lambda version: version.created, default=None)
-    best = store.lineage(newest)["config"].get("best", "") if newest else ""
+def _default(
+    store: Registry, found: Mapping[Version, Mapping[str, Evaluation]], damaged: Callable[[Exception], None]
+) -> str:
+    newest, best = max(found, key=lambda version: version.created, default=None), ""
+    if newest:
+        with telling(damaged):
+            best = store.lineage(newest).get("config", {}).get("best", "")
     there = {name for evaluations in found.values() for each in evaluations.values() for name in each.figures}
     automatic = [names(order)[0] for order in AUTOMATIC]
     return names(best)[0] if best else next((name for name in automatic if name in there), automatic[0])

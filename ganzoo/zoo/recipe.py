@@ -10,7 +10,7 @@ from ganzoo.errors import PluginError, UsageError
 from ganzoo.records.best import check_best
 from ganzoo.specs import Architecture, Augmentation, Loss, Model, Penalty, Spec
 from ganzoo.zoo.names import Zoo
-from ganzoo_registry.refs import check_name
+from ganzoo_registry.refs import check_new_name
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -94,7 +94,7 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
     if config.patience and not config.eval_every:
         raise UsageError("patience counts evaluations, and there are none", hint="--eval-every 500, say")
     config = replace(config, observers=list(map(zoo.observer, config.observers)))
-    check_name(config.name)
+    check_new_name(config.name)
     if config.size:
         check_size(architecture, config.size, config.size)
     return Recipe(

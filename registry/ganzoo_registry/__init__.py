@@ -3,7 +3,7 @@
 It depends on the standard library alone and knows nothing of what it stores.
 """
 
-from ganzoo_registry.errors import Conflict, Corrupt, InvalidName, NotFound, NotWritable, RegistryError
+from ganzoo_registry.errors import Conflict, Corrupt, InvalidName, Newer, NotFound, NotWritable, RegistryError
 from ganzoo_registry.records import BlobInfo, LogEntry, Version
 from ganzoo_registry.refs import Reference
 from ganzoo_registry.store import Registry
@@ -14,6 +14,7 @@ __all__ = [
     "Corrupt",
     "InvalidName",
     "LogEntry",
+    "Newer",
     "NotFound",
     "NotWritable",
     "Reference",

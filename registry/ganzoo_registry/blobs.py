@@ -3,18 +3,14 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 from ganzoo_registry.disk import Disk
+from ganzoo_registry.documents import LARGEST
 from ganzoo_registry.errors import Corrupt, RegistryError
 from ganzoo_registry.records import BlobInfo
 from ganzoo_registry.refs import DIGEST
 
 CHUNK = 1 << 20
-
-
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
 
 
 class Blobs:
@@ -28,23 +24,47 @@ class Blobs:
         """Store bytes, or a file's content, streamed. A damaged blob of the same digest is replaced.
 
         Its name is durable only after ``Disk.settle(directory)``, which may be called once for many blobs.
+
+        Raises:
+            RegistryError: a file cannot be read.
         """
-        sha = hashlib.sha256()
-        with self._disk.staged(_hashed(data, sha)) as staged:
-            info = BlobInfo(f"sha256:{sha.hexdigest()}", staged.stat().st_size)
+        sha, size = hashlib.sha256(), 0
+
+        def hashed() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in _chunks(data):
+                sha.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        with self._disk.staged(hashed()) as staged:
+            info = BlobInfo(f"sha256:{sha.hexdigest()}", size)
             target = self._file(info.digest)
-            if not self._disk.publish(staged, target) and digest_of(target) != info.digest:
+            if not self._disk.publish(staged, target) and not self._is_whole(info.digest):
                 self._disk.replace(staged, target)
         return info
 
-    def read(self, digest: str, owner: str) -> bytes:
-        """A blob's bytes, verified. ``owner`` says in errors what it belongs to.
+    def has(self, digest: str) -> bool:
+        """Whether there is a blob of this digest, whole or damaged."""
+        return self._disk.size(self._file(digest)) is not None
+
+    def read(self, digest: str, owner: str, size: int | None = None) -> bytes:
+        """A blob's bytes, verified.
+
+        Args:
+            owner: says in errors what it belongs to.
+            size: its size in bytes; None if that is not known, as of a document.
 
         Raises:
-            Corrupt: it is missing or damaged.
+            Corrupt: it is missing or damaged, or too large for a document.
         """
         _check(digest, owner)
-        data = self._disk.read(self._file(digest))
+        found = self._disk.size(self._file(digest))
+        if found is None:
+            raise self._missing(digest, owner)
+        if found > LARGEST if size is None else found != size:
+            raise self._damaged(digest, owner)
+        data = self._disk.read(self._file(digest), found)
         if data is None:
             raise self._missing(digest, owner)
         if digest_of(data) != digest:
@@ -58,12 +78,14 @@ class Blobs:
             Corrupt: it is missing or damaged.
         """
         _check(digest, owner)
-        path = self._file(digest)
-        if not path.is_file():
+        if not self.has(digest):
             raise self._missing(digest, owner)
-        if digest_of(path) != digest:
+        if not self._is_whole(digest):
             raise self._damaged(digest, owner)
-        return path
+        return self._file(digest)
+
+    def _is_whole(self, digest: str) -> bool:
+        return self.has(digest) and digest_of(self._file(digest)) == digest
 
     def _file(self, digest: str) -> Path:
         return self.directory / digest.removeprefix("sha256:")
@@ -85,12 +107,6 @@ def digest_of(data: bytes | Path) -> str:
     for chunk in _chunks(data):
         sha.update(chunk)
     return f"sha256:{sha.hexdigest()}"
-
-
-def _hashed(data: bytes | Path, sha: _Hash) -> Iterator[bytes]:
-    for chunk in _chunks(data):
-        sha.update(chunk)
-        yield chunk
 
 
 def _chunks(data: bytes | Path) -> Iterator[bytes]:

@@ -6,7 +6,9 @@ fails where the name is taken, over NFS too, so it is create-if-absent.
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +16,12 @@ from ganzoo_registry.errors import NotWritable
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "choose another place with --registry DIR or GANZOO_REGISTRY"
+_STAGED = re.compile(r"[0-9a-f]{32}")
+
+ABANDONED_SECONDS = 24 * 60 * 60
+"""Age at which a file in ``tmp/`` is taken for the leftover of a process that was killed."""
 
 
 class System:
@@ -27,6 +34,7 @@ class System:
     replace = staticmethod(os.replace)
     unlink = staticmethod(os.unlink)
     mkdir = staticmethod(os.mkdir)
+    rmdir = staticmethod(os.rmdir)
 
 
 system = System()
@@ -37,33 +45,63 @@ class Disk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._reached = False  # whether the way to the root is known to survive a power cut
 
-    def names(self, directory: Path) -> list[str]:
-        """The entries of a directory; none if it does not exist."""
-        with self._explained():
-            try:
-                return os.listdir(directory)
-            except FileNotFoundError:
-                return []
+    # reading
 
-    def read(self, path: Path) -> bytes | None:
-        """A file's bytes; None if it does not exist."""
+    def entries(self, directory: str | Path) -> dict[str, bool]:
+        """The names in a directory, and whether a file has it: no directory, device or link that leads nowhere.
+
+        There are none if the directory does not exist, or is something else.
+        """
+        with self._explained(), self._scan(directory) as entries:
+            return {entry.name: _is(entry.is_file) for entry in entries}
+
+    def directories(self, directory: str | Path) -> list[str]:
+        """The names of the directories in a directory."""
+        with self._explained(), self._scan(directory) as entries:
+            return [entry.name for entry in entries if _is(entry.is_dir)]
+
+    def size(self, path: str | Path) -> int | None:
+        """A file's size in bytes; None if there is no file of this name."""
         with self._explained():
+            return _size(path)
+
+    def read(self, path: str | Path, most: int) -> bytes | None:
+        """A file's bytes, of a larger one the first ``most`` and one more; None if there is no file of this name."""
+        with self._explained():
+            if _size(path) is None:  # before it is opened, for a pipe would be waited at
+                return None
             try:
-                return path.read_bytes()
+                with open(path, "rb") as file:
+                    return file.read(most + 1)
             except FileNotFoundError:
                 return None
 
+    def changed(self, directory: str | Path) -> float:
+        """When something in a directory was last made, replaced or removed: seconds since 1970; 0 if it is none."""
+        with self._explained():
+            try:
+                return os.stat(directory).st_mtime
+            except FileNotFoundError:
+                return 0.0
+
+    # writing
+
     @contextmanager
-    def staged(self, chunks: Iterable[bytes]) -> Iterator[Path]:
-        """A file in ``tmp/`` with ``chunks`` in it, read-only and fsynced; it is gone after the block."""
-        path = self.root / "tmp" / os.urandom(16).hex()
+    def staged(self, chunks: Iterable[bytes], directory: Path | None = None) -> Iterator[Path]:
+        """A file in ``tmp/``, or in ``directory``, with ``chunks`` in it, read-only and fsynced.
+
+        It is gone after the block.
+        """
+        path = (directory or self.root / "tmp") / os.urandom(16).hex()
         with self._explained():
             self._make(path.parent)
             descriptor = system.open(path, _CREATE, 0o444)
         try:
             with self._explained():
                 try:
+                    self._sweep(path.parent, os.fstat(descriptor).st_mtime - ABANDONED_SECONDS)
                     for chunk in chunks:
                         _write(descriptor, chunk)
                     system.fsync(descriptor)
@@ -72,24 +110,16 @@ class Disk:
             yield path
         finally:
             # A file that stays behind is never read, so a failure to remove it must not undo what was achieved.
-            with suppress(OSError):
-                system.unlink(path)
+            self.tidy(path)
 
     def publish(self, staged: Path, target: Path) -> bool:
         """Give a staged file its name; if the name is taken, change nothing and return False."""
         with self._explained():
             self._make(target.parent)
             try:
-                system.link(staged, target)
+                self._link(staged, target)
             except FileExistsError:
                 return False
-            except OSError as error:
-                if error.errno in _NO_LINKS:
-                    raise NotWritable(
-                        f"the file system of {self.root} has no hard links, which a registry needs",
-                        hint=_ELSEWHERE,
-                    ) from error
-                raise
             return True
 
     def replace(self, staged: Path, target: Path) -> None:
@@ -98,16 +128,45 @@ class Disk:
             self._make(target.parent)
             system.replace(staged, target)
 
+    def tidy(self, path: str | Path) -> None:
+        """Remove a file that nothing needs; it may be gone, and may stay."""
+        with suppress(OSError):
+            system.unlink(path)
+
+    def prove(self, places: Iterable[Path]) -> None:
+        """Link a file into each of some directories, or into what they will be made in, and remove it again.
+
+        Nothing is left, so nothing that others make at the same time is in the way.
+        """
+        with self._workplace() as workplace, self.staged([b"proof"], workplace) as staged:
+            for place in places:
+                link = _nearest(place) / f".{staged.name}"  # with the dot it is no name of anything
+                with self._explained():
+                    self._link(staged, link)
+                    system.unlink(link)
+
     def settle(self, directory: Path) -> None:
         """Make the names in ``directory``, and those of its parents, survive a power cut.
 
-        Those of its parents, too, because another process may have made them and not yet have come to this call.
+        Those of its parents, too, because another process may have made them and not yet have come to this call, and
+        a person may just have made what is above the registry.
         """
         with self._explained():
             for step in (directory, *directory.parents):
                 _sync(step)
                 if step == self.root:
                     break
+            if not self._reached:
+                self._settle_above()
+                self._reached = True
+
+    def _settle_above(self) -> None:
+        device = os.stat(self.root).st_dev
+        for step in self.root.parents:
+            if os.stat(step).st_dev != device:  # a mounted file system's root has no name to lose
+                break
+            if os.access(step, os.R_OK):  # what may not be read cannot be synced, and is not ours
+                _sync(step)
 
     def _make(self, directory: Path) -> None:
         if directory.is_dir():
@@ -120,26 +179,103 @@ class Disk:
                 raise NotADirectoryError(errno.ENOTDIR, "", str(directory)) from None
         _sync(directory.parent)
 
+    def _link(self, staged: Path, target: Path) -> None:
+        try:
+            system.link(staged, target)
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                raise NotWritable(
+                    f"the file system of {self.root} has no hard links, which a registry needs", hint=_ELSEWHERE
+                ) from error
+            raise OSError(error.errno, error.strerror, str(target.parent)) from error
+
+    def _sweep(self, directory: Path, before: float) -> None:
+        """Remove staged files that were abandoned: older than ``before``, by the clock that dates files."""
+        with self._scan(directory) as entries, suppress(OSError):
+            for entry in entries:
+                if (
+                    _STAGED.fullmatch(entry.name)
+                    and entry.is_file(follow_symlinks=False)
+                    and entry.stat(follow_symlinks=False).st_mtime < before
+                ):
+                    self.tidy(entry.path)
+
+    @contextmanager
+    def _workplace(self) -> Iterator[Path]:
+        """``tmp/``, or, where there is none yet, a directory of one's own where it would be made."""
+        with self._explained():
+            tmp = self.root / "tmp"
+            found = _nearest(tmp)
+            if found != tmp:
+                found /= f".{os.urandom(16).hex()}"
+                system.mkdir(found)
+        try:
+            yield found
+        finally:
+            if found != tmp:
+                with suppress(OSError):
+                    system.rmdir(found)
+
+    @contextmanager
+    def _scan(self, directory: str | Path) -> Iterator[Iterable[os.DirEntry[str]]]:
+        try:
+            entries = os.scandir(directory)
+        except FileNotFoundError:
+            yield ()
+        except NotADirectoryError:
+            if not os.path.isdir(_nearest(self.root)):
+                raise
+            yield ()  # something else has the name of a directory of the registry
+        else:
+            with entries:
+                yield entries
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            hint = _ELSEWHERE
-            match error.errno:
-                case errno.ENOSPC | errno.EDQUOT:
-                    reason, hint = "the disk is full", f"free some space, or {_ELSEWHERE}"
-                case errno.EROFS:
-                    reason = "the file system is read-only"
-                case errno.EACCES | errno.EPERM:
-                    reason = f"permission denied: {error.filename or self.root}"
-                case errno.ENOTDIR:
-                    path = Path(error.filename)
-                    file = next((place for place in (path, *path.parents) if place.is_file()), path)
-                    reason = f"{file} is a file, not a directory"
-                case _:
-                    reason = f"{error.strerror}: {error.filename or self.root}"
-            raise NotWritable(f"cannot use the registry {self.root}: {reason}", hint=hint) from error
+            place = Path(error.filename2 or error.filename or self.root)
+            hint = f"free some space, or {_ELSEWHERE}" if error.errno in _FULL else _ELSEWHERE
+            raise NotWritable(f"cannot use the registry {self.root}: {_reason(error, place)}", hint=hint) from error
+
+
+def _reason(error: OSError, place: Path) -> str:
+    """Why a call was refused at ``place``, in words."""
+    match error.errno:
+        case code if code in _FULL:
+            return "the disk is full"
+        case errno.EROFS:
+            return "the file system is read-only"
+        case errno.EACCES | errno.EPERM:
+            return f"permission denied: {place}"
+        case errno.EXDEV:
+            return f"{place} is not on the file system of its tmp/, to which no hard link leads"
+        case errno.EISDIR:
+            return f"{place} is a directory, not a file"
+        case errno.ENOTDIR | errno.ENOENT if not os.path.isdir(found := _nearest(place)):
+            return f"{found} is a " + ("file, not a directory" if os.path.exists(found) else "link that leads nowhere")
+    return f"{error.strerror}: {place}"
+
+
+def _nearest(path: Path) -> Path:
+    """``path``, or the closest of its parents that is there, if only as a link that leads nowhere."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+
+
+def _size(path: str | Path) -> int | None:
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    try:
+        return kind()
+    except OSError:  # a link to itself
+        return False
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -1,14 +1,20 @@
-"""Reads JSON that may come from anywhere: whatever is wrong with it is one exception.
+"""Reads JSON that may come from anywhere: whatever is wrong with it is one exception. And writes it, in one spelling.
 
 ``json.loads`` alone raises four kinds of errors for damaged text, takes lone surrogates, which can never be written
 again, and has no bound on size.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
+
+from ganzoo_registry.errors import RegistryError
 
 LARGEST = 64 << 20
 """Most bytes of one document; a lineage, a card or a list of labels has some kB."""
+
+_NO_JSON = "this cannot be stored as JSON"
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 class Unreadable(ValueError):  # noqa: N818 - it says what is wrong, not that it is an error
@@ -64,3 +70,53 @@ def decode_text(data: bytes | str, largest: int = LARGEST) -> str:
         raise Unreadable("it holds half a character (a lone surrogate)") from None
     except UnicodeDecodeError as error:
         raise Unreadable(f"it is not UTF-8: byte {error.start} cannot be read") from None
+
+
+def canonical(value: Any) -> bytes:
+    """The one spelling of a JSON value: sorted keys, no spaces, UTF-8.
+
+    Raises:
+        RegistryError: ``value`` is not JSON (NaN, infinity and halves of characters are not), or is nested too deeply.
+    """
+    try:
+        return _ENCODER.encode(value).encode()
+    except RecursionError:
+        raise RegistryError(f"{_NO_JSON}: it is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise RegistryError(f"{_NO_JSON}: {error}") from error
+
+
+def lineage_text(lineage: Mapping[str, Any]) -> bytes:
+    """A lineage's canonical JSON, which is known to be readable again.
+
+    Raises:
+        RegistryError: it is no JSON; the message names the first value that is not.
+    """
+    try:
+        data = canonical(dict(lineage))
+        parse_object(data)
+    except Unreadable as error:
+        raise RegistryError(f"{_NO_JSON}: {error}") from error
+    except RegistryError as error:
+        raise RegistryError(_culprit(dict(lineage)) or str(error)) from error
+    return data
+
+
+def _culprit(value: Any) -> str:
+    """Which value inside ``value`` is no JSON, in words; empty if that is not one float or text."""
+    path: list[str] = []
+    while not isinstance(value, float | str):
+        children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        key, value = next(((key, child) for key, child in children if not _is_json(child)), ("", None))
+        if value is None or len(path) > 20:
+            return ""
+        path.append(str(key))
+    return f"{_NO_JSON}: {'.'.join(path)} is {value!r:.80}"
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        canonical(value)
+    except RegistryError:
+        return False
+    return True

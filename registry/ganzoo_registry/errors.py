@@ -1,6 +1,7 @@
 """The errors of the registry: each has a message of one line, a hint at what to do, and an exit code."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 
 class RegistryError(Exception):
@@ -36,12 +37,41 @@ class Corrupt(RegistryError):  # noqa: N818
     exit_code = 4
 
 
+class Newer(RegistryError):  # noqa: N818
+    """Something that a newer ganzoo wrote, which this one must neither read nor replace."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} by a newer ganzoo", hint="pip install --upgrade ganzoo")
+
+
 class NotWritable(RegistryError):  # noqa: N818
     """The place cannot hold a registry, or the system refused to read or write it."""
 
 
 class Conflict(RegistryError):  # noqa: N818
     """The request contradicts what is stored already."""
+
+
+Told = Callable[[RegistryError], None]
+"""Is told of a record that cannot be read, where a listing goes on without it."""
+
+
+def raised(error: RegistryError) -> None:
+    """The listener of whoever wants all or nothing: raises the error."""
+    raise error
+
+
+def passed_over(error: RegistryError) -> None:
+    """The listener of whoever looks for something else."""
+
+
+@contextmanager
+def telling(listener: Told) -> Iterator[None]:
+    """Around the reading of one record: what goes wrong with it is told, and nothing else is stopped."""
+    try:
+        yield
+    except RegistryError as error:
+        listener(error)
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str | None:

@@ -1,17 +1,30 @@
-"""The small records that a registry stores as canonical JSON, and the values that it returns."""
+"""The small records that a registry stores as canonical JSON, and the values that it returns.
 
-import json
-from collections.abc import Mapping
+A record carries the SHA-256 of its own other fields, so that damage is told from content. Those of earlier versions
+do not, and are read, too.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
-from ganzoo_registry.errors import Corrupt, RegistryError
+from ganzoo_registry.documents import canonical, parse_object
+from ganzoo_registry.errors import Corrupt, Newer, RegistryError
+from ganzoo_registry.refs import DIGEST, LAST_NUMBER
 
 Record = TypeVar("Record", "BlobInfo", "Pointer", "Move")
 
 FORMAT = 1
 """Version of the format of manifests, and of the layout of the tree."""
+
+SEAL = "sha256"
+"""The field of a record with the digest of its others."""
+
+LARGEST = 1 << 16
+"""Most bytes of a record; one has some hundred."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +65,9 @@ class LogEntry:
         event: what happened.
         number: the version that was registered or removed, or that the alias was moved to.
         alias: the alias that was moved.
-        previous: the version that the alias stood on before; None at its first move.
+        previous: the version that the alias stood on before; None at its first move, and where ``gap``.
         by: the local user; None for a registration (a version does not say who made it).
+        gap: the record of the move before this one is damaged or lost.
     """
 
     when: str
@@ -62,23 +76,27 @@ class LogEntry:
     alias: str | None = None
     previous: int | None = None
     by: str | None = None
+    gap: bool = False
 
     @property
     def what(self) -> str:
         """The event in words: ``registered 3``, ``removed 3``, ``champion: 2 -> 3``."""
         if self.event == "aliased":
-            return f"{self.alias}: {self.previous or 'none'} -> {self.number}"
+            return f"{self.alias}: {'?' if self.gap else self.previous or 'none'} -> {self.number}"
         return f"{self.event} {self.number}"
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """The record ``versions/<N>``; with ``removed`` and ``by`` it is a tombstone."""
+    """The record ``versions/<N>``; with ``removed`` and ``by`` it is a tombstone.
 
-    manifest: str
-    created: str
-    removed: str | None = None
-    by: str | None = None
+    ``manifest`` and ``created`` are empty in the tombstone of a version whose record was damaged.
+    """
+
+    manifest: str = ""
+    created: str = ""
+    removed: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,18 +121,21 @@ class Manifest:
 
     @classmethod
     def decode(cls, data: bytes, owner: str) -> "Manifest":
-        """Read what ``encode`` wrote.
+        """Read what ``encode`` wrote, from bytes whose digest is right.
 
         Raises:
-            RegistryError: it has a newer format.
+            Newer: it has a newer format.
             Corrupt: it is no manifest.
         """
         try:
-            fields = json.loads(data)
-            if fields["format"] > FORMAT:
-                raise RegistryError(f"{owner} was registered by a newer ganzoo", hint="pip install --upgrade ganzoo")
-            kinds = {kind: BlobInfo(**entry) for kind, entry in fields["kinds"].items()}
-            return cls(kinds, fields["lineage"])
+            values = parse_object(data)
+            form = values.pop("format")
+            if type(form) is not int or form < 1:
+                raise TypeError("no format of a manifest")
+            if form > FORMAT or values.keys() - {"kinds", "lineage"}:
+                raise Newer(f"{owner} was registered")
+            kinds = {kind: _made(BlobInfo, entry) for kind, entry in values["kinds"].items()}
+            return cls(kinds, values["lineage"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise Corrupt(
                 f"{owner} points to something else than a manifest",
@@ -122,42 +143,95 @@ class Manifest:
             ) from error
 
 
-def canonical(value: Any) -> bytes:
-    """The one spelling of a JSON value: sorted keys, no spaces, UTF-8.
-
-    Raises:
-        RegistryError: ``value`` is not JSON (NaN and infinity are not).
-    """
-    try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode()
-    except (TypeError, ValueError) as error:
-        raise RegistryError(f"this cannot be stored as JSON: {error}") from error
-
-
 def encode(record: Pointer | Move | BlobInfo) -> bytes:
-    """A record's canonical JSON, without the fields that are None."""
-    return canonical({key: value for key, value in asdict(record).items() if value is not None})
+    """A record's canonical JSON with its seal, without the fields that are empty."""
+    values = {key: value for key, value in asdict(record).items() if value != ""}
+    return canonical({**values, SEAL: _seal(values)})
 
 
-def decode(kind: type[Record], data: bytes, where: str) -> Record:
+def decode(kind: type[Record], data: bytes, place: Callable[[], tuple[str, str]]) -> Record:
     """The record that ``encode`` wrote.
 
+    Args:
+        place: asked for errors: where the record is in the registry, and what mends it if no copy of that is at hand.
+
     Raises:
-        Corrupt: ``data`` is anything else; the message names ``where``.
+        Newer: it is whole, and has fields that are unknown here.
+        Corrupt: it is anything else.
     """
+    values: dict[str, Any] = {}
+    whole = False
     try:
-        record = kind(**json.loads(data))
-        if not all(isinstance(getattr(record, field.name), field.type) for field in fields(record)):  # type: ignore[arg-type]  # never a string here
-            raise TypeError("a field has the wrong type")
+        values = parse_object(data, LARGEST)
+        seal = values.pop(SEAL, None)
+        whole = seal == _seal(values)
+        if seal is not None and not whole:
+            raise ValueError("its bytes changed")
+        return _made(kind, values)
     except (TypeError, ValueError) as error:
-        raise Corrupt(f"the record {where} is damaged", hint=f"restore {where} from a copy of the registry") from error
+        where, cure = place()
+        hint = f"restore {where} from a copy of the registry, or {cure}"
+        unknown = sorted(values.keys() - {field.name for field in fields(kind)})
+        if unknown and whole:
+            raise Newer(f"the record {where} was written") from error
+        if unknown:
+            raise Corrupt(
+                f"the record {where} has an unknown field, {unknown[0]!r}: a newer ganzoo wrote it, or it was changed",
+                hint=f"pip install --upgrade ganzoo, or {hint}",
+            ) from error
+        raise Corrupt(f"the record {where} is damaged", hint=hint) from error
+
+
+def _made(kind: type[Record], values: Mapping[str, Any]) -> Record:
+    """The record with these values, each of which has been checked."""
+    record = kind(**values)
+    for name, value in values.items():
+        if not _VALID[name](value):
+            raise ValueError(f"{name} cannot be {value!r}")
+    if isinstance(record, Pointer) and not (record.removed or (record.manifest and record.created)):
+        raise ValueError("neither a version nor a tombstone")
     return record
 
 
+def _seal(values: Mapping[str, Any]) -> str:
+    try:
+        return hashlib.sha256(canonical(values)).hexdigest()
+    except RegistryError as error:  # NaN, which the parser takes
+        raise ValueError(str(error)) from error
+
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+
+def _like(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and bool(pattern.fullmatch(value))
+
+
+def _within(least: int, most: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and least <= value <= most  # True is an int, too
+
+
+_VALID: dict[str, Callable[[Any], bool]] = {
+    "digest": _like(DIGEST),
+    "size": _within(0, 1 << 63),
+    "manifest": _like(DIGEST),
+    "created": _like(_TIME),
+    "removed": _like(_TIME),
+    "at": _like(_TIME),
+    "by": lambda value: isinstance(value, str),
+    "version": _within(1, LAST_NUMBER),
+}
+"""What each field of a record may be."""
+
+
+def stamp(moment: datetime) -> str:
+    """A time as text of a fixed width, so that the order of texts is the order of times."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def now() -> str:
-    """The time now, as text of a fixed width, so that the order of texts is the order of times."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """The time now."""
+    return stamp(datetime.now(UTC))
 
 
 def user() -> str:
@@ -165,6 +239,7 @@ def user() -> str:
     import getpass  # only moves and removals need it
 
     try:
-        return getpass.getuser()
+        name = getpass.getuser() or "unknown"
     except (ImportError, KeyError, OSError):
-        return "unknown"
+        name = "unknown"
+    return name.encode("utf-8", "replace").decode()

@@ -1,13 +1,19 @@
 """One model's directory, ``models/<name>``: its versions, its attachments and its aliases."""
 
+import os
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ganzoo_registry.disk import Disk
-from ganzoo_registry.errors import Conflict, Corrupt
-from ganzoo_registry.records import BlobInfo, LogEntry, Move, Pointer, Record, decode, encode, now, user
-from ganzoo_registry.refs import NAME, NUMBER
+from ganzoo_registry.drawer import Drawer
+from ganzoo_registry.errors import Conflict, Corrupt, RegistryError, Told, raised, telling
+from ganzoo_registry.records import BlobInfo, LogEntry, Move, Pointer, now, stamp, user
+from ganzoo_registry.refs import KIND, NAME
+
+_CAUSES = ("registered", "aliased", "removed")
+"""Events in the order in which one makes the next possible."""
 
 
 class Shelf:
@@ -20,170 +26,233 @@ class Shelf:
     def __init__(self, disk: Disk, name: str) -> None:
         self._disk = disk
         self.name = name
-        self._directory = disk.root / "models" / name
+        self._directory = os.path.join(disk.root, "models", name)
+        self._versions = Drawer(
+            disk, self._inside("versions"), Pointer, lambda n: f"take it out: ganzoo registry rm {name}:{n}"
+        )
+
+    def places(self) -> list[Path]:
+        """The directories in which registering a version, and attaching to it, make names."""
+        return [Path(self._versions.directory), Path(self._inside("attachments"))]
+
+    def _inside(self, *parts: str) -> str:
+        return os.path.join(self._directory, *parts)
 
     # versions
 
     def numbers(self) -> list[int]:
         """All version numbers that were ever given, ascending, with the removed ones."""
-        return self._numbers(self._directory / "versions")
+        return self._versions.numbers()
 
     def pointer(self, number: int) -> Pointer | None:
         """The record of a version; None if the number was never given."""
-        return self._record(Pointer, self._version(number))
+        return self._versions.read(number)
 
-    def live(self) -> dict[int, Pointer]:
+    def pointers(self, damaged: Told = raised) -> dict[int, Pointer]:
+        """The records of all versions that were ever registered, ascending."""
+        found = {}
+        for number in self.numbers():
+            with telling(damaged):
+                if pointer := self.pointer(number):
+                    found[number] = pointer
+        return found
+
+    def live(self, damaged: Told = raised) -> dict[int, Pointer]:
         """The versions that were not removed, ascending."""
-        return {number: pointer for number, pointer in self._pointers() if pointer.removed is None}
+        return {number: pointer for number, pointer in self.pointers(damaged).items() if not pointer.removed}
 
-    def newest(self) -> int | None:
-        """Number of the newest version that was not removed. A damaged one counts, so that it is not overlooked."""
+    def newest(self) -> tuple[int, Pointer] | None:
+        """The newest version that was not removed.
+
+        Raises:
+            Corrupt, Newer: the newest one's record cannot be read; it is not passed over for the one before.
+        """
         for number in reversed(self.numbers()):
-            try:
-                pointer = self.pointer(number)
-            except Corrupt:
-                return number
-            if pointer and pointer.removed is None:
-                return number
+            pointer = self.pointer(number)
+            if pointer and not pointer.removed:
+                return number, pointer
         return None
 
-    def add(self, manifest: str) -> tuple[int, Pointer]:
-        """Commit a version, or return the live one that has this manifest."""
+    def add(self, manifest: str, *, since: int) -> tuple[int, Pointer]:
+        """Commit a version, or return the live one that has this manifest.
+
+        Args:
+            since: no version before this number has the manifest.
+        """
         while True:
-            numbers = self.numbers()
-            if found := self._find(manifest, numbers):
+            numbers, number = self._versions.look()  # who takes the number meanwhile is seen when it is not given
+            if found := self._find(manifest, [each for each in numbers if each >= since]):
                 break
-            number, pointer = max(numbers, default=0) + 1, Pointer(manifest, now())
-            if self._create(self._version(number), encode(pointer)):
+            pointer = Pointer(manifest, self._time(numbers))
+            if self._versions.create(number, pointer):
                 found = number, pointer
                 break
         # A version that is found may come from a process that was stopped before this call.
-        self._disk.settle(self._directory / "versions")
+        self._versions.settle()
         return found
 
     def bury(self, number: int, pointer: Pointer) -> None:
         """Put a tombstone in a version's place."""
-        if pointer.removed is None:
-            tombstone = replace(pointer, removed=max(now(), pointer.created), by=user())
-            self._overwrite(self._version(number), encode(tombstone))
-        self._disk.settle(self._directory / "versions")
-
-    # attachments
-
-    def attachments(self, number: int) -> list[str]:
-        """The kinds that were attached to a version."""
-        names = self._disk.names(self._directory / "attachments" / str(number))
-        return sorted(name for name in names if not name.startswith("."))  # rsync's unfinished files start with a dot
-
-    def attachment(self, number: int, kind: str) -> BlobInfo | None:
-        """The content that was attached to a version as ``kind``; None if none was."""
-        return self._record(BlobInfo, self._attachment(number, kind))
-
-    def attach(self, number: int, kind: str, info: BlobInfo, *, force: bool) -> bool:
-        """Record an attachment; False if another one is there already and ``force`` is not set."""
-        path = self._attachment(number, kind)
-        if force:
-            self._overwrite(path, encode(info))
-        elif not self._create(path, encode(info)) and self.attachment(number, kind) != info:
-            return False
-        self._disk.settle(path.parent)
-        return True
-
-    # aliases
-
-    def aliases(self) -> list[str]:
-        """The aliases that were ever set."""
-        names = self._disk.names(self._directory / "aliases")
-        return sorted(name for name in names if NAME.fullmatch(name) and self._moves(name))
-
-    def target(self, alias: str) -> int | None:
-        """Number of the version that an alias stands on; None if it was never set."""
-        moves = self._moves(alias)
-        return self._move(alias, moves[-1]).version if moves else None
-
-    def move(self, alias: str, number: int, *, expect: int | None, since: str) -> None:
-        """Move an alias, if it stands where ``expect`` says (0: nowhere) or ``expect`` is None.
-
-        Args:
-            since: earliest date of the move, which is also never before the last move, whatever the clock says.
-        """
-        while True:
-            moves = self._moves(alias)
-            last = self._move(alias, moves[-1]) if moves else Move(0, since, "")
-            if last.version == number:
-                break
-            if expect is not None and last.version != expect:
-                here = last.version or "no version"
-                raise Conflict(
-                    f"alias {alias!r} of {self.name!r} stands on {here}, not on {expect or 'none'}",
-                    hint=f"look at its moves with: ganzoo registry log {self.name}",
-                )
-            record = Move(number, max(now(), since, last.at), user())
-            if self._create(self._alias(alias) / str(max(moves, default=0) + 1), encode(record)):
-                break
-        self._disk.settle(self._alias(alias))
-
-    # history
-
-    def log(self) -> list[LogEntry]:
-        """Everything that happened to the model, in the order of time, from the records alone."""
-        entries = []
-        for number, pointer in self._pointers():
-            entries.append(LogEntry(pointer.created, "registered", number))
-            if pointer.removed is not None:
-                entries.append(LogEntry(pointer.removed, "removed", number, by=pointer.by))
-        for alias in self.aliases():
-            previous = None
-            for sequence in self._moves(alias):
-                move = self._move(alias, sequence)
-                entries.append(LogEntry(move.at, "aliased", move.version, alias, previous, move.by))
-                previous = move.version
-        return sorted(entries, key=lambda entry: entry.when)
-
-    # files
-
-    def _version(self, number: int) -> Path:
-        return self._directory / "versions" / str(number)
-
-    def _attachment(self, number: int, kind: str) -> Path:
-        return self._directory / "attachments" / str(number) / kind
-
-    def _alias(self, alias: str) -> Path:
-        return self._directory / "aliases" / alias
-
-    def _numbers(self, directory: Path) -> list[int]:
-        return sorted(int(name) for name in self._disk.names(directory) if NUMBER.fullmatch(name))
-
-    def _pointers(self) -> list[tuple[int, Pointer]]:
-        found = ((number, self.pointer(number)) for number in self.numbers())
-        return [(number, pointer) for number, pointer in found if pointer]
+        if not pointer.removed:
+            tombstone = replace(pointer, removed=max(self._time(self.numbers()), pointer.created), by=user())
+            self._versions.overwrite(number, tombstone)
+        self._versions.settle()
 
     def _find(self, manifest: str, numbers: list[int]) -> tuple[int, Pointer] | None:
         for number in numbers:
             with suppress(Corrupt):  # one damaged version does not stop the next from being registered
                 pointer = self.pointer(number)
-                if pointer and pointer.manifest == manifest and pointer.removed is None:
+                if pointer and pointer.manifest == manifest and not pointer.removed:
                     return number, pointer
         return None
 
-    def _moves(self, alias: str) -> list[int]:
-        return self._numbers(self._alias(alias))
+    # attachments
 
-    def _move(self, alias: str, sequence: int) -> Move:
-        path = self._alias(alias) / str(sequence)
-        return decode(Move, self._disk.read(path) or b"", self._place(path))
+    def attachments(self, number: int) -> list[str]:
+        """The kinds that were attached to a version."""
+        return self._attachments(number).names(KIND)
 
-    def _record(self, kind: type[Record], path: Path) -> Record | None:
-        data = self._disk.read(path)
-        return None if data is None else decode(kind, data, self._place(path))
+    def attachment(self, number: int, kind: str) -> BlobInfo | None:
+        """The content that was attached to a version as ``kind``; None if none was."""
+        return self._attachments(number).read(kind)
 
-    def _place(self, path: Path) -> str:
-        return path.relative_to(self._disk.root).as_posix()
+    def attach(self, number: int, kind: str, info: BlobInfo, *, force: bool) -> bool:
+        """Record an attachment; False if another one is there already and ``force`` is not set."""
+        attachments = self._attachments(number)
+        if force:
+            attachments.overwrite(kind, info)
+        elif not attachments.create(kind, info) and attachments.read(kind) != info:
+            return False
+        attachments.settle()
+        return True
 
-    def _create(self, path: Path, data: bytes) -> bool:
-        with self._disk.staged([data]) as staged:
-            return self._disk.publish(staged, path)
+    def _attachments(self, number: int) -> Drawer[BlobInfo]:
+        directory = self._inside("attachments", str(number))
+        return Drawer(self._disk, directory, BlobInfo, lambda kind: "attach it again with --force")
 
-    def _overwrite(self, path: Path, data: bytes) -> None:
-        with self._disk.staged([data]) as staged:
-            self._disk.replace(staged, path)
+    # aliases
+
+    def aliases(self) -> list[str]:
+        """The aliases that were ever set."""
+        names = self._disk.directories(self._inside("aliases"))
+        return sorted(name for name in names if NAME.fullmatch(name) and self._moves(name).numbers())
+
+    def target(self, alias: str) -> int | None:
+        """Number of the version that an alias stands on; None if it was never set."""
+        move = self._last_move(alias)
+        if move is None:
+            return None
+        if self._disk.size(self._versions.path(move.version)) is not None:
+            return move.version
+        place = self._versions.place(move.version)
+        raise Corrupt(
+            f"alias {alias!r} of {self.name!r} stands on a version whose record {place} is missing",
+            hint=f"restore {place} from a copy of the registry, or {self._anew(alias)}",
+        )
+
+    def targets(self, damaged: Told = raised) -> dict[str, int]:
+        """Alias -> number of the version that it stands on."""
+        found = {}
+        for alias in self.aliases():
+            with telling(damaged):
+                if number := self.target(alias):
+                    found[alias] = number
+        return found
+
+    def move(self, alias: str, number: int, *, expect: int | None, since: str) -> None:
+        """Move an alias, if it stands where ``expect`` says (0: nowhere) or ``expect`` is None.
+
+        If the record of where it stands is damaged, the new one takes its place, unless ``expect`` is given.
+
+        Args:
+            since: earliest date of the move, which is also never before the last move, whatever the clock says.
+        """
+        moves = self._moves(alias)
+        while True:
+            numbers, sequence = moves.look()
+            here, damaged = 0, False
+            try:
+                last = moves.read(numbers[-1]) if numbers else None
+                here = last.version if last else 0
+            except Corrupt:
+                if expect is not None:
+                    raise
+                damaged = True
+            if here == number:
+                break
+            if expect not in (None, here):
+                raise Conflict(
+                    f"alias {alias!r} of {self.name!r} stands on {here or 'no version'}, not on {expect or 'none'}",
+                    hint=f"look at its moves with: ganzoo registry log {self.name}",
+                )
+            if moves.create(sequence, Move(number, max(self._time(self.numbers()), since), user())):
+                break
+        moves.settle()
+        if damaged:
+            moves.tidy(numbers[-1])
+
+    def _moves(self, alias: str) -> Drawer[Move]:
+        return Drawer(self._disk, self._inside("aliases", alias), Move, lambda sequence: self._anew(alias))
+
+    def _last_move(self, alias: str) -> Move | None:
+        moves = self._moves(alias)
+        numbers = moves.numbers()
+        return moves.read(numbers[-1]) if numbers else None
+
+    def _anew(self, alias: str) -> str:
+        return f"set the alias anew: ganzoo registry alias {self.name}:N {alias}"
+
+    # history
+
+    def log(self, damaged: Told = raised) -> list[LogEntry]:
+        """Everything that happened to the model, in the order of time, from the records alone."""
+        entries = []
+        for number, pointer in self.pointers(damaged).items():
+            if pointer.created:
+                entries.append(LogEntry(pointer.created, "registered", number))
+            if pointer.removed:
+                entries.append(LogEntry(pointer.removed, "removed", number, by=pointer.by or None))
+        for alias in self.aliases():
+            entries += self._history(alias, damaged)
+        return sorted(entries, key=lambda entry: (entry.when, _CAUSES.index(entry.event)))
+
+    def check(self, damaged: Told) -> None:
+        """Read every record of the model, and tell of each that cannot be read."""
+        self.log(damaged)
+        for number in self.numbers():
+            for kind in self.attachments(number):
+                with telling(damaged):
+                    self.attachment(number, kind)
+
+    def _history(self, alias: str, damaged: Told) -> list[LogEntry]:
+        """The moves of an alias, in their order."""
+        found, moves = [], self._moves(alias)
+        last, previous = 0, 0
+        for sequence in moves.numbers():
+            with telling(damaged):
+                if move := moves.read(sequence):
+                    gap = sequence != last + 1
+                    before = None if gap else previous or None
+                    found.append(LogEntry(move.at, "aliased", move.version, alias, before, move.by, gap))
+                    last, previous = sequence, move.version
+        return found
+
+    def _time(self, numbers: list[int]) -> str:
+        """The time of the next record: now, but not before any record of the model, whatever the clock says.
+
+        Those of a later time than now are among the last ones, unless something was removed while the clock was ahead.
+
+        Args:
+            numbers: those of all versions.
+        """
+        here, known = now(), []
+        ahead = stamp(datetime.fromtimestamp(self._versions.changed(), UTC)) > here
+        for number in numbers if ahead else numbers[-1:]:
+            with suppress(RegistryError):
+                if pointer := self.pointer(number):
+                    known += [pointer.created, pointer.removed]
+        for alias in self.aliases():
+            with suppress(RegistryError):
+                if move := self._last_move(alias):
+                    known.append(move.at)
+        return max([here, *known])

@@ -2,62 +2,76 @@
 
 The file system is the truth::
 
-    oci-layout
+    oci-layout                                    that it is a registry, and of which format
     blobs/sha256/<hex>                            content, immutable: weights, graphs, lineage, manifests
     models/<name>/versions/<N>                    {manifest, created}; writing this file is the commit
     models/<name>/attachments/<N>/<kind>          {digest, size}: what was added to a version later
     models/<name>/aliases/<alias>/<seq>           {version, at, by}: one file per move, so the history too
     tmp/                                          files in the making; whatever is left there means nothing
+
+What has none of these names, or is not a file where one should be, belongs to other programs and is passed over.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ganzoo_registry import layout, lookup
 from ganzoo_registry.blobs import Blobs, digest_of
+from ganzoo_registry.content import Content
 from ganzoo_registry.disk import Disk
-from ganzoo_registry.errors import Conflict, NotFound, RegistryError, did_you_mean
-from ganzoo_registry.records import FORMAT, BlobInfo, LogEntry, Manifest, Pointer, Version, canonical
-from ganzoo_registry.refs import NAME, Reference, check_alias, check_name
+from ganzoo_registry.documents import lineage_text
+from ganzoo_registry.errors import (
+    Conflict,
+    Corrupt,
+    NotFound,
+    NotWritable,
+    RegistryError,
+    Told,
+    did_you_mean,
+    passed_over,
+    raised,
+    telling,
+)
+from ganzoo_registry.records import BlobInfo, LogEntry, Manifest, Pointer, Version
+from ganzoo_registry.refs import NAME, Reference, check_alias, check_kind, check_name, check_new_name
 from ganzoo_registry.shelf import Shelf
-
-_LAYOUT = canonical({"imageLayoutVersion": "1.0.0", "ganzooRegistryFormat": FORMAT})
 
 
 class Registry:
-    """A registry in the directory ``root``.
+    """A registry in the directory ``root``, which is made absolute.
 
     Opening one creates nothing, and reading needs no right to write: a registry that does not exist yet is an
     empty one. Any number of threads and processes may write at the same time.
 
-    Every method raises NotWritable if the system refuses, and Corrupt if it meets bytes that have changed.
+    Every method raises NotWritable if the system refuses, Corrupt if it meets bytes that have changed, and Newer if it
+    meets what a newer ganzoo wrote. Where a record cannot be read, a listing raises its error, unless it is given
+    ``damaged``: then that is told of each such record, and the rest is listed.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+        try:
+            self.root = Path(root).absolute()
+        except OSError as error:
+            raise NotWritable(
+                f"the working directory cannot be used: {error.strerror}", hint="go to another"
+            ) from error
         self._disk = Disk(self.root)
         self._blobs = Blobs(self._disk)
 
     # writing
 
-    def prepare(self) -> None:
-        """Make the registry's directory if it is not there, and prove that it can be written to.
+    def prepare(self, name: str) -> None:
+        """Prove that a version of ``name`` can be registered, and attached to. Nothing of the proof is left.
 
         Raises:
+            InvalidName: ``name`` is malformed.
             RegistryError: what is there is not a registry of this format.
-            NotWritable: the directory cannot be made or written to.
+            NotWritable: a place that registering needs cannot be made or written to.
         """
-        path = self.root / "oci-layout"
-        found = self._disk.read(path)
-        if found not in (None, _LAYOUT):
-            raise RegistryError(
-                f"{self.root} is not a registry of this format ({FORMAT})",
-                hint="pip install --upgrade ganzoo, or choose another place with --registry DIR",
-            )
-        with self._disk.staged([_LAYOUT]) as staged:  # if the layout is there already, staging is the proof
-            if found is None:
-                self._disk.publish(staged, path)
+        shelf = Shelf(self._disk, check_new_name(name))
+        layout.check(self._disk)
+        self._disk.prove([self.root, self._blobs.directory, *shelf.places()])
 
     def register(self, name: str, blobs: Mapping[str, bytes | Path], lineage: Mapping[str, Any]) -> Version:
         """Store a version, durably: it exists when this call returns, and not before its last step.
@@ -74,17 +88,21 @@ class Registry:
             InvalidName: ``name`` or a kind is malformed.
             RegistryError: a file cannot be read, or ``lineage`` is not JSON.
         """
-        check_name(name)
+        check_new_name(name)
         for kind in blobs:
-            check_name(kind, "kind of content")
-        record = canonical(dict(lineage))
-        self.prepare()
+            check_name(kind, "a kind of content")
+        record = lineage_text(lineage)
+        self._begin()
         kinds = {kind: self._blobs.put(data) for kind, data in blobs.items()}
-        manifest = Manifest(kinds, self._blobs.put(record).digest)
-        digest = self._blobs.put(manifest.encode()).digest
+        manifest = Manifest(kinds, self._blobs.put(record).digest).encode()
+        shelf = Shelf(self._disk, name)
+        # A version's manifest is there before the version: where it is new, only versions from now on can have it.
+        last = max(shelf.numbers(), default=0)
+        since = 0 if self._blobs.has(digest_of(manifest)) else last
+        digest = self._blobs.put(manifest).digest
         self._disk.settle(self._blobs.directory)
-        number, pointer = Shelf(self._disk, name).add(digest)
-        return _version(name, number, pointer)
+        number, pointer = shelf.add(digest, since=since)
+        return lookup.version(shelf, number, pointer)
 
     def attach(
         self,
@@ -105,16 +123,18 @@ class Registry:
             Conflict: other content is there already and ``force`` is not set, or the version was registered
                 with this kind.
         """
-        check_name(kind, "kind of content")
-        label = f"{kind}-{check_name(variant, 'variant')}" if variant is not None else kind
-        shelf = self._living(version)
-        if label in self._manifest(version).kinds:
+        label = check_kind(kind if variant is None else f"{check_kind(kind)}-{check_kind(variant)}")
+        shelf = self._shelf(version.name)
+        if (pointer := lookup.known(shelf, version)).removed:
+            raise lookup.missing(shelf, str(version), pointer)
+        if label in self._content(version).manifest.kinds:
             raise Conflict(f"the {label} of {version} cannot change", hint="register a new version")
         refusal = Conflict(f"{version} has another {label} already", hint="replace it with --force")
         if not force:
             attached = shelf.attachment(version.number, label)
             if attached and attached.digest != digest_of(data):
                 raise refusal
+        self._begin()
         info = self._blobs.put(data)
         self._disk.settle(self._blobs.directory)
         if not shelf.attach(version.number, label, info, force=force):
@@ -132,8 +152,9 @@ class Registry:
             Conflict: the alias stands elsewhere than ``expect``.
         """
         version = self.resolve(reference)
-        shelf = Shelf(self._disk, version.name)
-        shelf.move(check_alias(alias), version.number, expect=expect, since=version.created)
+        check_alias(alias)
+        self._begin()
+        Shelf(self._disk, version.name).move(alias, version.number, expect=expect, since=version.created)
 
     def remove(self, version: Version) -> None:
         """Remove a version; its number is never given again. Removing it twice changes nothing.
@@ -142,29 +163,57 @@ class Registry:
             NotFound: it never existed.
             Conflict: an alias stands on it.
         """
-        shelf, pointer = self._known(version)
-        holders = [alias for alias, number in self.aliases(version.name).items() if number == version.number]
-        if holders and pointer.removed is None:
-            raise Conflict(
-                f"alias {holders[0]!r} stands on {version}",
-                hint=f"move it first: ganzoo registry alias {version.name}:N {holders[0]}",
-            )
-        shelf.bury(version.number, pointer)
+        shelf = self._shelf(version.name)
+        self._bury(shelf, version.number, lookup.known(shelf, version))
+
+    def discard(self, reference: str) -> None:
+        """Remove a version, ``name:3``, whose record is damaged; its number is never given again.
+
+        Raises:
+            NotFound: it never existed.
+            Conflict: its record is whole, or an alias stands on it.
+        """
+        wanted = Reference.parse(reference)
+        shelf, number = self._shelf(wanted.name), wanted.number or 0
+        try:
+            pointer = shelf.pointer(number)
+        except Corrupt:
+            self._bury(shelf, number, Pointer())
+            return
+        if pointer is None:
+            raise lookup.missing(shelf, reference)
+        raise Conflict(f"the record of {reference} is whole", hint=f"ganzoo registry rm {reference}")
 
     # models and versions
 
     def names(self) -> list[str]:
         """The models that have a version."""
-        names = self._disk.names(self.root / "models")
-        return sorted(n for n in names if NAME.fullmatch(n) and Shelf(self._disk, n).newest() is not None)
+        names = []
+        for shelf in self._shelves():
+            lives = True  # also where its newest version cannot be read
+            with telling(passed_over):
+                lives = shelf.newest() is not None
+            if lives:
+                names.append(shelf.name)
+        return names
 
-    def versions(self, name: str) -> list[Version]:
+    def newest(self, damaged: Told = raised) -> list[Version]:
+        """The newest version of each model."""
+        found = []
+        for shelf in self._shelves():
+            with telling(damaged):
+                if newest := shelf.newest():
+                    found.append(lookup.version(shelf, *newest))
+        return found
+
+    def versions(self, name: str, damaged: Told = raised) -> list[Version]:
         """A model's versions, ascending, without the removed ones.
 
         Raises:
             NotFound: no version of it was ever registered.
         """
-        return [_version(name, number, pointer) for number, pointer in self._shelf(name).live().items()]
+        shelf = self._shelf(name)
+        return [lookup.version(shelf, number, pointer) for number, pointer in shelf.live(damaged).items()]
 
     def resolve(self, reference: str) -> Version:
         """The version meant by ``name`` (the newest), ``name:3``, ``name@alias`` or ``name@sha256:…``.
@@ -174,51 +223,45 @@ class Registry:
             NotFound: there is no such model, version or alias; the hint says what there is.
         """
         wanted = Reference.parse(reference)
-        shelf = self._shelf(wanted.name)
-        number = wanted.number
-        if wanted.alias is not None:
-            number = shelf.target(wanted.alias)
-            if number is None:
-                hint = did_you_mean(wanted.alias, shelf.aliases())
-                hint = hint or f"set it with: ganzoo registry alias {wanted.name}:N {wanted.alias}"
-                raise NotFound(f"{wanted.name!r} has no alias {wanted.alias!r}", hint=hint)
-        elif wanted.digest is not None:
-            number = next((n for n, found in shelf.live().items() if found.manifest == wanted.digest), None)
-        elif number is None:
-            number = shelf.newest()
-        pointer = None if number is None else shelf.pointer(number)
-        if number is None or pointer is None or pointer.removed is not None:
-            raise self._no_version(shelf, reference, pointer)
-        return _version(wanted.name, number, pointer)
+        return lookup.find(self._shelf(wanted.name), wanted, reference)
 
-    def aliases(self, name: str) -> dict[str, int]:
+    def aliases(self, name: str, damaged: Told = raised) -> dict[str, int]:
         """Alias -> the version number that it stands on.
 
         Raises:
             NotFound: no version of ``name`` was ever registered.
         """
-        shelf = self._shelf(name)
-        targets = ((alias, shelf.target(alias)) for alias in shelf.aliases())
-        return {alias: number for alias, number in targets if number is not None}
+        return self._shelf(name).targets(damaged)
 
-    def log(self, name: str) -> list[LogEntry]:
+    def log(self, name: str, damaged: Told = raised) -> list[LogEntry]:
         """What happened to a model, oldest first: registrations, removals and each move of an alias.
 
         Raises:
             NotFound: no version of it was ever registered.
         """
-        return self._shelf(name).log()
+        return self._shelf(name).log(damaged)
+
+    def faults(self) -> list[RegistryError]:
+        """What is wrong: places that cannot be written to, records that cannot be read. Content is not looked at."""
+        found: list[RegistryError] = []
+        with telling(found.append):
+            layout.check(self._disk)
+        with telling(found.append):
+            shelves = list(self._shelves())
+            for shelf in shelves:
+                shelf.check(found.append)
+            places = [place for shelf in shelves for place in shelf.places()]
+            self._disk.prove([self.root, self._blobs.directory, self.root / "models", *places])
+        return found
 
     # content
 
-    def kinds(self, version: Version) -> dict[str, BlobInfo]:
-        """What a version holds: kind -> blob, attachments included (a variant's is ``kind-variant``)."""
-        kinds = dict(self._manifest(version).kinds)
-        shelf = Shelf(self._disk, version.name)
-        for kind in shelf.attachments(version.number):
-            if attached := shelf.attachment(version.number, kind):
-                kinds[kind] = attached
-        return kinds
+    def kinds(self, version: Version) -> Mapping[str, BlobInfo]:
+        """What a version holds: kind -> blob, attachments included (a variant's is ``kind-variant``).
+
+        The record of an attachment is read when its value is asked for.
+        """
+        return self._content(version).kinds
 
     def read(self, version: Version, kind: str) -> bytes:
         """The content of one kind, verified.
@@ -226,7 +269,7 @@ class Registry:
         Raises:
             NotFound: the version has no such kind.
         """
-        return self._blobs.read(self._digest(version, kind), f"{version} ({kind})")
+        return self._content(version).read(kind)
 
     def path(self, version: Version, kind: str) -> Path:
         """The file with the content of one kind, verified just now. It belongs to the registry: never change it.
@@ -234,29 +277,39 @@ class Registry:
         Raises:
             NotFound: the version has no such kind.
         """
-        return self._blobs.path(self._digest(version, kind), f"{version} ({kind})")
+        return self._content(version).path(kind)
 
     def lineage(self, version: Version) -> dict[str, Any]:
         """The lineage that the version was registered with, verified."""
-        data = self._blobs.read(self._manifest(version).lineage, f"{version} (lineage)")
-        lineage: dict[str, Any] = json.loads(data)
-        return lineage
+        return self._content(version).lineage()
 
     # inside
 
-    def _manifest(self, version: Version) -> Manifest:
-        return Manifest.decode(self._blobs.read(version.digest, f"{version} (manifest)"), str(version))
+    def _begin(self) -> None:
+        """What every write begins with: only a registry of this format is written to."""
+        if not layout.check(self._disk):
+            layout.publish(self._disk)
 
-    def _digest(self, version: Version, kind: str) -> str:
-        registered = self._manifest(version).kinds
-        if kind in registered:
-            return registered[kind].digest
-        shelf = Shelf(self._disk, version.name)
-        attachments = shelf.attachments(version.number)
-        attached = shelf.attachment(version.number, kind) if kind in attachments else None
-        if attached is None:
-            raise NotFound(f"{version} has no {kind!r}", hint=did_you_mean(kind, [*registered, *attachments]))
-        return attached.digest
+    def _bury(self, shelf: Shelf, number: int, pointer: Pointer) -> None:
+        def unreadable(error: RegistryError) -> None:
+            if not isinstance(error, Corrupt):  # an alias whose record is damaged stands nowhere
+                raise error
+
+        holders = [alias for alias, target in shelf.targets(unreadable).items() if target == number]
+        if holders and not pointer.removed:
+            raise Conflict(
+                f"alias {holders[0]!r} stands on {shelf.name}:{number}",
+                hint=f"move it first: ganzoo registry alias {shelf.name}:N {holders[0]}",
+            )
+        self._begin()
+        shelf.bury(number, pointer)
+
+    def _content(self, version: Version) -> Content:
+        return Content(self._blobs, Shelf(self._disk, version.name), version)
+
+    def _shelves(self) -> Iterator[Shelf]:
+        names = self._disk.directories(self.root / "models")
+        return (Shelf(self._disk, name) for name in sorted(names) if NAME.fullmatch(name))
 
     def _shelf(self, name: str) -> Shelf:
         shelf = Shelf(self._disk, check_name(name))
@@ -264,29 +317,3 @@ class Registry:
             hint = did_you_mean(name, self.names()) or "it is empty: ganzoo train registers what it trains"
             raise NotFound(f"no model {name!r} in the registry {self.root}", hint=hint)
         return shelf
-
-    def _known(self, version: Version) -> tuple[Shelf, Pointer]:
-        shelf = self._shelf(version.name)
-        pointer = shelf.pointer(version.number)
-        if pointer is None or pointer.manifest != version.digest:
-            raise self._no_version(shelf, str(version), None)
-        return shelf, pointer
-
-    def _living(self, version: Version) -> Shelf:
-        shelf, pointer = self._known(version)
-        if pointer.removed is not None:
-            raise self._no_version(shelf, str(version), pointer)
-        return shelf
-
-    def _no_version(self, shelf: Shelf, reference: str, tombstone: Pointer | None) -> NotFound:
-        numbers = [str(number) for number in shelf.live()]
-        known = ", ".join(numbers if len(numbers) <= 10 else [numbers[0], "…", *numbers[-8:]])
-        fate = f"was removed on {tombstone.removed}" if tombstone else "does not exist"
-        return NotFound(
-            f"the version {reference} {fate}",
-            hint=f"versions of {shelf.name!r} that exist: {known or 'none'}",
-        )
-
-
-def _version(name: str, number: int, pointer: Pointer) -> Version:
-    return Version(name, number, pointer.manifest, pointer.created)

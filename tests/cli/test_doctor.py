@@ -1,6 +1,8 @@
 """``ganzoo doctor``: looks at everything, fails at nothing."""
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from ganzoo.cli import main
 from ganzoo.errors import PluginError
 from ganzoo.version import __version__
+from ganzoo_registry import Registry, disk
 
 Doctor = Callable[..., dict[str, Any]]
 
@@ -39,6 +42,7 @@ def test_what_it_finds(doctor: Doctor, tmp_path: Path) -> None:
         "models": 0,
         "writable": True,
         "fault": None,
+        "damaged": [],
     }
     assert not (tmp_path / "registry").exists()
     assert all(plugin["state"] == "active" for plugin in findings["plugins"])
@@ -76,8 +80,48 @@ def test_a_registry_that_is_a_file(doctor: Doctor, tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # whoever runs the tests, root too
-    assert f"the registry: {tmp_path} is not writable" in doctor()["problems"]
+    """By the proof of a training, whoever runs the tests: modes do not stop root."""
+
+    def link(source: Any, target: Any) -> None:
+        if Path(target).parent == tmp_path / "registry/models/net/versions":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        os.link(source, target)
+
+    Registry(tmp_path / "registry").register("net", {}, {})
+    monkeypatch.setattr(disk.system, "link", link)
+    findings = doctor()
+    assert findings["registry"]["writable"] is False
+    fault = f"cannot use the registry {tmp_path}/registry: permission denied: {tmp_path}/registry/models/net/versions"
+    assert f"the registry: {fault}" in findings["problems"]
+
+
+def test_damaged_records_are_counted(doctor: Doctor, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    for name in ("a", "b", "c", "d"):
+        registry.register(name, {}, {"name": name})
+        registry.alias(name, "champion")
+    for record in ("a/aliases/champion/1", "b/aliases/champion/1", "c/versions/1", "d/aliases/champion/1"):
+        path = registry.root / "models" / record
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    findings = doctor()
+    assert (findings["registry"]["models"], findings["registry"]["writable"]) == (4, True)
+    assert len(findings["registry"]["damaged"]) == 4
+    (problem,) = (line for line in findings["problems"] if line.startswith("the registry: "))
+    assert problem.startswith(
+        "the registry: 4 of its records cannot be read: the record models/a/aliases/champion/1 is"
+    )
+    assert problem.endswith("; ...")
+
+
+def test_a_damaged_layout_is_found(doctor: Doctor, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.register("net", {}, {})
+    (registry.root / "oci-layout").chmod(0o644)
+    (registry.root / "oci-layout").write_bytes(b"rot")
+    (problem,) = (line for line in doctor()["problems"] if line.startswith("the registry: "))
+    what = f"the record oci-layout of the registry {registry.root} is damaged"
+    assert problem == f"the registry: 1 of its records cannot be read: {what}"
 
 
 def test_colliding_wheels(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

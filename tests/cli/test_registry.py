@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ganzoo.cli import main
 from ganzoo_registry import Registry
+from ganzoo_registry.disk import Disk
+from ganzoo_registry.shelf import Shelf
 
 
 @pytest.fixture
@@ -142,16 +145,153 @@ def test_a_corrupted_blob(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert blob.name[:12] in error
 
 
-@pytest.mark.parametrize("record", ["versions/3", "aliases/champion/1"])
-def test_a_damaged_record_hides_no_other_model(root: Path, record: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = root / "models" / "net" / record
-    path.chmod(0o644)
-    path.write_bytes(b"{")
+@pytest.mark.parametrize(
+    ("record", "listed", "cure"),
+    [
+        ("versions/3", ["other:1"], "take it out: ganzoo registry rm net:3"),
+        (
+            "aliases/champion/1",
+            ["net:3", "other:1"],
+            "set the alias anew: ganzoo registry alias net:N champion",
+        ),
+    ],
+)
+def test_a_damaged_record_hides_nothing_else(
+    root: Path, record: str, listed: list[str], cure: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(root, f"models/net/{record}")
     assert run(root, "ls", "--json") == 4
     out, err = capsys.readouterr()
-    assert [version["version"] for version in json.loads(out)] == ["other:1"]
+    assert [version["version"] for version in json.loads(out)] == listed
     place = f"models/net/{record}"
-    assert err == f"Error: the record {place} is damaged\nHint: restore {place} from a copy of the registry\n"
+    error = f"Error: the record {place} is damaged\nHint: restore {place} from a copy of the registry, or {cure}\n"
+    assert err == error
+    whole = [1, 2] if record == "versions/3" else [1, 2, 3]
+    for command in (["ls", "net"], ["ls", "net", "--sort"], ["log", "net"]):
+        assert run(root, *command, "--json") == 4
+        out, err = capsys.readouterr()
+        rows = json.loads(out)
+        if command[0] == "ls":
+            assert sorted(row["number"] for row in rows) == whole
+        else:
+            assert [row["version"] for row in rows if row["event"] == "registered"] == whole
+        assert error in err
+    assert run(root, "show", "net:1", "--json") == (4 if record.startswith("aliases") else 0)
+    assert json.loads(capsys.readouterr().out)["version"] == "net:1"
+
+
+def spoil(root: Path, record: str) -> None:
+    path = root / record
+    path.chmod(0o644)
+    path.write_bytes(b"{")
+
+
+def test_damaged_records_are_replaced(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(root, "models/net/aliases/champion/1")
+    spoil(root, "models/net/versions/3")
+    assert run(root, "rm", "net") == 4  # which one is not said
+    assert run(root, "alias", "net:2", "champion", "--expect", "2") == 4
+    assert run(root, "rm", "net:3") == 0
+    assert run(root, "alias", "net:1", "champion") == 0
+    assert run(root, "rm", "net:2") == 0
+    capsys.readouterr()
+    assert run(root, "log", "net") == 0
+    out, err = capsys.readouterr()
+    assert [line.rpartition("  ")[2] for line in out.splitlines()[1:]] == [
+        *("registered 1", "registered 2", "removed 3", "champion: ? -> 1", "removed 2"),
+    ]
+    assert err == ""
+
+
+def test_show_goes_on_without_a_damaged_attachment(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = Registry(root)
+    version = registry.resolve("net:1")
+    registry.attach(version, "onnx", b"graph")
+    registry.attach(version, "eval", b"figures", variant="1")
+    spoil(root, "models/net/attachments/1/onnx")
+    assert run(root, "show", "net:1", "--json") == 4
+    out, err = capsys.readouterr()
+    assert sorted(json.loads(out)["kinds"]) == ["eval-1", "generator"]
+    assert json.loads(out)["lineage"]["config"] == {"model": "net", "seed": 1}
+    assert err.startswith("Error: the record models/net/attachments/1/onnx is damaged\n")
+    assert run(root, "path", "net:1", "eval-1") == 0
+
+
+@pytest.mark.parametrize("gone", ["the version", "the directory"])
+def test_ls_goes_on_when_a_model_goes_meanwhile(
+    root: Path, gone: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody removes the model after its name was listed, or after its newest version was."""
+    registry = Registry(root)
+    newest = registry.resolve("other")
+    if gone == "the version":
+        real = Shelf.newest
+
+        def newest_of(shelf: Shelf) -> Any:
+            if shelf.name == "other":
+                registry.remove(newest)
+            return real(shelf)
+
+        monkeypatch.setattr(Shelf, "newest", newest_of)
+    else:
+        listed = Registry.newest
+
+        def newest_versions(store: Registry, *told: Any) -> Any:
+            found = listed(store, *told)
+            (root / "models/other").rename(root / "elsewhere")
+            return found
+
+        monkeypatch.setattr(Registry, "newest", newest_versions)
+    assert run(root, "ls", "--json") == 0
+    out, err = capsys.readouterr()
+    assert [version["version"] for version in json.loads(out)] == ["net:3"]
+    assert err == ""
+
+
+@pytest.mark.parametrize("versions", [3, 60])
+def test_ls_reads_as_many_files_for_a_version_however_many_there_are(
+    tmp_path: Path, versions: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(tmp_path / "registry")
+    for seed in range(versions):
+        registry.register("net", {}, {"seed": seed})
+    for alias in ("champion", "challenger"):
+        registry.alias("net:1", alias)
+    reads, listings = count(monkeypatch)
+    assert run(registry.root, "ls", "net", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == versions
+    assert len(reads) == versions + 2
+    assert len(listings) < 10
+
+
+@pytest.mark.parametrize("versions", [3, 60])
+def test_registering_reads_as_many_files_however_many_versions_there_are(
+    tmp_path: Path, versions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(tmp_path / "registry")
+    for seed in range(versions):
+        registry.register("net", {}, {"seed": seed})
+    reads, listings = count(monkeypatch)
+    assert registry.register("net", {}, {"seed": "new"}).number == versions + 1
+    assert len(reads) <= 3
+    assert len(listings) < 20
+
+
+def count(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[Any]]:
+    """The files that are read and the directories that are listed from now on."""
+
+    def counted(name: str) -> list[Any]:
+        calls: list[Any] = []
+        real = getattr(Disk, name)
+
+        def call(self: Disk, *arguments: Any) -> Any:
+            calls.append(arguments[0])
+            return real(self, *arguments)
+
+        monkeypatch.setattr(Disk, name, call)
+        return calls
+
+    return counted("read"), counted("_scan")
 
 
 def test_nothing_but_damage_is_not_an_empty_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,3 @@
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -8,6 +7,8 @@ from typing import Any
 import pytest
 
 from ganzoo_registry import Registry, Version, disk
+from ganzoo_registry.errors import raised
+from ganzoo_registry.shelf import Shelf
 
 LINEAGE = {"config": {"model": "dcgan", "steps": 30}, "seed": 7, "class names": ["été", "0"]}
 
@@ -119,9 +120,7 @@ def snapshot(registry: Registry) -> dict[str, Any]:
         numbers = [int(what.split()[1]) for what in log if what.startswith("registered")]
         assert numbers == list(range(1, len(numbers) + 1))
         state[name] = {"versions": versions, "aliases": aliases, "log": log}
-    for path in registry.root.glob("models/*/*/**/*"):
-        if path.is_file():
-            assert json.loads(path.read_bytes())
+        Shelf(disk.Disk(registry.root), name).check(raised)
     return state
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ganzoo_registry import NotWritable, Registry
+from ganzoo_registry import Conflict, NotWritable, Registry
+from ganzoo_registry.errors import passed_over
 
 Action = Callable[[Registry], Any]
 
@@ -179,6 +180,45 @@ def test_a_refusal_at_any_call_is_one_line_and_leaves_nothing_half_written(
         assert check(registry) == new, call
     tell(f"registry, {name}: {refused} refusals with {errno.errorcode[code]}")
     assert refused >= 4
+
+
+def mend_alias(registry: Registry) -> Any:
+    registry.alias("dcgan:1", "champion")
+
+
+def mend_version(registry: Registry) -> Any:
+    with suppress(Conflict):  # it was taken out already
+        registry.discard("dcgan:2")
+
+
+@pytest.mark.parametrize(
+    ("record", "action"),
+    [("aliases/champion/1", mend_alias), ("versions/2", mend_version)],
+    ids=["alias", "version"],
+)
+def test_a_crash_at_any_call_of_mending_harms_nothing_else(
+    record: str, action: Action, base: Registry, copies: Any, with_system: Any, kit: Any
+) -> None:
+    """Also while what was left in ``tmp/`` long ago is cleared away."""
+    path = base.root / "models/dcgan" / record
+    path.unlink()
+    path.touch()
+    left = base.root / "tmp" / ("0" * 32)
+    left.touch()
+    os.utime(left, (0, 0))
+    calls = count_calls(action, copies(), with_system, kit.Faulty())
+    assert calls.count("unlink") >= 2
+    for k, mode in crash_points(calls):
+        registry = copies()
+        with pytest.raises(kit.Crash):
+            with_system(kit.Faulty(k, mode(kit)), lambda registry=registry: action(registry))
+        assert registry.read(registry.resolve("dcgan:1"), "onnx") == b"a graph"
+        assert registry.aliases("dcgan", passed_over) in ({}, {"champion": 1})
+        assert [version.number for version in registry.versions("dcgan", passed_over)] in ([1], [1, 2])
+        action(registry)
+        assert registry.aliases("dcgan") == {"champion": 1}
+        assert [version.number for version in registry.versions("dcgan")] == ([1] if action is mend_version else [1, 2])
+        assert not (registry.root / "tmp" / left.name).exists()
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])

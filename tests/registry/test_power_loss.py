@@ -199,6 +199,37 @@ def test_a_new_registry_survives_with_all_the_directories_above_it(
     assert check(Registry(left.root / below)) == check(Registry(home / below)) != {}
 
 
+def test_a_registry_that_another_process_began_survives(check: Any, with_system: Any, tmp_path: Path) -> None:
+    """The other one made directories and died at any of its calls, before it had synced them."""
+    below, k, died = Path("share") / "ganzoo" / "registry", 0, True
+    while died:
+        home = tmp_path / str(k) / "home"
+        home.mkdir(parents=True)
+        drive = Drive(home, k)
+        try:
+            with_system(drive, lambda home=home: register(Registry(home / below)))
+            died = False
+        except Cut:
+            pass
+        drive.at, drive.count = -1, 0
+        with_system(drive, lambda home=home: register(Registry(home / below)))
+        left = drive.after_the_cut(tmp_path / "left", kept=False)
+        assert check(Registry(left.root / below)) == check(Registry(home / below)) != {}, k
+        k += 1
+    assert k > 20
+
+
+def test_what_a_person_made_for_it_survives_with_the_registry(check: Any, with_system: Any, tmp_path: Path) -> None:
+    home, below = tmp_path / "home", Path("share") / "ganzoo" / "registry"
+    home.mkdir()
+    drive = Drive(home)
+    for place in (home / "share", home / "share/ganzoo", home / below):
+        drive.mkdir(place)
+    with_system(drive, lambda: register(Registry(home / below)))
+    left = drive.after_the_cut(tmp_path / "left", kept=False)
+    assert check(Registry(left.root / below)) == check(Registry(home / below)) != {}
+
+
 def test_a_repeated_register_makes_what_it_found_durable(
     registry: Registry, put: Any, check: Any, with_system: Any, tmp_path: Path
 ) -> None:

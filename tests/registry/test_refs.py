@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ganzoo_registry import InvalidName, Reference
-from ganzoo_registry.refs import check_alias, check_name
+from ganzoo_registry.refs import check_alias, check_kind, check_name, check_new_name
 
 DIGEST = "sha256:" + "0f" * 32
 
@@ -46,6 +46,30 @@ def test_bad_names(text: str) -> None:
     assert caught.value.hint is not None
     assert caught.value.hint.startswith("use 1 to 64 of a-z")
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["", "Champion", "a b"])
+def test_what_is_no_name_is_no_alias(text: str) -> None:
+    with pytest.raises(InvalidName) as caught:
+        check_alias(text)
+    assert str(caught.value) == f"{text!r} is not an alias"
+
+
+@pytest.mark.parametrize("text", ["digits.onnx", "a.onnx", "digits.v2.onnx"])
+def test_a_new_model_is_not_called_like_a_file(text: str) -> None:
+    assert check_name(text) == text  # one from before can be asked for
+    with pytest.raises(InvalidName, match=f"{text!r} cannot be a model's name: what ends in .onnx is a file") as caught:
+        check_new_name(text)
+    assert caught.value.hint == "choose a name without this ending"
+    assert check_new_name(text.replace(".onnx", "-onnx")).endswith("-onnx")
+
+
+@pytest.mark.parametrize("text", ["onnx.bak", "desktop.ini", "a.b", "thumbs.db"])
+def test_what_is_attached_has_no_dot_in_its_name(text: str) -> None:
+    with pytest.raises(InvalidName, match="is not a kind of attached content") as caught:
+        check_kind(text)
+    assert caught.value.hint == "use a name without a dot, which files of others have"
+    assert check_kind("eval-2c76ead0623f") == "eval-2c76ead0623f"
 
 
 @pytest.mark.parametrize("text", ["3", "2024", "sha256", "sha256-old"])

@@ -10,7 +10,7 @@ from ganzoo.config import RunConfig, changes, convert
 from ganzoo.errors import UsageError
 from ganzoo.files import json_value, parse_json
 from ganzoo.training.ranks import ALONE
-from ganzoo_registry.records import canonical
+from ganzoo_registry.documents import canonical
 
 NOT_FINITE = [math.inf, -math.inf, math.nan]
 

@@ -1,0 +1,93 @@
+"""A directory of small records of one kind, such as ``models/<name>/versions``."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from re import Pattern
+from typing import Generic
+
+from ganzoo_registry.disk import Disk
+from ganzoo_registry.errors import RegistryError
+from ganzoo_registry.records import LARGEST, Record, decode, encode
+from ganzoo_registry.refs import LAST_NUMBER, NUMBER
+
+
+class Drawer(Generic[Record]):
+    """The records in one directory.
+
+    Other programs leave things in any directory: a record is what has a record's name, and is a file.
+
+    Args:
+        kind: what each of them is.
+        cure: a record's name -> what mends it if it is damaged and no copy of the registry is at hand.
+    """
+
+    def __init__(self, disk: Disk, directory: str, kind: type[Record], cure: Callable[[str], str]) -> None:
+        self._disk = disk
+        self._kind: type[Record] = kind
+        self._cure = cure
+        self.directory = directory  # text, for a Path is slow where there are ten thousand records
+
+    def names(self, pattern: Pattern[str]) -> list[str]:
+        """The names of the records, sorted."""
+        entries = self._disk.entries(self.directory)
+        return sorted(name for name, is_file in entries.items() if is_file and pattern.fullmatch(name))
+
+    def numbers(self) -> list[int]:
+        """The numbers of the records that have numbers for names, ascending."""
+        return self.look()[0]
+
+    def look(self) -> tuple[list[int], int]:
+        """The numbers of the records, ascending, and the number for the next one, which nothing had at this moment."""
+        entries = self._disk.entries(self.directory)
+        taken = {int(name): is_file for name, is_file in entries.items() if NUMBER.fullmatch(name)}
+        return sorted(number for number, is_file in taken.items() if is_file), max(taken, default=0) + 1
+
+    def read(self, name: str | int) -> Record | None:
+        """A record; None if there is none of this name.
+
+        Raises:
+            Corrupt, Newer: it is damaged, or of a newer ganzoo.
+        """
+        data = self._disk.read(self.path(name), LARGEST)
+        return None if data is None else decode(self._kind, data, lambda: (self.place(name), self._cure(str(name))))
+
+    def create(self, name: str | int, record: Record) -> bool:
+        """Write a record; False if its name is taken.
+
+        Raises:
+            RegistryError: ``name`` is a number after the last one that there is.
+        """
+        if name == LAST_NUMBER + 1:
+            place = self.place(LAST_NUMBER)
+            raise RegistryError(
+                f"{place} has the last number that there is, so none is left for the next",
+                hint=f"if it is no record, move {place} out of the registry",
+            )
+        with self._disk.staged([encode(record)]) as staged:
+            return self._disk.publish(staged, Path(self.path(name)))
+
+    def overwrite(self, name: str | int, record: Record) -> None:
+        """Write a record in the place of another."""
+        with self._disk.staged([encode(record)]) as staged:
+            self._disk.replace(staged, Path(self.path(name)))
+
+    def settle(self) -> None:
+        """Make all names in the directory survive a power cut."""
+        self._disk.settle(Path(self.directory))
+
+    def tidy(self, name: str | int) -> None:
+        """Remove a damaged record that another has taken the place of."""
+        self._disk.tidy(self.path(name))
+
+    def changed(self) -> float:
+        """When a record was last written: seconds since 1970."""
+        return self._disk.changed(self.directory)
+
+    def place(self, name: str | int) -> str:
+        """A record's path in the registry."""
+        return Path(self.path(name)).relative_to(self._disk.root).as_posix()
+
+    def path(self, name: str | int) -> str:
+        """A record's file."""
+        return os.path.join(self.directory, str(name))
