@@ -26,14 +26,16 @@ PAUSE = 17
 
 # Waits in the middle of the run until its parent has done what it wants to it, so that no timing is involved.
 CHILD = f"""
-import sys, torch
+import os, sys, torch
 torch.set_num_threads(1)
 from ganzoo.cli import main
 from ganzoo.cli.progress import Progress
 
+told = os.fdopen(os.dup(1), "w")  # a command keeps stdout for its data
+
 def stepped(self, step):
     if step == {PAUSE}:
-        print("paused", flush=True)
+        print("paused", file=told, flush=True)
         sys.stdin.readline()
 
 Progress.stepped = stepped
