@@ -5,6 +5,7 @@ import signal
 import sys
 from typing import NoReturn
 
+from ganzoo.errors import ToldToEnd
 from ganzoo.machine import alone
 
 
@@ -23,7 +24,7 @@ def run() -> int:
 
 
 def _end(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+    raise ToldToEnd(128 + number)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,10 @@ class TrainingStopped(GanzooError):  # noqa: N818 - an outcome, not a fault
     exit_code = ExitCode.STOPPED
 
 
+class ToldToEnd(SystemExit):
+    """The end of a command that a signal asks for, with the exit code as its only argument."""
+
+
 def did_you_mean(name: str, choices: Iterable[str], prefix: str = "") -> str:
     """A hint for an unknown ``name``: the closest of ``choices``, or all of them, each with its ``prefix``."""
     import difflib  # 4 ms, needed only when something is wrong already

@@ -225,7 +225,7 @@ TABLE = {
         "sample labelled --label 10",
         2,
         "labelled has no class '10'",
-        "choose an index or a name: 0 (0), 1 (1), 2 (2), 3 (3), 4 (4), 5 (5), 6 (6), 7 (7), 8 (8), 9 (9)",
+        "choose a name: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
     ),
     "no images": (
         nothing,
@@ -304,7 +304,7 @@ TABLE = {
         "sample bad.onnx",
         4,
         "bad.onnx cannot be loaded: ",
-        "export it again: ganzoo export NAME -o FILE",
+        "ganzoo runs what ganzoo export could have written; export it again: ganzoo export NAME -o FILE",
     ),
 }
 

@@ -1,7 +1,6 @@
 """The command line: a thin skin over ``ganzoo.api``. A command's module is imported when the command is called."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -55,8 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # What others' metadata say of back ends for devices that we do not use, and whether it can be read, is not needed.
     os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
-    if os.getpid() == 1:  # the system ignores a signal to the first process of a container unless it is handled
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = sys.argv[1:] if arguments is None else list(arguments)
     with telling() as out:
         with staged(given, out, _note, for_good=arguments is None):

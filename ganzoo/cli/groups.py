@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ganzoo.errors import GanzooError, UsageError, described, did_you_mean
+from ganzoo.errors import GanzooError, ToldToEnd, UsageError, described, did_you_mean
 
 
 class Group(click.Group):
@@ -21,6 +21,8 @@ class Group(click.Group):
             raise GanzooError(
                 "something that was written to has gone away (broken pipe)", hint="GANZOO_DEBUG=1 shows where"
             ) from error
+        except ToldToEnd:
+            raise
         except (SystemExit, EOFError) as error:
             raise GanzooError(
                 f"the command was ended by {described(error)}", hint="GANZOO_DEBUG=1 shows by what code"

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
+from ganzoo.errors import ToldToEnd
+
 
 @contextlib.contextmanager
 def ending_at_sigterm(code: int) -> Iterator[None]:
@@ -15,7 +17,7 @@ def ending_at_sigterm(code: int) -> Iterator[None]:
         return
 
     def end(number: int, frame: object) -> NoReturn:
-        raise SystemExit(code)
+        raise ToldToEnd(code)
 
     before = signal.signal(signal.SIGTERM, end)
     try:

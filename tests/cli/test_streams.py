@@ -3,7 +3,6 @@
 import errno
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -191,18 +190,3 @@ def test_json_has_no_infinity(number: float, capsys: pytest.CaptureFixture[str])
     with telling():
         emit({"a": [number, {"b": (number,)}]}, as_json=True, render=str)
     assert json.loads(capsys.readouterr().out, parse_constant=refuse) == {"a": [str(number), {"b": [str(number)]}]}
-
-
-def test_the_first_process_of_a_container_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system passes a signal to process 1 only if there is a handler for it."""
-    import signal
-
-    seen: list[object] = []
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(os, "getpid", lambda: 1)
-    work(monkeypatch, lambda: seen.append(signal.getsignal(signal.SIGTERM)))
-    try:
-        assert main(["models"]) == 0
-        assert seen == [signal.default_int_handler]
-    finally:
-        signal.signal(signal.SIGTERM, before)

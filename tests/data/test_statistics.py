@@ -131,4 +131,4 @@ def test_training_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ear = Ear()
     data = str(write_npy(tmp_path, noise(0, 1).pixels))
     api.train("dcgan", settings={**tiny, "data": data}, export=False, observer=ear)
-    assert [line for line in ear.heard if line.startswith("Warning: pixels lie in 0 to 1 of 255; ")]
+    assert [line for line in ear.heard if line.startswith("pixels lie in 0 to 1 of 255; ")]

@@ -127,7 +127,7 @@ def test_without_the_package_a_note_says_what_to_install(make_run: MakeRun, monk
     (plugin,) = (plugin for plugin in zoo().manager.plugins if plugin.name == "tensorboard")
     assert notes == [
         f"plugin {plugin} failed in ganzoo_run_started: this needs the package tensorboard, which is not installed; "
-        'pip install "tensorboard"'
+        'pip install "tensorboard>=2.18"'
     ]
     assert not (run.directory / "tensorboard").exists()
 

@@ -157,7 +157,8 @@ def test_the_advice_fits(train: Train, precision: str, hint: str) -> None:
 @pytest.mark.parametrize("second", [9, 20])
 def test_the_second_time_it_ends(train: Train, second: int) -> None:
     bad = {7: [("generator", times(NAN))], second: [("generator", times(NAN))]}
-    code, errors, _ = train(bad, "--set", "checkpoint_every=4", "--set", "report_every=2")
+    every = ["--set", "checkpoint_every=4", "--set", "report_every=2"]
+    code, errors, _ = train(bad, *every, "--precision", "bf16")
     assert code == ExitCode.FAILURE
     norms = json.loads(Path("runs/vanilla/1/metrics.jsonl").read_text().splitlines()[-1])
     assert errors.endswith("the last good checkpoint is in runs/vanilla/1\n")

@@ -63,4 +63,5 @@ def ganzoo_specs() -> "Iterable[Spec]":
         summary="variety within classes, relative to real images: what accuracy does not see",
         target=f"{module}:within_classes",
         figures={"class_deviation": "higher", "least_class_deviation": "higher"},
+        bounds={"class_deviation": FROM_0, "least_class_deviation": FROM_0},
     )
