@@ -61,14 +61,20 @@ def _called(library: str, read: str, write: str, default: Any) -> Switch:
     )
 
 
-def _autocast(device: str) -> Switch:
-    return Switch(
-        "torch",
-        f"torch.autocast({device})",
-        False,
-        lambda torch: torch.is_autocast_enabled(device),
-        lambda torch, on: torch.set_autocast_enabled(device, on),
-    )
+def _autocasts(torch: Any) -> tuple[int, bool, bool]:
+    """How many autocasts are entered, which torch tells only whom it lets enter or leave one, and on which devices."""
+    torch.autocast_increment_nesting()
+    return torch.autocast_decrement_nesting(), torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
+
+
+def _put_autocasts_back(torch: Any, before: tuple[int, bool, bool]) -> None:
+    """Leave those that were entered since: until the last one is left, torch computes with copies of old weights."""
+    depth, cpu, cuda = before
+    while _autocasts(torch)[0] > depth:
+        torch.autocast_decrement_nesting()
+    torch.clear_autocast_cache()
+    torch.set_autocast_enabled("cpu", cpu)
+    torch.set_autocast_enabled("cuda", cuda)
 
 
 def _flushes(_: Any) -> bool:
@@ -95,8 +101,7 @@ SWITCHES = (
     _called("torch", "is_grad_enabled", "set_grad_enabled", True),
     _called("torch", "is_anomaly_enabled", "autograd.set_detect_anomaly", False),
     _called("torch", "are_deterministic_algorithms_enabled", "use_deterministic_algorithms", False),
-    _autocast("cpu"),
-    _autocast("cuda"),
+    Switch("torch", "torch.autocast", (0, False, False), _autocasts, _put_autocasts_back),
     _attribute("torch", "backends.mkldnn.enabled", True),
     _attribute("torch", "backends.cudnn.enabled", True),
     Switch(

@@ -169,6 +169,17 @@ def test_an_object_that_compares_oddly_is_compared_with_nothing(install: Install
     assert (bad.state, [spec.name for spec in bad.specs]) == (State.ACTIVE, ["odd"])
 
 
+def follows_its_weight() -> bool:
+    """Whether a product in bf16 is that of the weight as it is now: autocast keeps copies until it is left."""
+    weight = torch.ones(8, 8, requires_grad=True)
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            product = torch.nn.functional.linear(torch.ones(1, 8), weight)
+        with torch.no_grad():
+            weight *= 2
+    return bool((product == 16).all())
+
+
 def everything() -> dict[str, Any]:
     """What all code of a process shares, read in other words than the code under test has."""
     torch_state = {
@@ -179,7 +190,7 @@ def everything() -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "mkldnn": torch.backends.mkldnn.enabled,
         "cudnn": torch.backends.cudnn.enabled,
-        "autocast": torch.is_autocast_enabled("cpu"),
+        "autocast": (torch.is_autocast_enabled("cpu"), follows_its_weight()),
         "anomaly": torch.is_anomaly_enabled(),
     }
     return {
@@ -223,7 +234,7 @@ CHANGING = {
     "torch.set_flush_denormal": "import torch; torch.set_flush_denormal(True)",
     "torch.set_grad_enabled": "import torch; torch.set_grad_enabled(False)",
     "torch.autograd.set_detect_anomaly": "import torch; torch.autograd.set_detect_anomaly(True)",
-    "torch.autocast(cpu)": "import torch; torch.autocast('cpu').__enter__()",
+    "torch.autocast": "import torch; torch.autocast('cpu').__enter__()",
     "torch.backends.mkldnn.enabled": "import torch; torch.backends.mkldnn.enabled = False",
     "numpy.seterr": "import numpy; numpy.seterr(all='raise')",
     "socket.setdefaulttimeout": "import socket; socket.setdefaulttimeout(0.001)",
