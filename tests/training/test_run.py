@@ -104,8 +104,8 @@ def test_a_damaged_record(tmp_path: Path, file: str) -> None:
 
 
 def flips(data: bytes) -> Iterator[bytes]:
-    """``data`` with one bit changed, for each of its bits."""
-    for place in range(8 * len(data)):
+    """``data`` with one bit changed, for one bit of each byte: every seventh, so each of the eight has its turn."""
+    for place in range(0, 8 * len(data), 7):
         changed = bytearray(data)
         changed[place // 8] ^= 1 << place % 8
         yield bytes(changed)
