@@ -57,6 +57,11 @@ class Disk:
         with self._explained(), self._scan(directory) as entries:
             return {entry.name: _is(entry.is_file) for entry in entries}
 
+    def names(self, directory: str | Path) -> list[str]:
+        """The names in a directory, in no order."""
+        with self._explained(), self._scan(directory) as entries:
+            return [entry.name for entry in entries]
+
     def directories(self, directory: str | Path) -> list[str]:
         """The names of the directories in a directory."""
         with self._explained(), self._scan(directory) as entries:

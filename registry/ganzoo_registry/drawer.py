@@ -1,7 +1,8 @@
 """A directory of small records of one kind, such as ``models/<name>/versions``."""
 
 import os
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from re import Pattern
 from typing import Generic
@@ -35,13 +36,32 @@ class Drawer(Generic[Record]):
 
     def numbers(self) -> list[int]:
         """The numbers of the records that have numbers for names, ascending."""
-        return self.look()[0]
-
-    def look(self) -> tuple[list[int], int]:
-        """The numbers of the records, ascending, and the number for the next one, which nothing had at this moment."""
         entries = self._disk.entries(self.directory)
-        taken = {int(name): is_file for name, is_file in entries.items() if NUMBER.fullmatch(name)}
-        return sorted(number for number, is_file in taken.items() if is_file), max(taken, default=0) + 1
+        return sorted(int(name) for name, is_file in entries.items() if is_file and NUMBER.fullmatch(name))
+
+    def backwards(self) -> Iterator[int]:
+        """The numbers of the records, descending; only as many names are looked at as are asked for."""
+        return filter(self._holds, reversed(self._taken()))
+
+    def last(self) -> int:
+        """The largest number of a record; 0 if there is none."""
+        return next(self.backwards(), 0)
+
+    def look(self, since: int) -> tuple[list[int], int]:
+        """The numbers of the records from ``since`` on, ascending, and the number for the next one.
+
+        Nothing had the number for the next one at this moment.
+        """
+        taken = self._taken()
+        found = [number for number in taken[bisect_left(taken, since) :] if self._holds(number)]
+        return found, taken[-1] + 1 if taken else 1
+
+    def _taken(self) -> list[int]:
+        """The numbers that something has for its name, ascending; what it is costs more to know than its name."""
+        return sorted(int(name) for name in self._disk.names(self.directory) if NUMBER.fullmatch(name))
+
+    def _holds(self, number: int) -> bool:
+        return os.path.isfile(self.path(number))
 
     def read(self, name: str | int) -> Record | None:
         """A record; None if there is none of this name.

@@ -44,6 +44,10 @@ class Shelf:
         """All version numbers that were ever given, ascending, with the removed ones."""
         return self._versions.numbers()
 
+    def last(self) -> int:
+        """The last version number that was given; 0 if none ever was."""
+        return self._versions.last()
+
     def pointer(self, number: int) -> Pointer | None:
         """The record of a version; None if the number was never given."""
         return self._versions.read(number)
@@ -67,7 +71,7 @@ class Shelf:
         Raises:
             Corrupt, Newer: the newest one's record cannot be read; it is not passed over for the one before.
         """
-        for number in reversed(self.numbers()):
+        for number in self._versions.backwards():
             pointer = self.pointer(number)
             if pointer and not pointer.removed:
                 return number, pointer
@@ -80,10 +84,10 @@ class Shelf:
             since: no version before this number has the manifest.
         """
         while True:
-            numbers, number = self._versions.look()  # who takes the number meanwhile is seen when it is not given
-            if found := self._find(manifest, [each for each in numbers if each >= since]):
+            numbers, number = self._versions.look(since)  # who takes the number meanwhile is seen when it is not given
+            if found := self._find(manifest, numbers):
                 break
-            pointer = Pointer(manifest, self._time(numbers))
+            pointer = Pointer(manifest, self._time(numbers[-1] if numbers else 0))
             if self._versions.create(number, pointer):
                 found = number, pointer
                 break
@@ -94,7 +98,7 @@ class Shelf:
     def bury(self, number: int, pointer: Pointer) -> None:
         """Put a tombstone in a version's place."""
         if not pointer.removed:
-            tombstone = replace(pointer, removed=max(self._time(self.numbers()), pointer.created), by=user())
+            tombstone = replace(pointer, removed=max(self._time(self.last()), pointer.created), by=user())
             self._versions.overwrite(number, tombstone)
         self._versions.settle()
 
@@ -169,7 +173,7 @@ class Shelf:
         """
         moves = self._moves(alias)
         while True:
-            numbers, sequence = moves.look()
+            numbers, sequence = moves.look(1)
             here, damaged = 0, False
             try:
                 last = moves.read(numbers[-1]) if numbers else None
@@ -185,7 +189,7 @@ class Shelf:
                     f"alias {alias!r} of {self.name!r} stands on {here or 'no version'}, not on {expect or 'none'}",
                     hint=f"look at its moves with: ganzoo registry log {self.name}",
                 )
-            if moves.create(sequence, Move(number, max(self._time(self.numbers()), since), user())):
+            if moves.create(sequence, Move(number, max(self._time(self.last()), since), user())):
                 break
         moves.settle()
         if damaged:
@@ -237,17 +241,17 @@ class Shelf:
                     last, previous = sequence, move.version
         return found
 
-    def _time(self, numbers: list[int]) -> str:
+    def _time(self, last: int) -> str:
         """The time of the next record: now, but not before any record of the model, whatever the clock says.
 
         Those of a later time than now are among the last ones, unless something was removed while the clock was ahead.
 
         Args:
-            numbers: those of all versions.
+            last: the last version number, 0 for none.
         """
         here, known = now(), []
         ahead = stamp(datetime.fromtimestamp(self._versions.changed(), UTC)) > here
-        for number in numbers if ahead else numbers[-1:]:
+        for number in self.numbers() if ahead else [last]:
             with suppress(RegistryError):
                 if pointer := self.pointer(number):
                     known += [pointer.created, pointer.removed]

@@ -97,7 +97,7 @@ class Registry:
         manifest = Manifest(kinds, self._blobs.put(record).digest).encode()
         shelf = Shelf(self._disk, name)
         # A version's manifest is there before the version: where it is new, only versions from now on can have it.
-        last = max(shelf.numbers(), default=0)
+        last = shelf.last()
         since = 0 if self._blobs.has(digest_of(manifest)) else last
         digest = self._blobs.put(manifest).digest
         self._disk.settle(self._blobs.directory)
@@ -313,7 +313,7 @@ class Registry:
 
     def _shelf(self, name: str) -> Shelf:
         shelf = Shelf(self._disk, check_name(name))
-        if not shelf.numbers():
+        if not shelf.last():
             hint = did_you_mean(name, self.names()) or "it is empty: ganzoo train registers what it trains"
             raise NotFound(f"no model {name!r} in the registry {self.root}", hint=hint)
         return shelf
