@@ -5,6 +5,7 @@ an end, would hold a descriptor, memory and the event loop for as long as it lik
 """
 
 import asyncio
+import functools
 import json
 import sys
 import time
@@ -34,14 +35,17 @@ MOST_CONNECTIONS = 1000
 SPARE_FILES = 64
 """Descriptors that connections leave to everything else, where fewer than ``MOST_CONNECTIONS`` may be open."""
 
-RETRY_SECONDS = 1
-"""When a refused client should come back; until there is room, but at most so long, its next request is not read."""
+HOLD_SECONDS = 1
+"""Seconds that a request waits for room before it is refused, and then the seconds after which to ask again.
+
+A refusal costs nearly what a small answer costs: at once, to clients that ask again at once, they would take all time.
+"""
 
 Send = Callable[[Any], Awaitable[None]]
 
 
 class Desk:
-    """All connections of a server: who waits, who is refused, and whose place is given to somebody else.
+    """All connections of a server: whose request waits for room, and whose place is given to somebody else.
 
     Args:
         pool: where images are made.
@@ -55,25 +59,36 @@ class Desk:
         self.clock = clock
         self.open: set[Connection] = set()
         self.idle: dict[Connection, float] = {}  # no request under way -> since when; the longest first
-        self.parked: dict[Connection, float] = {}  # refused, and not read -> until when; the longest first
-        pool.on_room = self.call_next
+        self.held: dict[Connection, Held] = {}  # whose request waits for room; the longest first
+        pool.on_room = self.admit
 
     def tick(self) -> None:
         """Look after time: call this several times a second."""
         now = self.clock()
-        while self.parked and next(iter(self.parked.values())) <= now:
-            self.call_next()
+        for held in [each for each in self.held.values() if each.until <= now]:
+            held.decide(False)
         for connection in [each for each, since in self.idle.items() if since < now - HEAD_SECONDS]:
             connection.give_up_waiting()
         for connection in list(self.open):
             connection.check_progress(now)
 
-    def call_next(self) -> None:
-        """Read again what the client that was refused first has to say: there is room, or it has waited enough."""
-        if self.parked:
-            connection = next(iter(self.parked))
-            del self.parked[connection]
-            connection.flow.resume_reading()
+    async def wait_for_room(self, connection: "Connection", images: int) -> bool:
+        """Wait until there is room for so many images, behind those that wait already; False: none came in time."""
+        held = self.held[connection] = Held(images, self.clock() + HOLD_SECONDS)
+        self.admit()
+        try:
+            return await held.decision
+        finally:
+            del self.held[connection]
+
+    def admit(self) -> None:
+        """Let in those that have waited longest, as far as there is room."""
+        room = self.pool.room
+        for held in self.held.values():
+            room -= held.images
+            if room < 0:
+                break
+            held.decide(True)
 
     def make_place(self) -> bool:
         """Whether one more connection fits, if need be in the place of the one that has said nothing for longest."""
@@ -83,6 +98,20 @@ class Desk:
         if silent:
             silent.leave()
         return silent is not None
+
+
+class Held:
+    """A request for ``images`` images that waits for room until ``until``, by the desk's clock."""
+
+    def __init__(self, images: int, until: float) -> None:
+        self.images = images
+        self.until = until
+        self.decision: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def decide(self, admitted: bool) -> None:
+        """Answer it, or refuse it; what was decided first holds."""
+        if not self.decision.done():
+            self.decision.set_result(admitted)
 
 
 class Connection(HttpToolsProtocol):
@@ -108,9 +137,10 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        for table in (self._desk.idle, self._desk.parked):
-            table.pop(self, None)
+        self._desk.idle.pop(self, None)
         self._desk.open.discard(self)
+        if held := self._desk.held.get(self):
+            held.decide(False)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -152,13 +182,13 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Answer the request, or refuse it here, before it costs a route and a query."""
+        """Answer the request, refuse it here, before it costs a route and a query, or let it wait."""
         self._received = 0
         self.app = self._routes
         if self._head > HEAD_BYTES:
             self.app, self.url = self._answer_too_large, b"/"
-        elif images_asked(self.url) > self._desk.pool.room:
-            self.app = self._answer_later
+        elif (images := images_asked(self.url)) and (self._desk.held or images > self._desk.pool.room):
+            self.app = functools.partial(self._answer_later, images)
         super().on_headers_complete()
         self._desk.idle.pop(self, None)
 
@@ -218,13 +248,15 @@ class Connection(HttpToolsProtocol):
         error = f"the request's head has over {HEAD_BYTES} bytes"
         await _answer(send, 431, *_json(error, "send fewer headers", {"connection": "close"}))
 
-    async def _answer_later(self, scope: Any, receive: Any, send: Send) -> None:
-        error, retry = self._desk.pool.refusal(), {"retry-after": str(RETRY_SECONDS)}
-        await _answer(send, 503, *_json(str(error), error.hint or "", retry))
-        # A client that asks again at once would take from the answers what its refusals cost.
-        if not self.transport.is_closing():
-            self.flow.pause_reading()
-            self._desk.parked[self] = self._desk.clock() + RETRY_SECONDS
+    async def _answer_later(self, images: int, scope: Any, receive: Any, send: Send) -> None:
+        try:
+            if await self._desk.wait_for_room(self, images):
+                await self._routes(scope, receive, send)
+            else:
+                error, retry = self._desk.pool.refusal(), {"retry-after": str(HOLD_SECONDS)}
+                await _answer(send, 503, *_json(str(error), error.hint or "", retry))
+        finally:
+            self._desk.admit()  # a request that needed no room in the end frees what was kept for it
 
 
 Headers = list[tuple[bytes, bytes]]

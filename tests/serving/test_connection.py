@@ -77,6 +77,10 @@ class Server:
             self.asked += 1
             if scope["path"] == "/slow":
                 await self.release.wait()
+            if scope["path"].endswith("/sample") and b"none" not in scope["query_string"]:
+                work = Work(self, 8)
+                await self.release.wait()
+                work.end()
             headers = [(b"content-length", b"2")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b"ok"})
@@ -98,9 +102,21 @@ class Server:
         self.desk.tick()
 
 
-def scenario(test: Callable[[Server], Any]) -> None:
+class Work:
+    """Images under way, as if a request had asked for them."""
+
+    def __init__(self, server: Server, images: int) -> None:
+        self.server, self.images = server, images
+        server.pool._waiting += images
+
+    def end(self) -> None:
+        self.server.pool._waiting -= self.images
+        self.server.pool.on_room()
+
+
+def scenario(test: Callable[[Server], Any], most: int = 3) -> None:
     async def run() -> None:
-        await test(Server())
+        await test(Server(most))
 
     asyncio.run(run())
 
@@ -307,38 +323,77 @@ def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for() -> None:
     scenario(test)
 
 
-def test_a_full_server_refuses_before_routing_and_reads_again_when_there_is_room() -> None:
+def test_a_full_server_lets_requests_wait_in_their_order_and_refuses_them_after_a_second() -> None:
     async def test(server: Server) -> None:
-        ended = asyncio.get_running_loop().create_future()
-        started = asyncio.Event()
-
-        async def work() -> None:
-            server.pool._waiting += 16  # as a request for 16 of the 20 places
-            started.set()
-            await ended
-            server.pool._waiting -= 16
-            server.pool.on_room()
-
-        task = asyncio.create_task(work())
-        await started.wait()
-        first, second = server.connect(SAMPLE), server.connect(SAMPLE)
+        work = Work(server, 16)
+        transports = [server.connect(SAMPLE)[1] for _ in range(4)]  # for 8 images each, of 20
+        await settle()
+        _, small = server.connect(SAMPLE.replace(b"n=8", b"n=1"))  # for which there is room, but others were first
         _, health = server.connect(GET)
         await settle()
         assert health.answers == [200]
-        assert server.asked == 1
-        for _, transport in (first, second):
+        assert server.asked == 1  # nothing that waits has cost a route
+        work.end()
+        await settle()
+        assert server.asked == 3
+        server.later(1)
+        await settle()
+        for transport in (*transports[2:], small):
             assert transport.answers == [503]
             assert b"retry-after: 1\r\n" in transport.written
             assert body(transport)["error"] == "16 images are waiting already, and at most 20 may"
-            assert not transport.reading  # its next request costs nothing until there is room
-        ended.set_result(None)
-        await task
-        assert (first[1].reading, second[1].reading) == (True, False)
-        server.later(1)  # or until it is told to come back
-        assert second[1].reading
-        first[0].data_received(SAMPLE)
+        assert not server.desk.held
+        server.release.set()
         await settle()
-        assert first[1].answers == [503, 200]
+        assert [transport.answers for transport in transports[:2]] == [[200], [200]]
+
+    scenario(test, most=10)
+
+
+def test_a_request_that_waited_and_needed_no_room_lets_the_next_in() -> None:
+    async def test(server: Server) -> None:
+        work = Work(server, 20)
+        other = SAMPLE.replace(b"n=8", b"n=20&none=1")
+        transports = [server.connect(other)[1] for _ in range(3)]
+        await settle()
+        assert server.asked == 0
+        work.end()
+        await settle()
+        assert [transport.answers for transport in transports] == [[200]] * 3
+
+    scenario(test)
+
+
+def test_requests_in_one_piece_wait_one_after_another() -> None:
+    async def test(server: Server) -> None:
+        work = Work(server, 20)
+        _, transport = server.connect(SAMPLE * 3)
+        await settle()
+        assert len(server.desk.held) == 1
+        work.end()
+        server.release.set()
+        await settle()
+        await settle()
+        assert transport.answers == [200] * 3
+        assert not server.desk.held
+
+    scenario(test)
+
+
+def test_a_client_that_left_while_it_waited_takes_nothing() -> None:
+    async def test(server: Server) -> None:
+        work = Work(server, 20)
+        (gone, left), (_, stayed) = server.connect(SAMPLE), server.connect(SAMPLE)
+        await settle()
+        gone.connection_lost(None)
+        await settle()
+        assert len(server.desk.held) == 1
+        work.end()
+        server.release.set()
+        await settle()
+        assert left.answers == []
+        assert stayed.answers == [200]
+        assert server.asked == 1
 
     scenario(test)
 
