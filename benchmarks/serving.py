@@ -1,26 +1,31 @@
-"""Images a second that a server gives to clients that all ask again at once, also where they are refused.
+"""Images a second that a server gives to many clients that ask again at once, also where they are refused.
 
     python benchmarks/serving.py FILE.onnx
 
 It starts ``ganzoo serve`` on as many threads as the machine has cores, and the clients beside it on the same cores, so
-the shares are lower bounds. Each client keeps one connection, and asks for the next images when it has an answer.
+the shares are lower bounds. The peak is what 8 clients of the same kind get, which are never refused. A client keeps
+its connection, or makes a new one for each request; the last line is JSON.
 """
 
+import argparse
 import asyncio
+import json
 import re
 import signal
 import subprocess
 import sys
 import time
 
-SECONDS = 8
-FEW, MANY = 8, 400
+import machine
+
+FEW = 8
 
 
-async def ask(port: int, n: int, seen: list[int], patient: bool, end: float) -> None:
-    """One client: asks again at once, or after the seconds that a refusal names."""
+async def ask(port: int, n: int, seen: list[int], kind: str, end: float) -> None:
+    """One client, which asks until ``end`` and counts refusals and answers in ``seen``."""
+    close = "Connection: close\r\n" if kind == "reconnects" else ""
+    request = f"GET /v1/models/m/sample?n={n}&format=npy HTTP/1.1\r\nHost: x\r\n{close}\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    request = b"GET /v1/models/m/sample?n=%d&format=npy HTTP/1.1\r\nHost: x\r\n\r\n" % n
     while time.monotonic() < end:
         writer.write(request)
         try:
@@ -30,37 +35,46 @@ async def ask(port: int, n: int, seen: list[int], patient: bool, end: float) -> 
         await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))  # type: ignore[index]
         status = int(head[9:12])
         seen[status == 200] += 1
-        if status != 200 and patient:
+        if status != 200 and kind == "waits":
             await asyncio.sleep(1)
+        if kind == "reconnects":
+            writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.close()
 
 
-async def measure(port: int, clients: int, n: int, patient: bool) -> tuple[float, float]:
+async def measure(port: int, clients: int, n: int, kind: str, seconds: float) -> tuple[float, float]:
     """Images and refusals a second."""
     seen = [0, 0]
-    end = time.monotonic() + SECONDS
-    await asyncio.gather(*(ask(port, n, seen, patient, end) for _ in range(clients)))
-    return seen[1] * n / SECONDS, seen[0] / SECONDS
+    end = time.monotonic() + seconds
+    await asyncio.gather(*(ask(port, n, seen, kind, end) for _ in range(clients)))
+    return seen[1] * n / seconds, seen[0] / seconds
 
 
-def main(file: str) -> None:
-    """Print one line a case."""
-    command = [sys.executable, "-m", "ganzoo", "serve", f"m={file}", "--port", "0", "--device", "cpu"]
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", help="an exported generator")
+    parser.add_argument("--clients", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=8)
+    arguments = parser.parse_args()
+
+    command = [sys.executable, "-m", "ganzoo", "serve", f"m={arguments.file}", "--port", "0", "--device", "cpu"]
+    rows = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603 - it is ours
         ready = server.stderr.readline() if server.stderr else ""
         port = int(re.search(r":(\d+)/", ready)[1])  # type: ignore[index]
+        print(f"{'n':>4}  {'clients':12}{'peak':>8}{'images/s':>10}{'share':>7}{'refusals/s':>12}", flush=True)
         for n in (16, 64):
-            peak, _ = asyncio.run(measure(port, FEW, n, patient=False))
-            for patient in (True, False):
-                images, refused = asyncio.run(measure(port, MANY, n, patient))
-                words = "wait a second" if patient else "ask again at once"
-                print(
-                    f"n={n}: {FEW} clients {peak:,.0f} images/s; {MANY} that {words}: "
-                    f"{images:,.0f}, {images / peak:.2f} of that, and {refused:,.0f} refusals/s",
-                    flush=True,
-                )
+            for kind in ("waits", "keeps", "reconnects"):
+                peak, _ = asyncio.run(measure(port, FEW, n, kind, arguments.seconds))
+                images, refused = asyncio.run(measure(port, arguments.clients, n, kind, arguments.seconds))
+                print(f"{n:4}  {kind:12}{peak:8,.0f}{images:10,.0f}{images / peak:7.2f}{refused:12,.0f}", flush=True)
+                rows.append({"n": n, "clients": kind, "peak": peak, "images": images, "refusals": refused})
         server.send_signal(signal.SIGTERM)
+    result = {"benchmark": "serving", "clients": arguments.clients, "seconds": arguments.seconds, "results": rows}
+    print(json.dumps(result | {"machine": machine.describe()}))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
