@@ -48,7 +48,7 @@ image for all latents has a spread of 0 and, of digits, a variety of 0.013; real
 
 Spread and class spread are held against real images alone: their limits are absolute. In sound runs spread stayed above
 0.07, also of dots, whose jitter is the last that is learnt; of generators that had hardly learnt anything yet it was
-0.02 to 0.04. Class spread stayed above 0.35 from the first look on. Where labels drowned the latents, on digits of 32
+0.02 to 0.04. Class spread stayed above 0.32 from the first look on. Where labels drowned the latents, on digits of 32
 pixels, it was 0.03 to 0.09 after 128 steps, and then less.
 """
 
