@@ -8,8 +8,10 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ganzoo.errors import IntegrityError, first_line
 from ganzoo.files import parse_object
@@ -125,30 +127,35 @@ class Evaluation:
             IntegrityError: ``data`` is something else, or was written by a newer ganzoo.
         """
         try:
-            fields = parse_object(data)
-            if fields.pop("format") != FORMAT:
+            values = parse_object(data)
+            form = values.pop("format")
+            if type(form) is not int or form < 1:
+                raise TypeError("it has no format")
+            values.pop("key", None)
+            if form > FORMAT or _unknown(values):
                 raise IntegrityError(f"{source} is of a newer ganzoo", hint="pip install --upgrade ganzoo")
-            del fields["key"]
-            protocol = Protocol(**{**fields["protocol"], "seeds": tuple(fields["protocol"]["seeds"])})
-            figures = {name: _figure(**figure) for name, figure in fields["figures"].items()}
-            _require_numbers(*fields["floor"].values(), fields["floor_n"])
-            lists = {name: tuple(fields[name]) for name in ("metrics", "notes")}
-            return cls(**{**fields, "protocol": protocol, "figures": figures, **lists})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found = msgspec.convert(values, cls)
+            for each in found.figures.values():
+                bounds = () if each.low is None and each.high is None else (each.low, each.high)
+                _require_numbers(each.mean, *each.values, *bounds)
+            _require_numbers(*found.floor.values())
+            return found
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise IntegrityError(
                 f"{source} is no evaluation: {first_line(error)}", hint="ganzoo eval --force"
             ) from error
 
 
-def _figure(*, mean: float, low: float | None, high: float | None, values: list[float]) -> Figure:
-    _require_numbers(mean, *values, *([] if low is None and high is None else [low, high]))
-    return Figure(mean=mean, low=low, high=high, values=tuple(values))
+def _unknown(values: Mapping[str, Any]) -> bool:
+    """Whether an evaluation has a field that is not known here."""
+    parts = [(Evaluation, values), (Protocol, values["protocol"]), *((Figure, of) for of in values["figures"].values())]
+    return any(part.keys() - {field.name for field in fields(kind)} for kind, part in parts)
 
 
-def _require_numbers(*values: object) -> None:
-    """Refuse what no figure can be: other people's JSON has text, and Python's reader takes NaN."""
+def _require_numbers(*values: float | None) -> None:
+    """Refuse what no figure can be: Python's reader takes NaN."""
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if value is None or not math.isfinite(value):
             raise TypeError(f"{value!r:.40} is no figure")
 
 

@@ -1,8 +1,15 @@
 """How a run ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal
+
+import msgspec
+
+from ganzoo.errors import IntegrityError
+from ganzoo.files import Unreadable, write_atomic
+from ganzoo.records.sealed import sealed_json, unseal_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +27,23 @@ class Outcome:
     step: int
     reason: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Record it.
+
+        Raises:
+            GanzooError: the record could not be written.
+        """
+        write_atomic(path, sealed_json(asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> "Outcome | None":
+        """What was recorded; None: nothing.
+
+        Raises:
+            IntegrityError: the record cannot be read.
+        """
+        try:
+            return msgspec.convert(unseal_json(path.read_bytes()), cls) if path.exists() else None
+        except (OSError, msgspec.ValidationError, Unreadable) as error:
+            raise IntegrityError(f"{path} cannot be read: {error}", hint="remove it; all else is in order") from error

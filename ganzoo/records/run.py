@@ -14,31 +14,26 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
 """
 
 import fcntl
-import json
-import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
-
-from ganzoo.config import RunConfig, convert
-from ganzoo.errors import GanzooError, IntegrityError, NotFoundError
+from ganzoo.config import RunConfig, check_keys, convert
+from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
 from ganzoo.files import Unreadable, parse_object, write_atomic
-from ganzoo.records import journal
-from ganzoo.records.journal import EvaluationLine, Event
+from ganzoo.records.journal import Logs
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.sealed import sealed_json, sealed_toml, unseal_json, unseal_toml
+from ganzoo.records.steps import StepFiles
 
 KEPT_CHECKPOINTS = 3
 LAST = "last"
 
 
-class Run:
+class Run(Logs):
     """One run on disk.
 
     Args:
@@ -48,9 +43,12 @@ class Run:
     """
 
     def __init__(self, directory: Path, config: RunConfig, facts: Mapping[str, Any]) -> None:
-        self.directory = directory
+        super().__init__(directory)
         self.config = config
         self.facts = facts
+        self._grids = StepFiles(directory / "samples", "step", ".png")
+        self._newest = StepFiles(directory / "checkpoints", "step", ".safetensors")
+        self._best = StepFiles(directory / "checkpoints", "best", ".safetensors")
 
     @classmethod
     def create(cls, runs: Path, config: RunConfig, facts: Mapping[str, Any]) -> "Run":
@@ -113,6 +111,7 @@ class Run:
         try:
             path = directory / "config.toml"
             values = unseal_toml(path.read_bytes())
+            _ = values["model"]
             path = directory / "run.json"
             facts = unseal_json(path.read_bytes())
             _ = facts["data"]["name"], facts["data"]["digest"], facts["data"]["class_names"], facts["parents"]
@@ -121,7 +120,15 @@ class Run:
         except Unreadable as error:
             raise IntegrityError(f"{path} is damaged: {error}", hint=hint) from error
         except (KeyError, TypeError) as error:
-            raise IntegrityError(f"{path} is damaged: it lacks {error}", hint=hint) from error
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else "it has another form"
+            raise IntegrityError(f"{path} is damaged: {reason}", hint=hint) from error
+        try:
+            check_keys(values, RunConfig)
+        except UsageError as error:
+            path = directory / "config.toml"
+            raise GanzooError(
+                f"{path} was written by another ganzoo: {error}", hint="pip install --upgrade ganzoo"
+            ) from error
         return cls(directory, convert(values, RunConfig), facts)
 
     def shown_config(self) -> dict[str, Any]:
@@ -180,91 +187,36 @@ class Run:
 
     def sample_path(self, step: int) -> Path:
         """Where the grid after ``step`` steps goes."""
-        return self.directory / "samples" / f"step-{step:08d}.png"
+        return self._grids.path(step)
 
     def samples(self) -> dict[int, Path]:
         """Step -> grid, ascending."""
-        found = [(path.stem.removeprefix("step-"), path) for path in self.directory.glob("samples/step-*.png")]
-        return dict(sorted((int(step), path) for step, path in found if step.isdecimal()))
+        return self._grids.all()
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint after ``step`` steps goes."""
-        return self.directory / "checkpoints" / f"step-{step:08d}.safetensors"
+        return self._newest.path(step)
 
     def checkpoints(self) -> list[Path]:
         """Files of the newest checkpoints, oldest first."""
-        return sorted((self.directory / "checkpoints").glob("step-*.safetensors"))
+        return list(self._newest.all().values())
 
     def prune_checkpoints(self) -> None:
         """Keep the newest three, the best, and the best of those that the run may still go back to."""
-        written, best = self.checkpoints(), self.best_checkpoints()
-        newest = _with_step(written[-1])[0] if written else 0
+        written, best = self._newest.all(), self.best_checkpoints()
+        newest = max(written, default=0)
         spared = {max(best, default=0), max((step for step in best if step <= newest), default=0)}
-        for path in [*written[:-KEPT_CHECKPOINTS], *(path for step, path in best.items() if step not in spared)]:
+        old = list(written.values())[:-KEPT_CHECKPOINTS]
+        for path in [*old, *(path for step, path in best.items() if step not in spared)]:
             path.unlink(missing_ok=True)
 
     def best_path(self, step: int) -> Path:
         """Where the checkpoint after ``step`` steps goes if it evaluated best so far."""
-        return self.directory / "checkpoints" / f"best-{step:08d}.safetensors"
+        return self._best.path(step)
 
     def best_checkpoints(self) -> dict[int, Path]:
         """Step -> file of each checkpoint that evaluated best so far; a later one is better."""
-        return dict(map(_with_step, self.directory.glob("checkpoints/best-*.safetensors")))
-
-    @property
-    def metrics_log(self) -> Path:
-        """The log with a line every ``report_every`` steps: means of losses, images per second."""
-        return self.directory / "metrics.jsonl"
-
-    @property
-    def evaluation_log(self) -> Path:
-        """The log with a line for each evaluation: its figures."""
-        return self.directory / "evaluations.jsonl"
-
-    @property
-    def event_log(self) -> Path:
-        """The log with a line for each event: what went wrong, and what was done."""
-        return self.directory / "events.jsonl"
-
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append a line to ``metrics.jsonl``, in which a number that is not finite is null."""
-        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        journal.append(self.metrics_log, {"step": step, **finite})
-
-    def record_evaluation(self, step: int, protocol: str, figures: Mapping[str, float]) -> None:
-        """Append a line to ``evaluations.jsonl``."""
-        journal.append(self.evaluation_log, {"step": step, "protocol": protocol, "figures": dict(figures)})
-
-    def record_event(self, step: int, kind: Literal["recovered", "diverged", "collapse"], message: str) -> None:
-        """Append a line to ``events.jsonl``."""
-        journal.append(self.event_log, {"step": step, "kind": kind, "message": message})
-
-    def events(self) -> list[Event]:
-        """Every event, oldest first."""
-        return journal.entries(self.event_log, Event)
-
-    def latest_figures(self, up_to: float = math.inf) -> dict[str, float]:
-        """The newest value of each metric up to step ``up_to``, if it is a number.
-
-        A line may lack a metric: the watchdog may not have looked at images since the line before.
-        """
-        latest: dict[str, Any] = {}
-        for entry in sorted(self.reports(), key=lambda entry: entry["step"]):
-            if entry["step"] <= up_to:
-                latest |= entry
-        return {name: value for name, value in latest.items() if name != "step" and value is not None}
-
-    def reports(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``, oldest first: ``step``, and numbers by name; None for what was not finite."""
-        return journal.entries(self.metrics_log, dict[str, int | float | None])
-
-    def all_evaluations(self) -> list[EvaluationLine]:
-        """Every evaluation, oldest first."""
-        return journal.entries(self.evaluation_log, EvaluationLine)
-
-    def evaluations(self, protocol: str) -> dict[int, dict[str, float]]:
-        """Step -> figures of the evaluations by one protocol."""
-        return {entry["step"]: entry["figures"] for entry in self.all_evaluations() if entry["protocol"] == protocol}
+        return self._best.all()
 
     def record_outcome(self, outcome: Outcome) -> None:
         """Record how the run ended.
@@ -272,7 +224,7 @@ class Run:
         Raises:
             GanzooError: the record could not be written.
         """
-        write_atomic(self.directory / "outcome.json", (json.dumps(asdict(outcome), indent=2) + "\n").encode())
+        outcome.write(self.directory / "outcome.json")
 
     def outcome(self) -> Outcome | None:
         """How the run ended; None while it goes on, or if it ended without a record.
@@ -280,25 +232,16 @@ class Run:
         Raises:
             IntegrityError: the record cannot be read.
         """
-        path = self.directory / "outcome.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.exists() else None
-        except (OSError, msgspec.MsgspecError, RecursionError) as error:
-            raise IntegrityError(f"{path} cannot be read: {error}", hint="remove it; all else is in order") from error
+        return Outcome.read(self.directory / "outcome.json")
 
     def rewind(self, step: int) -> None:
         """Drop what came after ``step``, and the record of the end: a resumed run comes there again."""
-        by_step = [*self.best_checkpoints().items(), *self.samples().items(), *map(_with_step, self.checkpoints())]
-        later = [path for at, path in by_step if at > step]  # a later checkpoint is one that cannot be read
+        by_step = [kind.all() for kind in (self._best, self._grids, self._newest)]
+        later = [path for of in by_step for at, path in of.items() if at > step]  # such a checkpoint cannot be read
         halves = self.directory.glob("checkpoints/.*.partial")  # left by a process that was killed while it wrote
         for path in [*later, *halves, self.directory / "outcome.json"]:
             path.unlink(missing_ok=True)
-        for log in (self.metrics_log, self.evaluation_log, self.event_log):  # last: on a full disk there is now room
-            journal.rewind(log, step)
-
-
-def _with_step(path: Path) -> tuple[int, Path]:
-    return int(path.stem.partition("-")[2]), path
+        self.rewind_logs(step)  # last: on a full disk there is now room
 
 
 def _claim(directory: Path) -> bool:

@@ -239,7 +239,15 @@ def test_what_is_no_evaluation_is_named(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [("mean", "x"), ("mean", float("nan")), ("mean", True), ("low", []), ("high", None), ("values", ["1"]), ("new", 1)],
+    [
+        ("mean", "x"),
+        ("mean", float("nan")),
+        ("mean", True),
+        ("low", []),
+        ("high", None),
+        ("values", ["1"]),
+        ("mean", 10**400),
+    ],
 )
 def test_what_is_no_figure_is_named(judgement: Criteria, parts: Split, place: str, value: Any) -> None:
     written = Evaluator(replace(judgement, n=20)).evaluate({0: of(parts.training), 1: of(parts.held_out)}).to_dict()  # type: ignore[arg-type]
@@ -248,10 +256,28 @@ def test_what_is_no_figure_is_named(judgement: Criteria, parts: Split, place: st
         Evaluation.from_json(json.dumps(written).encode(), "net:1")
 
 
-def test_one_of_a_newer_ganzoo_is_named() -> None:
-    with pytest.raises(IntegrityError, match="newer ganzoo") as caught:
-        Evaluation.from_json(b'{"format": 2}', "net:1")
-    assert caught.value.hint == "pip install --upgrade ganzoo"
+@pytest.mark.parametrize(
+    ("place", "value"), [("n", "x"), ("n", None), ("seeds", "01"), ("real", 1.5), ("data", 3), ("pipeline", [])]
+)
+def test_what_is_no_protocol_is_named(judgement: Criteria, parts: Split, place: str, value: Any) -> None:
+    written = Evaluator(replace(judgement, n=20)).evaluate({0: of(parts.training)}).to_dict()
+    written["protocol"] = {**written["protocol"], place: value}
+    with pytest.raises(IntegrityError, match="net:1 is no evaluation"):
+        Evaluation.from_json(json.dumps(written).encode(), "net:1")
+
+
+@pytest.mark.parametrize("place", ["", "protocol", "figures.fd"])
+def test_one_of_a_newer_ganzoo_is_named(judgement: Criteria, parts: Split, place: str) -> None:
+    """By its format, or by a field: it is not damaged, and is not to be replaced."""
+    written = json.loads(json.dumps(Evaluator(replace(judgement, n=20)).evaluate({0: of(parts.training)}).to_dict()))
+    inner = written
+    for name in filter(None, place.split(".")):
+        inner = inner[name]
+    inner["colour"] = "red"
+    for data in (b'{"format": 2}', json.dumps(written).encode()):
+        with pytest.raises(IntegrityError) as caught:
+            Evaluation.from_json(data, "net:1")
+        assert (str(caught.value), caught.value.hint) == ("net:1 is of a newer ganzoo", "pip install --upgrade ganzoo")
 
 
 # What cannot be judged

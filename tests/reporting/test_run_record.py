@@ -1,6 +1,8 @@
 """What a run's directory says of itself: how it ended, who is at it, and what was drawn."""
 
+import contextlib
 import fcntl
+import json
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +31,22 @@ def test_a_damaged_outcome_is_named(make_run: Callable[..., Run], content: str) 
     assert str(caught.value).startswith(f"{run.directory / 'outcome.json'} cannot be read: ")
     assert caught.value.hint == "remove it; all else is in order"
     assert caught.value.exit_code == ExitCode.INTEGRITY
+
+
+def test_a_bit_of_an_outcome_that_fell_over_is_seen(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    outcome = Outcome(state="finished", step=20, versions={"last": "net:1"})
+    run.record_outcome(outcome)
+    path = run.directory / "outcome.json"
+    whole = path.read_bytes()
+    for place in range(0, 8 * len(whole), 7):
+        changed = bytearray(whole)
+        changed[place // 8] ^= 1 << place % 8
+        path.write_bytes(changed)
+        with contextlib.suppress(IntegrityError):
+            assert run.outcome() == outcome
+    path.write_text(json.dumps({"state": "finished", "step": 20, "versions": {"last": "net:1"}}))  # of an older ganzoo
+    assert run.outcome() == outcome
 
 
 def test_samples_come_by_step_and_later_ones_go_with_a_rewind(make_run: Callable[..., Run]) -> None:

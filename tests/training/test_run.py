@@ -20,7 +20,9 @@ from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError
 from ganzoo.records import journal
 from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
+from ganzoo.records.sealed import sealed_toml
 
+TOP = 'model = "vanilla"\narchitecture = "vanilla"\nloss = "hinge"\nname = "mine"'
 CONFIG = RunConfig(model="vanilla", architecture="vanilla", loss="hinge", name="mine")
 FACTS = {"data": {"name": "digits", "digest": "sha256:0", "class_names": []}, "environment": {}, "parents": []}
 
@@ -297,3 +299,64 @@ def test_going_back_frees_room_before_it_needs_some(tmp_path: Path, monkeypatch:
     with pytest.raises(GanzooError):
         run.rewind(20)
     assert not run.best_checkpoints()
+
+
+STRANGERS = [
+    *("{0} (1){1}", "{0}.sync-conflict-20260101{1}", "{0} copy{1}", "{0}{1}~", "{0}~{1}", "._{0}{1}", "{0}x{1}"),
+    *("{0}{1}.tmp", "{0}{1}.bak"),
+]
+
+
+@pytest.mark.parametrize("stranger", [*STRANGERS, "step-{1}", "best-1 2{1}", "step-mine{1}", "step-\u0663{1}"])
+def test_copies_of_what_is_written_each_step_are_neither_read_nor_removed(tmp_path: Path, stranger: str) -> None:
+    """Synchronisers, editors and people leave them; a name without a number ended the training."""
+    run = Run.create(tmp_path, CONFIG, FACTS)
+    others = []
+    for step in (10, 20, 30, 40, 50):
+        for path in (run.checkpoint_path(step), run.best_path(step), run.sample_path(step)):
+            path.write_bytes(b"")
+            others.append(path.with_name(stranger.format(path.stem, path.suffix)))
+    for other in others:
+        other.write_bytes(b"")
+    run.checkpoint_path(90).mkdir()
+    run.prune_checkpoints()
+    assert run.checkpoints() == [run.checkpoint_path(step) for step in (30, 40, 50)]
+    assert list(run.best_checkpoints()) == [50]
+    run.rewind(40)
+    assert run.checkpoints() == [run.checkpoint_path(step) for step in (30, 40)]
+    assert list(run.samples()) == [10, 20, 30, 40]
+    assert all(other.exists() for other in others)
+
+
+@pytest.mark.parametrize("cut", ['{"step": 20, "loss', '{"step": 20, "loss_d": 2.0}'])
+def test_an_entry_after_one_that_was_cut_short_is_whole(tmp_path: Path, cut: str) -> None:
+    run = Run.create(tmp_path, CONFIG, FACTS)
+    run.log(10, {"loss_d": 1.0})
+    with run.metrics_log.open("a") as file:
+        file.write(cut)
+    run.log(30, {"loss_d": 3.0})
+    assert [report["step"] for report in run.reports()] == [10, *([20] if cut.endswith("}") else []), 30]
+
+
+@pytest.mark.parametrize("line", ["colour = 'red'", "[generator]\nbeta = 1"])
+def test_a_run_of_a_newer_ganzoo_is_told_from_a_wrong_setting(tmp_path: Path, line: str) -> None:
+    run = Run.create(tmp_path, CONFIG, FACTS)
+    path = run.directory / "config.toml"
+    path.write_bytes(sealed_toml(f"{line}\n{CONFIG.to_toml()}" if "[" not in line else f"{TOP}\n{line}\n"))
+    with pytest.raises(GanzooError) as caught:
+        Run.find("mine/1", tmp_path)
+    assert str(caught.value).startswith(f"{path} was written by another ganzoo: unknown configuration key ")
+    assert caught.value.hint == "pip install --upgrade ganzoo"
+    assert caught.value.exit_code == ExitCode.FAILURE
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "problem"),
+    [("config.toml", b"", "it lacks 'model'"), ("run.json", b'{"data": "x"}', "it has another form")],
+)
+def test_what_is_wrong_with_a_record_is_said_in_words(tmp_path: Path, file: str, content: bytes, problem: str) -> None:
+    path = Run.create(tmp_path, CONFIG, FACTS).directory / file
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError) as caught:
+        Run.find("mine/1", tmp_path)
+    assert str(caught.value) == f"{path} is damaged: {problem}"
