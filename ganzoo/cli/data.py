@@ -115,7 +115,7 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
 def pack(source: str, file: Path, size: int | None, held_out: float, strict: bool, as_json: bool) -> None:
     """Decode and resize the images at PATH once, into one file that training maps into memory."""
     from ganzoo.data.load import read, require_text
-    from ganzoo.data.packed import pack as pack_images
+    from ganzoo.data.packing import pack as pack_images
 
     path = _unpacked(source)
     require_text(file, "FILE.npy")

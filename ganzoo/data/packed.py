@@ -5,41 +5,24 @@ says what they are. The array is put in place last, and only then is the pack th
 together are found by their digests.
 """
 
-import contextlib
 import os
-import secrets
-import shutil
-import tempfile
-from array import array
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from ganzoo.data.allocation import require_for
-from ganzoo.data.damage import damage, naming
-from ganzoo.data.decode import FILES_SIZE, check_skipped, decoded, read_file
-from ganzoo.data.imageset import EncodedImages, ImageSet, remaining_classes
-from ganzoo.data.names import plain
-from ganzoo.data.resize import fit_pixels
-from ganzoo.data.split import held_out_rows, image_digest, require_training
-from ganzoo.data.square import FILTER
-from ganzoo.errors import IntegrityError, UsageError
-from ganzoo.files import Unreadable, cannot_write, parse_json, parse_object, sync_directory
-from ganzoo.specs import ImageShape
+from ganzoo.data.damage import damage
+from ganzoo.data.decode import read_file
+from ganzoo.data.imageset import ImageSet
+from ganzoo.errors import IntegrityError
+from ganzoo.files import Unreadable, parse_json, parse_object
 from ganzoo_registry.documents import LARGEST
 
-FORMAT = "ganzoo packed images 1"
+FAMILY = "ganzoo packed images "
+FORMAT = f"{FAMILY}1"
 
 LARGEST_LABEL = 16
 """Most bytes that a label has in the sidecar."""
-
-IN_HAND = 4
-"""Times that an image is in memory while it is resized."""
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,45 +39,23 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[int] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Packed:
-    """A set that was packed.
-
-    Args:
-        path: the array's file.
-        shape: shape of one image.
-        count: images to train on.
-        held_out: images to evaluate by.
-        digest: digest of the images to train on.
-        skipped: what could not be read, as "name: reason".
-        notes: what else a person should know; see ``ImageSet.told``.
-    """
-
-    path: Path
-    shape: ImageShape
-    count: int
-    held_out: int
-    digest: str
-    skipped: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
 def is_packed(path: Path) -> bool:
     """Whether ``path`` is to be read as a packed set: an array, and beside it a JSON file of ours."""
-    return path.suffix.lower() == ".npy" and path.is_file() and _beside(path).is_file() and not _foreign(_beside(path))
+    return path.suffix.lower() == ".npy" and path.is_file() and beside(path).is_file() and not _foreign(beside(path))
 
 
-def _begins_like_ours(beside: Path) -> bool:
-    with beside.open("rb") as file:
+def begins_like_ours(sidecar: Path) -> bool:
+    """Whether a file begins as the sidecar of a packed set, be it damaged."""
+    with sidecar.open("rb") as file:
         return FORMAT.encode() in file.read(64)
 
 
-def _foreign(beside: Path) -> bool:
+def _foreign(sidecar: Path) -> bool:
     """Whether a file is whole JSON that has nothing of a sidecar; a damaged sidecar is ours, and must be told so."""
-    if _begins_like_ours(beside):
+    if begins_like_ours(sidecar):
         return False
     try:
-        with beside.open("rb") as file:
+        with sidecar.open("rb") as file:
             content = parse_json(file.read(LARGEST + 1))
     except Unreadable:
         return False
@@ -113,221 +74,39 @@ def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
     try:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
         largest = LARGEST + LARGEST_LABEL * len(pixels)
-        with _beside(path).open("rb") as file:
-            sidecar = msgspec.convert(parse_object(read_file(file, largest), largest), Sidecar)
+        with beside(path).open("rb") as file:
+            values = parse_object(read_file(file, largest), largest)
+        if (form := str(values.get("format"))) != FORMAT and form.startswith(FAMILY):
+            raise IntegrityError(f"{path} was packed by a newer ganzoo", hint="pip install --upgrade ganzoo")
+        sidecar = msgspec.convert(values, Sidecar)
         if sidecar.format != FORMAT:
-            raise ValueError(f"{_beside(path).name} has another format")
+            raise ValueError(f"{beside(path).name} has another format")
         if pixels.shape != sidecar.shape or not 0 <= sidecar.held_out < len(pixels):
             raise ValueError("its two files do not belong together")
         labels = None if sidecar.labels is None else np.array(sidecar.labels, np.int64)
-        parts = _parts(ImageSet(pixels=pixels, labels=labels, class_names=sidecar.class_names), sidecar.held_out)
-        if _digests(parts) != (sidecar.digest, sidecar.held_out_digest):
+        parts = parts_of(ImageSet(pixels=pixels, labels=labels, class_names=sidecar.class_names), sidecar.held_out)
+        if digests_of(parts) != (sidecar.digest, sidecar.held_out_digest):
             raise ValueError("its digest is not the one that was written")
     except Exception as error:  # NumPy may raise anything for a damaged header
         raise IntegrityError(
             f"{path}: not what was packed ({damage(str(path), error)[:120]})",
-            hint=f"pack it again; or, if it never was a packed set, move {_beside(path).name} away",
+            hint=f"pack it again; or, if it never was a packed set, move {beside(path).name} away",
         ) from error
     return parts
 
 
-def pack(
-    source: ImageSet | EncodedImages,
-    target: Path,
-    *,
-    size: int | None,
-    held_out: float,
-    strict: bool,
-    name: str,
-    progress: Callable[[int, int], None] | None = None,
-) -> Packed:
-    """Write a packed set; a packed set that is there is replaced as a whole, or not at all.
-
-    It takes constant memory: decoded images go to a nameless file first, because which of them are held out, and
-    whether all are grey, is known only at the end.
-
-    Args:
-        source: what to pack.
-        target: ``FILE.npy``; ``FILE.json`` is written beside it.
-        size: in pixels; None keeps an ``ImageSet``'s, and is ``FILES_SIZE`` for encoded images.
-        held_out: the share to hold out, 0 <= share < 1; see ``ganzoo.data.split``.
-        strict: refuse unreadable images, instead of skipping them.
-        name: what the images came from, for messages and the record.
-        progress: is told how many images are done, and how many there are.
-
-    Raises:
-        UsageError: no image can be read or, with ``strict``, any cannot; ``target`` exists and is no pack.
-        GanzooError: it cannot be written, or the system cannot read an image.
-    """
-    _refuse_other_files(target)
-    try:
-        with naming(name), tempfile.TemporaryFile(dir=target.parent) as file:
-            rows = _Rows(file)
-            kept, skipped = _fill(rows, source, size, progress)
-            check_skipped(name, skipped, len(kept) + len(skipped), strict)
-            labels, class_names = remaining_classes(
-                None if source.labels is None else source.labels[kept], source.class_names
-            )
-            digests = [image_digest(rows.read(row)) for row in range(rows.shape[0])]
-            mask = held_out_rows(digests, held_out, labels) if source.held_out is None else source.held_out[kept]
-            require_training(name, mask)
-            sidecar = _store(rows, target, labels, class_names, mask, name)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    count, channels, height, width = sidecar.shape
-    return Packed(
-        path=target,
-        shape=ImageShape(channels=channels, height=height, width=width, classes=len(class_names)),
-        count=count - sidecar.held_out,
-        held_out=sidecar.held_out,
-        digest=sidecar.digest,
-        skipped=tuple(skipped),
-        notes=source.told,
-    )
-
-
-class _Rows:
-    """Images one after the other in a file, each stored with its own channels and read with those of the set."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._ends = array("q", [0])
-        self.shape = (0, 0, 0, 0)
-
-    def append(self, pixels: NDArray[np.uint8]) -> None:
-        self._file.write(pixels.tobytes())
-        self._ends.append(self._ends[-1] + pixels.size)
-        channels, height, width = pixels.shape
-        self.shape = (self.shape[0] + 1, max(self.shape[1], channels), height, width)
-
-    def read(self, row: int) -> NDArray[np.uint8]:
-        _, channels, height, width = self.shape
-        start, end = self._ends[row], self._ends[row + 1]
-        self._file.seek(start)
-        pixels = np.frombuffer(self._file.read(end - start), np.uint8).reshape(-1, height, width)
-        return np.broadcast_to(pixels, (channels, height, width))
-
-
-def _fill(
-    rows: _Rows, source: ImageSet | EncodedImages, size: int | None, progress: Callable[[int, int], None] | None
-) -> tuple[list[int], list[str]]:
-    """Decode into ``rows``; returns which images are there, and what could not be read."""
-    kept: list[int] = []
-    skipped: list[str] = []
-    names = source.names if isinstance(source, EncodedImages) else range(len(source))
-    with contextlib.closing(_images(source, size)) as images:
-        for index, image in enumerate(images):
-            if isinstance(image, str):
-                skipped.append(plain(f"{names[index]}: {image}"))
-            else:
-                rows.append(image)
-                kept.append(index)
-            if progress:
-                progress(index + 1, len(names))
-    return kept, skipped
-
-
-def _images(source: ImageSet | EncodedImages, size: int | None) -> Generator[NDArray[np.uint8] | str, None, None]:
-    if isinstance(source, EncodedImages):
-        yield from decoded(source, size or FILES_SIZE)
-    else:
-        if size is not None:
-            require_for((IN_HAND, source.shape.channels, size, size))
-        yield from (fit_pixels(image, size) for image in source.pixels)
-
-
-def _store(
-    rows: _Rows,
-    target: Path,
-    labels: NDArray[np.int64] | None,
-    class_names: tuple[str, ...],
-    held_out: NDArray[np.bool_],
-    name: str,
-) -> Sidecar:
-    order = np.argsort(held_out, kind="stable")
-    labels = None if labels is None else labels[order]
-    with _partials(target) as (pixels, text, old):
-        _write_array(pixels, rows, order)
-        mapped = ImageSet(pixels=np.load(pixels, mmap_mode="r"), labels=labels, class_names=class_names)
-        digest, held_out_digest = _digests(_parts(mapped, int(held_out.sum())))
-        del mapped  # Windows renames no file that is mapped
-        sidecar = Sidecar(
-            format=FORMAT,
-            source=name,
-            filter=FILTER.name.lower(),
-            shape=rows.shape,
-            digest=digest,
-            held_out=int(held_out.sum()),
-            held_out_digest=held_out_digest,
-            class_names=class_names,
-            labels=None if labels is None else labels.tolist(),
-        )
-        with text.open("xb") as file:
-            file.write(msgspec.json.encode(sidecar))
-            _sync(file)
-        _put_in_place(pixels, text, old, target)
-    return sidecar
-
-
-def _write_array(path: Path, rows: _Rows, order: NDArray[np.int64]) -> None:
-    with path.open("xb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": rows.shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for row in order:
-            file.write(rows.read(row).tobytes())
-        _sync(file)
-
-
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _partials(target: Path) -> Iterator[list[Path]]:
-    """Three temporary files beside ``target``, because a rename is atomic only within a file system."""
-    paths = [Path(os.path.realpath(target)).with_name(f".{secrets.token_hex(8)}.partial") for _ in range(3)]
-    try:
-        yield paths
-    finally:
-        for path in paths:
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
-def _put_in_place(pixels: Path, text: Path, old: Path, target: Path) -> None:
-    """Rename the sidecar, then the array, which is the commit: if that fails, put the old sidecar back."""
-    beside = _beside(target)
-    if beside.exists():
-        shutil.copy2(beside, old)
-    try:
-        os.replace(text, beside)
-        os.replace(pixels, os.path.realpath(target))
-    except BaseException:
-        if pixels.exists():
-            os.replace(old, beside) if old.exists() else beside.unlink(missing_ok=True)
-        raise
-    sync_directory(beside.parent)
-
-
-def _parts(images: ImageSet, held_out: int) -> tuple[ImageSet, ImageSet | None]:
+def parts_of(images: ImageSet, held_out: int) -> tuple[ImageSet, ImageSet | None]:
+    """The images to train on, and the last ones, which are held out."""
     cut = len(images) - held_out
     return images.take(slice(cut)), images.take(slice(cut, None)) if held_out else None
 
 
-def _digests(parts: tuple[ImageSet, ImageSet | None]) -> tuple[str, str | None]:
+def digests_of(parts: tuple[ImageSet, ImageSet | None]) -> tuple[str, str | None]:
+    """The digest of each part."""
     training, held_out = parts
     return training.digest, None if held_out is None else held_out.digest
 
 
-def _beside(path: Path) -> Path:
+def beside(path: Path) -> Path:
+    """The sidecar of an array's file."""
     return Path(os.path.realpath(path)).with_suffix(".json")
-
-
-def _refuse_other_files(target: Path) -> None:
-    if target.suffix.lower() != ".npy":
-        raise UsageError(f"{target}: a packed set is called FILE.npy", hint=f"try {target.with_suffix('.npy')}")
-    beside = _beside(target)
-    ours = beside.is_file() and _begins_like_ours(beside)
-    if not ours and (other := next((each for each in (target, beside) if each.exists()), None)):
-        raise UsageError(f"{other} is there, and is no packed set", hint="choose another name, or remove it first")

@@ -131,8 +131,8 @@ def test_a_pack_is_not_packed_again(photos: Path, capsys: pytest.CaptureFixture[
 
 def test_sigterm_leaves_no_partial_file(photos: Path) -> None:
     """The disk takes its time with the array, and the process is told to go."""
-    stuck = "import sys, time; from ganzoo.cli import main; from ganzoo.data import packed; "
-    stuck += "packed._sync = lambda file: time.sleep(60); sys.exit(main(sys.argv[1:]))"
+    stuck = "import sys, time; from ganzoo.cli import main; from ganzoo.data import packing; "
+    stuck += "packing._sync = lambda file: time.sleep(60); sys.exit(main(sys.argv[1:]))"
     with subprocess.Popen(
         [sys.executable, "-c", stuck, "data", "pack", "photos", "x.npy", "--size", "8"], stderr=subprocess.PIPE
     ) as process:

@@ -17,7 +17,7 @@ from ganzoo.data.allocation import SLACK, Allowance, DoesNotFit, allocate, fits
 from ganzoo.data.containers import unpack
 from ganzoo.data.decode import decode
 from ganzoo.data.load import load
-from ganzoo.data.packed import pack
+from ganzoo.data.packing import pack
 from ganzoo.data.resize import resized
 from ganzoo.data.split import split
 from ganzoo.errors import ExitCode

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganzoo.data import ImageSet, load
-from ganzoo.data.packed import pack
+from ganzoo.data.packing import pack
 from ganzoo.data.resize import resized
 from ganzoo.data.split import split
 from ganzoo.errors import ExitCode, NotFoundError, PluginError, UsageError

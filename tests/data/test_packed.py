@@ -16,7 +16,8 @@ from PIL import Image
 
 from ganzoo.data import EncodedImages, ImageSet
 from ganzoo.data.decode import decode
-from ganzoo.data.packed import Packed, is_packed, pack, read_packed
+from ganzoo.data.packed import is_packed, read_packed
+from ganzoo.data.packing import Packed, pack
 from ganzoo.data.resize import resized
 from ganzoo.data.split import split
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, UsageError
@@ -247,6 +248,17 @@ def test_any_json_beside_it(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(IntegrityError, match="not what was packed") as caught:
         read_packed(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("more", [{}, {"weights": [1.0]}, {"shape": "other"}])
+def test_a_pack_of_a_newer_ganzoo_is_not_damaged(tmp_path: Path, more: dict[str, Any]) -> None:
+    packing(IMAGES, tmp_path / "x.npy")
+    sidecar = json.loads((tmp_path / "x.json").read_text())
+    (tmp_path / "x.json").write_text(json.dumps({**sidecar, **more, "format": "ganzoo packed images 2"}))
+    with pytest.raises(IntegrityError) as caught:
+        read_packed(tmp_path / "x.npy")
+    assert str(caught.value) == f"{tmp_path / 'x.npy'} was packed by a newer ganzoo"
+    assert caught.value.hint == "pip install --upgrade ganzoo"
 
 
 def test_a_sidecar_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

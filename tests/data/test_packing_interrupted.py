@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data import EncodedImages, ImageSet, packed
-from ganzoo.data.packed import pack
+from ganzoo.data import EncodedImages, ImageSet, packing as writer
+from ganzoo.data.packing import pack
 from ganzoo.errors import GanzooError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8), dtype=np.uint8)
@@ -65,13 +65,13 @@ SOURCE = EncodedImages(
 
 def cleaning() -> set[int]:
     """The lines that remove partial files: an interruption there may leave one behind."""
-    lines, start = inspect.getsourcelines(packed._partials)
+    lines, start = inspect.getsourcelines(writer._partials)
     (at,) = [number for number, line in enumerate(lines) if line.strip() == "finally:"]
     return set(range(start + at, start + len(lines)))
 
 
 class Interrupt:
-    """Raises KeyboardInterrupt before the n-th line of ``packed.py`` that runs, but for those that clean up."""
+    """Raises KeyboardInterrupt before the n-th line of ``packing.py`` that runs, but for those that clean up."""
 
     CLEANING = cleaning()
 
@@ -87,7 +87,7 @@ class Interrupt:
         sys.settrace(self._before)
 
     def _called(self, frame: FrameType, event: str, argument: object) -> Any:
-        return self._traced if frame.f_code.co_filename == packed.__file__ else None
+        return self._traced if frame.f_code.co_filename == writer.__file__ else None
 
     def _traced(self, frame: FrameType, event: str, argument: object) -> Any:
         if self.line is None and event == "line" and frame.f_lineno not in self.CLEANING:
