@@ -132,9 +132,16 @@ class Manifest:
             form = values.pop("format")
             if type(form) is not int or form < 1:
                 raise TypeError("no format of a manifest")
-            if form > FORMAT or values.keys() - {"kinds", "lineage"}:
+            known = _names(BlobInfo)
+            if (
+                form > FORMAT
+                or values.keys() - _names(cls)
+                or any(entry.keys() - known for entry in values["kinds"].values())
+            ):
                 raise Newer(f"{owner} was registered")
             kinds = {kind: _made(BlobInfo, entry) for kind, entry in values["kinds"].items()}
+            if not _VALID["digest"](values["lineage"]):
+                raise ValueError("no digest of a lineage")
             return cls(kinds, values["lineage"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise Corrupt(
@@ -171,7 +178,7 @@ def decode(kind: type[Record], data: bytes, place: Callable[[], tuple[str, str]]
     except (TypeError, ValueError) as error:
         where, cure = place()
         hint = f"restore {where} from a copy of the registry, or {cure}"
-        unknown = sorted(values.keys() - {field.name for field in fields(kind)})
+        unknown = sorted(values.keys() - _names(kind))
         if unknown and whole:
             raise Newer(f"the record {where} was written") from error
         if unknown:
@@ -180,6 +187,11 @@ def decode(kind: type[Record], data: bytes, place: Callable[[], tuple[str, str]]
                 hint=f"pip install --upgrade ganzoo, or {hint}",
             ) from error
         raise Corrupt(f"the record {where} is damaged", hint=hint) from error
+
+
+def _names(kind: type[Record | Manifest]) -> set[str]:
+    """The fields that a record has, as far as is known here."""
+    return {field.name for field in fields(kind)}
 
 
 def _made(kind: type[Record], values: Mapping[str, Any]) -> Record:

@@ -192,6 +192,8 @@ def test_an_unknown_field_without_a_digest_may_be_either(place: Path, read: Any)
     [
         *(b"", b"[]", b"{}", b'{"format":0}', b'{"format":true,"kinds":{},"lineage":"x"}', b'{"format":1,"kinds":[]}'),
         *(b'{"format":1,"kinds":{"a":{"digest":"x","size":1}},"lineage":"x"}', b"[" * 50_000),
+        *(b'{"format":1,"kinds":{},"lineage":%s}' % lineage for lineage in (b"5", b"null", b'"x"', b"[]")),
+        *(b'{"format":1,"kinds":{"a":%s},"lineage":"x"}' % entry for entry in (b"5", b"null", b"[]", b"{}")),
     ],
 )
 def test_a_version_that_points_to_no_manifest(registry: Registry, put: Any, manifest: bytes) -> None:
@@ -202,7 +204,13 @@ def test_a_version_that_points_to_no_manifest(registry: Registry, put: Any, mani
             look(registry.resolve("dcgan"))
 
 
-@pytest.mark.parametrize("manifest", [b'{"format":2}', b'{"format":1,"kinds":{},"lineage":"x","signature":"y"}'])
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *(b'{"format":2}', b'{"format":1,"kinds":{},"lineage":"x","signature":"y"}'),
+        b'{"format":1,"kinds":{"a":{"digest":"x","size":1,"type":"y"}},"lineage":"x"}',
+    ],
+)
 def test_a_manifest_of_a_newer_ganzoo(registry: Registry, put: Any, manifest: bytes) -> None:
     digest = put_blob(registry, manifest)
     write(registry.root / "models/dcgan/versions/1", sealed({"manifest": digest, "created": put("one").created}))
