@@ -8,7 +8,7 @@ import contextlib
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ganzoo.data.exif import UPRIGHT, orientation
 
@@ -20,8 +20,7 @@ class Damaged(ValueError):  # noqa: N818 - it says what is wrong, not that it is
     """Bytes that are no image that is read; its message is one line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Container:
+class Container(NamedTuple):
     """An image file without what makes no pixels.
 
     Args:
@@ -70,7 +69,12 @@ def unpack(data: bytes) -> Container:
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _GREY, _COLOUR, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
+_KEYS = {_GREY: 2, _COLOUR: 6}
+"""Bytes that name the transparent value; decoders pass over fewer."""
+
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_CHUNK = struct.Struct(">I4s")
+"""What a chunk begins with: how long its content is, and what it is."""
 
 
 def _png(data: bytes) -> Container:
@@ -78,15 +82,15 @@ def _png(data: bytes) -> Container:
     kept = bytearray(_PNG)
     exif = xmp = b""
     for kind, content, whole in _png_chunks(data):
-        if kind == b"IHDR" and header is None:
-            header = struct.unpack_from(">IIBB", content)
+        if kind in (b"IDAT", b"PLTE", b"IEND"):
             kept += whole
-        elif kind in (b"PLTE", b"IDAT", b"IEND"):
+        elif kind == b"IHDR" and header is None:
+            header = struct.unpack_from(">IIBB", content)
             kept += whole
         elif kind == b"tRNS" and header and header[3] == _PALETTE:
             kept += _png_chunk(kind, bytes(content[: 2 ** header[2]]))  # of more, Pillow says that it is damaged
-        elif kind == b"tRNS" and header and header[3] in (_GREY, _COLOUR):
-            key = struct.unpack_from(">H" if header[3] == _GREY else ">HHH", content)
+        elif kind == b"tRNS" and header and len(content) >= _KEYS.get(header[3], len(content) + 1):
+            key = struct.unpack_from(f">{_KEYS[header[3]] // 2}H", content)
         elif kind == b"eXIf":
             exif = bytes(content)
         elif kind in _TEXTS:
@@ -113,7 +117,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
     """The name, the content and the whole of each chunk, up to the end mark; the last may be cut off."""
     view, at = memoryview(data), len(_PNG)
     while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", view, at)
+        length, kind = _CHUNK.unpack_from(data, at)
         end = at + 8 + length
         yield kind, view[at + 8 : end], view[at : end + 4]
         if kind == b"IEND":

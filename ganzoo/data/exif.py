@@ -8,6 +8,7 @@ UPRIGHT = 1
 _PREFIX = b"Exif\0\0"
 _ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 _ORIENTATION = 0x0112
+_IN_XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([0-9])""")
 _SIZES = {1: 1, 3: 2, 4: 4}
 """Bytes of a whole number of each of EXIF's types that are one."""
 
@@ -20,7 +21,7 @@ def orientation(exif: bytes, xmp: bytes = b"") -> int:
         xmp: Adobe's form of the same, which counts where ``exif`` does not have the tag.
     """
     found = _tag(exif)
-    if found is None and (match := re.search(rb'tiff:Orientation(?:="|>)([0-9])', xmp)):
+    if found is None and (match := _IN_XMP.search(xmp)):
         found = int(match[1])
     return found if found is not None and UPRIGHT <= found <= 8 else UPRIGHT
 

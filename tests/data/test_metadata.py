@@ -269,3 +269,14 @@ def test_a_damaged_file_is_unpacked_or_damaged(whole: bytes, data: st.DataObject
     }
     with contextlib.suppress(Damaged):
         assert unpack(files[change]()).kind in ("PNG", "JPEG", "WEBP")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *('tiff:Orientation="6"', "tiff:Orientation='6'", 'tiff:Orientation = "6"', "tiff:Orientation=\n  '6'"),
+        *("<tiff:Orientation>6</tiff:Orientation>", "<tiff:Orientation> 6 </tiff:Orientation>"),
+    ],
+)
+def test_adobes_orientation_in_every_spelling_of_xml(written: str) -> None:
+    assert orientation(b"", f"<x:xmpmeta {written} />".encode()) == 6

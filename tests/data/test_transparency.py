@@ -181,3 +181,12 @@ def test_strips_are_as_the_whole(monkeypatch: pytest.MonkeyPatch, colour: int, d
     assert STRIP > 19 * 19
     monkeypatch.setattr("ganzoo.data.pixels.STRIP", 4 * 19)
     np.testing.assert_array_equal(read(data, 7), whole)
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 5])
+@pytest.mark.parametrize(("colour", "depth"), [kind for kind in KINDS if kind[0] in (GREY, COLOUR)])
+def test_a_key_that_is_cut_off_costs_no_image(colour: int, depth: int, length: int) -> None:
+    values = some(colour, depth, 9)
+    whole = values[4, 4].astype(">u2").tobytes()
+    cut = png(values, colour, depth, more=chunk(b"tRNS", whole[: min(length, len(whole) - 1)]))
+    np.testing.assert_array_equal(read(cut, 9), read(png(values, colour, depth), 9))
