@@ -25,7 +25,8 @@ class _Told:
     @property
     def told(self) -> tuple[str, ...]:
         """The notes, and why it is unlabelled, if there is a reason: what a person should hear once."""
-        return (*self.notes, *([f"the images count as unlabelled: {self.unlabelled}"] if self.unlabelled else []))
+        reason = [f"the images count as unlabelled: {self.unlabelled}"] if self.unlabelled else []
+        return tuple(map(plain, (*self.notes, *reason)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from fnmatch import translate
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePath
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -13,9 +13,18 @@ LEFT_BEHIND = (
     *("thumbs.db", "ehthumbs*.db", "desktop.ini", "picasa.ini", "~$*"),  # Windows and its programs
     *("$recycle.bin", "system volume information", "found.[0-9][0-9][0-9]", "lost+found"),  # disks
     *("@eadir", "@recycle", "@recently-snapshot", "@tmp", "@__thumb", "[#]recycle", "[#]snapshot"),  # NAS
-    *("*~", "*.bak", "*.swp", "[#]*[#]", "__pycache__"),  # editors and tools
-    *("*.part", "*.partial", "*.filepart", "*.crdownload", "*.opdownload", "*.download", "*.aria2"),  # downloads
-    *("*.tmp", "*.temp", "~syncthing~*", "*.sync-conflict-*", "*conflicted copy*"),  # synchronisers
+    *("*~", "*.bak", "*.swp", "[#]*[#]", "__pycache__", "paxheader", "paxheaders.*"),  # editors and tools
+    *(
+        "*.part",
+        "*.partial",
+        "*.filepart",
+        "*.crdownload",
+        "*.opdownload",
+        "*.download",
+        "*.aria2",
+        "*.!??",
+    ),  # downloads
+    *("*.tmp", "*.temp", "_gsdata_", "~syncthing~*", "*.sync-conflict-*", "*conflicted copy*"),  # synchronisers
 )
 """Patterns, in lower case, of files and folders that systems and programs leave beside those of a person."""
 
@@ -37,7 +46,7 @@ def is_image(name: PurePath) -> bool:
 
 def order(name: str) -> tuple[tuple[str, ...], str]:
     """The key by which relative POSIX paths are sorted, wherever they are listed: folder by folder, in NFC."""
-    return PurePosixPath(unicodedata.normalize("NFC", name)).parts, name
+    return tuple(unicodedata.normalize("NFC", name).split("/")), name
 
 
 def plain(name: str | bytes) -> str:

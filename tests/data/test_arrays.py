@@ -301,3 +301,12 @@ def test_every_damage_is_read_or_refused_in_words(file: Path, compressed: bool) 
     with pytest.raises(UsageError):
         read_array(file)
     assert refused
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_numpy_warns_of_is_nobodys_business(tmp_path: Path) -> None:
+    """Python 2 wrote long numbers with an L, of which NumPy warns with a line of its own source."""
+    path = tmp_path / "x.npy"
+    np.save(path, GREY)
+    path.write_bytes(path.read_bytes().replace(b"(5, 8, 6)", b"(5, 8,6L)"))
+    np.testing.assert_array_equal(read_array(path).pixels[:, 0], GREY)

@@ -92,3 +92,11 @@ def test_names_that_do_not_fit(cifar10: Path, names: str, count: int) -> None:
         read(cifar10)
     assert str(caught.value) == f"{file}: {count} different names, for 10 classes"
     assert caught.value.hint == "unpack it again, or remove it to number the classes"
+
+
+def test_copies_are_no_batches_and_what_is_not_read_is_named(cifar10: Path) -> None:
+    for name in ("data_batch_1 (1).bin", "data_batch_2.sync-conflict-1.bin", "data_batch_6.bin", "readme.html"):
+        (cifar10 / name).write_bytes(records(PIXELS[:1], [3]))
+    images = read(cifar10)
+    np.testing.assert_array_equal(images.pixels, PIXELS[:5])
+    assert images.notes == ("kinds of files that are not read: 3 .bin (data_batch_1 (1).bin), 1 .html (readme.html)",)

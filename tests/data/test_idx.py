@@ -161,3 +161,16 @@ def test_labels_that_do_not_match(tmp_path: Path) -> None:
     put(labels, idx(PIXELS))
     with pytest.raises(UsageError, match=r"holds type 0x08 in 3 dimensions, not labels \(0x08 in 1\)"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("Train-Images-idx3-ubyte", "Train-Labels-idx1-ubyte"),
+        ("TRAIN-IMAGES-IDX3-UBYTE", "train-labels-idx1-ubyte.GZ"),
+        ("x-images.IDX", "X-Labels.idx"),
+    ],
+)
+def test_labels_are_found_whatever_the_case(tmp_path: Path, images: str, labels: str) -> None:
+    put(tmp_path / labels, gzip.compress(LABELS) if labels.endswith("GZ") else LABELS)
+    assert read(put(tmp_path / images, idx(PIXELS))).class_names == ("0", "1", "3")

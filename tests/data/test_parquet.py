@@ -330,3 +330,30 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert str(caught.value) == "Parquet files need the package pyarrow, which is not installed"
     assert caught.value.hint == 'pip install "ganzoo[parquet]"'
     assert caught.value.exit_code == ExitCode.MISSING_PACKAGE
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ({"0": "cat", "1": "dog"}, ("cat", "dog")),
+        ({"1": "dog", "0": "cat"}, ("cat", "dog")),
+        *((names, None) for names in ({"cat": 0, "dog": 1}, "ab", 5, [1, 2], ["cat", None], {"0": "cat", "2": "x"})),
+        (None, ("0", "1")),
+    ],
+)
+def test_class_names_in_every_form(tmp_path: Path, names: Any, wanted: tuple[str, ...] | None) -> None:
+    features = {"label": {"names": names, "_type": "ClassLabel"}}
+    images = parquet.read(put(tmp_path / "x.parquet", {"image": FILES[:4], "label": [0, 1, 0, 1]}, 7, features))
+    assert images.class_names == (wanted or ("0", "1"))
+    told = "the names of the classes of column 'label' are passed over: they are no list of texts"
+    assert images.notes == (() if wanted else (told,))
+
+
+def test_what_lies_beside_shards_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "set" / "train.parquet", {"image": FILES[:2]})
+    put(tmp_path / "set" / "old" / "train.parquet", {"image": FILES[:2]})
+    (tmp_path / "set" / "1.png").write_bytes(FILES[0])
+    assert parquet.read(tmp_path / "set").notes == (
+        "kinds of files that are not read: 1 .png (1.png)",
+        "folders that are not read: 1 (old, for one)",
+    )

@@ -1,8 +1,13 @@
 """WebDataset's tar: samples, labels, damage, and what no archive should hold."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import tarfile
+import warnings
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,7 @@ from PIL import Image
 from ganzoo.data import EncodedImages
 from ganzoo.data.decode import decode
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo_plugins.readers import webdataset
+from ganzoo_plugins.readers import stylegan, webdataset
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
 
@@ -234,3 +239,53 @@ def test_an_archive_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(UsageError, match="the archive ends within it"):
         images.read(0)
+
+
+def test_an_archive_to_which_another_was_appended_byte_by_byte_is_refused(tmp_path: Path) -> None:
+    """``tarfile`` ends at the first end mark: all that follows would be missing without a word."""
+    first, second = (tarred(tmp_path / f"{number}.tar", sample(number)).read_bytes() for number in range(2))
+    path = tmp_path / "x.tar"
+    for joined in (first + second, first + bytes(2**21) + b"x"):
+        path.write_bytes(joined)
+        assert "more follows after its end mark" in str(refusal(webdataset.read, path))
+    path.write_bytes(first + bytes(2**21))  # a tape's, or a disk's, last block
+    assert webdataset.read(path).names == ["000000.png"]
+
+
+@pytest.mark.parametrize(("packer", "program"), [(gzip, "gunzip"), (bz2, "bunzip2"), (lzma, "unxz")])
+def test_an_archive_that_is_compressed_says_by_what(tmp_path: Path, packer: Any, program: str) -> None:
+    path = tarred(tmp_path / "x.tar", sample(0))
+    path.write_bytes(packer.compress(path.read_bytes()))
+    error = refusal(webdataset.read, path)
+    assert (str(error), error.hint) == (f"{path}: compressed", f"{program} {path}")
+
+
+def test_a_folder_may_stand_in_an_archive_again(tmp_path: Path) -> None:
+    """As after ``tar --append``; files may not."""
+    with tarfile.open(tmp_path / "x.tar", "w") as archive, zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
+        for number, name in enumerate(("cat", "dog", "cat")):
+            folder = tarfile.TarInfo(name)
+            folder.type = tarfile.DIRTYPE
+            archive.addfile(folder)
+            info = tarfile.TarInfo(f"{name}/{number}.png")
+            info.size = len(FILES[number])
+            archive.addfile(info, io.BytesIO(FILES[number]))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of zipfile, about just that
+                packed.writestr(f"{name}/", b"")
+            packed.writestr(f"{name}/{number}.png", FILES[number])
+    for images in (webdataset.read(tmp_path / "x.tar"), stylegan.read(tmp_path / "x.zip")):
+        assert (labels_of(images), images.class_names) == ([0, 0, 1], ("cat", "dog"))
+
+
+def test_what_lies_beside_shards_is_named(tmp_path: Path) -> None:
+    tarred(tmp_path / "old.tar", sample(0))
+    for name in ("cat/1.png", "dog/1.png", "@eaDir/1.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(FILES[1])
+    (tmp_path / "sizes.json").write_text("{}")
+    (tmp_path / ".old.tar.Xy12").touch()
+    assert webdataset.read(tmp_path).notes == (
+        "kinds of files that are not read: 1 .json (sizes.json)",
+        "folders that are not read: 2 (cat, for one)",
+    )

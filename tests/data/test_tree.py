@@ -155,8 +155,9 @@ def test_dataset_json_of_somebody_else(tmp_path: Path, write: Write, content: An
 
 
 @forms
-def test_dataset_json_of_somebody_else_in_a_folder(tmp_path: Path, write: Write) -> None:
-    tree = images("cat/1.png", "dog/1.png") | {"cat/dataset.json": b'{"images": []}'}
+@pytest.mark.parametrize("content", [b'{"images": []}', b"[]", b"{", b"\xff", b'{"labels": 7}'])
+def test_dataset_json_of_somebody_else_in_a_folder(tmp_path: Path, write: Write, content: bytes) -> None:
+    tree = images("cat/1.png", "dog/1.png") | {"cat/dataset.json": content}
     assert counts(read(write(tmp_path, tree)).training) == {"cat": 1, "dog": 1}
 
 
@@ -182,6 +183,7 @@ LEFT_BEHIND = [
     *(".dropbox.cache/1.png", ".tmp.driveupload/1.png", ".stversions/1.png", "cat/1.sync-conflict-20260101-120000.png"),
     *("cat/1 (Ann's conflicted copy 2026-01-01).png", "cat/2.png.crdownload", "cat/2.png.partial", "2.png.part/1.png"),
     *("~$list.docx", ".git/1.png", "#1.png#", "found.000/1.png", "cat/~syncthing~1.png.tmp"),
+    *("cat/PaxHeaders.1234/1.png", "PaxHeader/1.png", "_gsdata_/1.png", "cat/2.png.!ut"),
 ]
 
 
@@ -208,6 +210,35 @@ def test_a_folder_that_is_called_like_a_test_set_is_held_out(
     found = read(write(tmp_path, tree), held_out=0)
     assert counts(found.training) == counts(found.held_out) == {"cat": 1, "dog": 1}
     assert {image.tobytes() for image in found.training.pixels} == {bytes([0] * 4), bytes([1] * 4)}
+
+
+@forms
+@pytest.mark.parametrize(
+    ("training", "other"),
+    [
+        *(("seg_train", "seg_test"), ("seg_train/seg_train", "seg_test/seg_test"), ("train/train", "test1/test1")),
+        *(("DIV2K_train_HR", "DIV2K_valid_HR"), ("01_train", "02_test"), ("01. Training", "02. Validation")),
+        *(("flowers-train-v2", "flowers-val-v1"), ("train", "validate"), ("Set/my train set", "Set/my test set")),
+    ],
+)
+def test_a_word_in_which_two_names_differ_makes_them_parts(
+    tmp_path: Path, write: Write, training: str, other: str
+) -> None:
+    tree = images(*(f"{part}/{name}/1.png" for part in (training, other) for name in ("cat", "dog")))
+    found = read(write(tmp_path, tree), held_out=0)
+    assert counts(found.training) == counts(found.held_out) == {"cat": 1, "dog": 1}
+    assert found.training.pixels.max() == 1
+
+
+@forms
+@pytest.mark.parametrize(
+    "names", [("bullet_train", "test_tube"), ("eye_test", "eye_chart"), ("train_station", "crash_test")]
+)
+def test_words_in_names_that_differ_otherwise_make_classes(
+    tmp_path: Path, write: Write, names: tuple[str, str]
+) -> None:
+    tree = images(*(f"{name}/{number}.png" for name in names for number in range(2)))
+    assert counts(read(write(tmp_path, tree), held_out=0).training) == dict.fromkeys(sorted(names), 2)
 
 
 @forms
@@ -255,6 +286,7 @@ def test_a_train_is_a_class_like_a_bus(tmp_path: Path, write: Write) -> None:
     [
         (["val/1", "test/1"], "holds names of validation and test sets alone"),
         (["train/1", "test/1", "unlabelled/1"], "holds images beside its parts"),
+        (["seg_train/1", "seg_test/1", "seg_pred/1"], "holds images beside its parts"),
     ],
 )
 def test_parts_of_which_none_is_to_be_trained_on(tmp_path: Path, write: Write, names: list[str], problem: str) -> None:

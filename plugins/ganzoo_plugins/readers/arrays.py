@@ -1,6 +1,7 @@
 """NumPy files: ``.npy`` (images) and ``.npz`` (images, and labels and class_names if it has them)."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -109,9 +110,11 @@ def _array(loaded: Any, key: str, name: str) -> NDArray[Any] | Unreadable:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Whatever NumPy and ``zipfile`` raise for a damaged file becomes a UsageError."""
+    """Whatever NumPy and ``zipfile`` raise for a damaged file becomes a UsageError; what they warn of helps nobody."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except UsageError:
         raise
     except Exception as error:  # zipfile.BadZipFile, zlib.error and others, for a damaged .npz

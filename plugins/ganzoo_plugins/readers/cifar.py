@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ganzoo import UsageError
 from ganzoo.data import ImageSet, damage, require_memory
-from ganzoo_plugins.readers.names import shards
+from ganzoo_plugins.readers.names import beside, shards
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
@@ -33,7 +33,7 @@ def read(path: Path) -> ImageSet:
     Raises:
         UsageError: a file is cut short, or is not CIFAR's.
     """
-    files = shards(path, "data_batch_*.bin") or shards(path, "train.bin")
+    files = shards(path, "data_batch_[1-5].bin") or shards(path, "train.bin")
     variant = CIFAR100 if files[0].name.lower() in ("train.bin", "test.bin") else CIFAR10
     require_memory(path, 2 * sum(file.stat().st_size for file in files))  # each file's records, and all of them
     try:
@@ -41,10 +41,12 @@ def read(path: Path) -> ImageSet:
     except OSError as error:
         raise UsageError(f"{path}: {damage(str(path), error)}", hint="copy it again") from error
     labelings = len(variant.classes)
+    names_file = files[0].with_name(variant.names_file)
     return ImageSet(
         pixels=records[:, labelings:].reshape(-1, *SHAPE),
         labels=records[:, labelings - 1].astype(np.int64),
-        class_names=_class_names(files[0].with_name(variant.names_file), variant.classes[-1]),
+        class_names=_class_names(names_file, variant.classes[-1]),
+        notes=tuple(beside(path, [*files, names_file])),
     )
 
 

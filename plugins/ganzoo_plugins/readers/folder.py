@@ -4,10 +4,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import NoReturn
 
 from ganzoo import UsageError
-from ganzoo.data import EncodedImages, is_left_behind, order, plain, read_file
+from ganzoo.data import EncodedImages, is_left_behind, read_file
+from ganzoo_plugins.readers.names import counted
 from ganzoo_plugins.readers.tree import Entry, Tree, images_of
 
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -26,28 +28,44 @@ def read(root: Path) -> EncodedImages:
     entries: list[Entry] = []
     dangling: list[str] = []
     odd: list[str] = []
-    for path in _files(root):
-        name = PurePosixPath(path.relative_to(root).as_posix())
+    for name, found in _files(root):
         try:
-            regular = stat.S_ISREG(path.stat().st_mode)
+            regular = found.is_file() if not found.is_symlink() else stat.S_ISREG(os.stat(found.path).st_mode)
         except OSError as error:
             if error.errno not in NOWHERE:
                 _refuse(error)
-            dangling.append(str(name))
+            dangling.append(name)
         else:
-            entries.append(Entry(name, path)) if regular else odd.append(str(name))
+            entries.append(Entry(name, found.path)) if regular else odd.append(name)
     notes = [
-        *_told(dangling, "links that lead nowhere"),
-        *_told(odd, "entries that are neither files nor folders"),
+        *counted(dangling, "links that lead nowhere"),
+        *counted(odd, "entries that are neither files nor folders"),
     ]
     return images_of(Tree(root, entries, _read, tuple(notes)))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for here, folders, files in os.walk(root, onerror=_refuse, followlinks=True):
-        folder = Path(here)
-        folders[:] = [name for name in folders if not is_left_behind(name) and not _leads_back(folder / name)]
-        yield from (folder / name for name in files if not is_left_behind(name))
+def _files(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All that is no folder, with its POSIX path below ``root``; nothing that systems leave behind."""
+    folders = [("", os.fspath(root))]
+    while folders:
+        prefix, here = folders.pop()
+        try:
+            with os.scandir(here) as entries:
+                found = [entry for entry in entries if not is_left_behind(entry.name)]
+        except OSError as error:
+            _refuse(error)
+        for entry in found:
+            if not _is_folder(entry):
+                yield prefix + entry.name, entry
+            elif not _leads_back(Path(entry.path)):
+                folders.append((f"{prefix}{entry.name}/", entry.path))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _leads_back(folder: Path) -> bool:
@@ -58,18 +76,13 @@ def _leads_back(folder: Path) -> bool:
     return any(above.resolve().is_relative_to(target) for above in folder.parents)
 
 
-def _refuse(error: OSError) -> None:
+def _refuse(error: OSError) -> NoReturn:
     raise UsageError(
         f"{error.filename}: the folder cannot be read ({error.strerror})",
         hint="change its permissions, or move it elsewhere",
     ) from error
 
 
-def _told(names: list[str], what: str) -> list[str]:
-    """How many there are of something that is passed over, and the first of them."""
-    return [f"{what}: {len(names):,} ({plain(min(names, key=order))}, for one)"] if names else []
-
-
-def _read(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
+def _read(path: str, limit: int) -> bytes:
+    with open(path, "rb") as file:
         return read_file(file, limit)

@@ -1,6 +1,6 @@
 """Forms of data that lie in a folder, and that the reader of image files cannot take: what to do with each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -39,8 +39,9 @@ def _is_held_out(name: PurePosixPath) -> tuple[bool, PurePosixPath]:
     return any(part in HELD_OUT for part in (part_of_shard(name.name), *map(part_of_folder, name.parts[:-1]))), name
 
 
-def hint_for(path: Path, names: Sequence[PurePosixPath]) -> str:
+def hint_for(path: Path, files: Iterable[str]) -> str:
     """What to do about a folder or archive without an image, by the files that are there."""
+    names = list(map(PurePosixPath, files))
     for pattern, advice in FORMS:
         if found := sorted((name for name in names if fnmatchcase(name.name.lower(), pattern)), key=_is_held_out):
             told = advice.format(file=path / found[0], folder=path / found[0].parent)

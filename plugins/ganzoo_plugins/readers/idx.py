@@ -22,7 +22,9 @@ _FORM = "images are unsigned bytes [N, height, width], with their labels [N] in 
 
 
 def read(path: Path, class_names: Sequence[str] = ()) -> ImageSet:
-    """Read images, and the labels in the file beside them of the same name (but images -> labels, idx3 -> idx1).
+    """Read images, and the labels beside them.
+
+    Their file has the same name, but images -> labels and idx3 -> idx1; upper and lower case are one.
 
     Args:
         path: the images' file.
@@ -47,11 +49,12 @@ def read(path: Path, class_names: Sequence[str] = ()) -> ImageSet:
 
 
 def _labels_file(path: Path) -> Path | None:
-    name = path.name.replace("images", "labels").replace("idx3", "idx1")
-    if name == path.name:
+    name = path.name.lower().replace("images", "labels").replace("idx3", "idx1")
+    if name == path.name.lower():
         return None
     plain = name.removesuffix(".gz")
-    return next((file for each in (name, plain, f"{plain}.gz") if (file := path.with_name(each)).is_file()), None)
+    there = {each.name.lower(): each for each in sorted(path.absolute().parent.iterdir()) if each.is_file()}
+    return next((there[each] for each in (name, plain, f"{plain}.gz") if each in there), None)
 
 
 def _read(path: Path, dimensions: int) -> NDArray[np.uint8]:

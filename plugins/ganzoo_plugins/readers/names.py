@@ -1,11 +1,14 @@
 """Names of files, and of the members of archives."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from ganzoo import UsageError
 from ganzoo.data import is_left_behind, order
+
+KINDS_SHOWN = 5
 
 
 def shards(path: Path, pattern: str) -> list[Path]:
@@ -20,21 +23,62 @@ def shards(path: Path, pattern: str) -> list[Path]:
     return sorted(found, key=lambda each: order(each.name))
 
 
-def refuse_names(path: Path, names: Iterable[str]) -> None:
+def beside(path: Path, read: Sequence[Path]) -> list[str]:
+    """What lies in a folder beside the files that are read there, in lines for a person."""
+    if not path.is_dir():
+        return []
+    others = [each for each in path.iterdir() if each not in read and not is_left_behind(each.name)]
+    folders = [each.name for each in others if each.is_dir()]
+    return [
+        *not_read(each.name for each in others if not each.is_dir()),
+        *counted(folders, "folders that are not read"),
+    ]
+
+
+def not_read(names: Iterable[str]) -> list[str]:
+    """How many files are of kinds that are not read, by suffix, with one of them for each."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for name in sorted(names, key=order):
+        kind = PurePosixPath(name).suffix.lower() or "no suffix"
+        first.setdefault(kind, name)
+        counts[kind] += 1
+    if not counts:
+        return []
+    told = ", ".join(f"{count:,} {kind} ({first[kind]})" for kind, count in counts.most_common(KINDS_SHOWN))
+    more = f", and {len(counts) - KINDS_SHOWN} more kinds" if len(counts) > KINDS_SHOWN else ""
+    return [f"kinds of files that are not read: {told}{more}"]
+
+
+def counted(names: Sequence[str], what: str) -> list[str]:
+    """How many there are of something that is passed over, and the first of them; nothing if there are none."""
+    return [f"{what}: {len(names):,} ({min(names, key=order)}, for one)"] if names else []
+
+
+def refuse_names(path: Path, names: Iterable[tuple[str, bool]]) -> None:
     """Refuse an archive that was made to write outside the folder where somebody unpacks it, or to be misread.
 
     Nothing is unpacked here, but an archive with such names is no data set.
 
+    Args:
+        names: each name, and whether it is a folder's, which may occur again where something was appended.
+
     Raises:
-        UsageError: a name is absolute, has ``..`` or a backslash in it, or occurs twice.
+        UsageError: a name is absolute, has ``..`` or a backslash in it, or a file's occurs twice.
     """
-    seen: set[PurePosixPath] = set()
-    for name in names:
+    seen: set[str] = set()
+    for name, is_folder in names:
         if name.startswith("/") or "\\" in name or "\0" in name or name[1:2] == ":" or ".." in name.split("/"):
             raise UsageError(
                 f"{path}: refused, because it holds the name {name!r:.80}",
                 hint="names should be relative and plain, such as 'cats/1.png'; pack the images again",
             )
-        if (place := PurePosixPath(name)) in seen:  # './a.png' is 'a.png'
-            raise UsageError(f"{path}: holds {name!r:.80} twice", hint="pack the images again, each once")
-        seen.add(place)
+        if not is_folder:
+            if (place := normal(name)) in seen:
+                raise UsageError(f"{path}: holds {name!r:.80} twice", hint="pack the images again, each once")
+            seen.add(place)
+
+
+def normal(name: str) -> str:
+    """A member's name as the paths of files are: ``./a.png`` is ``a.png``."""
+    return str(PurePosixPath(name))

@@ -12,7 +12,7 @@ from typing import Any, overload
 from ganzoo import GanzooError, MissingPackageError, UsageError
 from ganzoo.data import EncodedImages, Unreadable, damage, parse_json, require_memory
 from ganzoo_plugins.readers.labels import classes
-from ganzoo_plugins.readers.names import shards
+from ganzoo_plugins.readers.names import beside, shards
 from ganzoo_plugins.readers.splits import divide, parts_of_shards
 
 IMAGE_NAMES = ("image", "img")
@@ -83,7 +83,8 @@ def read(path: Path) -> EncodedImages:
             "Parquet files need the package pyarrow, which is not installed", hint=hint
         ) from error
     found: list[Shard] = []
-    for file in shards(path, "*.parquet"):
+    files = shards(path, "*.parquet")
+    for file in files:
         found.append(_shard(file))
         if found[0].columns != found[-1].columns:
             raise UsageError(
@@ -107,7 +108,7 @@ def read(path: Path) -> EncodedImages:
         class_names=class_names,
         unlabelled=columns.unlabelled or unlabelled,
         held_out=kept.held_out,
-        notes=(*columns.notes, *kept.notes),
+        notes=(*columns.notes, *kept.notes, *beside(path, files)),
     )
 
 
@@ -187,9 +188,20 @@ def _columns(shard: Path, schema: Any) -> Columns:
             f"{shard}: {problem}", hint="one column should be 'image': bytes, or a struct with a field 'bytes'"
         )
     label, unlabelled = _label_column(schema, features)
-    names = features.get(label or "", {}).get("names") or ()
+    names = _class_names(features.get(label or "", {}).get("names"))
+    if names is None:
+        notes = (*notes, f"the names of the classes of column {label!r} are passed over: they are no list of texts")
     leaf = image if _is_binary(schema.field(image).type) else f"{image}.bytes"
-    return Columns(image, leaf, label, unlabelled, tuple(map(str, names)), notes)
+    return Columns(image, leaf, label, unlabelled, names or (), notes)
+
+
+def _class_names(names: object) -> tuple[str, ...] | None:
+    """The names of a ``ClassLabel``: a list or, as older releases wrote it, {"0": name, …}; None: they are neither."""
+    if isinstance(names, dict) and names.keys() == set(map(str, range(len(names)))):
+        names = [names[str(number)] for number in range(len(names))]
+    if names is None:
+        return ()
+    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
 
 def _label_column(schema: Any, features: dict[str, dict[str, Any]]) -> tuple[str | None, str]:

@@ -1,7 +1,7 @@
 """Parts of a data set by their names: what is called a test set is no class, and is never trained on."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ HELD_OUT = (VALIDATION, TEST)
 
 WORDS = {
     **dict.fromkeys(("train", "training", "trn"), TRAINING),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "devel", "development"), VALIDATION),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "devel", "development"), VALIDATION),
     **dict.fromkeys(("test", "testing", "tst", "t10k", "eval", "evaluation", "holdout", "heldout"), TEST),
 }
 """What the parts of data sets are called -> which part that is."""
@@ -49,7 +49,27 @@ def part_of_shard(name: str) -> str:
     return next((WORDS[word] for word in words if word in WORDS), "")
 
 
-def is_divided(parts: Sequence[str]) -> bool:
+def parts_of_folders(names: Collection[str]) -> dict[str, str]:
+    """Those of the names of a tree's folders that stand for a part -> that part.
+
+    A word among others, as in ``seg_train`` and ``DIV2K_valid_HR``, counts where the names of a training part and of
+    one that is held out differ in nothing but that word, and numbers behind words.
+    """
+    found = {name: part for name in names if (part := part_of_folder(name))}
+    alike: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        words = list(filter(None, (word.rstrip("0123456789") for word in re.split(r"[-_ .]+", name.casefold()))))
+        parts = [WORDS.get(word, "") for word in words]
+        if sum(map(bool, parts)) == 1:
+            others = tuple("" if part else word for word, part in zip(words, parts, strict=True))
+            alike.setdefault(others, {})[name] = next(filter(None, parts))
+    for among in alike.values():
+        if TRAINING in among.values() and is_divided(among.values()):
+            found |= among
+    return found
+
+
+def is_divided(parts: Collection[str]) -> bool:
     """Whether these names of parts divide a set: some are held out, and others are not."""
     there = set(parts)
     return len(there) > 1 and bool(there.intersection(HELD_OUT))

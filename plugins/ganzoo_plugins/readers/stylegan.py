@@ -1,14 +1,14 @@
 """A ZIP of images, StyleGAN's data sets among them: labels and classes as in a folder (``tree.py``)."""
 
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Lock
 from zipfile import ZipFile, ZipInfo
 
 from ganzoo import UsageError
 from ganzoo.data import EncodedImages, damage, plain, read_file
 from ganzoo_plugins.readers.bounded import BoundedFile
-from ganzoo_plugins.readers.names import refuse_names
+from ganzoo_plugins.readers.names import normal, refuse_names
 from ganzoo_plugins.readers.tree import Entry, Tree, images_of
 
 ENCRYPTED = 1
@@ -27,7 +27,7 @@ def read(path: Path) -> EncodedImages:
     except Exception as error:  # zipfile's errors for a damaged archive have no common base
         reason = damage(str(path), error)[:120]
         raise UsageError(f"{path}: damaged ({reason})", hint="download or copy it again") from error
-    refuse_names(path, (member.orig_filename for member in archive.infolist()))
+    refuse_names(path, ((member.orig_filename, member.is_dir()) for member in archive.infolist()))
     members = [member for member in archive.infolist() if not member.is_dir()]
     if secret := next((member.filename for member in members if member.flag_bits & ENCRYPTED), None):
         raise UsageError(f"{path}: {plain(secret):.80} is encrypted", hint="unpack it, and pack it without a password")
@@ -40,5 +40,5 @@ def read(path: Path) -> EncodedImages:
         with lock, archive.open(member) as file:
             return read_file(file, limit)
 
-    entries = [Entry(PurePosixPath(member.filename), member) for member in members]
+    entries = [Entry(normal(member.filename), member) for member in members]
     return images_of(Tree(path, entries, read_member))

@@ -5,11 +5,12 @@ WebDataset's ``name.cls`` or ``name.json`` beside ``name.png``; else folders are
 ``val`` or ``test`` is never trained on (``splits.py``).
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import compress, takewhile
-from pathlib import Path, PurePosixPath
+from itertools import compress
+from pathlib import Path
+from posixpath import splitext
 from typing import Any, NamedTuple
 
 from ganzoo import UsageError
@@ -27,7 +28,9 @@ from ganzoo.data import (
 )
 from ganzoo_plugins.readers.forms import hint_for
 from ganzoo_plugins.readers.labels import classes, settled
-from ganzoo_plugins.readers.splits import divide, is_divided, part_of_folder, part_to_train_on, parts_of_shards
+from ganzoo_plugins.readers.names import counted, normal, not_read
+from ganzoo_plugins.readers.places import places_of, shared
+from ganzoo_plugins.readers.splits import divide, is_divided, part_to_train_on, parts_of_shards
 
 LABELS = "dataset.json"
 BESIDE = (".cls", ".json")
@@ -39,27 +42,33 @@ LARGEST_LABEL = 2**20
 AN_IMAGE = 2**12
 """Most bytes that ``dataset.json`` may have for an image's label and what surrounds it."""
 
-KINDS_SHOWN = 5
-
 _FORM = f'{LABELS} should be {{"labels": [["00000/1.png", 3], …]}}, each image once, or {{"labels": null}}'
 
 
 class Entry(NamedTuple):
-    """A file: its path below the root, what ``Tree.read`` finds it by, and the shard that it is in, if any."""
+    """A file: its POSIX path below the root, what ``Tree.read`` finds it by, and the shard that it is in, if any.
 
-    name: PurePosixPath
+    Paths are text, for there may be millions of them.
+    """
+
+    name: str
     where: Any
     shard: str = ""
 
     @property
+    def folder(self) -> str:
+        """The path of the folder that it is in; empty at the root."""
+        return self.name.rpartition("/")[0]
+
+    @property
     def stem(self) -> tuple[str, str]:
         """What an image and the file that labels it have in common."""
-        return self.shard, str(self.name.with_suffix(""))
+        return self.shard, splitext(self.name)[0]
 
     @property
     def suffix(self) -> str:
         """``.png``, say, in lower case."""
-        return self.name.suffix.lower()
+        return splitext(self.name)[1].lower()
 
 
 @dataclass(frozen=True)
@@ -95,39 +104,49 @@ def images_of(tree: Tree) -> EncodedImages:
     Raises:
         UsageError: there is no image, or what labels them contradicts what is there.
     """
-    shown = [entry for entry in tree.entries if not any(map(is_left_behind, entry.name.parts))]
-    images = sorted(
-        (entry for entry in shown if entry.suffix in SUFFIXES), key=lambda entry: (order(str(entry.name)), entry.shard)
-    )
+    images: list[Entry] = []
+    others: list[Entry] = []
+    for entry in _shown(tree.entries):
+        (images if entry.suffix in SUFFIXES else others).append(entry)
     if not images:
-        raise UsageError(f"{tree.path}: no images", hint=hint_for(tree.path, [entry.name for entry in shown]))
-    found = _by_dataset(tree, shown, images) or _by_files_beside(tree, shown, images) or _by_folders(tree, images)
+        raise UsageError(f"{tree.path}: no images", hint=hint_for(tree.path, [entry.name for entry in others]))
+    images.sort(key=lambda entry: (order(entry.name), entry.shard))
+    found = _by_dataset(tree, images, others) or _by_files_beside(tree, images, others) or _by_folders(tree, images)
     kept = divide(tree.path, _parts(found.images), found.labels)
     used = [found.images[row] for row in kept.rows]
     labels, class_names, unlabelled = classes([found.labels[row] for row in kept.rows])
-    others = set(shown) - set(images) - set(found.read)
     return EncodedImages(
-        names=[str(entry.name) for entry in used],
+        names=[entry.name for entry in used],
         read=lambda index: tree.read(used[index].where, LARGEST),
         labels=labels,
         class_names=class_names,
         unlabelled=unlabelled,
         held_out=kept.held_out,
-        notes=(*tree.notes, *_not_read(entry.name for entry in others), *found.notes, *kept.notes),
+        notes=(
+            *tree.notes,
+            *not_read(entry.name for entry in set(others).difference(found.read)),
+            *found.notes,
+            *kept.notes,
+        ),
     )
 
 
-def _by_dataset(tree: Tree, shown: Sequence[Entry], images: list[Entry]) -> _Found | None:
+def _shown(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries without what systems leave behind."""
+    hidden: dict[str, bool] = {}
+    for entry in entries:
+        folder, _, name = entry.name.rpartition("/")
+        if folder not in hidden:
+            hidden[folder] = any(map(is_left_behind, folder.split("/")))
+        if not hidden[folder] and not is_left_behind(name):
+            yield entry
+
+
+def _by_dataset(tree: Tree, images: list[Entry], others: Sequence[Entry]) -> _Found | None:
     """Labels of ``dataset.json``; None: there is none, or it is somebody else's, without ``labels``."""
-    there = [entry for entry in shown if entry.name.name == LABELS]
-    names = [image.name for image in images]
-    nested = [entry for entry in there if len(entry.name.parts) > 1]
-    there = [entry for entry in there if entry not in nested]
-    if elsewhere := next((entry for entry in nested if _labels(tree, entry, names) is not None), None):
-        raise UsageError(
-            f"{tree.path}: {elsewhere.name} is not at the root, so it is not read",
-            hint=f"give the folder that {LABELS} is in; in an archive, pack the images again from that folder",
-        )
+    named = [entry for entry in others if entry.name.rpartition("/")[2] == LABELS]
+    _refuse_nested(tree, images, [entry for entry in named if entry.folder])
+    there = [entry for entry in named if not entry.folder]
     if not there:
         return None
     given: dict[tuple[str, str], object] = {}
@@ -137,19 +156,33 @@ def _by_dataset(tree: Tree, shown: Sequence[Entry], images: list[Entry]) -> _Fou
         if labels is None:
             return None
         given |= {(entry.shard, name): label for name, label in labels.items()}
-    if unknown := given.keys() - {(entry.shard, plain(str(entry.name))) for entry in shown}:
+    if unknown := given.keys() - {(entry.shard, plain(entry.name)) for entry in (*images, *others)}:
         raise UsageError(
             f"{tree.path}: {LABELS} has labels for {len(unknown)} images that are not there, {min(unknown)[1]} for one",
             hint=_FORM,
         )
-    found = [given.get((image.shard, plain(str(image.name)))) for image in images]
+    found = [given.get((image.shard, plain(image.name))) for image in images]
     return _Found(images, found, there)
 
 
-def _labels(tree: Tree, entry: Entry, images: Sequence[PurePosixPath]) -> dict[str, object] | None:
+def _refuse_nested(tree: Tree, images: Sequence[Entry], nested: Sequence[Entry]) -> None:
+    """Refuse labels of ``dataset.json`` below the root, where nothing says what its names start from."""
+    names = [image.name for image in images]
+    for entry in nested:
+        found: dict[str, object] | None = None
+        with suppress(UsageError):
+            found = _labels(tree, entry, names)
+        if found is not None:
+            raise UsageError(
+                f"{tree.path}: {entry.name} is not at the root, so it is not read",
+                hint=f"give the folder that {LABELS} is in; in an archive, pack the images again from that folder",
+            )
+
+
+def _labels(tree: Tree, entry: Entry, images: Sequence[str]) -> dict[str, object] | None:
     """Name -> label, from ``{"labels": [[name, label], …]}``; empty where it says null, None where it says nothing."""
     # Bounded by the images, because a list of a million empty lists is small on disk and large in memory.
-    largest = LARGEST_LABEL + sum(AN_IMAGE + 6 * len(str(name)) for name in images)
+    largest = LARGEST_LABEL + sum(AN_IMAGE + 6 * len(name) for name in images)
     try:
         content = parse_json(tree.read(entry.where, largest), largest)
         if not isinstance(content, dict):
@@ -157,7 +190,7 @@ def _labels(tree: Tree, entry: Entry, images: Sequence[PurePosixPath]) -> dict[s
         if "labels" not in content:
             return None
         entries = content["labels"] or []
-        given = {plain(str(PurePosixPath(name))): label for name, label in entries}
+        given = {plain(normal(name)): label for name, label in entries}
     except Exception as error:  # zipfile's for a damaged member have no common base; or lists of another form
         reason = damage(f"{tree.path}: {LABELS}", error)[:120]
         raise UsageError(f"{tree.path}: {LABELS} cannot be read ({reason})", hint=_FORM) from error
@@ -166,12 +199,13 @@ def _labels(tree: Tree, entry: Entry, images: Sequence[PurePosixPath]) -> dict[s
     return given
 
 
-def _by_files_beside(tree: Tree, shown: Sequence[Entry], images: list[Entry]) -> _Found | None:
+def _by_files_beside(tree: Tree, images: list[Entry], others: Sequence[Entry]) -> _Found | None:
     """Labels of the files beside the images; None: no image has such a label."""
-    stems = {image.stem for image in images}
+    labelling = [entry for entry in others if entry.suffix in BESIDE]
+    stems = {image.stem for image in images} if labelling else set()
     beside: dict[tuple[str, str], list[Entry]] = {}
-    for entry in shown:
-        if entry.suffix in BESIDE and entry.stem in stems:
+    for entry in labelling:
+        if entry.stem in stems:
             beside.setdefault(entry.stem, []).append(entry)
     if not beside:
         return None
@@ -183,9 +217,9 @@ def _by_files_beside(tree: Tree, shown: Sequence[Entry], images: list[Entry]) ->
         _refuse_two(tree.path, samples)
     read = [entry for entries in beside.values() for entry in entries]
     found = _Found(samples, [labels.get(image.stem) for image in samples], read)
-    if fields := [image for image in images if image not in set(samples)]:
-        first = plain(str(fields[0].name))
-        found.notes.append(f"images that are further fields of samples: {len(fields):,} ({first}, for one)")
+    kept = set(samples)
+    fields = [image.name for image in images if image not in kept]
+    found.notes += counted(fields, "images that are further fields of samples")
     return found
 
 
@@ -193,7 +227,7 @@ def _label_beside(tree: Tree, entries: Sequence[Entry]) -> object:
     """A number, a name, None, or whatever else stands there: the content of a .cls file, ``label`` of a .json file."""
     entry = min(entries, key=lambda entry: BESIDE.index(entry.suffix))
     if sum(each.suffix == entry.suffix for each in entries) > 1:
-        return Unreadable(f"several files label {plain(str(entry.name.with_suffix('')))}")
+        return Unreadable(f"several files label {plain(entry.stem[1])}")
     try:
         text = decode_text(tree.read(entry.where, LARGEST_LABEL)).strip()
         try:
@@ -203,15 +237,15 @@ def _label_beside(tree: Tree, entries: Sequence[Entry]) -> object:
                 return settled(text)
             raise
     except Exception as error:  # as above
-        name = plain(str(entry.name))
+        name = plain(entry.name)
         return Unreadable(f"{name} cannot be read ({damage(f'{tree.path}: {name}', error)[:120]})")
     return settled(content.get("label") if isinstance(content, dict) else content)
 
 
 def _sample(image: Entry) -> tuple[str, str]:
     """The sample that an image is a field of, by WebDataset's rule: names are read up to their first dot."""
-    first, _, _ = image.name.name.partition(".")
-    return image.shard, str(image.name.with_name(first or image.name.name))
+    folder, slash, name = image.name.rpartition("/")
+    return image.shard, f"{folder}{slash}{name.partition('.')[0] or name}"
 
 
 def _refuse_two(path: Path, images: Sequence[Entry]) -> None:
@@ -220,7 +254,7 @@ def _refuse_two(path: Path, images: Sequence[Entry]) -> None:
     for image in images:
         if other := seen.get(image.stem):
             raise UsageError(
-                f"{path}: {plain(str(other.name))} and {plain(str(image.name))} are two images of one sample",
+                f"{path}: {plain(other.name)} and {plain(image.name)} are two images of one sample",
                 hint="give each image a name of its own",
             )
         seen[image.stem] = image
@@ -228,62 +262,26 @@ def _refuse_two(path: Path, images: Sequence[Entry]) -> None:
 
 def _by_folders(tree: Tree, images: list[Entry]) -> _Found:
     """The first folder of each image is its class; folders that hold all images, and the names of parts, are none."""
-    divided = is_divided(_of_folders(images))
-    folders = [_without_part(image) if divided else image.name.parts[:-1] for image in images]
+    places = places_of({image.folder for image in images})
     parts = _parts(images)
     training = part_to_train_on(tree.path, parts)
     trained = [part == training for part in parts]
-    outer = _shared(tuple(compress(folders, trained)))
-    labels = [_class(each, outer) for each in folders]
+    outer = shared({places[image.folder].inside for image in compress(images, trained)})
+    named = {folder: place.below(outer) for folder, place in places.items()}
+    labels: list[object] = [named[image.folder] for image in images]
     beside = [image.name for image, label in compress(zip(images, labels, strict=True), trained) if label is None]
     if beside and any(compress(labels, trained)):
         raise UsageError(
-            f"{tree.path}: images lie beside the class folders ({plain(str(beside[0]))}, for one), "
+            f"{tree.path}: images lie beside the class folders ({plain(beside[0])}, for one), "
             "so their class is unknown",
             hint="move them into a class folder, or give a folder with only one of the two",
         )
-    return _Found(images, list(labels))
-
-
-def _shared(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The outer folders that all have in common."""
-    first, last = min(folders), max(folders)
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
-    return tuple(name for name, _ in same)
+    return _Found(images, labels)
 
 
 def _parts(images: Sequence[Entry]) -> list[str]:
     """The part of the set that each image is in, by its folders, else by its shard; empty where neither divides it."""
-    parts = _of_folders(images)
-    return parts if is_divided(parts) else parts_of_shards([image.shard for image in images])
-
-
-def _of_folders(images: Iterable[Entry]) -> list[str]:
-    return [next(filter(None, map(part_of_folder, image.name.parts[:-1])), "") for image in images]
-
-
-def _without_part(image: Entry) -> tuple[str, ...]:
-    """The folders of an image without the first one that is called like a part of a set."""
-    folders = image.name.parts[:-1]
-    place = next((index for index, name in enumerate(folders) if part_of_folder(name)), len(folders))
-    return folders[:place] + folders[place + 1 :]
-
-
-def _class(folders: tuple[str, ...], outer: tuple[str, ...]) -> str | None:
-    inner = folders[len(outer) :] if folders[: len(outer)] == outer else folders
-    return plain(inner[0]) if inner else None
-
-
-def _not_read(names: Iterable[PurePosixPath]) -> list[str]:
-    """How many files are of kinds that are not read, by suffix, with one of them for each."""
-    first: dict[str, PurePosixPath] = {}
-    counts: Counter[str] = Counter()
-    for name in sorted(names, key=lambda name: order(str(name))):
-        kind = name.suffix.lower() or "no suffix"
-        first.setdefault(kind, name)
-        counts[kind] += 1
-    if not counts:
-        return []
-    told = ", ".join(f"{count:,} {kind} ({first[kind]})" for kind, count in counts.most_common(KINDS_SHOWN))
-    more = f", and {len(counts) - KINDS_SHOWN} more kinds" if len(counts) > KINDS_SHOWN else ""
-    return [f"kinds of files that are not read: {told}{more}"]
+    places = places_of({image.folder for image in images})
+    if is_divided({place.part for place in places.values()}):
+        return [places[image.folder].part for image in images]
+    return parts_of_shards([image.shard for image in images])
