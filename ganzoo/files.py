@@ -38,6 +38,9 @@ _REASONS = {
     errno.EDQUOT: ("the disk quota is used up", "free some space, or choose a directory on another disk"),
 }
 
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS)
+"""What the system says where a directory cannot be synced."""
+
 _GIVE = "give a path; a variable that is not set leaves nothing"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+")
 _STREAM = re.compile(r"/dev/(stdin|stdout|stderr|fd/)|/proc/")
@@ -107,10 +110,13 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
 def _create(path: Path, like: Path) -> None:
     """Make an empty file with the permissions of ``like``, if that is there: nobody else may see what is written."""
     with path.open("xb") as file, contextlib.suppress(FileNotFoundError):
-        before = like.stat()
-        os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
-        with contextlib.suppress(PermissionError):  # only root may give a file to somebody else
-            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+        before, now = like.stat(), os.fstat(file.fileno())
+        # Only what differs: some file systems have one owner and one mode for all files, and refuse to set even these.
+        if before.st_mode != now.st_mode:
+            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+        if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+            with contextlib.suppress(OSError):  # only root may give a file to somebody else, and not to everybody
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -121,12 +127,20 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the rename itself survive a power cut; Windows cannot open directories and does not need to."""
-    if os.name == "nt":
+    """Make the rename itself survive a power cut, where that can be asked for.
+
+    Windows does not open directories, nor does a system those that may be written to but not read; some file systems
+    of networks do not sync them. The file is in its place all the same.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except PermissionError:
         return
-    descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(descriptor)
 
