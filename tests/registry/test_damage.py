@@ -190,16 +190,28 @@ WRITES: dict[str, Callable[[Registry], Any]] = {
         ('{"ganzooRegistryFormat":true}', Corrupt, "restore oci-layout from a copy of the registry; its content is {"),
         ("", Corrupt, "restore oci-layout from a copy of the registry; its content is {"),
         ("[" * 50_000, Corrupt, "restore oci-layout from a copy of the registry; its content is {"),
+        (Path.mkdir, RegistryError, "move it away, or choose another place"),
+        (os.mkfifo, RegistryError, "move it away, or choose another place"),
+        (lambda path: path.symlink_to("gone"), RegistryError, "move it away, or choose another place"),
     ],
-    ids=["newer", "newer and other", "not ours", "wrong type", "empty", "deep"],
+    ids=["newer", "newer and other", "not ours", "wrong type", "empty", "deep", "directory", "pipe", "dangling link"],
 )
 def test_a_registry_of_another_format_is_written_to_by_nothing(
-    filled: Registry, kit: Any, layout: str, error: type[RegistryError], hint: str, write: Callable[[Registry], Any]
+    filled: Registry,
+    kit: Any,
+    layout: str | Callable[[Path], None],
+    error: type[RegistryError],
+    hint: str,
+    write: Callable[[Registry], Any],
 ) -> None:
     if write is WRITES["discard"]:
         filled.alias("dcgan:1", "champion")
         spoil(filled, "models/dcgan/versions/3")
-    spoil(filled, "oci-layout", layout.encode())
+    if isinstance(layout, str):
+        spoil(filled, "oci-layout", layout.encode())
+    else:
+        (filled.root / "oci-layout").unlink()
+        layout(filled.root / "oci-layout")
     before = kit.tree(filled.root)
     with pytest.raises(error) as caught:
         write(filled)
