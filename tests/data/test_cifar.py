@@ -99,4 +99,7 @@ def test_copies_are_no_batches_and_what_is_not_read_is_named(cifar10: Path) -> N
         (cifar10 / name).write_bytes(records(PIXELS[:1], [3]))
     images = read(cifar10)
     np.testing.assert_array_equal(images.pixels, PIXELS[:5])
-    assert images.notes == ("kinds of files that are not read: 3 .bin (data_batch_1 (1).bin), 1 .html (readme.html)",)
+    assert images.notes == (
+        "batches that are not there: 3 (data_batch_3.bin, for one)",
+        "kinds of files that are not read: 3 .bin (data_batch_1 (1).bin), 1 .html (readme.html)",
+    )

@@ -357,3 +357,19 @@ def test_what_lies_beside_shards_is_named(tmp_path: Path) -> None:
         "kinds of files that are not read: 1 .png (1.png)",
         "folders that are not read: 1 (old, for one)",
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["train-00000-of-00003", "train-00002-of-00003"], ("shards that are not there: 1 of 3 (train-*)",)),
+        (["train-00000-of-00002", "train-00001-of-00002"], ()),
+        (["x-1-of-2", "x-2-of-2", "y-0-of-9"], ("shards that are not there: 8 of 9 (y-*)",)),
+        (["x-0-of-2-of-3", "part-of-1"], ("shards that are not there: 1 of 2 (x-*)",)),
+    ],
+)
+def test_shards_that_are_not_there_are_counted(tmp_path: Path, names: list[str], told: tuple[str, ...]) -> None:
+    """A download that was cut off, say."""
+    for name in names:
+        put(tmp_path / f"{name}.parquet", {"image": FILES[:1]})
+    assert parquet.read(tmp_path).notes == told

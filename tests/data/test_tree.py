@@ -326,6 +326,11 @@ def test_links_that_lead_nowhere_are_counted_and_named(tmp_path: Path) -> None:
 
 
 @forms
+def test_a_time_in_a_name_is_no_drive(tmp_path: Path, write: Write) -> None:
+    assert len(read(write(tmp_path, images("1:30.png", "2:45.png")), held_out=0).training) == 2
+
+
+@forms
 def test_names_that_differ_in_case_are_different_images(tmp_path: Path, write: Write) -> None:
     assert len(read(write(tmp_path, images("a.png", "a.PNG", "A.png")), held_out=0).training) == 3
 

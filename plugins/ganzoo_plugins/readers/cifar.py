@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ganzoo import UsageError
 from ganzoo.data import ImageSet, damage, require_memory
-from ganzoo_plugins.readers.names import beside, shards
+from ganzoo_plugins.readers.names import beside, counted, shards
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
@@ -46,8 +46,15 @@ def read(path: Path) -> ImageSet:
         pixels=records[:, labelings:].reshape(-1, *SHAPE),
         labels=records[:, labelings - 1].astype(np.int64),
         class_names=_class_names(names_file, variant.classes[-1]),
-        notes=tuple(beside(path, [*files, names_file])),
+        notes=(*_missing(path, files), *beside(path, [*files, names_file])),
     )
+
+
+def _missing(path: Path, files: list[Path]) -> list[str]:
+    """Which of CIFAR-10's five batches a folder lacks, in a line."""
+    there = {file.name.lower() for file in files}
+    names = [name for name in (f"data_batch_{number}.bin" for number in range(1, 6)) if name not in there]
+    return counted(names, "batches that are not there") if path.is_dir() and len(names) < 5 else []
 
 
 def _records(file: Path, variant: Variant) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """Names of files, and of the members of archives."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -9,6 +10,11 @@ from ganzoo import UsageError
 from ganzoo.data import is_left_behind, order
 
 KINDS_SHOWN = 5
+
+_NUMBERED = re.compile(r"(.*?)[0-9]+-of-([0-9]{1,9})(?![0-9])")
+
+
+_DRIVE = re.compile("[A-Za-z]:")
 
 
 def shards(path: Path, pattern: str) -> list[Path]:
@@ -24,14 +30,26 @@ def shards(path: Path, pattern: str) -> list[Path]:
 
 
 def beside(path: Path, read: Sequence[Path]) -> list[str]:
-    """What lies in a folder beside the files that are read there, in lines for a person."""
+    """What lies in a folder beside the files that are read there, and what is missing, in lines for a person."""
     if not path.is_dir():
         return []
-    others = [each for each in path.iterdir() if each not in read and not is_left_behind(each.name)]
+    known = set(read)
+    others = [each for each in path.iterdir() if each not in known and not is_left_behind(each.name)]
     folders = [each.name for each in others if each.is_dir()]
     return [
+        *missing([each.name for each in read]),
         *not_read(each.name for each in others if not each.is_dir()),
         *counted(folders, "folders that are not read"),
+    ]
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """How many shards are not there of as many as names such as ``train-00002-of-00005.parquet`` promise."""
+    there = Counter((match[1], int(match[2])) for name in names if (match := _NUMBERED.match(name)))
+    return [
+        f"shards that are not there: {count - found:,} of {count:,} ({begin}*)"
+        for (begin, count), found in sorted(there.items())
+        if found < count
     ]
 
 
@@ -68,7 +86,7 @@ def refuse_names(path: Path, names: Iterable[tuple[str, bool]]) -> None:
     """
     seen: set[str] = set()
     for name, is_folder in names:
-        if name.startswith("/") or "\\" in name or "\0" in name or name[1:2] == ":" or ".." in name.split("/"):
+        if name.startswith("/") or "\\" in name or "\0" in name or _DRIVE.match(name) or ".." in name.split("/"):
             raise UsageError(
                 f"{path}: refused, because it holds the name {name!r:.80}",
                 hint="names should be relative and plain, such as 'cats/1.png'; pack the images again",
