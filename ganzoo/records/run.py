@@ -84,7 +84,7 @@ class Run(Logs):
             IntegrityError: its configuration cannot be read.
         """
         if reference == LAST:
-            found = [path.parent for path in runs.glob("*/*/config.toml") if path.is_file()]
+            found = _numbered(runs, "config.toml")
             if not found:
                 raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
             return cls._open(max(found, key=_last_touched))
@@ -97,10 +97,10 @@ class Run(Logs):
     def launched(cls, launch: str, runs: Path) -> "list[Run]":
         """The runs below ``runs`` that ``launch`` made or went on with, newest first; unreadable ones are left out."""
         found = []
-        for path in runs.glob("*/*/run.json"):
+        for directory in _numbered(runs, "run.json"):
             try:
-                if parse_object(path.read_bytes()).get("launch") == launch:
-                    found.append(cls._open(path.parent))
+                if parse_object((directory / "run.json").read_bytes()).get("launch") == launch:
+                    found.append(cls._open(directory))
             except (OSError, Unreadable, GanzooError):
                 continue
         return sorted(found, key=lambda run: _last_touched(run.directory), reverse=True)
@@ -242,6 +242,12 @@ class Run(Logs):
         for path in [*later, *halves, self.directory / "outcome.json"]:
             path.unlink(missing_ok=True)
         self.rewind_logs(step)  # last: on a full disk there is now room
+
+
+def _numbered(runs: Path, file: str) -> list[Path]:
+    """The directories ``<name>/<n>`` that have such a file; copies of runs have no number for a name."""
+    paths = runs.glob(f"*/*/{file}")
+    return [path.parent for path in paths if path.parent.name.isdecimal() and path.is_file()]
 
 
 def _claim(directory: Path) -> bool:

@@ -360,3 +360,14 @@ def test_what_is_wrong_with_a_record_is_said_in_words(tmp_path: Path, file: str,
     with pytest.raises(IntegrityError) as caught:
         Run.find("mine/1", tmp_path)
     assert str(caught.value) == f"{path} is damaged: {problem}"
+
+
+@pytest.mark.parametrize("copy", ["1 (copy)", "1.bak", "x", "@eaDir", "1~", ".1"])
+def test_a_copy_of_a_run_is_not_the_last_one(tmp_path: Path, copy: str) -> None:
+    """It was touched when the run was; to train it instead would leave the run behind."""
+    run = Run.create(tmp_path, CONFIG, {**FACTS, "launch": "here"})
+    shutil.copytree(run.directory, run.directory.with_name(copy))
+    time.sleep(0.01)
+    Run.find(f"mine/{copy}", tmp_path).write_config()  # it is later, too
+    assert Run.find("last", tmp_path).directory == run.directory
+    assert [found.directory for found in Run.launched("here", tmp_path)] == [run.directory]
