@@ -2,7 +2,7 @@
 
     python benchmarks/larger.py grey.npz colour.npz [--models dcgan …] [--precisions bf16 fp32] [-o grids]
 
-Each set of images gets a small classifier of its own as feature extractor, trained on a part and judged by the rest.
+Each set of images gets a small classifier of its own as feature extractor, trained on nine tenths of them.
 Each run is a process of its own on one thread, with default settings but for its length; as many run at a time as there
 are cores. A grid of samples of each, its run and its version are left in the output's directory. The last line is JSON.
 """
@@ -81,7 +81,7 @@ def extractor(file: Path, size: int, output: Path) -> float:
             optimizer.step()
             schedule.step()
     network.eval()
-    write_extractor(network, output, tuple(resized.shape[1:]))
+    write_extractor(network, output, (resized.shape[1], size, size))
     with torch.no_grad():
         return float((network(resized[unseen])[1].argmax(1) == labels[unseen]).float().mean())
 

@@ -16,6 +16,9 @@ from ganzoo_registry.errors import NotWritable
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS)
+"""What file systems, mostly of networks, say where a directory cannot be synced."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "choose another place with --registry DIR or GANZOO_REGISTRY"
 _STAGED = re.compile(r"[0-9a-f]{32}")
@@ -170,8 +173,7 @@ class Disk:
         for step in self.root.parents:
             if os.stat(step).st_dev != device:  # a mounted file system's root has no name to lose
                 break
-            if os.access(step, os.R_OK):  # what may not be read cannot be synced, and is not ours
-                _sync(step)
+            _sync(step)
 
     def _make(self, directory: Path) -> None:
         if directory.is_dir():
@@ -290,10 +292,15 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _sync(directory: Path) -> None:
-    if os.name == "nt":  # directories cannot be opened there
+    """As far as that can be asked for: Windows opens no directories, nor does a system those that may not be read."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except PermissionError:
         return
-    descriptor = os.open(directory, os.O_RDONLY)
     try:
         system.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(descriptor)

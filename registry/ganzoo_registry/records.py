@@ -236,14 +236,9 @@ _VALID: dict[str, Callable[[Any], bool]] = {
 """What each field of a record may be."""
 
 
-def stamp(moment: datetime) -> str:
-    """A time as text of a fixed width, so that the order of texts is the order of times."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def now() -> str:
-    """The time now."""
-    return stamp(datetime.now(UTC))
+    """The time now, as text of a fixed width, so that the order of texts is the order of times."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def user() -> str:

@@ -3,13 +3,13 @@
 import os
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from ganzoo_registry.disk import Disk
 from ganzoo_registry.drawer import Drawer
-from ganzoo_registry.errors import Conflict, Corrupt, RegistryError, Told, raised, telling
-from ganzoo_registry.records import BlobInfo, LogEntry, Move, Pointer, now, stamp, user
+from ganzoo_registry.errors import Conflict, Corrupt, Newer, RegistryError, Told, raised, telling
+from ganzoo_registry.records import BlobInfo, LogEntry, Move, Pointer, now, user
 from ganzoo_registry.refs import KIND, NAME
 
 _CAUSES = ("registered", "aliased", "removed")
@@ -104,7 +104,7 @@ class Shelf:
 
     def _find(self, manifest: str, numbers: list[int]) -> tuple[int, Pointer] | None:
         for number in numbers:
-            with suppress(Corrupt):  # one damaged version does not stop the next from being registered
+            with suppress(Corrupt, Newer):  # one that cannot be read does not stop the next from being registered
                 pointer = self.pointer(number)
                 if pointer and pointer.manifest == manifest and not pointer.removed:
                     return number, pointer
@@ -250,7 +250,7 @@ class Shelf:
             last: the last version number, 0 for none.
         """
         here, known = now(), []
-        ahead = stamp(datetime.fromtimestamp(self._versions.changed(), UTC)) > here
+        ahead = self._versions.changed() > datetime.fromisoformat(here).timestamp()
         for number in self.numbers() if ahead else [last]:
             with suppress(RegistryError):
                 if pointer := self.pointer(number):

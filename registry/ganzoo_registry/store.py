@@ -242,7 +242,7 @@ class Registry:
         return self._shelf(name).log(damaged)
 
     def faults(self) -> list[RegistryError]:
-        """What is wrong: places that cannot be written to, records that cannot be read. Content is not looked at."""
+        """What is wrong: places that cannot be written to, records and manifests that cannot be read; not content."""
         found: list[RegistryError] = []
         with telling(found.append):
             layout.check(self._disk)
@@ -250,6 +250,9 @@ class Registry:
             shelves = list(self._shelves())
             for shelf in shelves:
                 shelf.check(found.append)
+                for number, pointer in shelf.live(passed_over).items():
+                    with telling(found.append):
+                        Content(self._blobs, shelf, lookup.version(shelf, number, pointer))
             places = [place for shelf in shelves for place in shelf.places()]
             self._disk.prove([self.root, self._blobs.directory, self.root / "models", *places])
         return found

@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 from hypothesis import given, strategies as st
 
-from ganzoo_registry import Registry, shelf
+from ganzoo_registry import Registry, disk, shelf
 
 DAYS = st.integers(1, 28)
 STEPS = st.lists(
@@ -86,3 +86,10 @@ def test_the_clock_is_put_back_by_a_day(registry: Registry, last: str, monkeypat
     later = [entry for entry in log if entry not in before]
     assert {entry.when[:10] for entry in later} == {"2026-05-03"}
     assert [entry.event for entry in later] == ["registered", "aliased", "aliased", "removed"]
+
+
+def test_a_directory_may_be_dated_in_any_year(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems keep dates that are after the last that a calendar of Python's has."""
+    registry.register("dcgan", {}, {"seed": 0})
+    monkeypatch.setattr(disk.Disk, "changed", lambda *_: 1e15)
+    assert registry.register("dcgan", {}, {"seed": 1}).number == 2

@@ -1,13 +1,18 @@
 """A damaged record harms itself alone, is named, and can be replaced; a registry of another format is left alone."""
 
+import errno
+import hashlib
+import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ganzoo_registry import Conflict, Corrupt, Newer, Registry, RegistryError, Version
+from ganzoo_registry import Conflict, Corrupt, Newer, NotWritable, Registry, RegistryError, Version, disk
+from ganzoo_registry.documents import canonical
 
 Put = Callable[..., Version]
 
@@ -283,3 +288,42 @@ def test_a_leftover_that_cannot_be_removed_is_in_nobodys_way(filled: Registry, w
 
     with_system(Sticky(), lambda: filled.alias("dcgan:1", "champion"))
     assert filled.resolve("dcgan@champion").number == 1
+
+
+def test_a_version_of_a_newer_ganzoo_does_not_stop_the_next(filled: Registry, put: Put) -> None:
+    values = json.loads((filled.root / "models/dcgan/versions/3").read_text()) | {"about": "tomorrow"}
+    del values["sha256"]
+    seal = hashlib.sha256(canonical(values)).hexdigest()
+    spoil(filled, "models/dcgan/versions/3", canonical(values | {"sha256": seal}))
+    assert put("four").number == 4
+    with pytest.raises(Newer):
+        filled.resolve("dcgan:3")
+
+
+@pytest.mark.parametrize("data", [None, b"{"])
+def test_a_manifest_that_cannot_be_read_is_a_fault(filled: Registry, data: bytes | None) -> None:
+    assert filled.faults() == []
+    blob = filled.root / "blobs/sha256" / filled.resolve("dcgan:2").digest.removeprefix("sha256:")
+    blob.unlink()
+    if data:
+        blob.write_bytes(data)
+    (fault,) = filled.faults()
+    assert "dcgan:2 (manifest) is " in str(fault)
+    assert fault.hint
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_directories_that_cannot_be_synced_are_left_at_that(
+    registry: Registry, put: Put, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some file systems of networks; files are synced there, and must be."""
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(disk.system, "fsync", fsync)
+    assert put("one").number == 1
+    monkeypatch.setattr(disk.system, "fsync", lambda descriptor: fsync(os.open(registry.root, os.O_RDONLY)))
+    with pytest.raises(NotWritable):
+        put("two")
