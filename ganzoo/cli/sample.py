@@ -1,13 +1,12 @@
 """``ganzoo sample``: images from a registered version or an ONNX file, without PyTorch."""
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ganzoo.cli.output import PathOption, device_option, note, print_data, registry_option
-from ganzoo.cli.signals import ending_at_sigterm
+from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import GanzooError, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def command(
     each = each or output.is_dir() or output.suffix == ""
     if not each and output.suffix.lower() not in (".png", ".npy"):
         raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
-    with ending_at_sigterm(128 + signal.SIGTERM):
+    with ending_at_signals():
         from ganzoo.api import load
         from ganzoo.runtime.generator import random_seed
 

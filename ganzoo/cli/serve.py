@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo.cli.output import device_option, registry_option
-from ganzoo.cli.signals import ending_at_sigterm
+from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @registry_option
 def command(references: tuple[str, ...], host: str, port: int, device: "Device", registry: Path | None) -> None:
     """Serve images of registered versions or ONNX files over HTTP, by the name of their model, or as NAME."""
-    with ending_at_sigterm(0):  # until there is a server, which stops in an orderly way
+    with ending_at_signals(0):  # until there is a server, which stops in an orderly way
         from ganzoo.api import load
         from ganzoo.serving.server import bind, serve
 

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 from ganzoo.cli.streams import Dropping
 from ganzoo.errors import PluginWarning
@@ -88,12 +88,21 @@ def _descriptor(stream: TextIO | Dropping) -> int | None:
     return number
 
 
+class _DroppingFile(io.FileIO):
+    """A file that drops what it does not take: that nobody reads what foreign code prints does not end that code."""
+
+    def write(self, data: Any) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(data) or 0
+        return memoryview(data).nbytes
+
+
 def _beside(stderr: TextIO) -> TextIO:
     """What ``print`` writes to: stderr's file, in a stream of its own, so that who closes it closes nothing else."""
     descriptor = _descriptor(stderr)
     if descriptor is None:
         return stderr
-    raw = io.FileIO(descriptor, "w", closefd=False)
+    raw = _DroppingFile(descriptor, "w", closefd=False)
     return io.TextIOWrapper(raw, stderr.encoding, "backslashreplace", write_through=True)
 
 

@@ -22,6 +22,8 @@ from ganzoo.serving.pool import Pool
 DRAIN_SECONDS = 30
 """Seconds that requests under way have to be answered after SIGTERM."""
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Take it before loading models, so that a port in use is known at once.
@@ -57,7 +59,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, then answer what is under way and return. A second SIGINT does not wait.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then answer what is under way and return. A second SIGINT does not wait.
 
     If a graph still runs after ``DRAIN_SECONDS``, nothing else can stop it: the process ends here, with exit code 0.
 
@@ -107,7 +109,10 @@ class _Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        heard = [
+            number for number in _STOPPING if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+        ]
+        before = {number: signal.signal(number, self.handle_exit) for number in heard}
         try:
             yield
         finally:

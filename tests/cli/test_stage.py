@@ -10,6 +10,7 @@ import pytest
 
 from ganzoo.cli import COMMANDS, cli, main
 from ganzoo.cli.output import emit
+from ganzoo.cli.stage import _beside
 from ganzoo.errors import PluginWarning
 
 
@@ -83,3 +84,18 @@ def test_what_is_told_of_plugins_is_a_line_and_other_warnings_are_not(
         assert main(["loud"]) == 0
     assert len(others) == 1
     assert capsys.readouterr().err == "plugin aaa/odd is odd\n"
+
+
+@pytest.mark.parametrize("where", ["a full disk", "a pipe that nobody reads"])
+def test_what_foreign_code_prints_may_be_lost(where: str) -> None:
+    """It goes on, and so does what needs it."""
+    if where == "a full disk":
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    with open(descriptor, "w", encoding="utf-8") as stderr:
+        printed = _beside(stderr)
+        print("reading 1 of 2", file=printed, flush=True)
+        print("reading 2 of 2", file=printed, flush=True)
+        printed.buffer.write(b"bytes")
