@@ -8,6 +8,16 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 PROCESSES = Path("/proc")
 
+QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
+"""Variables that keep dependencies from doing what nobody asked for. They are read when a dependency is imported, which
+somebody else's plugin may do first, and children inherit them."""
+
+
+def keep_quiet() -> None:
+    """Set the variables of ``QUIET`` that the person has not set."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
 
 def cores() -> int:
     """Number of CPU cores that this process may use; in a container, or pinned, fewer than the machine has."""

@@ -138,17 +138,21 @@ def picture(evaluations: Evaluations, better: Mapping[str, str], form: str) -> b
 
 
 def _canvas_type() -> Any:
-    """matplotlib's figure. The list of fonts that it makes when it is imported does not go into the home directory."""
+    """matplotlib's figure. When it is imported, it makes a list of fonts, and fontconfig, which it asks, keeps one.
+
+    Neither goes into the home directory.
+    """
     import os
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="ganzoo-fonts-") as place:
-        ours = os.environ.setdefault("MPLCONFIGDIR", place) == place
+        ours = [name for name in ("MPLCONFIGDIR", "XDG_CACHE_HOME") if name not in os.environ]
+        os.environ.update(dict.fromkeys(ours, place))
         try:
             from matplotlib.figure import Figure as Canvas  # without pyplot there is no global state, and no window
         finally:
-            if ours:
-                del os.environ["MPLCONFIGDIR"]
+            for name in ours:
+                del os.environ[name]
     return Canvas
 
 

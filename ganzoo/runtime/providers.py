@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import functools
 import io
-import os
 import platform
 import sys
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganzoo.errors import GanzooError, MissingPackageError, first_line
+from ganzoo.machine import keep_quiet
 
 Device = Literal["auto", "cpu", "cuda"]
 Provider = str | tuple[str, dict[str, str]]
@@ -71,7 +71,7 @@ def load_onnxruntime() -> Any:
     Raises:
         MissingPackageError: both wheels were installed and one was removed, which leaves an empty module.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at its import; children inherit it
+    keep_quiet()
     import onnxruntime
 
     if not hasattr(onnxruntime, "InferenceSession"):

@@ -25,6 +25,7 @@ from typing import Any
 
 from ganzoo.errors import GanzooError
 from ganzoo.files import cache_root
+from ganzoo.machine import keep_quiet
 from ganzoo.version import __version__
 from ganzoo.zoo.foreign import PATIENCE_SECONDS, warn
 from ganzoo.zoo.installed import Plugin, State
@@ -55,6 +56,7 @@ sys.exit(code)
 @contextlib.contextmanager
 def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
     """Around the loading of ``plugins``: sets aside those that cannot be loaded without an end to this process."""
+    keep_quiet()  # one of them may import what ganzoo uses, too, and before it
     strangers = [plugin for plugin in plugins if plugin.state is State.AVAILABLE and not plugin.builtin]
     for plugin in strangers:
         found = _recall(plugin) or _try(plugin)

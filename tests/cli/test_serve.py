@@ -89,19 +89,38 @@ def test_a_name_is_given_on_the_command_line(monkeypatch: pytest.MonkeyPatch) ->
 # Signals
 
 
-@pytest.mark.parametrize(("command", "code"), [("sample", 128 + signal.SIGTERM), ("serve", 0)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["sample", "serve"])
 def test_a_command_that_is_told_to_end_leaves_nothing_half_written(
-    command: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    code = 0 if command == "serve" else 128 + number
     monkeypatch.chdir(tmp_path)
     moment = "ganzoo.files.os.replace" if command == "sample" else "ganzoo.serving.server.serve"
-    monkeypatch.setattr(moment, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(moment, lambda *_: os.kill(os.getpid(), number))
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as caught:
         main([command, str(PETITE), "--device", "cpu", *([] if command == "sample" else ["--port", "0"])])
     assert caught.value.code == code
     assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
+
+
+def test_nohup_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    really = os.replace
+
+    def interrupted(*way: str) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        really(*way)
+
+    monkeypatch.setattr("ganzoo.files.os.replace", interrupted)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["sample", str(PETITE), "--device", "cpu"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["samples.png"]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
@@ -148,9 +167,19 @@ def test_nothing_is_left_in_the_home_directory(tmp_path: Path, clean: Callable[[
         "ganzoo.serving.server.serve = lambda generators, listener: generators['petite'].sample(1)\n"
         f"sys.exit(max(main(arguments) for arguments in {COMMANDS!r}))"
     )
-    home = tmp_path / "home"
+    home, programs = tmp_path / "home", tmp_path / "programs"
     home.mkdir()
-    done = subprocess.run([sys.executable, "-c", code], env=clean(home), cwd=tmp_path, capture_output=True, text=True)
+    programs.mkdir()
+    # matplotlib asks it for fonts; where it may not write to /var/cache, it keeps a list in the home directory.
+    (programs / "fc-list").write_text('#!/bin/sh\nmkdir -p "${XDG_CACHE_HOME:-$HOME/.cache}/fontconfig"\n')
+    (programs / "fc-list").chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**clean(home), "PATH": f"{programs}:{os.environ['PATH']}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert list(home.rglob("*")) == []
 

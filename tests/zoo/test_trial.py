@@ -195,3 +195,21 @@ def test_strict_mode_raises_what_the_trial_found(install: Install) -> None:
         pass
     with pytest.raises(PluginError, match=r"^plugin aaa/bad 1\.0 is broken: it ends the process that loads it"):
         Manager(plugins, {"GANZOO_STRICT_PLUGINS": "1"})
+
+
+@pytest.mark.parametrize("moment", ["loaded", "called"])
+def test_what_a_plugin_imports_first_is_as_quiet_as_where_ganzoo_does(
+    install: Install, moment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """ONNX Runtime reads it when it is imported, and a plugin may do that before ganzoo does."""
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    said = tmp_path / "said"
+    line = (
+        f"import os, pathlib; pathlib.Path({str(said)!r}).write_text(os.environ.get('ORT_DISABLE_TELEMETRY', 'loud'))"
+    )
+    hook = f"from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_run_started(run):\n    {line}\n"
+    install("aaa", {"first": line if moment == "loaded" else hook})
+    plugins = discover({})
+    with tried(plugins):
+        Manager(plugins, {}).notify("ganzoo_run_started", lambda problem: None, run=None)
+    assert said.read_text() == "1"
