@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.errors import NotFoundError, UsageError, check_whole
 from ganzoo.files import checked, registry_root
 from ganzoo.machine import alone
-from ganzoo.records.evaluation import HELD_OUT
+from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS
 from ganzoo.specs import Model
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry
@@ -98,7 +98,7 @@ def evaluate(
         data: a data set's name or a path; None: what they were trained on, if that has a name.
         features: an extractor's name, or a ``.onnx`` file; empty: the data set's own.
         n: samples per seed; None: as many as there are training images, at most 10,000.
-        seeds: number of sample seeds, from 0.
+        seeds: number of sample seeds, from 0; at most ``MOST_SEEDS``.
         against: ``held-out`` or ``training``: the real images to evaluate by.
         force: compute anew what is attached to a version already.
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
@@ -116,7 +116,7 @@ def evaluate(
     from ganzoo.runtime.file import file_of
 
     references = [references] if isinstance(references, str) else references
-    check_whole(seeds, "seeds", 1)
+    check_whole(seeds, "seeds", 1, MOST_SEEDS)
     if n is not None:
         check_whole(n, "n", 1)
     if not references:
@@ -196,7 +196,7 @@ def describe_data(source: str, *, size: int | None = None, held_out: float | Non
     if size is not None:
         check_whole(size, "size", 1)
     share = HELD_OUT_SHARE if held_out is None else held_out
-    if isinstance(share, bool) or not 0 <= share < 1:
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
         raise UsageError(f"held_out: {share!r} is not a share of the images", hint="give a number from 0 to below 1")
     return {"source": source, **facts(load_images(source, zoo(), size=size, held_out=share))}
 
@@ -294,6 +294,7 @@ def train(
     from ganzoo.pipeline.draft import Draft, draft_new, draft_resumed
     from ganzoo.records.run import Run
 
+    _check_start(resume, init_from)
     asked, store, place = settings or {}, open_registry(registry), checked(runs, "runs")
 
     def draft(run: str | None) -> Draft:
@@ -317,6 +318,16 @@ def train(
         return session.finish(*started, export=export)
 
 
+def _check_start(resume: str | None, init_from: str | None) -> None:
+    """Refuse to start from the beginning where something else was asked for: an empty variable names no run."""
+    for what, given in (("resume", resume), ("init_from", init_from)):
+        if given is not None and (not isinstance(given, str) or not given.strip()):
+            hint = "leave it out to start from the beginning; a variable that is not set leaves nothing"
+            raise UsageError(f"{what}: {given!r} names nothing to go on with", hint=hint)
+    if resume and init_from:
+        raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
+
+
 def plan(
     model: str | None = None,
     *,
@@ -332,6 +343,7 @@ def plan(
     """
     from ganzoo.pipeline.draft import draft_new
 
+    _check_start(None, init_from)
     store = open_registry(registry)
     drafted = draft_new(store, model, settings or {}, init_from)
 

@@ -154,7 +154,9 @@ def checked(path: str | os.PathLike[str], what: str) -> Path:
     Raises:
         UsageError: it is empty, ``-``, an address such as ``s3://bucket``, or it names the home of nobody.
     """
-    text = os.fspath(path)
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise UsageError(f"{what}: {path!r} is not a path", hint="give it as text, or as a pathlib.Path")
     if not text or "\0" in text:
         raise UsageError(f"{what}: the path is empty" if not text else f"{what}: no path", hint=_GIVE)
     if text == "-":

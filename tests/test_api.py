@@ -98,6 +98,7 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "yes for seeds": lambda root: ganzoo.evaluate(["vanilla"], seeds=True, registry=root),
     "no samples": lambda root: ganzoo.evaluate(["vanilla"], n=0, registry=root),
     "half a sample": lambda root: ganzoo.evaluate(["vanilla"], n=1.5, registry=root),  # type: ignore[arg-type]
+    "more seeds than on the command line": lambda root: ganzoo.evaluate(["vanilla"], n=2, seeds=101, registry=root),
     "no references": lambda root: ganzoo.evaluate([], registry=root),
     "images of no size": lambda root: api.describe_data("digits", size=0),
     "images of less than no size": lambda root: api.describe_data("digits", size=-4),
@@ -107,6 +108,14 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "more than all held out": lambda root: api.describe_data("digits", held_out=2),
     "less than none held out": lambda root: api.describe_data("digits", held_out=-0.1),
     "yes for a share": lambda root: api.describe_data("digits", held_out=True),
+    "a share as text": lambda root: api.describe_data("digits", held_out="0.1"),  # type: ignore[arg-type]
+    "a registry as bytes": lambda root: ganzoo.load("vanilla", registry=bytes(root)),  # type: ignore[arg-type]
+    "a registry as a number": lambda root: ganzoo.load("vanilla", registry=0),  # type: ignore[arg-type]
+    "to go on with nothing": lambda root: ganzoo.train("vanilla", resume="", registry=root),
+    "to go on with blanks": lambda root: ganzoo.train("vanilla", resume=" ", registry=root),
+    "to start from nothing": lambda root: ganzoo.train("vanilla", init_from="", registry=root),
+    "to plan from nothing": lambda root: api.plan("vanilla", init_from="", registry=root),
+    "to go on and to start anew": lambda root: ganzoo.train(resume="last", init_from="vanilla", registry=root),
     "opset 0": lambda root: ganzoo.export("vanilla", opset=0, registry=root),
     "an opset as text": lambda root: ganzoo.export("vanilla", opset="18", registry=root),  # type: ignore[arg-type]
     "yes for an opset": lambda root: ganzoo.export("vanilla", opset=True, registry=root),

@@ -10,7 +10,7 @@ import click
 from ganzoo.cli.output import PathOption, ProgressBar, device_option, emit, json_option, note, registry_option, table
 from ganzoo.errors import UsageError
 from ganzoo.files import cannot_write
-from ganzoo.records.evaluation import HELD_OUT, TRAINING
+from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS, TRAINING
 from ganzoo.runtime.file import file_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _FORMS = (".md", ".json", ".png", ".svg")
 )
 @click.option("-n", "n", type=click.IntRange(min=2), help="Samples per seed. [default: as many as training images]")
 @click.option(
-    "--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Number of sample seeds, from 0."
+    "--seeds", type=click.IntRange(1, MOST_SEEDS), default=5, show_default=True, help="Number of sample seeds, from 0."
 )
 @click.option(
     "--against",

@@ -134,9 +134,7 @@ def command(
     """
     given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] not in (None, ())}
     settings = layered(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
-    if resume and init_from:
-        raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
-    if resume and (print_config or dry_run):
+    if resume is not None and (print_config or dry_run):
         raise UsageError("--resume goes on at once", hint="what it goes on with is in the run's config.toml")
 
     from ganzoo import api  # only now, because --help needs none of it

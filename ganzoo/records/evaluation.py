@@ -28,6 +28,9 @@ ATTACHMENT = "eval"
 
 HELD_OUT, TRAINING = "held-out", "training"
 
+MOST_SEEDS = 100
+"""Most sample seeds of an evaluation."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
