@@ -46,8 +46,8 @@ def restore(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, observer:
         UsageError: the run has already taken more steps than ``config.steps``.
     """
     _read_newest(trainer, run, store, ranks, observer)
-    if trainer.steps_done > trainer.config.steps:
-        done = trainer.steps_done
+    done = max(trainer.steps_done, run.recorded_steps() or 0)
+    if done > trainer.config.steps:  # what is on record after the last step would be dropped, and never come again
         raise UsageError(f"{run.directory} has {done} steps already", hint=f"--steps must be at least {done}")
 
 
@@ -75,8 +75,8 @@ def _refuse_without_checkpoint(run: Run) -> None:
     Raises:
         NotFoundError: it has recorded something.
     """
-    done = max((line["step"] for line in run.reports()), default=0)
-    if not done and not run.samples() and not _finished(run):
+    done = run.recorded_steps()
+    if done is None and not _finished(run):
         return
     ended = "it is finished, and its" if _finished(run) else f"it has {done} steps on record, and their"
     raise NotFoundError(

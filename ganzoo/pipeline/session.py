@@ -78,6 +78,7 @@ class Session:
             self._train(run, plan)
             return TrainResult.from_json(self._ranks.share(None))
         with run.locked():
+            run.refuse_if_trained_since()
             run.write_config()
             run.rewind(plan.trainer.steps_done)
             self._introduce(run, plan)

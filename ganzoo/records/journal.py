@@ -125,6 +125,12 @@ def entries(log: Path, kind: type[Entry]) -> list[Entry]:
     return found
 
 
+def newest(log: Path) -> int | None:
+    """The newest step on record; 0 where no line says one; None: there are no lines."""
+    lines = _lines(log)
+    return int(max((step for step in map(_step, lines) if math.isfinite(step)), default=0)) if lines else None
+
+
 def rewind(log: Path, step: int) -> None:
     """Drop the entries of steps after ``step``."""
     if log.exists():

@@ -24,6 +24,7 @@ from typing import Any
 from ganzoo.config import RunConfig, check_keys, convert
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
 from ganzoo.files import Unreadable, parse_object, write_atomic
+from ganzoo.records import journal
 from ganzoo.records.journal import Logs
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.sealed import sealed_json, sealed_toml, unseal_json, unseal_toml
@@ -164,6 +165,17 @@ class Run(Logs):
                 ) from error
             yield
 
+    def refuse_if_trained_since(self) -> None:
+        """Refuse to go on from what was read of the run before another process trained it; call it when locked.
+
+        Raises:
+            GanzooError: another process has trained it since it was opened.
+        """
+        if "touched" in self.facts and _last_touched(self.directory) != self.facts["touched"]:
+            raise GanzooError(
+                f"another process has trained {self.directory} meanwhile", hint="start again: it goes on from there"
+            )
+
     def in_use(self) -> bool:
         """Whether a process is training it."""
         try:
@@ -217,6 +229,14 @@ class Run(Logs):
     def best_checkpoints(self) -> dict[int, Path]:
         """Step -> file of each checkpoint that evaluated best so far; a later one is better."""
         return self._best.all()
+
+    def recorded_steps(self) -> int | None:
+        """The newest step of which there is a record besides checkpoints; None: nothing is on record."""
+        logged = map(journal.newest, (self.metrics_log, self.evaluation_log, self.event_log))
+        steps = [*(step for step in logged if step is not None), *self.samples()]
+        if not steps and not self.grid_path.exists():
+            return None
+        return max(steps, default=0)
 
     def record_outcome(self, outcome: Outcome) -> None:
         """Record how the run ended.

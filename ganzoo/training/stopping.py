@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import signal
 import threading
 import time
@@ -74,7 +75,8 @@ class Clock:
     def _before(self) -> float:
         try:
             kept = parse_object(self._kept.read_bytes())
-            return float(kept["seconds"]) if kept["step"] <= self._trainer.steps_done else 0.0
+            seconds = float(kept["seconds"])
+            return seconds if math.isfinite(seconds) and kept["step"] <= self._trainer.steps_done else 0.0
         except (OSError, ValueError, KeyError, TypeError):  # no file, or not a usable one
             return 0.0
 

@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ganzoo
 from ganzoo.cli import main
 from ganzoo.config import ExecutorName
 from ganzoo.data import load
@@ -312,6 +314,75 @@ def test_a_run_whose_checkpoints_are_gone_keeps_its_records(
     said = "it is finished, and its" if finished else "it has 20 steps on record, and their"
     assert capsys.readouterr().err.startswith(f"Error: {run} cannot go on: {said} checkpoints are gone\nHint: start it")
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+LEFT: dict[str, Callable[[Path], object]] = {
+    "evaluations": lambda run: (run / "evaluations.jsonl").write_text('{"step": 4, "protocol": "k", "figures": {}}\n'),
+    "events": lambda run: (run / "events.jsonl").write_text('{"step": 4, "kind": "collapse", "message": "alike"}\n'),
+    "lines of a newer ganzoo": lambda run: (run / "metrics.jsonl").write_text('{"step": 4, "device": "cpu"}\n'),
+    "lines that are damaged": lambda run: (run / "metrics.jsonl").write_text("{{\n"),
+    "a grid": lambda run: (run / "samples" / "step-00000004.png").write_bytes(b"png"),
+    "the last grid": lambda run: (run / "samples.png").write_bytes(b"png"),
+}
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_whatever_is_on_record_is_not_begun_anew(train: Train, capsys: pytest.CaptureFixture[str], left: str) -> None:
+    run = train("vanilla", steps=4).run
+    shutil.rmtree(run / "samples")
+    for path in [*run.glob("checkpoints/*"), *run.glob("*.jsonl"), *run.glob("*.png"), run / "outcome.json"]:
+        path.unlink(missing_ok=True)
+    (run / "samples").mkdir()
+    LEFT[left](run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert main(["train", "--resume", str(run), "--no-export"]) == ExitCode.NOT_FOUND
+    assert "checkpoints are gone" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("newest", ["gone", "damaged"])
+def test_fewer_steps_than_are_on_record(train: Train, capsys: pytest.CaptureFixture[str], newest: str) -> None:
+    """The records after the last step would be dropped, and would not come again."""
+    run = train("vanilla", steps=20, report_every=5, checkpoint_every=10).run
+    path = run / "checkpoints" / "step-00000020.safetensors"
+    path.unlink() if newest == "gone" else path.write_bytes(b"")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert main(["train", "--resume", str(run), "--steps", "15", "--no-export"]) == ExitCode.USAGE
+    assert "has 20 steps already\nHint: --steps must be at least 20\n" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_another_process_trained_meanwhile(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was read before that, so what the other one recorded would be dropped."""
+    run, locked = train("vanilla", steps=10, report_every=5).run, Run.locked
+
+    def late(self: Run) -> AbstractContextManager[None]:
+        monkeypatch.setattr(Run, "locked", locked)
+        ganzoo.train(resume=str(run), settings={"steps": 20}, export=False)
+        return locked(self)
+
+    monkeypatch.setattr(Run, "locked", late)
+    with pytest.raises(GanzooError, match="another process has trained"):
+        ganzoo.train(resume=str(run), settings={"steps": 15}, export=False)
+    assert [report["step"] for report in Run.find(str(run), run).reports()] == [5, 10, 15, 20]
+
+
+@pytest.mark.parametrize("name", ["step-00000010 copy", "step-mine", "best-mine", "best-00000010.old"])
+def test_what_a_person_keeps_beside_the_checkpoints(train: Train, name: str) -> None:
+    run = train("vanilla", steps=10, checkpoint_every=5).run
+    mine = run / "checkpoints" / f"{name}.safetensors"
+    mine.write_bytes(b"mine")
+    ganzoo.train(resume=str(run), settings={"steps": 30}, export=False)
+    assert mine.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("seconds", ["1e999", "-1e999", "-5", '"x"', "null", "[]"])
+def test_a_clock_that_cannot_be(train: Train, seconds: str) -> None:
+    run = train("vanilla", steps=5, report_every=5).run
+    (run / "clock.json").write_text(f'{{"step": 5, "seconds": {seconds}}}')
+    ganzoo.train(resume=str(run), settings={"steps": 10}, export=False)
+    before, after = (report["seconds"] for report in Run.find(str(run), run).reports())
+    assert 0 < before <= after < 600
 
 
 def test_folders_that_somebody_removed_are_made_again(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
