@@ -22,9 +22,10 @@ from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.files import Unreadable, parse_json
 from ganzoo.runtime.providers import Device, one_line
 from ganzoo.runtime.session import open_session
+from ganzoo.runtime.vetting import MOST_LOOKED_AT
 from ganzoo.specs import ImageShape
 
-BATCH = 64
+BATCH = MOST_LOOKED_AT
 """Most images that one run looks at: ONNX Runtime's arena never gives back what its largest batch took."""
 
 MOST_FEATURES = 4096

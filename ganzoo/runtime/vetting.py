@@ -13,6 +13,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from subprocess import PIPE
 from typing import Any
@@ -44,6 +45,12 @@ CONTROL = {"Loop", "If", "Scan"}
 TOLERANCE = 1e-3
 """Largest difference of a value alone and in a batch: kernels for other batches may round otherwise."""
 
+MOST_LOOKED_AT = 64
+"""Most images that an extractor looks at together."""
+
+PATIENCE = 15
+"""Most seconds that a batch of the largest size may be expected to take for it to be tried, too."""
+
 _HINT = "ganzoo runs what ganzoo export could have written; export it again: ganzoo export NAME -o FILE"
 _EXTRACTOR_HINT = "docs/evaluation.md says what an extractor must be, and how to make one"
 
@@ -51,7 +58,7 @@ Run = Callable[[Any], list[Any]]
 
 
 def vet_generator(data: bytes, source: str) -> None:
-    """Try a generator's file from elsewhere: about a second, and as much as four images take.
+    """Try a generator's file from elsewhere: about a second, and as much as some fifty images take.
 
     Args:
         data: the file's content.
@@ -162,11 +169,35 @@ def check_rows(run: Run, rows: list[Any], others: list[Any]) -> None:
             raise Refused("mixes the rows of a batch: one alone is another")
 
 
+def check_many(run: Run, rows: list[Any], count: int) -> None:
+    """Run ``count`` rows together, the most that ganzoo does, some of them often: what a row gives stays the same.
+
+    A graph so slow that this would take over ``PATIENCE`` seconds is not run so.
+
+    Raises:
+        Refused: among many a row gives something else.
+    """
+    import numpy as np
+
+    begin = time.monotonic()
+    few = run(rows)
+    times = count / len(rows[0])
+    if (time.monotonic() - begin) * times > PATIENCE:
+        return
+    _allow_memory(times)
+    many = run([np.resize(row, (count, *row.shape[1:])) for row in rows])
+    for some, more in zip(few, many, strict=True):
+        if len(more) != count or not np.allclose(
+            more[: len(some)], some, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+        ):
+            raise Refused("mixes the rows of a batch: one among many is another")
+
+
 def _try_generator(data: bytes, source: str) -> None:
     import numpy as np
 
     from ganzoo.latents import draw
-    from ganzoo.runtime.generator import ImageGenerator
+    from ganzoo.runtime.generator import BATCH, ImageGenerator
 
     generator = ImageGenerator.from_bytes(data, device="cpu", threads=_threads(), source=source)
     card = generator.card
@@ -179,6 +210,7 @@ def _try_generator(data: bytes, source: str) -> None:
         return [generator.forward(rows[0], rows[1] if card.class_names else None)]
 
     check_rows(run, [rows[::2] for rows in inputs], [rows[1::2] for rows in inputs])
+    check_many(run, inputs, BATCH)
 
 
 def _try_extractor(data: bytes, source: str, size: int) -> None:
@@ -206,6 +238,7 @@ def _try_extractor(data: bytes, source: str, size: int) -> None:
     except Exception:
         return  # it needs images of another size, or is none: who asked for it says so
     check_rows(run, [pixels[::2]], [pixels[1::2]])
+    check_many(run, [pixels], MOST_LOOKED_AT)
 
 
 def _threads() -> int:
@@ -218,11 +251,35 @@ def _limit(size: int) -> None:
         return
     import resource
 
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY + 5 * size,) * 2)
+    resource.setrlimit(resource.RLIMIT_DATA, (_within(MEMORY + 5 * size), _hard()))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS * _threads(), SECONDS * _threads() + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+
+
+def _allow_memory(times: float) -> None:
+    """Let this process have as many times the memory that it took so far, and half of that: it grows with the rows."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    before = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    resource.setrlimit(resource.RLIMIT_DATA, (_within(max(before, int(taken * times * 1.5))), _hard()))
+
+
+def _hard() -> int:
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_DATA)[1]
+
+
+def _within(wanted: int) -> int:
+    """The limit that may be set, of the one that is wanted."""
+    import resource
+
+    return wanted if _hard() == resource.RLIM_INFINITY else min(wanted, _hard())
 
 
 def _fault(kind: str, size: int, source: str, data: bytes) -> str | None:

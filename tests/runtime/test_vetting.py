@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,11 +177,42 @@ MEAN = plus(constant("axes", np.array([0])), helper.make_node("ReduceMean", ["ma
 BEFORE = plus(  # each image is shifted by those before it
     constant("axis", np.int64(0)), helper.make_node("CumSum", ["made", "axis"], ["shift"], exclusive=1)
 )
+WHETHER_MANY = (  # 1 where more than 16 images are made together, else 0
+    helper.make_node("Shape", ["made"], ["count"], start=0, end=1),
+    constant("some", np.array([16])),
+    helper.make_node("Greater", ["count", "some"], ["many"]),
+)
+AMONG_MANY = plus(
+    *WHETHER_MANY,
+    constant("axes", np.array([0])),
+    helper.make_node("ReduceMean", ["made", "axes"], ["mean"]),
+    helper.make_node("Cast", ["many"], ["as float"], to=TensorProto.FLOAT),
+    helper.make_node("Mul", ["mean", "as float"], ["shift"]),
+)
+DIVISION_AMONG_MANY = plus(
+    *WHETHER_MANY,
+    helper.make_node("Not", ["many"], ["few"]),
+    helper.make_node("Cast", ["few"], ["divisor"], to=TensorProto.INT64),
+    helper.make_node("Div", ["some", "divisor"], ["quotient"]),
+    constant("least", np.int64(0)),
+    helper.make_node("Min", ["quotient", "least"], ["nothing"]),
+    helper.make_node("Cast", ["nothing"], ["shift"], to=TensorProto.FLOAT),
+)
+SQUARE = plus(  # 8 MiB for each pair of images: half a GiB for 8 of them, and 8 GiB for 32
+    helper.make_node("Shape", ["made"], ["count"], start=0, end=1),
+    constant("length", np.array([1 << 21])),
+    helper.make_node("Concat", ["count", "count", "length"], ["sides"], axis=0),
+    constant("nothing", np.float32(0)),
+    helper.make_node("Expand", ["nothing", "sides"], ["block"]),
+    helper.make_node("ReduceMax", ["block"], ["shift"], keepdims=0),
+)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        pytest.param(AMONG_MANY, "g.onnx must not be run: it mixes the rows of a batch: one among many", id="many"),
+        pytest.param(SQUARE, "g.onnx was tried, and takes over 4 GiB of memory", id="square"),
         pytest.param(no_group, "g.onnx was tried, and ended the process that ran it (SIGFPE)", id="group 0"),
         pytest.param(OVERFLOW, "g.onnx was tried, and ended the process that ran it (SIGFPE)", id="overflow"),
         pytest.param(HUGE, "g.onnx was tried, and takes over 4 GiB of memory", id="huge"),
@@ -257,6 +289,15 @@ NORM = (  # a BatchNorm that was left in training
     helper.make_node("ReduceMean", ["means", "batch"], ["mean"]),
     helper.make_node("Sub", ["means", "mean"], ["features"]),
 )
+NORM_OF_MANY = (
+    helper.make_node("Shape", ["means"], ["count"], start=0, end=1),
+    constant("some", np.array([32])),
+    helper.make_node("Greater", ["count", "some"], ["many"]),
+    helper.make_node("Cast", ["many"], ["as float"], to=TensorProto.FLOAT),
+    helper.make_node("ReduceMean", ["means", "batch"], ["mean"]),
+    helper.make_node("Mul", ["mean", "as float"], ["share"]),
+    helper.make_node("Sub", ["means", "share"], ["features"]),
+)
 NOISE = (
     helper.make_node("RandomNormalLike", ["means"], ["noise"]),
     helper.make_node("Add", ["means", "noise"], ["features"]),
@@ -271,6 +312,7 @@ def test_an_extractor(side: int | str) -> None:
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
+        (NORM_OF_MANY, "it mixes the rows of a batch: one among many"),
         (NORM, "it mixes the rows of a batch"),
         (NOISE, "it draws random numbers itself: RandomNormalLike"),
     ],
@@ -279,6 +321,27 @@ def test_an_extractor_that_gives_wrong_figures(nodes: tuple[onnx.NodeProto, ...]
     with pytest.raises(IntegrityError) as caught:
         vet_extractor(extractor(*nodes), "e.onnx")
     assert str(caught.value).startswith(f"e.onnx must not be run: {reason}")
+
+
+def test_a_graph_that_fails_among_many_images_only(make_onnx: Callable[..., bytes]) -> None:
+    """As many as ganzoo makes together; the few that a file is tried with first say nothing of those."""
+    data = changed(make_onnx(), DIVISION_AMONG_MANY)
+    ImageGenerator.from_bytes(data, device="cpu", threads=1).sample(8, 0)
+    with pytest.raises(IntegrityError, match="division by zero"):
+        vet_generator(data, "g.onnx")
+
+
+def test_a_slow_graph_is_not_tried_with_many() -> None:
+    """Else an honest one that takes a second an image would be refused for the time."""
+    sizes: list[int] = []
+
+    def slow(rows: list[Any]) -> list[Any]:
+        sizes.append(len(rows[0]))
+        time.sleep(0.3)
+        return rows
+
+    vetting.check_many(slow, [np.zeros((4, 1))], 400)
+    assert sizes == [4]
 
 
 def test_what_is_no_extractor_is_left_to_who_asks_for_one() -> None:
