@@ -291,10 +291,10 @@ def train(
         TrainingStopped: by SIGINT, SIGTERM or SIGHUP; a checkpoint is safe.
         GanzooError, RegistryError: anything else; a diverged run is never registered.
     """
-    from ganzoo.pipeline.draft import Draft, draft_new, draft_resumed
+    from ganzoo.pipeline.draft import Draft, check_start, draft_new, draft_resumed
     from ganzoo.records.run import Run
 
-    _check_start(resume, init_from)
+    check_start(resume, init_from)
     asked, store, place = settings or {}, open_registry(registry), checked(runs, "runs")
 
     def draft(run: str | None) -> Draft:
@@ -318,16 +318,6 @@ def train(
         return session.finish(*started, export=export)
 
 
-def _check_start(resume: str | None, init_from: str | None) -> None:
-    """Refuse to start from the beginning where something else was asked for: an empty variable names no run."""
-    for what, given in (("resume", resume), ("init_from", init_from)):
-        if given is not None and (not isinstance(given, str) or not given.strip()):
-            hint = "leave it out to start from the beginning; a variable that is not set leaves nothing"
-            raise UsageError(f"{what}: {given!r} names nothing to go on with", hint=hint)
-    if resume and init_from:
-        raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
-
-
 def plan(
     model: str | None = None,
     *,
@@ -341,9 +331,9 @@ def plan(
     Raises:
         GanzooError, RegistryError: the training could not begin.
     """
-    from ganzoo.pipeline.draft import draft_new
+    from ganzoo.pipeline.draft import check_start, draft_new
 
-    _check_start(None, init_from)
+    check_start(None, init_from)
     store = open_registry(registry)
     drafted = draft_new(store, model, settings or {}, init_from)
 

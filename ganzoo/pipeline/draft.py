@@ -34,6 +34,20 @@ class Draft:
     run: Run | None = None
 
 
+def check_start(resume: str | None, init_from: str | None) -> None:
+    """Refuse to start from the beginning where something else was asked for: an empty variable names no run.
+
+    Raises:
+        UsageError: one is given and empty, or both are given.
+    """
+    for what, given in (("resume", resume), ("init_from", init_from)):
+        if given is not None and (not isinstance(given, str) or not given.strip()):
+            hint = "leave it out to start from the beginning; a variable that is not set leaves nothing"
+            raise UsageError(f"{what}: {given!r} names nothing to go on with", hint=hint)
+    if resume and init_from:
+        raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
+
+
 def draft_new(store: Registry, model: str | None, settings: Settings, init_from: str | None = None) -> Draft:
     """Draft a new training.
 
