@@ -38,8 +38,12 @@ def staged(arguments: Sequence[str], out: Dropping, tell: Callable[[str], None],
         tell: is given each ``PluginWarning`` as a line.
         for_good: see ``reserved_stdout``.
     """
-    asks = not HELP.isdisjoint(arguments) or COMPLETION in os.environ
-    with told(tell), contextlib.nullcontext() if asks else reserved_stdout(out, for_good=for_good):
+    place: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if COMPLETION in os.environ:
+        place = contextlib.redirect_stdout(out.plain)  # click writes bytes, for which it needs Python's own stream
+    elif HELP.isdisjoint(arguments):
+        place = reserved_stdout(out, for_good=for_good)
+    with told(tell), place:
         yield
 
 

@@ -1,5 +1,6 @@
 """The streams that a command tells things by. Telling never ends doing: what a stream does not take is dropped."""
 
+import codecs
 import contextlib
 import errno
 import io
@@ -26,9 +27,19 @@ class Dropping:
         self.failure: OSError | ValueError | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name == "buffer":  # click would write there, past this
-            raise AttributeError(name)
+        if name == "buffer":
+            return self._bytes()
         return getattr(self._stream, name)
+
+    def _bytes(self) -> "_Bytes":
+        if codecs.lookup(self._stream.encoding or "utf-8").name == "ascii":  # click would write UTF-8 there, past this
+            raise AttributeError("buffer")
+        return _Bytes(self)
+
+    @property
+    def plain(self) -> TextIO:
+        """Where the text goes, and nothing in between."""
+        return self._stream
 
     def write(self, text: str) -> int:
         """Pass ``text`` on, or drop it."""
@@ -37,7 +48,8 @@ class Dropping:
 
     def write_bytes(self, data: bytes) -> None:
         """Pass on bytes that are no text, or drop them."""
-        self._try(lambda: (self._stream.flush(), self._stream.buffer.write(data)))
+        stream: Any = self._stream
+        self._try(lambda: (stream.flush(), getattr(stream, "buffer", stream).write(data)))
 
     def flush(self) -> None:
         """Pass on what waits, or drop it."""
@@ -76,10 +88,28 @@ class Dropping:
             os.close(nowhere)
 
 
-class _Nowhere(io.StringIO):
-    """Takes text, and keeps none."""
+class _Bytes(io.BufferedIOBase):
+    """The binary side of a ``Dropping``: what any text stream of Python's has."""
 
-    def write(self, text: str) -> int:
+    def __init__(self, text: Dropping) -> None:
+        self._text = text
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        given = bytes(data)
+        self._text.write_bytes(given)
+        return len(given)
+
+    def flush(self) -> None:
+        self._text.flush()
+
+
+class _Nowhere(io.StringIO):
+    """Takes text, or bytes, and keeps none."""
+
+    def write(self, text: Any) -> int:
         return len(text)
 
 

@@ -178,6 +178,23 @@ def test_completion_knows_names_and_options() -> None:
     assert [item.value for item in complete.get_completions(["registry"], "l")] == ["log", "ls"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_completions(shell: str, encoding: str) -> None:
+    word = "re" if shell == "fish" else "1"
+    given = {"COMP_WORDS": "ganzoo re", "COMP_CWORD": word, "PYTHONIOENCODING": encoding}
+    for asked, wanted in (("source", ["_GANZOO_COMPLETE"]), ("complete", ["registry", "report"])):
+        done = subprocess.run(
+            [sys.executable, "-m", "ganzoo"],
+            env=os.environ | given | {"_GANZOO_COMPLETE": f"{shell}_{asked}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert all(each in done.stdout for each in wanted)
+        assert done.stderr == ""
+
+
 def test_python_m_ganzoo() -> None:
     done = subprocess.run([sys.executable, "-m", "ganzoo", "nope"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

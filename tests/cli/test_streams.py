@@ -106,6 +106,26 @@ def test_a_missing_stream_is_no_error(monkeypatch: pytest.MonkeyPatch, missing: 
     assert [getattr(sys, name) for name in missing] == [None] * len(missing)  # as they were
 
 
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_bytes_come_in_the_order_of_the_text_around_them(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    data = io.BytesIO()
+    monkeypatch.setattr(sys, name, io.TextIOWrapper(data, "utf-8"))
+    with telling():
+        stream = getattr(sys, name)
+        for each in ("a", b"b", "c", bytearray(b"d")):
+            click.echo(each, file=stream, nl=False)
+        io.TextIOWrapper(stream.buffer, "utf-16-le").write("e")
+    assert data.getvalue() == b"abcde\0"
+
+
+@pytest.mark.parametrize("stream", [None, *map(Failing, FAILURES.values())], ids=["missing", *FAILURES])
+def test_bytes_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch, stream: Failing | None) -> None:
+    monkeypatch.setattr(sys, "stdout", stream)
+    with telling():
+        for _ in range(3):
+            click.echo(b"bytes")
+
+
 SHELL = {
     "no stdin": "<&-",
     "no stdout": ">&-",
