@@ -32,11 +32,11 @@ def processors() -> set[int]:
 def quota(cgroups: Path) -> float:
     """CPU seconds a second that the control group (version 2, else 1) allows; infinity: any number."""
     with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-        allowed, period = (cgroups / "cpu.max").read_text().split()
+        allowed, period = (cgroups / "cpu.max").read_text("utf-8").split()
         return math.inf if allowed == "max" else int(allowed) / int(period)
     with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-        allowed = (cgroups / "cpu" / "cpu.cfs_quota_us").read_text()
-        period = (cgroups / "cpu" / "cpu.cfs_period_us").read_text()
+        allowed = (cgroups / "cpu" / "cpu.cfs_quota_us").read_text("utf-8")
+        period = (cgroups / "cpu" / "cpu.cfs_period_us").read_text("utf-8")
         return math.inf if int(allowed) < 0 else int(allowed) / int(period)
     return math.inf
 
@@ -57,11 +57,11 @@ def free(processes: Path) -> float:
 def left(cgroups: Path) -> float:
     """Bytes that the control group (version 2, else 1) has left; cached files, which it can give back, do not count."""
     with contextlib.suppress(OSError, ValueError, KeyError):
-        allowed, used = ((cgroups / f"memory.{name}").read_text() for name in ("max", "current"))
+        allowed, used = ((cgroups / f"memory.{name}").read_text("utf-8") for name in ("max", "current"))
         return int(allowed) - int(used) + _table(cgroups / "memory.stat")["inactive_file"]
     with contextlib.suppress(OSError, ValueError, KeyError):
         old = cgroups / "memory"
-        allowed, used = ((old / f"memory.{name}_in_bytes").read_text() for name in ("limit", "usage"))
+        allowed, used = ((old / f"memory.{name}_in_bytes").read_text("utf-8") for name in ("limit", "usage"))
         return int(allowed) - int(used) + _table(old / "memory.stat")["total_inactive_file"]
     return math.inf
 
@@ -78,11 +78,11 @@ def _addresses() -> float:
 
         allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
         if allowed != resource.RLIM_INFINITY:
-            pages = int((PROCESSES / "self" / "statm").read_text().split()[0])
+            pages = int((PROCESSES / "self" / "statm").read_text("utf-8").split()[0])
             return allowed - pages * resource.getpagesize()
     return math.inf
 
 
 def _table(path: Path) -> dict[str, int]:
     """The first two words of each line: a name, and its number."""
-    return {name: int(number) for name, number, *_ in map(str.split, path.read_text().splitlines())}
+    return {name: int(number) for name, number, *_ in map(str.split, path.read_text("utf-8").splitlines())}

@@ -156,7 +156,7 @@ class Run(Logs):
         Raises:
             GanzooError: another process is training it.
         """
-        with (self.directory / "lock").open("a") as file:
+        with (self.directory / "lock").open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

@@ -254,8 +254,8 @@ def _limit(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_within(MEMORY + 5 * size), _hard()))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS * _threads(), SECONDS * _threads() + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:
+        file.write(b"1000")
 
 
 def _allow_memory(times: float) -> None:
