@@ -97,6 +97,22 @@ HOSTILE = {
         "from ganzoo import hookimpl\n@hookimpl(wrapper=True)\ndef ganzoo_report(run): return (yield)",
         "ganzoo_report is a wrapper; wanted: @ganzoo.hookimpl without arguments",
     ),
+    "async": (
+        "from ganzoo import hookimpl\n@hookimpl\nasync def ganzoo_report(run): pass",
+        "ganzoo_report is async, and nobody would wait for it; wanted: a plain function",
+    ),
+    "async-specs": (
+        "from ganzoo import hookimpl\n@hookimpl\nasync def ganzoo_specs(): return []",
+        "ganzoo_specs is async, and nobody would wait for it; wanted: a plain function",
+    ),
+    "async-generator": (
+        "from ganzoo import hookimpl\n@hookimpl\nasync def ganzoo_specs(): yield 1",
+        "ganzoo_specs is async, and nobody would wait for it; wanted: a plain function",
+    ),
+    "coroutine": (
+        "from ganzoo import hookimpl\nasync def some(): return []\n@hookimpl\ndef ganzoo_specs(): return some()",
+        "TypeError: 'coroutine' object is not iterable",
+    ),
     "argument": (
         "from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report(epoch): pass",
         "PluginValidationError: Plugin 'aaa/bad' for hook 'ganzoo_report'; hookimpl definition: ganzoo_report(epoch); "

@@ -10,11 +10,13 @@ A crash of the interpreter (a segmentation fault in an extension module) cannot 
 """
 
 import importlib
+import inspect
 import itertools
 import os
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
+from types import CoroutineType
 from typing import Any
 
 import pluggy
@@ -123,7 +125,7 @@ class Manager:
         return [deepcopy(value, memory if name == "run" else {}) for name, value in arguments.items()]
 
     def _load(self, plugin: Plugin) -> None:
-        self._answers.clear()
+        self._forget_answers()
         with trusted() if plugin.builtin else loading(f"plugin {plugin}") as interrupts:
             try:
                 self._register(plugin)
@@ -133,7 +135,15 @@ class Manager:
                 # pluggy may have registered some hooks of the plugin before the fault was found.
                 self._pluggy.unregister(name=plugin.qualified)
                 plugin.set_aside(State.BROKEN, in_one_line(error))
+                self._forget_answers()
                 self._refuse(plugin, error)
+
+    def _forget_answers(self) -> None:
+        """Drop what a plugin answered; a coroutine, for which nobody waits, without Python's warning of it."""
+        for answer in self._answers:
+            if type(answer) is CoroutineType:
+                answer.close()
+        self._answers.clear()
 
     def _refuse(self, plugin: Plugin, cause: BaseException | None) -> None:
         """Raise what is wrong with a broken plugin where that is asked for."""
@@ -167,6 +177,8 @@ class Manager:
             (own,) = (each for each in caller.get_hookimpls() if each.plugin is plugin)
             if not caller.has_spec() and not own.optionalhook:
                 raise PluginError(f"unknown hook {caller.name!r}; {did_you_mean(caller.name, hooks)}")
+            if inspect.iscoroutinefunction(own.function) or inspect.isasyncgenfunction(own.function):
+                raise PluginError(f"{caller.name} is async, and nobody would wait for it; wanted: a plain function")
             if own.wrapper or own.hookwrapper:
                 raise PluginError(f"{caller.name} is a wrapper; wanted: @ganzoo.hookimpl without arguments")
         for name in sorted(hooks.intersection(vars(plugin)).difference(caller.name for caller in callers)):
