@@ -92,7 +92,7 @@ def json_value(value: Any) -> Any:
 
 
 def parse_toml(data: bytes | str) -> dict[str, Any]:
-    """The table that TOML text in UTF-8 stands for; a byte order mark is passed over.
+    """The table that TOML text in UTF-8 stands for; a byte order mark is passed over, and a file's lines may end in CR.
 
     Raises:
         Unreadable: it is too large, nested deeper than Python can go, no UTF-8, or not TOML.
@@ -100,7 +100,8 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(decode_text(data))
+        text = decode_text(data)
+        return tomllib.loads(text if isinstance(data, str) else text.replace("\r\n", "\n").replace("\r", "\n"))
     except RecursionError:
         raise Unreadable("it is nested too deeply") from None
     except ValueError as error:  # TOMLDecodeError; and an integer of too many digits

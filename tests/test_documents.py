@@ -58,6 +58,12 @@ def test_what_json_writes_is_read(value: object) -> None:
         assert parse_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_lines_of_a_toml_file_end_as_on_any_system(end: bytes) -> None:
+    lines = (b"a = 1 # one", b"", b"[b]", b'c = """', b'd"""', b"")
+    assert parse_toml(end.join(lines)) == {"a": 1, "b": {"c": "d"}}
+
+
 def test_a_byte_order_mark_is_passed_over_and_a_bound_is_kept() -> None:
     assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
     assert parse_toml(b"\xef\xbb\xbfa = 1") == {"a": 1}
