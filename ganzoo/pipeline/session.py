@@ -162,4 +162,6 @@ class Session:
                 "samples of a batch meet in these networks, or they draw random numbers: several ranks or parts do not "
                 "train what one does"
             )
+        if plan.trainer.steps_done >= run.config.steps:
+            self._observer.noted(f"the run is finished: all of its {run.config.steps} steps are done; --steps takes more")
         self._observer.started(run, plan.trainer.steps_done)

@@ -72,10 +72,14 @@ def test_a_crash_between_two_checkpoints(train: Train) -> None:
     assert metrics(resumed.run) == metrics(whole.run)
 
 
-def test_resuming_what_is_finished_changes_nothing(train: Train) -> None:
+def test_resuming_what_is_finished_says_so_and_changes_nothing(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a full disk at registration: the same version, with the same figures."""
+    noted: list[str] = []
+    monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
     first = train("vanilla", steps=4)
+    assert noted == []
     again = train("", resume=str(first.run))
+    assert noted == ["the run is finished: all of its 4 steps are done; --steps takes more"]
     assert again.version == first.version
     assert again.metrics == first.metrics
 
