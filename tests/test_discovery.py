@@ -99,15 +99,15 @@ HOSTILE = {
     ),
     "async": (
         "from ganzoo import hookimpl\n@hookimpl\nasync def ganzoo_report(run): pass",
-        "ganzoo_report is async, and nobody would wait for it; wanted: a plain function",
+        "ganzoo_report is async, which would never run; wanted: a function that returns",
     ),
     "async-specs": (
         "from ganzoo import hookimpl\n@hookimpl\nasync def ganzoo_specs(): return []",
-        "ganzoo_specs is async, and nobody would wait for it; wanted: a plain function",
+        "ganzoo_specs is async, which would never run; wanted: a function that returns",
     ),
     "async-generator": (
         "from ganzoo import hookimpl\n@hookimpl\nasync def ganzoo_specs(): yield 1",
-        "ganzoo_specs is async, and nobody would wait for it; wanted: a plain function",
+        "ganzoo_specs is async, which would never run; wanted: a function that returns",
     ),
     "coroutine": (
         "from ganzoo import hookimpl\nasync def some(): return []\n@hookimpl\ndef ganzoo_specs(): return some()",

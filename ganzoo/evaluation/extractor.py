@@ -1,6 +1,7 @@
 """Opens extractors: by a plugin's name or from a file, and tried on a few images before figures are made of them."""
 
 import hashlib
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from ganzoo.data import ImageSet
 from ganzoo.errors import IntegrityError, NotFoundError, PluginError, UsageError, first_line
 from ganzoo.evaluation.evidence import of_images
 from ganzoo.evaluation.features import CONTRACT, FeatureExtractor
-from ganzoo.runtime.file import SUFFIX, read_file
+from ganzoo.runtime.file import SUFFIX, as_text, read_file
 from ganzoo.runtime.providers import Device
 from ganzoo.runtime.vetting import vet_extractor
 from ganzoo.specs import Extractor
+from ganzoo.zoo.foreign import survived
 from ganzoo.zoo.names import Zoo
 
 TRIED = 4
@@ -25,7 +27,7 @@ TOLERANCE = 1e-3
 
 
 def open_extractor(
-    reference: str, zoo: Zoo, *, device: Device = "auto", threads: int | None = None, size: int = 64
+    reference: str | os.PathLike[str], zoo: Zoo, *, device: Device = "auto", threads: int | None = None, size: int = 64
 ) -> FeatureExtractor:
     """Load an extractor.
 
@@ -43,6 +45,7 @@ def open_extractor(
         IntegrityError: the file is not the one that the plugin declares, is no ONNX file, or must not be run.
         UsageError: the network is no feature extractor.
     """
+    reference = as_text(reference)
     if reference.lower().endswith(SUFFIX):
         path = Path(reference).expanduser()
         data, name = read_file(path, "check the path, or name an extractor: digits"), path.name
@@ -99,8 +102,9 @@ def _named(reference: str, zoo: Zoo) -> Extractor:
 def _shipped(spec: Extractor) -> bytes:
     package, _, file = spec.file.partition(":")
     try:
-        data = files(package).joinpath(file).read_bytes()
-    except Exception as error:  # the package is imported for it
+        with survived(f"package {package} of extractor {spec.name!r}"):  # it is imported
+            data = files(package).joinpath(file).read_bytes()
+    except Exception as error:
         hint = "install the plugin again; if that does not help, its author has to repair it"
         raise PluginError(
             f"{spec.file} (extractor {spec.name!r}) cannot be read: {first_line(error)}", hint=hint

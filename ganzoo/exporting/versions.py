@@ -16,6 +16,7 @@ from ganzoo.networks.weights import load_network
 from ganzoo.runtime.card import ATTACHMENT, GeneratorCard
 from ganzoo.runtime.file import SUFFIX
 from ganzoo.specs import Architecture, ImageShape
+from ganzoo.zoo.foreign import survived
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
 
@@ -58,7 +59,8 @@ def export_version(
         data = store.read(version, ATTACHMENT)
     else:
         generator, card = rebuild(store, version)
-        data, report = export(generator, card, opset)
+        with survived(f"the generator of {version}"):
+            data, report = export(generator, card, opset)
     if output:
         write_atomic(output, data)
     if report and (force or not (attached and output)):  # last, so that a registry that takes nothing costs no file

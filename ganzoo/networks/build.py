@@ -13,6 +13,7 @@ from ganzoo.errors import GanzooError, PluginError, UsageError, described
 from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.specs import Architecture, ImageShape, Penalty
 from ganzoo.step import as_output
+from ganzoo.zoo.foreign import survived
 from ganzoo.zoo.names import load_target
 from ganzoo.zoo.recipe import check_size
 
@@ -94,7 +95,8 @@ def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> N
 def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
     """Turn a plugin's failure, most often from an odd option, into an error that names it."""
     try:
-        yield
+        with survived(f"architecture {architecture.name!r}"):
+            yield
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, GanzooError):
             raise
@@ -113,6 +115,12 @@ def _construct(architecture: Architecture, role: str, shape: ImageShape, options
     return network
 
 
+def _check_tensor(architecture: Architecture, role: str, made: object) -> None:
+    if not isinstance(made, torch.Tensor) or not made.is_floating_point():
+        what = made.dtype if isinstance(made, torch.Tensor) else f"a {type(made).__name__}"
+        raise PluginError(f"the {role} of architecture {architecture.name!r} returns {what}, not a tensor of floats")
+
+
 @torch.no_grad()
 def _check_contract(
     architecture: Architecture, generator: nn.Module, discriminator: nn.Module, shape: ImageShape
@@ -128,6 +136,7 @@ def _check_contract(
     labels = torch.arange(batch) % shape.classes if architecture.conditional else None
     with _blaming(architecture, "cannot run the generator"):
         images = generator.eval()(torch.randn(batch, latent_dim(generator)), labels)
+    _check_tensor(architecture, "generator", images)
     expected = (batch, shape.channels, shape.height, shape.width)
     if tuple(images.shape) != expected:
         raise PluginError(
@@ -135,6 +144,7 @@ def _check_contract(
         )
     with _blaming(architecture, "cannot run the discriminator"):
         logits = as_output(discriminator.eval()(images, labels)).logits
+    _check_tensor(architecture, "discriminator", logits)
     if tuple(logits.shape) != (batch,):
         raise PluginError(
             f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)}, "

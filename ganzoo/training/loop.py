@@ -17,6 +17,7 @@ from ganzoo.training.stopping import Clock, StopRequest
 from ganzoo.training.telemetry import NORMS, READ_EVERY
 from ganzoo.training.trainer import Trainer
 from ganzoo.training.watchdog import LOOK_EVERY, Collapse, Look, bad_number
+from ganzoo.zoo.foreign import survived
 
 AGREE_EVERY = 16
 """Steps between two times that several ranks agree on whether to stop: each time they wait for one another."""
@@ -79,7 +80,10 @@ class _Loop:
 
     def to_end(self) -> Outcome:
         """Take steps until one is the last."""
-        with self._stop.listening():
+        with (
+            self._stop.listening(),
+            survived(f"model {self._run.config.model!r}", lambda: self._stop.signal is not None),
+        ):
             self._evaluate(last=False)
             reason = self._over()
             if reason is None:

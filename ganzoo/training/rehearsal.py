@@ -16,6 +16,7 @@ from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.unmoved import apart
 from ganzoo.training.objective import Objective, Phase
+from ganzoo.zoo.foreign import survived
 
 IMAGES = 2
 """Images that a loss is tried on."""
@@ -119,7 +120,8 @@ class _ValueReadError(Exception):
 def _blaming(what: str, where: str, batch: Batch) -> Iterator[None]:
     """Turn a plugin's failure into an error that names it; with one image, it rather fails for the lack of a second."""
     try:
-        yield
+        with survived(what):
+            yield
     except _ValueReadError as error:
         raise PluginError(
             f"{what} reads a tensor's value {where} (.item(), float() or a condition on it)",

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import PluginError, UsageError, described
+from ganzoo.errors import GanzooError, PluginError, UsageError, described
 from ganzoo.networks.allocation import assembling
 from ganzoo.networks.build import Networks, build, check_penalties
 from ganzoo.specs import ImageShape
@@ -23,7 +23,7 @@ from ganzoo.training.objective import Objective
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter
 from ganzoo.training.ranks import ALONE, Ranks, local_device
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo.foreign import called
+from ganzoo.zoo.foreign import called, survived
 from ganzoo.zoo.names import load_target
 from ganzoo.zoo.recipe import Recipe
 
@@ -169,8 +169,11 @@ def _augment(recipe: Recipe, shape: ImageShape) -> Augment | None:
     factory = load_target(spec.target)
     images = torch.zeros(2, shape.channels, shape.height, shape.width)
     try:
-        augment: Augment = factory(recipe.augment_options)
-        changed = augment.apply(images, augment.draw(len(images), shape, torch.Generator(), images.device))
+        with survived(f"augmentation {spec.name!r}"):
+            augment: Augment = factory(recipe.augment_options)
+            changed = augment.apply(images, augment.draw(len(images), shape, torch.Generator(), images.device))
+    except GanzooError:
+        raise
     except Exception as error:
         raise PluginError(
             f"augmentation {spec.name!r} cannot be used: {described(error)}",

@@ -14,6 +14,7 @@ import inspect
 import itertools
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from functools import partial
 from types import CoroutineType
@@ -49,6 +50,9 @@ __all__ = [
     "resolve",
     "unknown_names",
 ]
+
+SPECS = "ganzoo_specs"
+"""The hook that yields what a plugin provides."""
 
 
 class Manager:
@@ -94,7 +98,10 @@ class Manager:
         for implementation in getattr(self._pluggy.hook, hook).get_hookimpls():
             plugin = owners[implementation.plugin_name]
             given = self._own(plugin, {name: arguments[name] for name in implementation.argnames})
-            with contained(f"plugin {plugin}", tell=partial(self._tell_once, on_problem)) as interrupts:
+            with (
+                _written_down(plugin, hook),
+                contained(f"plugin {plugin}", tell=partial(self._tell_once, on_problem)) as interrupts,
+            ):
                 try:
                     answer = implementation.function(*given)
                 except BaseException as error:
@@ -157,6 +164,7 @@ class Manager:
             plugin.set_aside(State.DUPLICATE, f"{plugin.target} is loaded as {twin} already")
             return
         hooks = _Hooks(module)
+        self._check_run(hooks)
         try:
             self._pluggy.register(hooks, plugin.qualified)
         except pluggy.PluginValidationError as error:  # which argument is wrong stands in its last line
@@ -169,6 +177,17 @@ class Manager:
         plugin.state, plugin.specs = State.ACTIVE, specs
         self._modules[plugin.qualified] = module
 
+    def _check_run(self, plugin: "_Hooks") -> None:
+        """Refuse hooks that are no plain functions: the call of one may do nothing, without a word."""
+        for name, function in vars(plugin).items():
+            options = self._pluggy.parse_hookimpl_opts(plugin, name)
+            if options is None:
+                continue
+            if options["wrapper"] or options["hookwrapper"]:
+                raise PluginError(f"{name} is a wrapper; wanted: @ganzoo.hookimpl without arguments")
+            if kind := _deferred(function, yields=(options["specname"] or name) == SPECS):
+                raise PluginError(f"{name} is {kind}, which would never run; wanted: a function that returns")
+
     def _check_hooks(self, plugin: "_Hooks") -> None:
         """Refuse misspelt hooks, and hooks without their decorator: they would never be called, without a warning."""
         callers = self._pluggy.get_hookcallers(plugin) or []
@@ -177,10 +196,6 @@ class Manager:
             (own,) = (each for each in caller.get_hookimpls() if each.plugin is plugin)
             if not caller.has_spec() and not own.optionalhook:
                 raise PluginError(f"unknown hook {caller.name!r}; {did_you_mean(caller.name, hooks)}")
-            if inspect.iscoroutinefunction(own.function) or inspect.isasyncgenfunction(own.function):
-                raise PluginError(f"{caller.name} is async, and nobody would wait for it; wanted: a plain function")
-            if own.wrapper or own.hookwrapper:
-                raise PluginError(f"{caller.name} is a wrapper; wanted: @ganzoo.hookimpl without arguments")
         for name in sorted(hooks.intersection(vars(plugin)).difference(caller.name for caller in callers)):
             raise PluginError(f"{name} is not marked as a hook; wanted: @ganzoo.hookimpl above def {name}")
         if not callers:
@@ -196,6 +211,21 @@ class Manager:
                     same = (ours.kind, ours.name) == (theirs.kind, theirs.name)
                     if same and other.distribution == plugin.distribution:
                         raise PluginError(f"{ours.kind} {ours.name!r} is provided by {other.qualified} already")
+
+
+def _written_down(plugin: Plugin, hook: str) -> AbstractContextManager[None]:
+    if plugin.builtin:
+        return nullcontext()
+    from ganzoo.zoo.trial import written_down  # 20 ms
+
+    return written_down(plugin, hook)
+
+
+def _deferred(function: Callable[..., Any], *, yields: bool) -> str:
+    """What a function is whose call does nothing yet, in words; empty: it is none."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "async"
+    return "" if yields or not inspect.isgeneratorfunction(function) else "a generator (it has a yield)"
 
 
 class _Hooks:

@@ -10,16 +10,26 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn, cast
 
-from ganzoo.errors import GanzooError, PluginError, PluginWarning, described, first_line, missing_package
+from ganzoo.errors import (
+    GanzooError,
+    PluginError,
+    PluginWarning,
+    ToldToEnd,
+    described,
+    first_line,
+    missing_package,
+)
 from ganzoo.zoo.process import ENVIRONMENT, Aspect, kept
 
 Handler = Callable[[int, FrameType | None], object]
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that may end what is being done, by a ``KeyboardInterrupt``."""
+"""The signals that may end what is being done, by a ``KeyboardInterrupt`` or a ``ToldToEnd``."""
 
 LONGEST = 500
 """Most characters of what foreign code is quoted with."""
+
+REPAIR = "that is for the plugin's author to repair"
 
 PATIENCE_SECONDS = 5.0
 """How long a plugin may take to load before a person is told what it is that takes so long."""
@@ -73,7 +83,7 @@ class Interrupts:
 
     def __contains__(self, error: BaseException) -> bool:
         """Whether ``error`` comes from a signal."""
-        return issubclass(type(error), KeyboardInterrupt) and self._received > 0
+        return issubclass(type(error), (KeyboardInterrupt, ToldToEnd)) and self._received > 0
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -152,9 +162,29 @@ def called(who: str, function: Callable[..., Any], *arguments: Any) -> Any:
         except BaseException as error:
             if error in interrupts or is_ours(error) or issubclass(type(error), MemoryError):
                 raise
-            raise PluginError(
-                f"{who} fails: {in_one_line(error)}", hint="that is for the plugin's author to repair"
-            ) from error
+            raise PluginError(f"{who} fails: {in_one_line(error)}", hint=REPAIR) from error
+
+
+@contextlib.contextmanager
+def survived(who: str, signalled: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Around foreign code whose exceptions others put into words: it does not end this process without a word.
+
+    Args:
+        who: what to call it.
+        signalled: whether a signal came that somebody else listens for.
+
+    Raises:
+        PluginError: it exits, or raises what only a signal should.
+    """
+    with contained(who) as interrupts:
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException as error:
+            if error in interrupts or signalled():
+                raise
+            raise PluginError(f"{who} would end ganzoo: {in_one_line(error)}", hint=REPAIR) from error
 
 
 @contextlib.contextmanager

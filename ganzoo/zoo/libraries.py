@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+UNKNOWN = object()
+"""What a library chooses when it is imported."""
+
 
 @dataclass(frozen=True)
 class Switch:
@@ -14,7 +17,7 @@ class Switch:
     Args:
         library: the module that has it.
         name: what it is, for a person.
-        default: its value where the library has just been imported.
+        default: its value where the library has just been imported, or ``UNKNOWN``.
         read: module -> value.
         write: sets it, given the module and a value.
     """
@@ -36,7 +39,7 @@ class Switch:
     def put_back(self, before: Any) -> bool:
         """Set it as it was before; returns whether it had changed."""
         module = sys.modules.get(self.library)
-        if module is None or self.current() == before:
+        if module is None or before is UNKNOWN or self.current() == before:
             return False
         self.write(module, before)
         return True
@@ -99,11 +102,15 @@ SWITCHES = (
     ),
     Switch("torch", "torch.set_flush_denormal", False, _flushes, lambda torch, on: torch.set_flush_denormal(on)),
     _called("torch", "is_grad_enabled", "set_grad_enabled", True),
+    _called("torch", "get_num_threads", "set_num_threads", UNKNOWN),
     _called("torch", "is_anomaly_enabled", "autograd.set_detect_anomaly", False),
     _called("torch", "are_deterministic_algorithms_enabled", "use_deterministic_algorithms", False),
     Switch("torch", "torch.autocast", (0, False, False), _autocasts, _put_autocasts_back),
     _attribute("torch", "backends.mkldnn.enabled", True),
+    _attribute("torch", "backends.mkldnn.matmul.fp32_precision", "none"),
+    _attribute("torch", "backends.cuda.matmul.fp32_precision", "none"),
     _attribute("torch", "backends.cudnn.enabled", True),
+    _attribute("torch", "backends.cudnn.benchmark", False),
     Switch(
         "numpy",
         "numpy.seterr",

@@ -130,6 +130,15 @@ class Zoo:
                 return plugin.name
         raise NotFoundError(f"unknown observer {name!r}", hint=did_you_mean(name, {plugin.name for plugin in known}))
 
+    def culprit(self, error: BaseException) -> Plugin | None:
+        """Somebody else's plugin whose code ``error`` was raised in, or passed through; the innermost one."""
+        theirs = {_package(plugin.target): plugin for plugin in self.manager.plugins if not plugin.builtin}
+        found, trace = None, error.__traceback__
+        while theirs and trace is not None:
+            found = theirs.get(_package(str(trace.tb_frame.f_globals.get("__name__"))), found)
+            trace = trace.tb_next
+        return found
+
     def _unknown(self, kind: type[Spec], name: str) -> NotFoundError | PluginError:
         """The error for a name that nothing has: about its plugin, as far as that can be guessed, or about the name."""
         distribution, _, bare = name.rpartition("/")
@@ -150,6 +159,11 @@ class Zoo:
         return NotFoundError(f"unknown {kind.kind} {name!r}", hint=hint)
 
 
+def _package(target: str) -> str:
+    """The top package of a module or of an attribute of it."""
+    return target.partition(":")[0].partition(".")[0]
+
+
 @cache
 def zoo() -> Zoo:
     """The installed plugins, loaded when first asked for; a plugin that would end this process is not."""
@@ -163,6 +177,11 @@ def zoo() -> Zoo:
 
     with tried(plugins):
         return Zoo(Manager(plugins))
+
+
+def culprit(error: BaseException) -> Plugin | None:
+    """See ``Zoo.culprit``; None, too, where no plugins were loaded."""
+    return zoo().culprit(error) if zoo.cache_info().currsize else None
 
 
 def load_target(target: str) -> Any:

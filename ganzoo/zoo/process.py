@@ -1,16 +1,24 @@
 """What foreign code may change of this process, so that it can be put back: it is all shared with everybody else."""
 
+import builtins
 import contextlib
 import gc
 import io
+import json
 import locale
+import math
+import operator
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TextIO
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple, TextIO, cast
 
 from ganzoo.machine import processors
 from ganzoo.zoo.libraries import SWITCHES
@@ -32,12 +40,20 @@ SIGNALS = (
 """The signals that come from outside, and what a program does then is the person's business or ours."""
 
 
+MODULES = (builtins, json, math, os, os.path, signal, subprocess, sys, threading, time)
+"""Modules of Python's own whose functions everybody calls; builtins first, because without it nothing else goes."""
+
+OF_ITS_OWN = {"_", "_exit", "last_exc", "last_type", "last_value", "last_traceback", "path", *STREAMS}
+"""Names in them that change without anybody's doing, that plugins may change, or that are put back elsewhere."""
+
+
 class Aspect(NamedTuple):
     """Something that can be read and put back: ``write(read())`` changes nothing."""
 
     name: str
     read: Callable[[], Any]
     write: Callable[[Any], object]
+    same: Callable[[Any, Any], bool] = operator.eq
 
 
 def _umask() -> int:
@@ -85,10 +101,38 @@ def _put_back_handlers(before: Mapping[int, Any]) -> None:
                 signal.signal(number, handler)
 
 
+def _put_back_tracing(before: tuple[Any, Any]) -> None:
+    sys.settrace(before[0])
+    sys.setprofile(before[1])
+
+
+def _filters() -> list[Any]:
+    return list(warnings.filters)
+
+
+def _same_for_others(now: list[Any], before: list[Any]) -> bool:
+    """Whether the filters that take all warnings of a kind of Python's own are the same; libraries add finer ones."""
+    one, other = ([each for each in filters if _is_wide(*each)] for filters in (now, before))
+    return one == other
+
+
+def _is_wide(action: str, message: Any, category: Any, module: Any, line: int) -> bool:
+    return message is None and module is None and getattr(category, "__module__", "") == "builtins"
+
+
+def _put_back_filters(before: list[Any]) -> None:
+    finer = [each for each in warnings.filters if each not in before and not _is_wide(*each)]
+    warnings.resetwarnings()  # which also has each warning decided anew
+    cast("list[Any]", warnings.filters).extend([*finer, *before])
+
+
 SHARED = (
+    Aspect("the filters of warnings", _filters, _put_back_filters, _same_for_others),
+    Aspect("trace functions", lambda: (sys.gettrace(), sys.getprofile()), _put_back_tracing),
     Aspect("the working directory", os.getcwd, os.chdir),
     Aspect("signal handlers", _handlers, _put_back_handlers),
     Aspect("timers", _timers, _stop_timers),
+    Aspect("the limit of digits", sys.get_int_max_str_digits, sys.set_int_max_str_digits),
     Aspect("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     Aspect("the umask", _umask, os.umask),
     Aspect("resource limits", _limits, _put_back_limits),
@@ -111,17 +155,30 @@ def kept(changed: Callable[[list[str]], object], *more: Aspect) -> Iterator[None
         more: aspects beside ``SHARED``, the standard streams, and the switches of libraries.
     """
     aspects = [(aspect, _read(aspect)) for aspect in (*SHARED, *more)]
-    streams = {name: getattr(sys, name) for name in STREAMS}
+    streams = {name: (stream := getattr(sys, name), _is_open(stream)) for name in STREAMS}
     switches = [(switch, switch.current()) for switch in SWITCHES]
+    names = [(module.__dict__, _names(module)) for module in MODULES]
     with _descriptors() as reopened:
         try:
             yield
         finally:
-            found = [*_put_back_streams(streams, reopened())]
+            # First, and by methods alone: what a function is called by may be anything.
+            left = [(now["__name__"], now.copy(), before, now.update(before)) for now, before in names]
+            found = [*_changed_names(left), *_put_back_streams(streams, reopened())]
             found += [aspect.name for aspect, before in aspects if _put_back(aspect, before)]
             found += [switch.name for switch, before in switches if switch.put_back(before)]
             if found:
                 changed(found)
+
+
+def _names(module: ModuleType) -> dict[str, Any]:
+    return {name: value for name, value in module.__dict__.items() if name not in OF_ITS_OWN}
+
+
+def _changed_names(left: Iterable[tuple[str, dict[str, Any], dict[str, Any], None]]) -> Iterator[str]:
+    """The names that stood for something else: of each module its own name, how it was left, and how it was before."""
+    for module, after, before, _ in left:
+        yield from (f"{module}.{name}" for name, value in before.items() if after.get(name, before) is not value)
 
 
 def _read(aspect: Aspect) -> Any:
@@ -134,7 +191,7 @@ def _read(aspect: Aspect) -> Any:
 
 def _put_back(aspect: Aspect, before: Any) -> bool:
     """Whether it had changed."""
-    if before is None or _read(aspect) == before:
+    if before is None or aspect.same(_read(aspect), before):
         return False
     with contextlib.suppress(OSError, ValueError):
         aspect.write(before)
@@ -176,20 +233,20 @@ def _is_same_file(one: int, other: int) -> bool:
         return False
 
 
-def _put_back_streams(before: Mapping[str, TextIO | None], reopened: set[str]) -> Iterator[str]:
-    """Put ``sys.stdin`` and its like back; yields the names of those that were changed or closed."""
-    for number, (name, stream) in enumerate(before.items()):
-        alive = stream is None or _is_open(stream)
-        if getattr(sys, name) is not stream or not alive:
-            setattr(sys, name, stream if alive else _opened_again(number))
+def _put_back_streams(before: Mapping[str, tuple[TextIO | None, bool]], reopened: set[str]) -> Iterator[str]:
+    """Put ``sys.stdin`` and its like back; yields the names of those that were changed or closed meanwhile."""
+    for number, (name, (stream, was_open)) in enumerate(before.items()):
+        closed = was_open and not _is_open(stream)
+        if getattr(sys, name) is not stream or closed:
+            setattr(sys, name, _opened_again(number) if closed else stream)
             yield name
         elif name in reopened:
             yield name
 
 
-def _is_open(stream: TextIO) -> bool:
+def _is_open(stream: TextIO | None) -> bool:
     try:
-        return not stream.closed
+        return stream is not None and not stream.closed
     except ValueError:  # its buffer was detached
         return False
 

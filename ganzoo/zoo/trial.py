@@ -7,6 +7,9 @@ by a process of its own; if that does not end as it should, the plugin is set as
 What was found is remembered in the cache, in a small file for each plugin, until its files change. The word that it
 loads is taken back while it is loaded here, and given again after that: a plugin that ends this process all the same
 is tried again by the next one. Where nothing can be written, each start has its trial.
+
+What a plugin's hook may do to this process cannot be tried. So it is written down which one is being called, and by
+which process: the next start sets a plugin aside whose call did not return before its process had ended.
 """
 
 import contextlib
@@ -38,6 +41,9 @@ MOST_FILES = 1000
 
 LOADS = "loads"
 
+_states: dict[str, str] = {}
+"""Plugin -> its state when it was first called here."""
+
 PROGRAM = """
 import json, sys
 plugin, path, code = json.loads(sys.argv[1])
@@ -59,7 +65,7 @@ def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
     keep_quiet()  # one of them may import what ganzoo uses, too, and before it
     strangers = [plugin for plugin in plugins if plugin.state is State.AVAILABLE and not plugin.builtin]
     for plugin in strangers:
-        found = _recall(plugin) or _try(plugin)
+        found = _ended_by(plugin) or _recall(plugin) or _try(plugin)
         if found != LOADS:
             _remember(plugin, found)
             plugin.set_aside(State.BROKEN, f"{found}; ganzoo plugins tries it again")
@@ -72,6 +78,44 @@ def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
     finally:
         for plugin in remaining:
             _remember(plugin, LOADS)
+
+
+@contextlib.contextmanager
+def written_down(plugin: Plugin, call: str) -> Iterator[None]:
+    """Around a call of somebody else's plugin: if it ends this process, the next one knows."""
+    if plugin.qualified not in _states:
+        _states[plugin.qualified] = _state(plugin)
+    with contextlib.suppress(OSError, GanzooError, RuntimeError):
+        place = _place(plugin, os.getpid())
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{_states[plugin.qualified]}\n{call}", "utf-8")
+    try:
+        yield
+    finally:
+        _forget(plugin, os.getpid())
+
+
+def _ended_by(plugin: Plugin) -> str | None:
+    """What is known of a call that ended the process it was made by; None: of none."""
+    with contextlib.suppress(OSError, ValueError, GanzooError, RuntimeError):
+        for place in _home().glob(f"{_place(plugin).name}.*"):
+            caller = int(place.suffix[1:])
+            if caller == os.getpid() or not _is_running(caller):  # in a container, each may be process 1
+                state, _, call = place.read_text("utf-8").partition("\n")
+                place.unlink()
+                if state == _state(plugin):
+                    return f"a process ended while it ran {call} of it"
+    return None
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def try_again() -> None:
@@ -128,10 +172,10 @@ def _home() -> Path:
     return cache_root() / "plugins"
 
 
-def _place(plugin: Plugin) -> Path:
-    """Where it is remembered: a plugin of one name may be installed in several places."""
+def _place(plugin: Plugin, caller: int | None = None) -> Path:
+    """Where it, or a process's call of it, is remembered: a plugin of one name may be installed in several places."""
     name = hashlib.sha256(f"{plugin.location}\n{plugin.qualified}\n{plugin.target}".encode(errors="replace"))
-    return _home() / name.hexdigest()[:32]
+    return _home() / (name.hexdigest()[:32] + (f".{caller}" if caller else ""))
 
 
 def _recall(plugin: Plugin) -> str | None:
@@ -150,9 +194,9 @@ def _remember(plugin: Plugin, found: str) -> None:
         place.write_text(f"{_state(plugin)}\n{found}", "utf-8")
 
 
-def _forget(plugin: Plugin) -> None:
+def _forget(plugin: Plugin, caller: int | None = None) -> None:
     with contextlib.suppress(OSError, GanzooError, RuntimeError):
-        _place(plugin).unlink()
+        _place(plugin, caller).unlink()
 
 
 def _state(plugin: Plugin) -> str:

@@ -19,6 +19,7 @@ from ganzoo.cli import main
 from ganzoo.cli.progress import Progress
 from ganzoo.errors import ExitCode
 from ganzoo.records.result import TrainResult
+from ganzoo.training.trainer import Trainer
 from ganzoo_registry import Registry
 
 STEPS = 30
@@ -215,6 +216,33 @@ def test_the_second_signal_interrupts_at_once(
     assert json.loads(Path("runs/vanilla/1/outcome.json").read_text())["reason"] == "interrupted"
     assert [path.stem for path in Path("runs/vanilla/1/checkpoints").iterdir()] == ["step-00000010"]
     assert not Registry(Path(os.environ["GANZOO_REGISTRY"])).names()
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), 0], ids=repr)
+def test_what_no_signal_ends_is_a_fault_of_the_model(
+    arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException | int,
+) -> None:
+    """A network or a loss that exits: neither is it a person's Ctrl-C, nor does the training end without a word."""
+    step = Trainer.step
+
+    def exiting(trainer: Trainer) -> None:
+        if trainer.steps_done == 12:
+            if isinstance(error, int):
+                os._exit(error)
+            raise error
+        step(trainer)
+
+    monkeypatch.setattr(Trainer, "step", exiting)
+    assert main(arguments) == ExitCode.PLUGIN
+    said = f"model 'vanilla' would end ganzoo: {'SystemExit: os._exit(0)' if error == 0 else type(error).__name__}"
+    assert f"Error: {said}" in capsys.readouterr().err
+    outcome = json.loads(Path("runs/vanilla/1/outcome.json").read_text())
+    assert (outcome["state"], outcome["step"]) == ("failed", 12)
+    assert outcome["reason"].startswith(said)
+    assert [path.stem for path in Path("runs/vanilla/1/checkpoints").iterdir()] == ["step-00000010"]
 
 
 def test_outside_the_main_thread_training_leaves_signals_alone(train: Callable[..., TrainResult]) -> None:

@@ -1,5 +1,6 @@
 """The contract of an architecture: what every registered one keeps, and how one that breaks it is refused."""
 
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -314,6 +315,52 @@ def test_a_network_that_fails_is_named(width: int | None, message: str, monkeypa
     with pytest.raises(PluginError) as caught:
         build(architecture, ImageShape(channels=1, height=8, width=8), options, (0, 1))
     assert str(caught.value) == message
+
+
+class Odd(nn.Module):
+    latent_dim = 4
+
+    def __init__(self, shape: ImageShape, options: Any) -> None:
+        super().__init__()
+        self.answer = options.answer
+        options.init()
+
+    def forward(self, *inputs: object) -> Any:
+        return self.answer()
+
+
+def leave() -> None:
+    os._exit(0)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda: sys.exit(0), "architecture 'odd' would end ganzoo: SystemExit: 0"),
+        (leave, "architecture 'odd' would end ganzoo: SystemExit: os._exit(0)"),
+        (interrupt, "architecture 'odd' would end ganzoo: KeyboardInterrupt"),
+        (lambda: None, "the generator of architecture 'odd' returns a NoneType, not a tensor of floats"),
+        (lambda: (torch.zeros(2, 1, 8, 8),), "the generator of architecture 'odd' returns a tuple, not a tensor"),
+        (lambda: torch.zeros(2, 1, 8, 8).int(), "the generator of architecture 'odd' returns torch.int32, not a"),
+        (lambda: torch.zeros(2, 1, 8, 8) * 1j, "the generator of architecture 'odd' returns torch.complex64, not"),
+    ],
+)
+@pytest.mark.parametrize("when", ["run", "built"])
+def test_a_network_that_would_end_the_process_or_makes_no_images(
+    answer: Any, message: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganzoo.networks.build.load_target", lambda target: Odd)
+    architecture = Architecture(
+        name="odd", generator="a:F", discriminator="a:F", options=types.SimpleNamespace, resolutions=(8,)
+    )
+    options = types.SimpleNamespace(answer=answer, init=answer if when == "built" else lambda: None)
+    with pytest.raises(PluginError) as caught:
+        build(architecture, ImageShape(channels=1, height=8, width=8), options, (0, 1))
+    assert str(caught.value).startswith(message)
 
 
 def test_building_leaves_cuda_devices_alone(monkeypatch: pytest.MonkeyPatch, make_trainer: MakeTrainer) -> None:

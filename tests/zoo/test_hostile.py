@@ -1,6 +1,8 @@
 """Plugins that misbehave: what they raise, answer and change harms nobody else, here in one process."""
 
 import gc
+import io
+import json
 import locale
 import os
 import re
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,10 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
-from ganzoo.errors import PluginError, PluginWarning
+from ganzoo.errors import PluginError, PluginWarning, ToldToEnd
 from ganzoo.zoo import foreign
 from ganzoo.zoo.discovery import Manager, Plugin, State, discover
-from ganzoo.zoo.foreign import called, contained, in_one_line
+from ganzoo.zoo.foreign import called, contained, in_one_line, loading, survived
 from ganzoo.zoo.process import kept
 
 Install = Callable[..., Path]
@@ -192,8 +195,14 @@ def everything() -> dict[str, Any]:
         "cudnn": torch.backends.cudnn.enabled,
         "autocast": (torch.is_autocast_enabled("cpu"), follows_its_weight()),
         "anomaly": torch.is_anomaly_enabled(),
+        "threads": torch.get_num_threads(),
+        "rounding": torch.backends.mkldnn.matmul.fp32_precision,  # type: ignore[attr-defined]
     }
     return {
+        "names": (open, json.dumps, sys.excepthook, os.getcwd),
+        "filters": list(warnings.filters),
+        "tracing": (sys.gettrace(), sys.getprofile()),
+        "digits": sys.get_int_max_str_digits(),
         "directory": Path.cwd(),
         "environment": dict(os.environ),
         "streams": (sys.stdin, sys.stdout, sys.stderr),
@@ -229,6 +238,15 @@ CHANGING = {
     "the locale": "import locale; locale.setlocale(locale.LC_ALL, 'C')",
     "the processors": "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])",
     "the garbage collector": "import gc; gc.disable()",
+    "builtins.open": "import builtins; builtins.open = None",
+    "json.dumps": "import json; json.dumps = None",
+    "sys.excepthook": "import sys; sys.excepthook = print",
+    "os.getcwd": "import os; del os.getcwd",
+    "the filters of warnings": "import warnings; warnings.simplefilter('ignore')",
+    "trace functions": "import sys; sys.setprofile(lambda *_: None)",
+    "the limit of digits": "import sys; sys.set_int_max_str_digits(640)",
+    "torch.set_num_threads": "import torch; torch.set_num_threads(torch.get_num_threads() + 1)",
+    "torch.backends.mkldnn.matmul.fp32_precision": "import torch; torch.backends.mkldnn.matmul.fp32_precision = 'bf16'",
     "torch.set_default_dtype": "import torch; torch.set_default_dtype(torch.float64)",
     "torch.set_default_device": "import torch; torch.set_default_device('meta')",
     "torch.set_flush_denormal": "import torch; torch.set_flush_denormal(True)",
@@ -298,6 +316,93 @@ def test_what_is_left_alone_is_not_mentioned() -> None:
     with kept(lambda names: pytest.fail(str(names))):
         os.environ["USED"] = "1"
     del os.environ["USED"]
+
+
+def test_a_filter_of_a_librarys_own_warnings_stays() -> None:
+    with warnings.catch_warnings():
+        with kept(lambda names: pytest.fail(str(names))):
+            warnings.filterwarnings("ignore", message="numpy.dtype size changed")
+        assert warnings.filters[0][0] == "ignore"
+        with kept(lambda names: None):
+            warnings.simplefilter("always")
+            warnings.filterwarnings("ignore", message="another")
+        assert [each[0] for each in warnings.filters[:2]] == ["ignore", "ignore"]
+
+
+def test_what_was_closed_before_is_not_blamed_on_who_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr("sys.stdout", stream)
+    with kept(lambda names: pytest.fail(str(names))):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("@hookimpl\nasync def ganzoo_report(step): pass", "async"),
+        ("@hookimpl\nasync def ganzoo_report(step): yield 1", "async"),
+        ("@hookimpl\nasync def ganzoo_specs(): return ()", "async"),
+        ("@hookimpl\ndef ganzoo_report(step): yield step", "a generator (it has a yield)"),
+    ],
+)
+def test_a_hook_that_would_never_run_is_refused(install: Install, source: str, kind: str) -> None:
+    bad, _ = load(install, f"from ganzoo import hookimpl\n{source}")
+    assert bad.reason.endswith(f" is {kind}, which would never run; wanted: a function that returns")
+
+
+def _loaded(work: Callable[[], None]) -> None:
+    with loading("anybody") as interrupts:
+        try:
+            work()
+        except BaseException as error:
+            if error in interrupts:
+                raise
+
+
+def _survived(work: Callable[[], None]) -> None:
+    with survived("anybody"):
+        work()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("around", [lambda work: called("anybody", work), _survived, _loaded])
+def test_a_signal_in_a_plugins_code_is_no_fault_of_the_plugin(
+    number: signal.Signals, around: Callable[..., None]
+) -> None:
+    """Not even where its handler raises an exit, as for the first process of a container."""
+
+    def end(number: int, frame: object) -> None:
+        raise ToldToEnd(128 + number)
+
+    def work() -> None:
+        signal.raise_signal(number)
+
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(ToldToEnd):
+            around(work)
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), ToldToEnd(0)])
+def test_what_would_end_the_process_names_who_raised_it(error: BaseException) -> None:
+    with pytest.raises(PluginError, match=r"^model 'odd' would end ganzoo: ") as caught, survived("model 'odd'"):
+        raise error
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [ValueError("an error that others put into words"), MemoryError()])
+def test_what_would_not_is_left_to_others(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, survived("model 'odd'"):
+        raise error
+    assert caught.value is error
+
+
+def test_an_interrupt_that_somebody_else_listened_for_is_none_of_the_plugins() -> None:
+    with pytest.raises(KeyboardInterrupt), survived("model 'odd'", lambda: True):
+        raise KeyboardInterrupt
 
 
 def test_a_call_cannot_end_the_process_but_a_child_of_its_own_can() -> None:

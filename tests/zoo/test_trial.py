@@ -1,5 +1,7 @@
 """Plugins that end the process, tried in one of their own: no command goes down with them, not even the first."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,3 +215,70 @@ def test_what_a_plugin_imports_first_is_as_quiet_as_where_ganzoo_does(
     with tried(plugins):
         Manager(plugins, {}).notify("ganzoo_run_started", lambda problem: None, run=None)
     assert said.read_text() == "1"
+
+
+# What a hook does to the process
+
+CALL = """
+import os, sys
+from ganzoo.zoo.discovery import Manager, discover
+from ganzoo.zoo.trial import tried
+plugins = discover({})
+with tried(plugins):
+    manager = Manager(plugins, {})
+manager.notify("ganzoo_report", print, run=None, step=1, metrics={})
+"""
+HOOK = "import os, ctypes\nfrom ganzoo import hookimpl\n@hookimpl\ndef ganzoo_report(step): "
+
+
+@pytest.mark.parametrize("source", ["ctypes.string_at(0)", "ctypes.CDLL(None).exit(0)", "os.kill(os.getpid(), 9)"])
+def test_who_ended_a_process_by_a_hook_is_set_aside_by_the_next(
+    install: Install, cache: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    site = install("aaa", {"bad": HOOK + source})
+    install("bbb", {"tame": HOOK + "pass"})
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    subprocess.run([sys.executable, "-c", CALL], capture_output=True, check=False)
+
+    def plugin() -> Plugin:
+        plugins = discover({})
+        with tried(plugins):
+            pass
+        bad, tame = (plugin for plugin in plugins if not plugin.builtin)
+        assert tame.state is State.AVAILABLE
+        return bad
+
+    with pytest.warns(PluginWarning, match=r"^Plugin aaa/bad 1\.0 is broken: a process ended while it ran"):
+        assert plugin().state is State.BROKEN
+    assert plugin().reason == "a process ended while it ran ganzoo_report of it; ganzoo plugins tries it again"
+    try_again()
+    assert plugin().state is State.AVAILABLE
+    assert not [path for path in (cache / "plugins").iterdir() if path.suffix]
+
+
+def test_a_hook_that_returns_or_raises_leaves_nothing_written(install: Install, cache: Path) -> None:
+    install("aaa", {"bad": HOOK + "raise SystemExit", "good": HOOK + "pass"})
+    plugins = discover({})
+    with tried(plugins):
+        manager = Manager(plugins, {})
+    manager.notify("ganzoo_report", lambda line: None, run=None, step=1, metrics={})
+    assert not [path for path in (cache / "plugins").iterdir() if path.suffix]
+
+
+def test_a_call_that_is_under_way_elsewhere_is_nobodys_fault(install: Install, cache: Path) -> None:
+    install("aaa", {"tame": GOOD})
+    plugin = found()
+    with subprocess.Popen(["sleep", "60"]) as other:
+        (cache / "plugins" / f"{trial._place(plugin).name}.{other.pid}").write_text(f"{trial._state(plugin)}\nit")
+        assert found().state is State.AVAILABLE
+        other.kill()
+    with pytest.warns(PluginWarning, match="a process ended while it ran it of it"):
+        assert found().state is State.BROKEN
+
+
+def test_one_that_was_mended_since_is_not_blamed(install: Install, cache: Path) -> None:
+    site = install("aaa", {"tame": GOOD})
+    plugin = found()
+    (cache / "plugins" / f"{trial._place(plugin).name}.{2**22 + 1}").write_text(f"{trial._state(plugin)}\nit")
+    (site / "aaa_tame.py").write_text(f"{GOOD}# mended\n")
+    assert found().state is State.AVAILABLE
