@@ -1,8 +1,10 @@
 """Candidates to evaluate: versions of the registry and exported files, all by one protocol."""
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ganzoo.config import HELD_OUT_SHARE
@@ -14,7 +16,9 @@ from ganzoo.evaluation.evidence import of_generator
 from ganzoo.evaluation.labels import match
 from ganzoo.records.best import Ranking
 from ganzoo.records.evaluation import HELD_OUT, TRAINING, Evaluation, attach, attached
+from ganzoo.runtime.file import as_text, file_of
 from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.runtime.opening import open_generator
 from ganzoo.runtime.providers import Device
 from ganzoo.specs import Dataset
 from ganzoo.zoo.names import Zoo
@@ -39,6 +43,32 @@ class Candidate:
     generator: ImageGenerator
     version: Version | None
     lineage: Mapping[str, Any]
+
+
+def find_candidates(
+    references: Sequence[str | os.PathLike[str]], store: Registry, registry: str | Path | None, device: Device
+) -> list[Candidate]:
+    """What ``references`` mean; see ``ganzoo.load``.
+
+    Args:
+        store: the registry.
+        registry: where it is.
+
+    Raises:
+        UsageError: there are none, or two mean one version.
+        GanzooError, RegistryError: one of them cannot be opened.
+    """
+    if not references:
+        raise UsageError("nothing to evaluate", hint="name one or more versions")
+    candidates = []
+    for reference in map(as_text, references):
+        version = None if file_of(reference) else store.resolve(reference)
+        name = str(version or reference)
+        generator = open_generator(name, registry, device, 1)
+        candidates.append(Candidate(name, generator, version, store.lineage(version) if version else {}))
+    if len({candidate.name for candidate in candidates}) < len(candidates):
+        raise UsageError("two of the references mean one version", hint="compare different ones")
+    return candidates
 
 
 def find_criteria(

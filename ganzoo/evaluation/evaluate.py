@@ -148,7 +148,8 @@ def _computed(name: str, metric: Metric, evidence: Evidence) -> dict[str, float]
     """
     with contained(f"metric {name}") as interrupts:
         try:
-            found = {figure: float(value) for figure, value in load_target(metric.target)(evidence).items()}
+            answer = load_target(metric.target)(evidence)
+            found = {str(figure): float(value) for figure, value in answer.items()}
         except BaseException as error:
             if error in interrupts or (is_ours(error) and name.startswith(f"{BUILTIN}/")):
                 raise

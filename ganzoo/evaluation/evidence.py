@@ -3,13 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import GanzooError, PluginError, described
+from ganzoo.errors import PluginError
+from ganzoo.evaluation.checks import whole_numbers
 from ganzoo.evaluation.counting import Tally
 from ganzoo.evaluation.features import FeatureExtractor
 from ganzoo.evaluation.figures import Moments
@@ -19,6 +21,7 @@ from ganzoo.evaluation.within import WithinClasses, thumbnails
 from ganzoo.latents import pixels
 from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.zoo.foreign import contained, in_one_line
 
 KEPT = 10_000
 """Most images whose features are kept, for figures of neighbours; moments and class counts take all images."""
@@ -125,6 +128,12 @@ class Gatherer:
 
     def gather(self, source: Source, n: int, seen: Callable[[int], None] = lambda count: None) -> Sample:
         """Look at the first ``n`` images of ``source``; ``seen`` is called with how many more were looked at."""
+        with contained(_named(self._modes)) if self._modes else nullcontext():
+            sample = self._gather(source, n, seen)
+        _seal(sample, sample.moments, sample.tally, sample.within)
+        return sample
+
+    def _gather(self, source: Source, n: int, seen: Callable[[int], None]) -> Sample:
         moments, tally, within, kept, assigned = None, None, None, [], []
         have = 0
         for features, logits, labels, small, modes, count in self._looks(source, n):
@@ -182,14 +191,24 @@ _Look = tuple[_Features, _Features, Labels | None, NDArray[np.float64] | None, L
 
 
 def _assigned(modes: Modes, pixels: Pixels) -> Labels:
-    """Each image's mode.
+    """Each image's mode. No signal comes to the threads in which this runs, so an interrupt is the data set's own.
 
     Raises:
-        PluginError: the data set's own code fails.
+        PluginError: the data set's own code fails, or says something else.
     """
     try:
-        return modes.assign(pixels)
-    except Exception as error:
-        if isinstance(error, GanzooError):
-            raise
-        raise PluginError(f"the modes of the data, {type(modes).__name__}, fail: {described(error)}") from error
+        return whole_numbers(modes.assign(pixels), len(pixels), -1, modes.count, "modes")
+    except BaseException as error:
+        raise PluginError(f"{_named(modes)} fail: {in_one_line(error)}") from error
+
+
+def _named(modes: Modes) -> str:
+    return f"the modes of the data, {type(modes).__name__},"
+
+
+def _seal(*sums: object) -> None:
+    """Make the arrays of sums read-only: they are gathered once, and every metric looks at them."""
+    for each in filter(None, sums):
+        for value in vars(each).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)

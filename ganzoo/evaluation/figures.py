@@ -83,6 +83,7 @@ class Moments:
             values, vectors = np.linalg.eigh(self.covariance)
             above = values > len(values) * np.finfo(np.float64).eps * values[-1]
             self._root = vectors[:, above] * np.sqrt(values[above])
+            self._root.setflags(write=False)
         return self._root
 
     def _enough(self, moment: Float) -> Float:

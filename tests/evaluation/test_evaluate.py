@@ -1,9 +1,11 @@
 """The protocol: what is judged by what, and what an evaluation says of it."""
 
 import json
+import os
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from ganzoo.pipeline import evaluating as preparing
 from ganzoo.records.evaluation import Evaluation
 from ganzoo.specs import Metric, Spec
 from ganzoo.zoo.discovery import Manager, Plugin, State
-from ganzoo.zoo.names import Zoo, zoo
+from ganzoo.zoo.names import Zoo, load_target, zoo
 
 
 def digits(**chosen: Any) -> Criteria:
@@ -308,6 +310,19 @@ def test_one_sample() -> None:
         digits(n=1)
 
 
+class Lying(str):
+    """A name that equals every other, and cannot be shown."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return hash("odd")
+
+    def __repr__(self) -> str:
+        raise SystemExit(0)
+
+
 def unhurt(*_: object) -> dict[str, float]:
     return {"even": 2.0}
 
@@ -326,6 +341,13 @@ def interrupt(*_: object) -> dict[str, float]:
         (lambda: None, "metric acme/odd fails: AttributeError: 'NoneType' object has no attribute 'items'"),
         (interrupt, "metric acme/odd fails: KeyboardInterrupt"),
         (lambda: sys.exit(0), "metric acme/odd fails: SystemExit: 0"),
+        (lambda: os._exit(0), "metric acme/odd fails: SystemExit: os._exit(0)"),
+        (lambda: {"odd": float("-inf")}, "metric acme/odd returned {'odd': -inf}, not finite numbers for ['odd']"),
+        (lambda: {"odd": 10**400}, "metric acme/odd fails: OverflowError: int too large to convert to float"),
+        (lambda: {"odd": [1.0]}, "metric acme/odd fails: TypeError: float() argument must be a string or a real"),
+        (lambda: {1: 1.0}, "metric acme/odd returned {'1': 1.0}, not finite numbers for ['odd']"),
+        (lambda: {Lying("even"): 1.0}, "metric acme/odd returned {'even': 1.0}, not finite numbers for ['odd']"),
+        (lambda: iter([("odd", 1.0)]), "metric acme/odd fails: AttributeError: 'list_iterator' object has no"),
     ],
 )
 def test_a_metric_that_breaks_its_contract_is_left_out(
@@ -338,10 +360,76 @@ def test_a_metric_that_breaks_its_contract_is_left_out(
     judge = Evaluator(replace(judgement, metrics={"acme/odd": odd, "ganzoo/even": even}), noted=said.append)
     for _ in range(2):
         assert judge.figures(of_images(judgement.data.training)) == {"even": 2.0}
-    assert said == [f"{error}; it is left out"]
+    (line,) = said
+    assert line.startswith(error)
+    assert line.endswith("; it is left out")
     evaluation = judge.evaluate({0: of_images(judgement.data.training)}, ["a word"])
     assert list(evaluation.figures) == list(evaluation.floor) == ["even"]
     assert evaluation.notes == ("a word", *said)
+
+
+def spoil(evidence: evidence.Evidence, part: str) -> dict[str, float]:
+    sample = evidence.real
+    assert sample.features is not None
+    assert sample.moments is not None
+    assert sample.tally is not None
+    match part:
+        case "features":
+            features = sample.features
+            features -= features.mean(axis=0)
+        case "mean":
+            sample.moments.mean[:] = 0
+        case "root":
+            sample.moments.root[:] = 0
+        case "moments":
+            sample.moments.add(sample.features)
+        case "tally":
+            sample.tally.add(np.eye(10))
+    return {"odd": 1.0}
+
+
+@pytest.mark.parametrize("part", ["features", "mean", "root", "moments", "tally"])
+def test_a_metric_cannot_change_what_others_see(
+    judgement: Criteria, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Real images are gathered once for all seeds: what one metric does to them would count in every later figure."""
+    monkeypatch.setattr(
+        evaluate, "load_target", lambda target: partial(spoil, part=part) if target == "odd" else load_target(target)
+    )
+    source = of_images(judgement.data.training)
+    odd = Metric(name="odd", target="odd", figures={"odd": "lower"})
+    said: list[str] = []
+    judge = Evaluator(replace(judgement, metrics={"acme/odd": odd, **judgement.metrics}, n=300), noted=said.append)
+    before = Evaluator(replace(judgement, n=300)).figures(source)
+    for _ in range(2):
+        assert judge.figures(source) == before
+    assert said[0].startswith("metric acme/odd fails: ValueError: ")
+
+
+class OddModes:
+    count = 25
+
+    def __init__(self, answer: Any) -> None:
+        self.assign = lambda pixels: answer(len(pixels))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (lambda n: sys.exit(0), "SystemExit: 0"),
+        (lambda n: os._exit(0), "SystemExit: os._exit(0)"),
+        (lambda n: interrupt(), "KeyboardInterrupt"),
+        (lambda n: None, "modes must be whole numbers"),
+        (lambda n: np.zeros(n - 1, np.int64), "modes must be whole numbers"),
+        (lambda n: np.zeros(n), "modes must be whole numbers"),
+        (lambda n: np.full(n, 25), "modes lie in 25 to 25"),
+    ],
+)
+def test_modes_that_fail_are_named(answer: Any, error: str) -> None:
+    data = load("dots", zoo())
+    odd = replace(choose_criteria("dots", data, zoo()), n=600, modes=OddModes(answer))
+    with pytest.raises(PluginError, match=re.escape(f"the modes of the data, OddModes, fail: {error}")):
+        Evaluator(odd).figures(of_images(data.training))
 
 
 def test_a_figure_that_another_metric_gives_counts_once() -> None:
