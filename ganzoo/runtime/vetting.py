@@ -118,30 +118,38 @@ class Refused(Exception):  # noqa: N818 - it says what is wrong, not that it is 
 
 
 def check_structure(data: bytes) -> None:
-    """Refuse what no generator and no extractor needs, without running anything.
+    """Refuse what no generator and no extractor needs, without running anything; exported files are held to it, too.
 
     Raises:
-        Refused: foreign operators, random ones, branches and loops, functions, weights outside the file.
+        Refused: foreign operators, branches and loops, functions, weights outside the file.
         Unreadable: it is damaged, or no ONNX file.
     """
     if data[4:8] == b"ORTM":  # ONNX Runtime would read the same bytes in another way
         raise Refused("is in ONNX Runtime's own format")
     contents = read_graph(data)
-    operators = {node.operator for node in contents.nodes}
     foreign = sorted({node.domain for node in contents.nodes} - DOMAINS)
-    branching = sorted({node.operator for node in contents.nodes if node.branches} | operators & CONTROL)
+    branching = sorted({node.operator for node in contents.nodes if node.branches or node.operator in CONTROL})
     if not contents.nodes:
         raise Refused("has no operators")
     if contents.functions:
         raise Refused("defines functions of its own")
     if foreign:
         raise Refused(f"has operators of foreign domains: {', '.join(map(repr, foreign))}")
-    if operators & RANDOM:
-        raise Refused(f"draws random numbers itself: {', '.join(sorted(operators & RANDOM))}")
     if branching:
         raise Refused(f"has loops or branches: {', '.join(map(repr, branching))}")
     if any(node.external for node in contents.nodes) or any(weight.external for weight in contents.weights):
         raise Refused("keeps weights outside the file")
+
+
+def check_randomness(data: bytes) -> None:
+    """Refuse operators that give something else each time.
+
+    Raises:
+        Refused: it has some.
+        Unreadable: it is damaged, or no ONNX file.
+    """
+    if found := {node.operator for node in read_graph(data).nodes} & RANDOM:
+        raise Refused(f"draws random numbers itself: {', '.join(sorted(found))}")
 
 
 def check_rows(run: Run, rows: list[Any], others: list[Any]) -> None:
@@ -286,6 +294,7 @@ def _fault(kind: str, size: int, source: str, data: bytes) -> str | None:
     """What is wrong with a file, in words."""
     try:
         check_structure(data)
+        check_randomness(data)
         if kind == "generator":
             _try_generator(data, source)
         else:

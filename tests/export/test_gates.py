@@ -15,13 +15,14 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from ganzoo.errors import ExitCode, GanzooError
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError
 from ganzoo.exporting import exporter, gates
 from ganzoo.exporting.convert import reference, to_onnx
 from ganzoo.exporting.exporter import export
-from ganzoo.exporting.gates import Refused, check
+from ganzoo.exporting.gates import check
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.graph import weights_digest
+from ganzoo.runtime.vetting import Refused, vet_generator
 
 Make = Callable[..., Any]
 Change = Callable[[onnx.ModelProto], None]
@@ -135,9 +136,9 @@ def weight_among_inner_values(model: onnx.ModelProto) -> None:
         (newest_ir, f"structure: it is of IR version {onnx.IR_VERSION}, which older runtimes refuse, and needs only 9"),
         (weight_among_inner_values, "structure: weight "),
         (nan_weight, "structure: weight "),
-        (external_weight, "structure: weights lie outside the file"),
-        (external_constant, "structure: weights lie outside the file"),
-        (foreign_domain, "structure: operators of foreign domains: acme.ops"),
+        (external_weight, "structure: keeps weights outside the file"),
+        (external_constant, "structure: keeps weights outside the file"),
+        (foreign_domain, "structure: has operators of foreign domains: 'acme.ops'"),
         (loose_end, "structure: onnx.checker: "),
     ],
 )
@@ -190,16 +191,25 @@ def noise_in_a_function(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "operator"),
+    ("change", "message"),
     [
-        (noise_in_the_open, "RandomNormalLike"),
-        (noise_in_a_branch, "RandomUniformLike"),
-        (noise_in_a_function, "Bernoulli"),
+        (noise_in_the_open, "randomness: draws random numbers itself: RandomNormalLike"),
+        (noise_in_a_branch, "structure: has loops or branches: 'If'"),
+        (noise_in_a_function, "structure: defines functions of its own"),
     ],
 )
-def test_randomness(plain: tuple[bytes, dict[str, Any]], change: Change, operator: str) -> None:
+def test_randomness(plain: tuple[bytes, dict[str, Any]], change: Change, message: str) -> None:
+    assert refusal(changed(plain[0], change), plain[1]) == message
+
+
+@pytest.mark.parametrize("change", [noise_in_the_open, noise_in_a_branch, noise_in_a_function, foreign_domain])
+def test_what_load_would_refuse_is_not_exported(plain: tuple[bytes, dict[str, Any]], change: Change) -> None:
+    """And in the same words: what ganzoo writes, ganzoo takes from anywhere."""
     data = changed(plain[0], change)
-    assert refusal(data, plain[1]) == f"randomness: the graph draws random numbers itself: {operator}"
+    with pytest.raises(IntegrityError) as caught:
+        vet_generator(data, "g.onnx")
+    words = refusal(data, plain[1]).partition(": ")[2]
+    assert str(caught.value) == f"g.onnx must not be run: it {words}"
 
 
 # signature
@@ -310,7 +320,7 @@ class Pairs(nn.Module):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Noisy, "tiny was not exported: gate randomness: the graph draws random numbers itself: Random"),
+        (Noisy, "tiny was not exported: gate randomness: draws random numbers itself: Random"),
         (Gregarious, "tiny was not exported: gate parity: differs from torch by up to "),
         (Pairs, "the generator fails on a batch of 64: shape '[2, 4]' is invalid for input of size 256"),
     ],
