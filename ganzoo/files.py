@@ -168,7 +168,8 @@ def checked(path: str | os.PathLike[str], what: str) -> Path:
             hint="give a directory; storage elsewhere can be mounted, or copied",
         )
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
+        return path.absolute() if str(path) == "-" else path  # or it would be refused where it is looked at again
     except RuntimeError as error:
         raise UsageError(f"{what} {text}: there is no such home directory", hint="give the whole path") from error
 

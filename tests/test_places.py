@@ -33,7 +33,7 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", PLACES)
 def test_what_is_a_place_is_taken(text: str) -> None:
-    assert checked(text, "--registry") == Path(text).expanduser()
+    assert checked(text, "--registry").absolute() == Path(text).expanduser().absolute()
 
 
 CALLS: dict[str, Callable[[str], object]] = {
@@ -119,3 +119,9 @@ def test_a_file_that_is_replaced_passes_its_permissions_on(tmp_path: Path, mode:
     path.chmod(mode)
     write_atomic(path, b"new")
     assert path.stat().st_mode & 0o777 == mode
+
+
+def test_a_file_that_is_called_like_stdout_can_be_named() -> None:
+    """As the hint says, and again where what came of it is looked at once more."""
+    path = checked("./-", "--runs")
+    assert checked(path, "runs") == path == Path("-").absolute()

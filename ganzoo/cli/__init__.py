@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from ganzoo.cli.groups import LazyGroup
+from ganzoo.cli.leaving import end_in_time
 from ganzoo.cli.stage import data_stream, staged
 from ganzoo.cli.streams import telling
 from ganzoo.version import __version__
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out.flush()
         if code == 0 and out.failure is not None and not out.left:
             code = _tell(out.failure)
+    if arguments is None:
+        end_in_time(code, _note)
     return code
 
 

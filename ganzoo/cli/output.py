@@ -12,31 +12,47 @@ import click
 
 from ganzoo.cli.stage import data_stream
 from ganzoo.cli.streams import Dropping
+from ganzoo.errors import UsageError
 
 Value = TypeVar("Value")
 
 REDRAWS = 200
 """Most times that a progress bar is drawn."""
 
-# Control characters; the marks that turn the direction of writing; other ends of a line; halves of characters.
+# Control characters; the marks that turn the direction of writing; other ends of a line; signs that nobody sees, but
+# for the two that join letters or part them; halves of characters.
 _CONTROLS = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+    "\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
 )
 
 
-class PathOption(click.Path):
-    """The type of options and arguments that are paths; see ``ganzoo.files.checked``."""
+STDOUT = Path("-")
+"""What an option means that may be ``-``; a file of that name is an absolute path."""
 
-    def __init__(self) -> None:
+
+class PathOption(click.Path):
+    """The type of options and arguments that are paths; see ``ganzoo.files.checked``.
+
+    Args:
+        stdout: take ``-``, too, for ``STDOUT``.
+    """
+
+    def __init__(self, *, stdout: bool = False) -> None:
         super().__init__(path_type=Path)
+        self._stdout = stdout
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check what a person typed."""
         from ganzoo.files import checked
 
-        if isinstance(value, str):
-            checked(value, param.opts[0] if isinstance(param, click.Option) else getattr(param, "metavar", "the path"))
-        return super().convert(value, param, ctx)
+        if not isinstance(value, str):
+            return super().convert(value, param, ctx)
+        if self._stdout and value == str(STDOUT):
+            return STDOUT
+        return checked(
+            value, param.opts[0] if isinstance(param, click.Option) else getattr(param, "metavar", "the path")
+        )
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -46,12 +62,24 @@ registry_option = click.option(
     metavar="DIR",
     help="Directory of the registry. [default: $GANZOO_REGISTRY, else in the user's data directory]",
 )
+
+
+def device(text: str) -> str:
+    """The type of ``--device``; see ``ganzoo.runtime.providers.check_device``."""
+    if text != "auto":
+        from ganzoo.runtime.providers import check_device
+
+        check_device(text)
+    return text
+
+
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=device,
     default="auto",
     show_default=True,
-    help="Device to run on.",
+    metavar="DEVICE",
+    help="Device to run on: auto, cpu, cuda or cuda:N.",
 )
 
 
@@ -124,15 +152,27 @@ def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
 
 
 def print_data(text: object, *, end: str = "\n") -> None:
-    """Print data as they are."""
+    """Print data as they are, or, on a terminal, as it can show them."""
     out = data_stream()
-    out.write(f"{text}{end}")
+    out.write(f"{printable(str(text)) if out.isatty() else text}{end}")
     out.flush()
+
+
+def require_pipe() -> None:
+    """Refuse to print bytes, such as an image, on a terminal.
+
+    Raises:
+        UsageError: stdout is one.
+    """
+    if data_stream().isatty():
+        raise UsageError("these are bytes, and stdout is a terminal", hint="-o FILE, or pipe them into a program")
 
 
 def emit_bytes(data: bytes) -> None:
     """Print data that are no text, such as an image."""
-    cast("Dropping", data_stream()).write_bytes(data)  # see ``ganzoo.cli.main``
+    out = cast("Dropping", data_stream())  # see ``ganzoo.cli.main``
+    out.write_bytes(data)
+    out.flush()
 
 
 def note(message: str) -> None:

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganzoo.cli.output import PathOption, device_option, note, print_data, registry_option
+from ganzoo.cli.output import (
+    STDOUT,
+    PathOption,
+    device_option,
+    emit_bytes,
+    note,
+    print_data,
+    registry_option,
+    require_pipe,
+)
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import GanzooError, UsageError
 
@@ -15,7 +24,10 @@ if TYPE_CHECKING:
 
     from ganzoo.runtime.providers import Device
 
-_FORMS = "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), or be a directory (a PNG for each image)"
+_FORMS = (
+    "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), be a directory (a PNG for each image), or - "
+    "(the grid to stdout)"
+)
 
 
 @click.command()
@@ -31,7 +43,7 @@ _FORMS = "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), or be a dir
 @click.option(
     "-o",
     "--output",
-    type=PathOption(),
+    type=PathOption(stdout=True),
     metavar="OUT",
     default=Path("samples.png"),
     show_default=True,
@@ -55,9 +67,14 @@ def command(
 
     Image i of a seed is the same image whatever -n and --start are.
     """
-    each = each or output.is_dir() or output.suffix == ""
-    if not each and output.suffix.lower() not in (".png", ".npy"):
-        raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
+    if output == STDOUT:
+        if each:
+            raise UsageError("--each makes several files", hint="-o DIRECTORY")
+        require_pipe()
+    else:
+        each = each or output.is_dir() or output.suffix == ""
+        if not each and output.suffix.lower() not in (".png", ".npy"):
+            raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
     with ending_at_signals():
         from ganzoo.api import load
         from ganzoo.runtime.generator import random_seed
@@ -67,14 +84,17 @@ def command(
         images, _ = generator.pixels(count, seed, label, start)
         _write(images, output, each, start)
     note(f"Seed {seed}.")
-    print_data(output)
+    if output != STDOUT:
+        print_data(output)
 
 
 def _write(images: "NDArray[np.uint8]", output: Path, each: bool, start: int) -> None:
     from ganzoo.files import write_atomic
     from ganzoo.images import encode_npy, encode_png, grid
 
-    if each:
+    if output == STDOUT:
+        emit_bytes(encode_png(grid(images)))
+    elif each:
         try:
             output.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:

@@ -34,7 +34,7 @@ class ImageGenerator:
 
     Attributes:
         card: what the file says about itself.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
         sha256: the file's digest, 64 hexadecimal digits.
     """
 
@@ -59,7 +59,7 @@ class ImageGenerator:
         Raises:
             IntegrityError: ``data`` is no such file, or its graph or its weights do not match its card.
             UsageError: ``device`` or ``threads`` is none that there can be.
-            MissingPackageError, GanzooError: ``device`` is ``cuda``, which does not work.
+            MissingPackageError, GanzooError: ``device`` is a CUDA device that does not work.
         """
         source = source or "the ONNX file"
         session, used = open_session(data, device=device, threads=threads, source=source)

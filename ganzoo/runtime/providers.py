@@ -10,27 +10,31 @@ import ctypes
 import functools
 import io
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ganzoo.errors import GanzooError, MissingPackageError, first_line
+from ganzoo.errors import GanzooError, MissingPackageError, UsageError, first_line
 from ganzoo.machine import keep_quiet
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = str
+"""``auto``, ``cpu``, ``cuda``, or ``cuda:N`` for one of several; see ``check_device``."""
+
 Provider = str | tuple[str, dict[str, str]]
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-PROVIDERS: dict[str, list[Provider]] = {
-    "cpu": [CPU],
+_ON_CUDA = {
     # The default algorithm search times every convolution anew for each batch size. TF32 has 10 bits of mantissa:
-    # too few for parity with PyTorch, and for figures that mean the same everywhere. The CPU stands behind
-    # CUDA because ONNX Runtime keeps arithmetic on shapes there.
-    "cuda": [(CUDA, {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}), CPU],
+    # too few for parity with PyTorch, and for figures that mean the same everywhere.
+    "cudnn_conv_algo_search": "HEURISTIC",
+    "use_tf32": "0",
 }
+_PLACE = re.compile(r"/\S+:\d+ ")
+_DEVICE = re.compile("auto|cpu|cuda(:[0-9]{1,3})?")
 
 _WHEELS = ("onnxruntime", "onnxruntime-gpu")
 _MEND = "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one that you want"
@@ -80,8 +84,30 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
-def require_cuda() -> None:
-    """Return if CUDA works.
+def check_device(device: object) -> None:
+    """Refuse what would be taken for something else, as another word for ``auto``.
+
+    Raises:
+        UsageError: it is no device that there can be.
+    """
+    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
+        raise UsageError(
+            f"device must be auto, cpu, cuda or cuda:N, not {device!r}",
+            hint="cuda takes the first device of CUDA_VISIBLE_DEVICES, cuda:1 the second",
+        )
+
+
+def providers_of(device: str) -> list[Provider]:
+    """What a session for ``cpu``, ``cuda`` or ``cuda:N`` runs on, the preferred one first."""
+    if device == "cpu":
+        return [CPU]
+    number = device.partition(":")[2]
+    # The CPU stands behind CUDA because ONNX Runtime keeps arithmetic on shapes there.
+    return [(CUDA, {**_ON_CUDA, **({"device_id": number} if number else {})}), CPU]
+
+
+def require_cuda(device: str = "cuda") -> None:
+    """Return if CUDA works on ``device``.
 
     Raises:
         MissingPackageError: the installed ONNX Runtime was built without CUDA.
@@ -93,10 +119,11 @@ def require_cuda() -> None:
             "the installed ONNX Runtime was built without CUDA",
             hint="pip uninstall -y onnxruntime && pip install onnxruntime-gpu, or use --device cpu",
         )
-    fault = _driver_fault() or _probe_fault(CUDA)
+    fault = _driver_fault() or _probe_fault(providers_of(device)[0])
     if fault:
+        what = "CUDA" if device == "cuda" else device
         raise GanzooError(
-            f"CUDA does not work here: {fault}", hint="use --device cpu, or see what works: ganzoo doctor"
+            f"{what} does not work here: {fault}", hint="use --device cpu, or see what works: ganzoo doctor"
         )
 
 
@@ -127,9 +154,22 @@ def survey() -> Survey:
 
 
 def one_line(error: Exception) -> str:
-    """An exception's message without ONNX Runtime's ``[ONNXRuntimeError] : 7 : INVALID_PROTOBUF :``."""
+    """An exception's message without what ONNX Runtime puts before it.
+
+    That is ``[ONNXRuntimeError] : 7 : INVALID_PROTOBUF :``, and a file, a line and a function of its source.
+    """
     line = first_line(error)
-    return line.split(" : ", 3)[-1] if line.startswith("[ONNXRuntimeError]") else line
+    line = line.split(" : ", 3)[-1] if line.startswith("[ONNXRuntimeError]") else line
+    return _after_signature(line) if _PLACE.match(line) else line
+
+
+def _after_signature(line: str) -> str:
+    depth = 0
+    for index, sign in enumerate(line):
+        depth += (sign == "(") - (sign == ")")
+        if sign == ")" and not depth and line[index + 1 :].strip():
+            return line[index + 1 :].removeprefix(" const").strip()
+    return line
 
 
 @functools.cache
@@ -146,22 +186,23 @@ def _cuda_fault() -> str | None:
     return None
 
 
-def _probe_fault(provider: str) -> str | None:
+def _probe_fault(provider: Provider) -> str | None:
     """Run the probe on ``provider`` alone; None: it worked."""
     import numpy as np
 
     runtime = load_onnxruntime()
-    if provider == CUDA:
+    name = provider if isinstance(provider, str) else provider[0]
+    if name == CUDA:
         _preload_cuda(runtime)
     options = runtime.SessionOptions()
     options.log_severity_level = 4
-    if provider != CPU:
+    if name != CPU:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = runtime.InferenceSession(_PROBE, options, providers=[provider], enable_fallback=0)
         (answer,) = session.run(None, {"x": np.full((1, 1, 1, 1), 3, np.float32)})
     except Exception as error:  # ONNX Runtime's exceptions have no common base
-        return (_library_fault(runtime) if provider == CUDA else None) or one_line(error)
+        return (_library_fault(runtime) if name == CUDA else None) or one_line(error)
     return None if answer.item() == 9 else f"3 * 3 came out as {answer.item()}"
 
 

@@ -1,10 +1,18 @@
 """ONNX Runtime sessions made from bytes that may be anything."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ganzoo.errors import GanzooError, IntegrityError, UsageError
-from ganzoo.runtime.providers import CUDA, PROVIDERS, Device, load_onnxruntime, one_line, require_cuda
+from ganzoo.runtime.providers import (
+    CUDA,
+    Device,
+    check_device,
+    load_onnxruntime,
+    one_line,
+    providers_of,
+    require_cuda,
+)
 
 MOST_THREADS = 1024
 
@@ -25,23 +33,24 @@ def open_session(
         source: names the model in messages.
 
     Returns:
-        An ``onnxruntime.InferenceSession`` and its device, ``cpu`` or ``cuda``.
+        An ``onnxruntime.InferenceSession`` and its device: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         UsageError: ``device`` or ``threads`` is none that there can be.
         IntegrityError: ``data`` is no model that ONNX Runtime loads, or keeps its weights elsewhere.
-        MissingPackageError, GanzooError: ``device`` is ``cuda``, which does not work.
+        MissingPackageError, GanzooError: ``device`` is a CUDA device that does not work.
     """
     check_choice(device, threads)
     if device == "cpu":
         return _load(data, "cpu", threads, source), "cpu"
+    asked = "cuda" if device == "auto" else device
     try:
-        require_cuda()
-        return _load(data, "cuda", threads, source), "cuda"
+        require_cuda(asked)
+        return _load(data, asked, threads, source), asked
     except IntegrityError:
         raise
     except GanzooError:
-        if device == "cuda":
+        if device != "auto":
             raise
     return _load(data, "cpu", threads, source), "cpu"
 
@@ -56,17 +65,17 @@ def _load(data: bytes, device: str, threads: int | None, source: str) -> Any:
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
     try:
         # The Python wrapper's fallback would print to stdout and try again on the CPU.
-        session = runtime.InferenceSession(data, options, providers=PROVIDERS[device], enable_fallback=0)
+        session = runtime.InferenceSession(data, options, providers=providers_of(device), enable_fallback=0)
     except Exception as error:  # ONNX Runtime's exceptions have no common base
         reason = one_line(error).replace(_NOWHERE, "")
-        if device == "cuda" and "CUDA" in reason:  # no memory left on the device, say
-            message = f"{source} cannot be loaded on CUDA: {reason}"
+        if device != "cpu" and "CUDA" in reason:  # no memory left on the device, say
+            message = f"{source} cannot be loaded on {device}: {reason}"
             raise GanzooError(message, hint="use --device cpu") from error
         raise IntegrityError(
             f"{source} cannot be loaded: {reason}", hint="export it again: ganzoo export NAME -o FILE"
         ) from error
-    if device == "cuda" and CUDA not in session.get_providers():
-        raise GanzooError(f"{source} would run on the CPU instead of CUDA", hint="use --device cpu")
+    if device != "cpu" and CUDA not in session.get_providers():
+        raise GanzooError(f"{source} would run on the CPU instead of {device}", hint="use --device cpu")
     return session
 
 
@@ -76,9 +85,7 @@ def check_choice(device: object, threads: object) -> None:
     Raises:
         UsageError: ``device`` or ``threads`` is none that there can be.
     """
-    if device not in get_args(Device):
-        hint = "cuda takes the first device of CUDA_VISIBLE_DEVICES"
-        raise UsageError(f"device must be auto, cpu or cuda, not {device!r}", hint=hint)
+    check_device(device)
     if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
         raise UsageError(
             f"threads must be a whole number from 1 to {MOST_THREADS}, not {threads!r}",

@@ -78,6 +78,26 @@ def test_suffixes_in_any_case(file: str) -> None:
     assert np.load("X.Npy").shape == (2, SIZE, SIZE, 1)
 
 
+def test_a_grid_to_a_pipe(file: str) -> None:
+    """And nothing else on stdout; a file called ``-`` can be written all the same."""
+    command = [sys.executable, "-m", "ganzoo", "sample", file, "-n", "4", "--seed", "1"]
+    piped = subprocess.run([*command, "-o", "-"], capture_output=True, check=True)
+    assert sample(file, "-n", "4", "--seed", "1", "-o", "grid.png") == 0
+    assert piped.stdout == Path("grid.png").read_bytes()
+    assert piped.stderr == b"Seed 1.\n"
+    assert sample(file, "-n", "1", "--seed", "1", "-o", "./-") == 0
+    assert [path.name for path in Path("-").iterdir()] == ["000000.png"]
+
+
+def test_bytes_are_refused_on_a_terminal(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+    assert sample(file, "-o", "-") == 2
+    assert sample(file, "-o", "-", "--each") == 2
+    assert "Error: these are bytes, and stdout is a terminal\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("output", "options"), [("out", []), ("out.d", ["--each"]), ("deep/er", [])])
 def test_a_picture_each(file: str, output: str, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert sample(file, "-n", "3", "--seed", "7", "--start", "2", "-o", output, *options) == 0

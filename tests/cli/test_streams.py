@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ganzoo.cli import cli, main
-from ganzoo.cli.output import draws, emit, in_line, note, printable, table
+from ganzoo.cli.output import draws, emit, in_line, note, print_data, printable, table
 from ganzoo.cli.streams import Dropping, telling
 
 FAILURES = {
@@ -165,19 +165,46 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch, terminal: s
     assert draws() == (terminal == "xterm")
 
 
-@given(st.text(st.characters()))
+SCRIPTS = {"ARABIC", "KAITHI", "SYRIAC", "EGYPTI", "SHORTH", "MUSICA"}
+"""Whose signs of format are seen: a sign of a number, a group of signs, a beam of notes."""
+
+
+@given(st.text(st.characters()) | st.text(st.characters(categories=["Cf", "Cc", "Cs", "Zl", "Zp"])))
 def test_what_is_printable_moves_no_cursor(text: str) -> None:
     shown = printable(text)
     shown.encode()
     for sign in shown:
         assert sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs", "Zl", "Zp")
-        assert unicodedata.bidirectional(sign) not in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+        assert unicodedata.category(sign) != "Cf" or sign in "\u200c\u200d\xad" or unicodedata.name(sign)[:6] in SCRIPTS
     assert not re.search(r"[\n\t]", in_line(text))
 
 
 @given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs", "M"])))
 def test_what_is_printable_stays(text: str) -> None:
     assert in_line(text) == text
+
+
+def test_data_are_escaped_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path goes to the next program as it is."""
+    for terminal, shown in ((False, "a\x1b[2J\n"), (True, "a\\x1b[2J\n")):
+        stream = type("Stream", (io.StringIO,), {"isatty": lambda self, terminal=terminal: terminal})()
+        monkeypatch.setattr("sys.stdout", stream)
+        print_data("a\x1b[2J")
+        assert stream.getvalue() == shown
+
+
+def test_other_peoples_bytes_go_to_stderr_and_are_dropped_as_text_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    with telling():
+        assert sys.stderr.buffer.write(b"bytes\xff") == 6
+        sys.stderr.buffer.flush()
+        sys.stderr.write(" and text")
+    assert capfdbinary.readouterr().err == b"bytes\xff and text"
+    with open("/dev/full", "w") as full:
+        stream = Dropping(full)
+        for _ in range(3):
+            assert stream.buffer.write(b"x" * 100_000) == 100_000
+            stream.buffer.flush()
+    assert isinstance(stream.failure, OSError)
 
 
 FOREIGN = ["\x1b[2J\x1b]0;mine\x07", "name\rError: forged", "\u202eevil", "a\nServing fake", "\x9b2J", "\ud800"]

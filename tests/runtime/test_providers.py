@@ -120,6 +120,31 @@ def test_cuda_with_a_library_missing(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("cuda_wheel")
+@pytest.mark.parametrize(
+    ("device", "number"), [("auto", None), ("cuda", None), ("cuda:0", "0"), ("cuda:1", "1"), ("cuda:12", "12")]
+)
+def test_which_of_several_devices(
+    monkeypatch: pytest.MonkeyPatch, make_onnx: Callable[..., bytes], device: str, number: str | None
+) -> None:
+    """The probe and the session are given the very device that was asked for."""
+    really, asked = onnxruntime.InferenceSession, list[object]()
+
+    def on_the_cpu(data: bytes, options: object, providers: list[object], **more: object) -> object:
+        asked.append(providers[0])
+        session = really(data, onnxruntime.SessionOptions(), providers=[CPU])
+        monkeypatch.setattr(session, "get_providers", lambda: [CUDA, CPU])
+        return session
+
+    monkeypatch.setattr(providers, "_driver_fault", lambda: None)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
+    generator = ImageGenerator.from_bytes(make_onnx(), device=device)
+    assert generator.device == ("cuda" if device == "auto" else device)
+    settings = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    assert asked == [(CUDA, settings | ({"device_id": number} if number else {}))] * 2
+
+
 def test_this_machine_as_it_is(make_onnx: Callable[..., bytes], capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing simulated: CUDA works, or asking for it is an error that says the same as the report."""
     generator = ImageGenerator.from_bytes(make_onnx(), device="auto")
@@ -143,6 +168,12 @@ def test_a_probe_that_falls_back_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : no : good\nmore", "no : good"),
         ("plain", "plain"),
+        (
+            "[ONNXRuntimeError] : 1 : FAIL : /src/model.cc:256 m::Model::Model(std::function<void(int)>&, int) const "
+            "Unsupported model IR version: 99 (max 11)",
+            "Unsupported model IR version: 99 (max 11)",
+        ),
+        ("/src/graph.cc:1 void f()", "/src/graph.cc:1 void f()"),
         ("", "RuntimeError"),
     ],
 )

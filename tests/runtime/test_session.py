@@ -94,11 +94,31 @@ def test_a_session_needs_no_directory(make_onnx: Callable[..., bytes], monkeypat
     assert session.get_providers() == ["CPUExecutionProvider"]
 
 
-@pytest.mark.parametrize("device", ["cuda:0", "gpu", "CUDA", "tpu", "CPU", " cpu", "", None, 0, b"cpu", ["cpu"]])
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cuda:",
+        "cuda:-1",
+        "cuda:x",
+        "cuda:1000",
+        "cuda:1 ",
+        "cpu:0",
+        "gpu",
+        "CUDA",
+        "tpu",
+        "CPU",
+        " cpu",
+        "",
+        None,
+        0,
+        b"cpu",
+        ["cpu"],
+    ],
+)
 def test_a_device_that_there_is_not(make_onnx: Callable[..., bytes], device: Any) -> None:
     with pytest.raises(UsageError) as caught:
         ImageGenerator.from_bytes(make_onnx(), device=device)
-    assert str(caught.value) == f"device must be auto, cpu or cuda, not {device!r}"
+    assert str(caught.value) == f"device must be auto, cpu, cuda or cuda:N, not {device!r}"
     assert caught.value.hint is not None
 
 
