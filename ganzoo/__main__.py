@@ -1,5 +1,7 @@
 """``ganzoo`` and ``python -m ganzoo``, which is also what torchrun starts."""
 
+import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -8,11 +10,15 @@ from typing import NoReturn
 from ganzoo.errors import ToldToEnd
 from ganzoo.machine import alone
 
+STDERR = 2
+
 
 def run() -> int:
     """Run one command; returns its exit code."""
     if os.getpid() == 1:  # no moment is to be lost: to the first process of a container an unhandled signal is none
         signal.signal(signal.SIGTERM, _end)
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # there is no stderr
+        faulthandler.enable(STDERR)  # who crashed the process is said
     from ganzoo.cli import main
 
     code = main()

@@ -48,10 +48,12 @@ def explain(error: Exception, command: str = "") -> Failure:
         return Failure(message(error), error.hint, error.exit_code)
     if isinstance(error, ImportError) and (missing := missing_package(error, all_of_them=command in NEED_ALL)):
         return Failure(str(missing), missing.hint, missing.exit_code)
-    if isinstance(error, OSError) and error.strerror:
-        return _system(error)
     if isinstance(error, MemoryError):
         return Failure("there is not enough memory", "close other programs, or ask for less at once", ExitCode.FAILURE)
+    if named := _by_plugin(error):
+        return named
+    if isinstance(error, OSError) and error.strerror:
+        return _system(error)
     if isinstance(error, RecursionError):
         return Failure("something is nested too deeply to be read", "GANZOO_DEBUG=1 shows where", ExitCode.FAILURE)
     words = " ".join(message(error).split())
@@ -59,6 +61,19 @@ def explain(error: Exception, command: str = "") -> Failure:
         f"unexpected {type(error).__name__}: {words}".removesuffix(": "),
         "this is a bug in ganzoo or in a plugin; GANZOO_DEBUG=1 shows where",
         ExitCode.FAILURE,
+    )
+
+
+def _by_plugin(error: Exception) -> Failure | None:
+    """The failure of somebody else's plugin; None: none of them had a part in it."""
+    from ganzoo.zoo.foreign import REPAIR, in_one_line
+    from ganzoo.zoo.names import culprit
+
+    plugin = culprit(error)
+    if plugin is None:
+        return None
+    return Failure(
+        f"plugin {plugin} fails: {in_one_line(error)}", f"{REPAIR}; GANZOO_DEBUG=1 shows where", ExitCode.PLUGIN
     )
 
 
