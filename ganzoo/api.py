@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import NotFoundError, UsageError, check_whole
+from ganzoo.errors import check_whole
 from ganzoo.files import checked, registry_root
 from ganzoo.machine import alone
 from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.providers import Device
 
+    Reference = str | os.PathLike[str]
+
 
 def models() -> list[Model]:
     """Every model that an installed plugin provides."""
@@ -36,7 +38,7 @@ def open_registry(path: str | Path | None = None) -> Registry:
 
 
 def load(
-    reference: str | os.PathLike[str],
+    reference: "Reference",
     *,
     registry: str | Path | None = None,
     device: "Device" = "auto",
@@ -48,7 +50,7 @@ def load(
         reference: ``name``, ``name:3``, ``name@alias``, ``name@sha256:…``, or the path of a ``.onnx`` file, which is
             tried in a process of its own first; see ``ganzoo.runtime.vetting``.
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: threads that work on one batch; None lets ONNX Runtime choose.
 
     Raises:
@@ -56,29 +58,13 @@ def load(
         IntegrityError: it is damaged, or a file must not be run.
         UsageError: an argument is none that there can be.
     """
-    from ganzoo.runtime.card import ATTACHMENT
-    from ganzoo.runtime.file import as_text, file_of, read_file
-    from ganzoo.runtime.generator import ImageGenerator
-    from ganzoo.runtime.session import check_choice
-    from ganzoo.runtime.vetting import vet_generator
+    from ganzoo.runtime.opening import open_generator
 
-    check_choice(device, threads)
-    reference = as_text(reference)
-    if path := file_of(reference):
-        data = read_file(path)
-        vet_generator(data, reference)
-        return ImageGenerator.from_bytes(data, device=device, threads=threads, source=reference)
-    store = open_registry(registry)
-    version = store.resolve(reference)
-    if ATTACHMENT not in store.kinds(version):
-        raise NotFoundError(f"{version} has no ONNX file yet", hint=f"ganzoo export {version}")
-    return ImageGenerator.from_bytes(
-        store.read(version, ATTACHMENT), device=device, threads=threads, source=str(version)
-    )
+    return open_generator(reference, registry, device, threads)
 
 
 def evaluate(
-    references: str | Sequence[str],
+    references: "Reference | Sequence[Reference]",
     *,
     data: str | None = None,
     features: str = "",
@@ -102,7 +88,7 @@ def evaluate(
         against: ``held-out`` or ``training``: the real images to evaluate by.
         force: compute anew what is attached to a version already.
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
-        device: ``auto``, ``cpu`` or ``cuda``: where generators and extractor run.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``: where generators and extractor run.
         seen: is called with how many samples were looked at, and how many there are in all.
         noted: is given what there is to wait for, in one line.
 
@@ -112,24 +98,13 @@ def evaluate(
     Raises:
         GanzooError, RegistryError: one of them cannot be found, or they cannot be evaluated alike.
     """
-    from ganzoo.evaluation.candidates import Candidate, evaluate_all, find_criteria
-    from ganzoo.runtime.file import file_of
+    from ganzoo.evaluation.candidates import evaluate_all, find_candidates, find_criteria
 
-    references = [references] if isinstance(references, str) else references
     check_whole(seeds, "seeds", 1, MOST_SEEDS)
     if n is not None:
         check_whole(n, "n", 1)
-    if not references:
-        raise UsageError("nothing to evaluate", hint="name one or more versions")
-    store = open_registry(registry)
-    candidates = []
-    for reference in references:
-        version = None if file_of(reference) else store.resolve(reference)
-        generator = load(str(version or reference), registry=registry, device=device, threads=1)
-        lineage = store.lineage(version) if version else {}
-        candidates.append(Candidate(str(version or reference), generator, version, lineage))
-    if len({candidate.name for candidate in candidates}) < len(candidates):
-        raise UsageError("two of the references mean one version", hint="compare different ones")
+    store, asked = open_registry(registry), [references] if isinstance(references, str | os.PathLike) else references
+    candidates = find_candidates(asked, store, registry, device)
     criteria = find_criteria(candidates, zoo(), data=data, features=features, n=n, against=against, device=device)
     if criteria.cost:
         noted(criteria.cost)
@@ -185,20 +160,10 @@ def describe_data(source: str, *, size: int | None = None, held_out: float | Non
         source: a data set's name or a path.
         size: in pixels; None: the images' own.
         held_out: the share to hold out of a set that does not say itself what is held out; None: as a training does.
-
-    Raises:
-        GanzooError: there are no such images, or they cannot be read.
     """
-    from ganzoo.config import HELD_OUT_SHARE
-    from ganzoo.data import load as load_images
-    from ganzoo.data.statistics import facts
+    from ganzoo.data.statistics import described
 
-    if size is not None:
-        check_whole(size, "size", 1)
-    share = HELD_OUT_SHARE if held_out is None else held_out
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
-        raise UsageError(f"held_out: {share!r} is not a share of the images", hint="give a number from 0 to below 1")
-    return {"source": source, **facts(load_images(source, zoo(), size=size, held_out=share))}
+    return described(source, zoo(), size, held_out)
 
 
 def export(
@@ -238,7 +203,7 @@ def report(
     registry: str | Path | None = None,
     noted: Callable[[str], None] = lambda message: None,
 ) -> Path:
-    """Write one page about a run or a version, or about several side by side.
+    """Write one page about a run or a version, or about several side by side; returns where it is.
 
     Args:
         references: for a run its directory, ``name/number`` below ``runs``, or ``last``; for a version see ``load``.
@@ -246,9 +211,6 @@ def report(
         runs: the directory of the runs.
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
         noted: is given what a reader should know, in one line.
-
-    Returns:
-        Where the page is.
 
     Raises:
         GanzooError, RegistryError: one of them cannot be found or read, or the page cannot be written.
@@ -326,11 +288,7 @@ def plan(
     registry: str | Path | None = None,
     strict: bool = False,
 ) -> "Plan":
-    """What ``train`` would do: reads the data and builds the networks, but writes nothing. Arguments: see ``train``.
-
-    Raises:
-        GanzooError, RegistryError: the training could not begin.
-    """
+    """What ``train`` would do: reads the data and builds the networks, but writes nothing. Arguments: see there."""
     from ganzoo.pipeline.draft import check_start, draft_new
 
     check_start(None, init_from)

@@ -100,6 +100,12 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "half a sample": lambda root: ganzoo.evaluate(["vanilla"], n=1.5, registry=root),  # type: ignore[arg-type]
     "more seeds than on the command line": lambda root: ganzoo.evaluate(["vanilla"], n=2, seeds=101, registry=root),
     "no references": lambda root: ganzoo.evaluate([], registry=root),
+    "a run of no name": lambda root: api.train("vanilla", resume=""),
+    "a beginning of no name": lambda root: api.train("vanilla", init_from=""),
+    "a number for a reference": lambda root: api.evaluate([5], registry=root),  # type: ignore[list-item]
+    "a plan from nothing": lambda root: api.plan("vanilla", init_from=""),
+    "a number for a registry": lambda root: api.load("net", registry=5),  # type: ignore[arg-type]
+    "a number for an extractor": lambda root: api.evaluate("vanilla", features=5, registry=root),  # type: ignore[arg-type]
     "images of no size": lambda root: api.describe_data("digits", size=0),
     "images of less than no size": lambda root: api.describe_data("digits", size=-4),
     "yes for a size": lambda root: api.describe_data("digits", size=True),

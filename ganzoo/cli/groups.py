@@ -5,9 +5,33 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from ganzoo.errors import GanzooError, ToldToEnd, UsageError, described, did_you_mean
+
+
+class Text(click.types.StringParamType):
+    """The type of options and arguments that are text: what is given must say something."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty one, which would be taken for none at all; a default may be empty."""
+        if value == "" and param is not None and ctx is not None and param.name:
+            given = ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+            if given and getattr(param, "flag_value", None) != "":  # an option whose value may be left out
+                name = param.opts[0] if isinstance(param, click.Option) else param.make_metavar(ctx)
+                raise UsageError(f"{name}: nothing is given", hint="a variable that is not set leaves nothing")
+        return super().convert(value, param, ctx)
+
+
+def strict(command: click.Command) -> click.Command:
+    """The command, with ``Text`` for all its text, and that of its subcommands."""
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = Text()
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        strict(inner)
+    return command
 
 
 class Group(click.Group):
@@ -64,7 +88,7 @@ class LazyGroup(Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - narrows the type
         command.help = command.help or summary  # python -OO has no docstrings
-        return command
+        return strict(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each command's name and help from the table."""

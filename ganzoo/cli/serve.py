@@ -41,6 +41,8 @@ def _named(reference: str) -> tuple[str, str]:
     """The name that URLs should use, empty where it is the model's, and the reference or file."""
     name, sign, rest = reference.partition("=")
     given = sign and os.sep not in name and not os.path.lexists(reference)
+    if given and not name:
+        raise UsageError(f"{reference}: no name before the =", hint="NAME=FILE.onnx, or the file alone")
     return (name, rest) if given else ("", reference)
 
 

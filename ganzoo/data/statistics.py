@@ -6,14 +6,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.data.imageset import ImageSet
+from ganzoo.data.load import load
 from ganzoo.data.split import Split
+from ganzoo.errors import UsageError, check_whole
+from ganzoo.zoo.names import Zoo
 
 COUNTED = 2**22
 """Values that are counted at once; NumPy takes 8 bytes for each."""
 
 IMPLAUSIBLE = 128
 """Most that the darkest and the brightest of all values are apart where that is doubted: half of what there is."""
+
+
+def described(source: str, zoo: Zoo, size: int | None, held_out: float | None) -> dict[str, Any]:
+    """See ``ganzoo.api.describe_data``."""
+    if size is not None:
+        check_whole(size, "size", 1)
+    share = HELD_OUT_SHARE if held_out is None else held_out
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise UsageError(f"held_out: {share!r} is not a share of the images", hint="give a number from 0 to below 1")
+    return {"source": source, **facts(load(source, zoo, size=size, held_out=share))}
 
 
 def facts(data: Split) -> dict[str, Any]:

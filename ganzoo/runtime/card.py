@@ -74,6 +74,8 @@ class GeneratorCard:
             )
         try:
             fields = parse_object(text)
+            if "format" not in fields:
+                raise TypeError("'format' is missing")
             known = fields.pop("format") == FORMAT and fields.keys() <= _FIELDS.keys() | _OPTIONAL.keys()
             card = cls(**_checked(fields)) if known else None
         except (Unreadable, TypeError, KeyError) as error:

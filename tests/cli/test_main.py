@@ -2,8 +2,10 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -219,3 +221,34 @@ def test_a_closed_pipe_is_no_news() -> None:
 def test_tables_are_aligned_and_have_no_trailing_blanks() -> None:
     assert table(("A", "LONG"), [("aaa", 1), ("b", "")]) == "A    LONG\naaa  1\nb"
     assert table(("A", "B"), []) == "A  B"
+
+
+EMPTY = [
+    *(
+        ["train", "--model", "vanilla", name, ""]
+        for name in ("--resume", "--init-from", "--name", "--augment", "--best")
+    ),
+    ["train", "--model=", "--dry-run"],
+    ["sample", "net", "--label", ""],
+    ["sample", ""],
+    ["eval", "net", "--features", ""],
+    ["eval", "--compare", "a", ""],
+    ["registry", "ls", ""],
+    ["registry", "alias", "net", ""],
+    ["models", "show", ""],
+    ["serve", "=net.onnx"],
+]
+
+
+@pytest.mark.parametrize("arguments", EMPTY, ids=" ".join)
+def test_a_variable_that_was_never_set_is_not_taken_for_none(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--resume "$RUN"`` would begin another training, and ``--init-from "$BEST"`` one from nothing."""
+    monkeypatch.setenv("GANZOO_REGISTRY", str(tmp_path))
+    assert main(arguments) == ExitCode.USAGE
+    assert re.match(r"Error: \S*: (nothing is given|no name before the =)\n", capsys.readouterr().err)
+
+
+def test_an_option_whose_value_may_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["registry", "ls", "net", "--sort", "--registry", str(tmp_path)]) == ExitCode.NOT_FOUND
