@@ -5,7 +5,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import IntEnum
 
 _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "onnxruntime-gpu": "onnxruntime"}
@@ -110,17 +110,20 @@ def check_whole(value: object, what: str, least: int, most: int | None = None) -
         raise UsageError(f"{what}: {value!r} is not {wanted}", hint=f"give {wanted}")
 
 
-def missing_package(error: ImportError, *, all_of_them: bool = False) -> MissingPackageError | None:
+def missing_package(error: ImportError, *, but: Container[str] | None = None) -> MissingPackageError | None:
     """The error to raise where a dependency of ganzoo is not installed; None: ``error`` means something else.
 
     Args:
-        all_of_them: name every dependency that is not installed, because what was asked for needs them all.
+        but: name every dependency that is not installed but for these packages, because what was asked for needs them;
+            None: name only the one that ``error`` is about.
     """
     package = (error.name or "").partition(".")[0]
     known = _requirements(optional=True)
     if not isinstance(error, ModuleNotFoundError) or package not in known or _installed(package):
         return None
-    needed = _requirements(optional=False) if all_of_them else {}
+    needed = (
+        {} if but is None else {name: text for name, text in _requirements(optional=False).items() if name not in but}
+    )
     missing = {name: text for name, text in ({package: known[package]} | needed).items() if not _installed(name)}
     names = ", ".join(sorted(missing))
     return MissingPackageError(

@@ -1,7 +1,9 @@
 """What is not installed is named at once, by what the distribution's metadata say."""
 
 import ast
+import re
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ import ganzoo
 import ganzoo_plugins
 import ganzoo_registry
 from ganzoo.cli import cli
-from ganzoo.cli.failures import explain
-from ganzoo.errors import ExitCode, missing_package
+from ganzoo.cli.failures import DO_WITHOUT, explain
+from ganzoo.errors import ExitCode, _requirements, missing_package
 
 ROOTS = [Path(str(package.__file__)).parent for package in (ganzoo, ganzoo_plugins, ganzoo_registry)]
 OURS = {"ganzoo", "ganzoo_plugins", "ganzoo_registry"}
@@ -67,10 +69,33 @@ def test_a_command_that_needs_all_names_all(command: str, monkeypatch: pytest.Mo
     assert command in cli.list_commands(cli.make_context("ganzoo", ["--help"], resilient_parsing=True))
 
 
-@pytest.mark.parametrize("command", ["sample", "serve", "registry"])
-def test_a_light_command_names_what_it_misses_alone(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for package in ("starlette", "torch"):
+LIGHT = {
+    "registry": "starlette",
+    "sample": "PIL, numpy",
+    "serve": "PIL, numpy, starlette, uvicorn",
+    "eval": "PIL, matplotlib, numpy, scipy",
+    "train": "PIL, matplotlib, numpy, scipy, starlette, torch, uvicorn",
+}
+
+
+@pytest.mark.parametrize(("command", "names"), LIGHT.items())
+def test_a_command_names_all_that_it_misses_and_nothing_else(
+    command: str, names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("PIL", "matplotlib", "numpy", "scipy", "starlette", "torch", "uvicorn"):
         monkeypatch.setitem(sys.modules, package, None)
-    assert explain(ModuleNotFoundError(name="starlette"), command).message == (
-        "this needs the package starlette, which is not installed"
-    )
+    first = names.partition(",")[0]
+    said = explain(ModuleNotFoundError(name=first), command).message
+    assert said.partition(": ")[2] == names or said == f"this needs the package {names}, which is not installed"
+
+
+def test_what_a_server_needs_is_what_its_environment_is_made_of() -> None:
+    listed = {_name(line) for line in (ROOTS[0].parent / "requirements-serve.txt").read_text().splitlines()}
+    assert listed & {_name(line) for line in requires("ganzoo") or [] if "extra ==" not in line} == {
+        "click",
+        *(_name(text) for name, text in _requirements(optional=False).items() if name not in DO_WITHOUT["serve"]),
+    } | {"onnxruntime"} - {"onnxruntime-gpu"}
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[=<>; ]", requirement)[0].lower()

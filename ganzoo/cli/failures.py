@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import click
@@ -18,8 +19,17 @@ class Failure(NamedTuple):
     exit_code: int
 
 
-NEED_ALL = ("train", "export")
-"""Commands that need every dependency."""
+_TORCH = {"torch", "onnx", "onnxscript", "safetensors"}
+_FIGURES = {"matplotlib", "msgspec", "scipy", "sklearn", "tomli_w"}
+_SERVER = {"httptools", "starlette", "uvicorn"}
+DO_WITHOUT: Mapping[str, Collection[str]] = {
+    "train": (),
+    "export": (),
+    "eval": _TORCH | _SERVER,
+    "serve": _TORCH | _FIGURES,
+    "sample": _TORCH | _FIGURES | _SERVER,
+}
+"""Commands that name all that they lack at once -> the dependencies that they can do without."""
 
 
 def tell(error: Exception, command: str = "") -> int:
@@ -46,7 +56,7 @@ def explain(error: Exception, command: str = "") -> Failure:
     # GanzooError, and the registry's errors, which only share this shape.
     if hasattr(error, "hint") and hasattr(error, "exit_code"):
         return Failure(message(error), error.hint, error.exit_code)
-    if isinstance(error, ImportError) and (missing := missing_package(error, all_of_them=command in NEED_ALL)):
+    if isinstance(error, ImportError) and (missing := missing_package(error, but=DO_WITHOUT.get(command))):
         return Failure(str(missing), missing.hint, missing.exit_code)
     if isinstance(error, MemoryError):
         return Failure("there is not enough memory", "close other programs, or ask for less at once", ExitCode.FAILURE)

@@ -19,7 +19,7 @@ from ganzoo.errors import (
     first_line,
     missing_package,
 )
-from ganzoo.zoo.process import ENVIRONMENT, Aspect, kept
+from ganzoo.zoo.process import ENVIRONMENT, Aspect, duplicate, kept
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -202,11 +202,25 @@ def loading(who: str) -> Iterator[Interrupts]:
     timer = threading.Timer(PATIENCE_SECONDS, warn, [said])
     timer.daemon = True
     timer.start()
-    before = sys.stdin
     try:
         # What comes of an exit, ganzoo.zoo.trial has seen in another process.
-        with open(os.devnull, encoding="utf-8") as sys.stdin, contained(who, ENVIRONMENT, may_exit=True) as interrupts:
+        with _nothing_to_read(), contained(who, ENVIRONMENT, may_exit=True) as interrupts:
             yield interrupts
     finally:
-        sys.stdin = before
         timer.cancel()
+
+
+@contextlib.contextmanager
+def _nothing_to_read() -> Iterator[None]:
+    """Have stdin be at its end, for Python, for the descriptor, and for child processes that inherit it."""
+    before, kept = sys.stdin, duplicate(0)
+    try:
+        with open(os.devnull, encoding="utf-8") as sys.stdin:
+            if kept is not None:
+                os.dup2(sys.stdin.fileno(), 0)
+            yield
+    finally:
+        sys.stdin = before
+        if kept is not None:
+            os.dup2(kept, 0)
+            os.close(kept)

@@ -201,7 +201,7 @@ def _put_back(aspect: Aspect, before: Any) -> bool:
 @contextlib.contextmanager
 def _descriptors() -> Iterator[Callable[[], set[str]]]:
     """Yield a function that puts descriptors 0 to 2 back, and returns the names of those that were another file."""
-    copies = {number: copy for number in range(3) if (copy := _duplicate(number)) is not None}
+    copies = {number: copy for number in range(3) if (copy := duplicate(number)) is not None}
 
     def put_back() -> set[str]:
         changed = set()
@@ -219,10 +219,11 @@ def _descriptors() -> Iterator[Callable[[], set[str]]]:
                 os.close(copy)
 
 
-def _duplicate(number: int) -> int | None:
+def duplicate(number: int) -> int | None:
+    """Another number of the file that a descriptor stands for; None: it is closed, as by ``>&-``."""
     try:
         return os.dup(number)
-    except OSError:  # it is closed, as by ``>&-``
+    except OSError:
         return None
 
 

@@ -287,6 +287,30 @@ def test_what_a_hook_changes_is_put_back_and_said_once(install: Install, aspect:
     assert said == [f"plugin aaa/bad 1.0 changed what all code shares, and it was put back: {aspect}"]
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys; assert sys.stdin.read() == ''",
+        "import os; assert os.read(0, 9) == b''",
+        "import subprocess; assert subprocess.run(['cat'], capture_output=True, check=True).stdout == b''",
+    ],
+)
+def test_a_plugin_that_is_loaded_waits_for_nobodys_input(install: Install, source: str) -> None:
+    """It is no plugin's: a loop in a shell reads its lines from the same stdin."""
+    before = os.dup(0)
+    reading, writing = os.pipe()
+    try:
+        os.dup2(reading, 0)
+        os.write(writing, b"a line")
+        bad, _ = load(install, f"{source}\n{GOOD}")
+        assert (bad.state, bad.reason) == (State.ACTIVE, "")
+        assert os.read(0, 9) == b"a line"
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, reading, writing):
+            os.close(descriptor)
+
+
 CLOSING = """
 import os, sys
 from ganzoo.zoo.process import kept
