@@ -163,5 +163,6 @@ class Session:
                 "train what one does"
             )
         if plan.trainer.steps_done >= run.config.steps:
-            self._observer.noted(f"the run is finished: all of its {run.config.steps} steps are done; --steps takes more")
+            steps = run.config.steps
+            self._observer.noted(f"the run is finished: all of its {steps} steps are done; --steps takes more")
         self._observer.started(run, plan.trainer.steps_done)
