@@ -108,9 +108,9 @@ def run(job: Job, arguments: argparse.Namespace) -> dict[str, Any]:
     figures = {name: figure["mean"] for name, figure in found["figures"].items()}
     print("; ".join([f"{name}: {seconds:.0f} s", *events]), file=sys.stderr, flush=True)
     steps = round(STEPS[job.model] * arguments.scale)
-    return {**asdict(job), "steps": steps, "seconds": seconds, "events": events, **looks, **figures} | {
-        "floor": found["floor"]
-    }
+    # The job last, for there is a figure called precision, too.
+    measured = {"steps": steps, "seconds": seconds, "events": events, "floor": found["floor"], **looks, **figures}
+    return measured | asdict(job)
 
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:

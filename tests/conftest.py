@@ -5,6 +5,7 @@ import importlib
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -37,6 +38,10 @@ DEAR = ("end_to_end", "export", "evaluation", "packaging", "distributed", "accep
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
+    # A job in the background, or one that outlives its terminal, is started with these ignored; tests send them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def group(test: str) -> str:

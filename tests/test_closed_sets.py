@@ -16,7 +16,8 @@ from ganzoo.training.schedule import CURVES
 ROOT = Path(__file__).parents[1]
 OWNERS = {
     "ganzoo/config.py": {*PrecisionName, *ExecutorName, *ScheduleName, *OnCollapse} - {"auto"},
-    "ganzoo/records/run.py": {"samples.png", "generator.onnx", "metrics.jsonl", "evaluations.jsonl", "events.jsonl"},
+    "ganzoo/records/run.py": {"samples.png", "generator.onnx"},
+    "ganzoo/records/journal.py": {"metrics.jsonl", "evaluations.jsonl", "events.jsonl"},
     "ganzoo/records/evaluation.py": {HELD_OUT},
     "ganzoo/training/optimization.py": {"adam"},
 }
