@@ -65,6 +65,11 @@ class Disk:
         with self._explained(), self._scan(directory) as entries:
             return [entry.name for entry in entries]
 
+    def holds(self, directory: str | Path, wanted: re.Pattern[str]) -> bool:
+        """Whether a file with such a name is in a directory; names are read until one is found."""
+        with self._explained(), self._scan(directory) as entries:
+            return any(wanted.fullmatch(entry.name) and _is(entry.is_file) for entry in entries)
+
     def directories(self, directory: str | Path) -> list[str]:
         """The names of the directories in a directory."""
         with self._explained(), self._scan(directory) as entries:

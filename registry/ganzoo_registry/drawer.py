@@ -39,6 +39,10 @@ class Drawer(Generic[Record]):
         entries = self._disk.entries(self.directory)
         return sorted(int(name) for name, is_file in entries.items() if is_file and NUMBER.fullmatch(name))
 
+    def is_empty(self) -> bool:
+        """Whether there is no record that has a number for its name."""
+        return not self._disk.holds(self.directory, NUMBER)
+
     def backwards(self) -> Iterator[int]:
         """The numbers of the records, descending; only as many names are looked at as are asked for."""
         return filter(self._holds, reversed(self._taken()))

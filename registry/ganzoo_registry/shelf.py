@@ -44,6 +44,10 @@ class Shelf:
         """All version numbers that were ever given, ascending, with the removed ones."""
         return self._versions.numbers()
 
+    def is_empty(self) -> bool:
+        """Whether no version was ever registered."""
+        return self._versions.is_empty()
+
     def last(self) -> int:
         """The last version number that was given; 0 if none ever was."""
         return self._versions.last()
@@ -139,7 +143,7 @@ class Shelf:
     def aliases(self) -> list[str]:
         """The aliases that were ever set."""
         names = self._disk.directories(self._inside("aliases"))
-        return sorted(name for name in names if NAME.fullmatch(name) and self._moves(name).numbers())
+        return sorted(name for name in names if NAME.fullmatch(name) and not self._moves(name).is_empty())
 
     def target(self, alias: str) -> int | None:
         """Number of the version that an alias stands on; None if it was never set."""

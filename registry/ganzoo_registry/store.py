@@ -316,7 +316,7 @@ class Registry:
 
     def _shelf(self, name: str) -> Shelf:
         shelf = Shelf(self._disk, check_name(name))
-        if not shelf.last():
+        if shelf.is_empty():
             hint = did_you_mean(name, self.names()) or "it is empty: ganzoo train registers what it trains"
             raise NotFound(f"no model {name!r} in the registry {self.root}", hint=hint)
         return shelf
