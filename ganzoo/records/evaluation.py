@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from ganzoo.errors import IntegrityError, first_line
 from ganzoo.files import parse_object
 
@@ -129,6 +127,8 @@ class Evaluation:
         Raises:
             IntegrityError: ``data`` is something else, or was written by a newer ganzoo.
         """
+        import msgspec  # not in the environment of a server, which imports this module
+
         try:
             values = parse_object(data)
             form = values.pop("format")
