@@ -62,8 +62,12 @@ class Disk:
 
     def names(self, directory: str | Path) -> list[str]:
         """The names in a directory, in no order."""
-        with self._explained(), self._scan(directory) as entries:
-            return [entry.name for entry in entries]
+        with self._explained():
+            try:
+                return os.listdir(directory)
+            except (FileNotFoundError, NotADirectoryError):
+                with self._scan(directory) as entries:  # which tells the two apart
+                    return [entry.name for entry in entries]
 
     def holds(self, directory: str | Path, wanted: re.Pattern[str]) -> bool:
         """Whether a file with such a name is in a directory; names are read until one is found."""

@@ -1,7 +1,6 @@
 """A directory of small records of one kind, such as ``models/<name>/versions``."""
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from re import Pattern
@@ -51,14 +50,26 @@ class Drawer(Generic[Record]):
         """The largest number of a record; 0 if there is none."""
         return next(self.backwards(), 0)
 
+    def top(self) -> int:
+        """The largest number that anything has for its name; 0 if nothing has one."""
+        return max(self._taken(), default=0)
+
     def look(self, since: int) -> tuple[list[int], int]:
         """The numbers of the records from ``since`` on, ascending, and the number for the next one.
 
         Nothing had the number for the next one at this moment.
+
+        Args:
+            since: 0, or what ``top`` was a moment ago: numbers are given one after another, so that no others need be
+                looked for than those that follow it.
         """
-        taken = self._taken()
-        found = [number for number in taken[bisect_left(taken, since) :] if self._holds(number)]
-        return found, taken[-1] + 1 if taken else 1
+        taken = list(self._following(since)) if since else self._taken()
+        return [number for number in taken if self._holds(number)], taken[-1] + 1 if taken else 1
+
+    def _following(self, number: int) -> Iterator[int]:
+        yield number
+        while os.path.lexists(self.path(number := number + 1)):
+            yield number
 
     def _taken(self) -> list[int]:
         """The numbers that something has for its name, ascending; what it is costs more to know than its name."""

@@ -48,6 +48,10 @@ class Shelf:
         """Whether no version was ever registered."""
         return self._versions.is_empty()
 
+    def top(self) -> int:
+        """The largest number that a version has, or what else is among them; 0 if there is none."""
+        return self._versions.top()
+
     def last(self) -> int:
         """The last version number that was given; 0 if none ever was."""
         return self._versions.last()
@@ -85,13 +89,13 @@ class Shelf:
         """Commit a version, or return the live one that has this manifest.
 
         Args:
-            since: no version before this number has the manifest.
+            since: no version before this number, which ``top`` was a moment ago, has the manifest; 0: any may have it.
         """
         while True:
             numbers, number = self._versions.look(since)  # who takes the number meanwhile is seen when it is not given
             if found := self._find(manifest, numbers):
                 break
-            pointer = Pointer(manifest, self._time(numbers[-1] if numbers else 0))
+            pointer = Pointer(manifest, self._time(numbers[-1] if numbers else self.last()))
             if self._versions.create(number, pointer):
                 found = number, pointer
                 break
@@ -177,7 +181,7 @@ class Shelf:
         """
         moves = self._moves(alias)
         while True:
-            numbers, sequence = moves.look(1)
+            numbers, sequence = moves.look(0)
             here, damaged = 0, False
             try:
                 last = moves.read(numbers[-1]) if numbers else None

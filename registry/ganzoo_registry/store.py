@@ -97,8 +97,8 @@ class Registry:
         manifest = Manifest(kinds, self._blobs.put(record).digest).encode()
         shelf = Shelf(self._disk, name)
         # A version's manifest is there before the version: where it is new, only versions from now on can have it.
-        last = shelf.last()
-        since = 0 if self._blobs.has(digest_of(manifest)) else last
+        top = shelf.top()
+        since = 0 if self._blobs.has(digest_of(manifest)) else top
         digest = self._blobs.put(manifest).digest
         self._disk.settle(self._blobs.directory)
         number, pointer = shelf.add(digest, since=since)
