@@ -253,11 +253,12 @@ def train(
         TrainingStopped: by SIGINT, SIGTERM or SIGHUP; a checkpoint is safe.
         GanzooError, RegistryError: anything else; a diverged run is never registered.
     """
+    from ganzoo.config import as_settings
     from ganzoo.pipeline.draft import Draft, check_start, draft_new, draft_resumed
     from ganzoo.records.run import Run
 
     check_start(resume, init_from)
-    asked, store, place = settings or {}, open_registry(registry), checked(runs, "runs")
+    asked, store, place = as_settings(settings), open_registry(registry), checked(runs, "runs")
 
     def draft(run: str | None) -> Draft:
         if run:
@@ -289,11 +290,12 @@ def plan(
     strict: bool = False,
 ) -> "Plan":
     """What ``train`` would do: reads the data and builds the networks, but writes nothing. Arguments: see there."""
+    from ganzoo.config import as_settings
     from ganzoo.pipeline.draft import check_start, draft_new
 
     check_start(None, init_from)
     store = open_registry(registry)
-    drafted = draft_new(store, model, settings or {}, init_from)
+    drafted = draft_new(store, model, as_settings(settings), init_from)
 
     from ganzoo.pipeline.session import Session
 

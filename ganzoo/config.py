@@ -213,6 +213,19 @@ def merge(base: Settings, *over: Settings) -> dict[str, Any]:
     return merged
 
 
+def as_settings(given: object) -> Settings:
+    """What a Python caller gives as ``settings``; None is none.
+
+    Raises:
+        UsageError: it is no mapping.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise UsageError(f"settings: a {type(given).__name__} is not a mapping", hint='give a dict: {"batch": 32}')
+    return given
+
+
 def layered(*layers: Settings) -> dict[str, Any]:
     """Each of ``layers`` over those before; a length in kimg replaces one in steps below it, and the other way round.
 

@@ -103,6 +103,8 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "a run of no name": lambda root: api.train("vanilla", resume=""),
     "a beginning of no name": lambda root: api.train("vanilla", init_from=""),
     "a number for a reference": lambda root: api.evaluate([5], registry=root),  # type: ignore[list-item]
+    "a list of settings": lambda root: api.train("vanilla", settings=["batch=8"]),  # type: ignore[arg-type]
+    "text for settings": lambda root: api.plan("vanilla", settings="batch=8"),  # type: ignore[arg-type]
     "a plan from nothing": lambda root: api.plan("vanilla", init_from=""),
     "a number for a registry": lambda root: api.load("net", registry=5),  # type: ignore[arg-type]
     "a number for an extractor": lambda root: api.evaluate("vanilla", features=5, registry=root),  # type: ignore[arg-type]
