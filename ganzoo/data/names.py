@@ -14,16 +14,8 @@ LEFT_BEHIND = (
     *("$recycle.bin", "system volume information", "found.[0-9][0-9][0-9]", "lost+found"),  # disks
     *("@eadir", "@recycle", "@recently-snapshot", "@tmp", "@__thumb", "[#]recycle", "[#]snapshot"),  # NAS
     *("*~", "*.bak", "*.swp", "[#]*[#]", "__pycache__", "paxheader", "paxheaders.*"),  # editors and tools
-    *(
-        "*.part",
-        "*.partial",
-        "*.filepart",
-        "*.crdownload",
-        "*.opdownload",
-        "*.download",
-        "*.aria2",
-        "*.!??",
-    ),  # downloads
+    *("*.part", "*.partial", "*.filepart", "*.crdownload", "*.opdownload"),  # downloads
+    *("*.download", "*.aria2", "*.!??"),
     *("*.tmp", "*.temp", "_gsdata_", "~syncthing~*", "*.sync-conflict-*", "*conflicted copy*"),  # synchronisers
 )
 """Patterns, in lower case, of files and folders that systems and programs leave beside those of a person."""

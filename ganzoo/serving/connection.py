@@ -38,7 +38,8 @@ SPARE_FILES = 64
 HOLD_SECONDS = 1
 """Seconds that a request waits for room before it is refused, and then the seconds after which to ask again.
 
-A refusal costs nearly what a small answer costs: at once, to clients that ask again at once, they would take all time.
+A refusal costs nearly as much as a small answer. Given at once to clients that ask again at once, refusals would take
+nearly all of the server's time.
 """
 
 Send = Callable[[Any], Awaitable[None]]

@@ -481,6 +481,9 @@ def test_a_network_that_the_file_does_not_repeat(tmp_path: Path) -> None:
     ("fault", "told"),
     [
         ("batch norm", "mixes the rows of a batch"),
+        ("noise", "draws random numbers itself"),
+        ("constant", "gives the same features"),
+        ("not pooled", "makes 4,160 features an image"),
         ("not finite", "holds NaN or infinity"),
     ],
 )

@@ -247,7 +247,8 @@ def test_missing_best_weights_are_called_missing(
     noted: list[str] = []
     monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
     train("vanilla", resume="last")
-    assert noted[-1].endswith("best-00000002.safetensors is missing")
+    assert [message.endswith("best-00000002.safetensors is missing") for message in noted] == [False, True]
+    assert noted[0].startswith("the run is finished: all of its 4 steps are done")
 
 
 def test_an_evaluation_that_cannot_be_recorded_does_not_end_training(

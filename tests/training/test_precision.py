@@ -115,6 +115,13 @@ def test_an_unknown_device(name: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == f"Error: unknown device {name!r}\nHint: choose one of: auto, cpu, cuda, cuda:N\n"
 
 
+def test_an_empty_device(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--model", "vanilla", "--device", "", "--dry-run"]) == ExitCode.USAGE
+    assert capsys.readouterr().err == (
+        "Error: --device: nothing is given\nHint: a variable that is not set leaves nothing\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("dtype", "device", "expected"),
     [
