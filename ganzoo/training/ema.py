@@ -4,13 +4,20 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+STATISTICS = ("running_mean", "running_var")
+"""Buffers of BatchNorm and its kind that are averages over batches themselves."""
 
 
 class EMA:
     """A generator whose weights follow another's with a half-life counted in images.
 
     The half-life ramps up: min(``kimg`` * 1000, 5 % of the images shown so far), as in StyleGAN2-ADA (Karras et al.,
-    2020), so that the first, poor weights are forgotten soon. Buffers (BatchNorm's statistics) are averaged likewise.
+    2020), so that the first, poor weights are forgotten soon.
+
+    BatchNorm's running statistics are averaged likewise. Every other buffer is copied: the mean of spectral norm's unit
+    vectors, say, is no unit vector, and would make the norm come out too small and the weights too large.
     """
 
     RAMP = 0.05
@@ -21,7 +28,7 @@ class EMA:
         # Each parameter once, tied or not. Buffers are found by name: a network may put another tensor in their place.
         self._averaged: list[Tensor] = list(self.generator.parameters())
         self._followed: list[Tensor] = list(generator.parameters())
-        places = [name.rpartition(".") for name, _ in generator.named_buffers()]
+        places = [name.rpartition(".") for name, _ in generator.named_buffers(remove_duplicate=False)]
         self._buffers = [
             (self.generator.get_submodule(module), generator.get_submodule(module), name) for module, _, name in places
         ]
@@ -34,9 +41,9 @@ class EMA:
         averaged, followed = self._averaged.copy(), self._followed.copy()
         for mine, theirs, name in self._buffers:
             target, source = getattr(mine, name), getattr(theirs, name)
-            if target.is_floating_point():
+            if isinstance(theirs, _NormBase) and name in STATISTICS:
                 averaged.append(target)
                 followed.append(source)
-            else:  # a counter
+            else:
                 target.copy_(source)
         torch._foreach_lerp_(averaged, followed, weight)

@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo.training.ema import EMA
 from ganzoo.training.trainer import Trainer
@@ -112,9 +114,76 @@ def test_tied_weights_are_averaged_once() -> None:
 
 
 def test_a_buffer_that_was_replaced() -> None:
-    live = torch.nn.Module()
+    live = torch.nn.Linear(1, 1)
     live.register_buffer("w_mean", torch.zeros(1))
     ema = EMA(live, kimg=1)
     live.w_mean = torch.ones(1)
     ema.update(10**9, 1000)
-    assert ema.generator.get_buffer("w_mean").item() == pytest.approx(0.5)
+    assert ema.generator.get_buffer("w_mean").item() == 1
+
+
+def spectral_norms(network: nn.Module) -> list[float]:
+    """The largest singular value of each matrix that is in use."""
+    return [
+        float(torch.linalg.matrix_norm(weight.flatten(1), 2))
+        for module in network.modules()
+        if parametrize.is_parametrized(module)
+        for weight in [module.weight.detach()]
+    ]
+
+
+@given(seed=st.integers(0, 2**31), kimg=st.floats(0.1, 2))
+def test_the_spectral_norm_of_the_average_is_1(seed: int, kimg: float) -> None:
+    """Close singular values, which spectral norm brings about, turn u and v round all the time."""
+    torch.manual_seed(seed)
+    live = nn.Sequential(*(spectral_norm(layer) for layer in (nn.Linear(12, 12), nn.Conv2d(3, 12, 2))))
+    with torch.no_grad():
+        live[0].parametrizations.weight.original.copy_(torch.linalg.qr(torch.randn(12, 12))[0])
+    ema = EMA(live, kimg)
+    for _ in range(60):
+        with torch.no_grad():
+            for weight in live.parameters():
+                weight.add_(0.002 * torch.randn_like(weight))
+        for layer in live:
+            layer.weight  # noqa: B018 - one power iteration
+        ema.update(FAR, 64)
+    assert max(spectral_norms(ema.generator)) < 1.1
+    for name in ("_u", "_v"):
+        vectors = [value for key, value in ema.generator.named_buffers() if key.endswith(name)]
+        torch.testing.assert_close(torch.stack([vector.norm() for vector in vectors]), torch.ones(2))
+
+
+class Counting(nn.Module):
+    """One buffer of each type, none of which is a statistic."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(2))  # its name alone makes it none
+        self.register_buffer("filter", torch.zeros(3, dtype=torch.float64))
+        self.register_buffer("cache", torch.zeros(3, dtype=torch.float16), persistent=False)
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("mask", torch.zeros(2, dtype=torch.bool))
+        self.register_buffer("phase", torch.zeros(2, dtype=torch.complex64))
+        self.register_buffer("same", self.seen)
+
+
+@given(values=st.lists(st.integers(-5, 5), min_size=1, max_size=4))
+def test_every_other_buffer_is_that_of_the_generator(values: list[int]) -> None:
+    live = nn.Sequential(Counting(), nn.utils.parametrizations.orthogonal(nn.Linear(3, 3)), nn.InstanceNorm1d(2))
+    ema = EMA(live, kimg=1)
+    for value in values:
+        for buffer in live.buffers():
+            buffer.fill_(value)
+        ema.update(FAR, 64)
+        assert all(torch.equal(mine, its) for mine, its in zip(ema.generator.buffers(), live.buffers(), strict=True))
+
+
+def test_statistics_of_other_norms_are_averaged() -> None:
+    class Own(nn.BatchNorm2d):
+        pass
+
+    for norm in (nn.InstanceNorm1d(2, track_running_stats=True), Own(2)):
+        ema = EMA(norm, kimg=1)
+        norm.running_mean.fill_(1)
+        ema.update(FAR, 1000)
+        assert ema.generator.get_buffer("running_mean").tolist() == pytest.approx([0.5, 0.5])
