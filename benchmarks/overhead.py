@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from train_step import switches
 
+from ganzoo.config.schedule import largest
 from ganzoo.data import ImageSet
 from ganzoo.training import setup
 from ganzoo.training.telemetry import NORMS_EVERY
@@ -123,7 +124,7 @@ def bare(trainer: Trainer) -> Callable[[], None]:
     generator, critic = copy.deepcopy((trainer.generator, trainer.discriminator))
     config, autocast = trainer.config, trainer.objective.precision.autocast
     adam_g, adam_d = (
-        torch.optim.Adam(network.parameters(), lr=adam.lr, betas=adam.betas, fused=True)
+        torch.optim.Adam(network.parameters(), lr=largest(adam.lr), betas=adam.options["betas"], fused=True)
         for network, adam in ((generator, config.generator), (critic, config.discriminator))
     )
     critic_loss, generator_loss = (wasserstein, gap) if trainer.objective.penalties else (non_saturating, fool)
@@ -190,7 +191,7 @@ def parts(trainer: Trainer) -> dict[str, Callable[[], None]]:
             trainer.batches.draw(trainer.steps_done, phase)
 
     def average() -> None:
-        trainer.ema.update(trainer.images_shown, config.batch * config.critic_steps)
+        trainer.ema.update(1000 * largest(config.ema_kimg), trainer.images_shown, config.batch * config.critic_steps)
 
     def report() -> None:
         for phase in phases:

@@ -8,14 +8,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganzoo.config import AdamConfig
+from ganzoo.config import NetworkConfig
+from ganzoo.config.schedule import largest
 from ganzoo.networks.build import Networks
 
 Real = Callable[[], Tensor]
 """Gives the next batch of real images."""
 
 
-def dcgan(networks: Networks, real: Real, adam: AdamConfig, device: torch.device) -> Callable[[], None]:
+def dcgan(networks: Networks, real: Real, adam: NetworkConfig, device: torch.device) -> Callable[[], None]:
     """PyTorch's DCGAN tutorial: three backward passes, and a fresh tensor of ones or zeros at each step."""
     generator, discriminator = networks.generator.to(device), networks.discriminator.to(device)
     criterion = nn.BCEWithLogitsLoss()
@@ -43,7 +44,7 @@ def dcgan(networks: Networks, real: Real, adam: AdamConfig, device: torch.device
     return step
 
 
-def wgan_gp_critic(networks: Networks, real: Real, adam: AdamConfig, device: torch.device) -> Callable[[], None]:
+def wgan_gp_critic(networks: Networks, real: Real, adam: NetworkConfig, device: torch.device) -> Callable[[], None]:
     """The critic's update of the usual WGAN-GP scripts, whose fakes keep their graph: backward runs through both."""
     generator, critic = networks.generator.to(device), networks.discriminator.to(device)
     optimizer = _adam(critic, adam)
@@ -71,5 +72,5 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     return ((norm - 1) ** 2).mean()
 
 
-def _adam(network: nn.Module, config: AdamConfig) -> torch.optim.Optimizer:
-    return torch.optim.Adam(network.parameters(), lr=config.lr, betas=config.betas)
+def _adam(network: nn.Module, config: NetworkConfig) -> torch.optim.Optimizer:
+    return torch.optim.Adam(network.parameters(), lr=largest(config.lr), betas=config.options["betas"])

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Loss as Loss,
         Metric as Metric,
         Model as Model,
+        Optimizer as Optimizer,
         Penalty as Penalty,
         Reader as Reader,
         Spec as Spec,
@@ -48,7 +49,9 @@ _HOME = {
     "ganzoo.hookspecs": "hookimpl",
     "ganzoo.records.result": "TrainResult",
     "ganzoo.records.run": "Run",
-    "ganzoo.specs": "Architecture Augmentation Dataset Extractor ImageShape Loss Metric Model Penalty Reader Spec",
+    "ganzoo.specs": (
+        "Architecture Augmentation Dataset Extractor ImageShape Loss Metric Model Optimizer Penalty Reader Spec"
+    ),
 }
 """Module -> the names that are public here."""
 

@@ -4,12 +4,17 @@
 """
 
 import contextlib
+import os
 import re
+import sys
 from collections.abc import Container, Iterable
 from enum import IntEnum
 
 _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "onnxruntime-gpu": "onnxruntime"}
 """Distribution -> the package that it installs, where that is not its name with ``_`` for ``-``."""
+
+_NOT_TO_BLAME = {"ganzoo", "torch", "numpy", "msgspec"}
+"""Packages whose lines say nothing about where a plugin went wrong."""
 
 _REQUIREMENT = re.compile(r"([\w.-]+)(\[.*?\])?([^;]*)")
 
@@ -167,6 +172,17 @@ def described(error: BaseException) -> str:
     """``Type: first line of its message``, for errors of other people's code. Never raises."""
     text = next(iter(message(error).splitlines()), "")
     return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def blamed(error: BaseException) -> str:
+    """What ``described`` says, and the file and line of other people's code in which it happened. Never raises."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if module not in _NOT_TO_BLAME and module not in sys.stdlib_module_names:
+            place = f" ({'/'.join(trace.tb_frame.f_code.co_filename.split(os.sep)[-2:])}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return described(error) + place
 
 
 def message(error: BaseException) -> str:

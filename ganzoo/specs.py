@@ -31,11 +31,17 @@ class Spec:
     Args:
         name: lower-case letters, digits and ``-``; what people type.
         summary: one line for listings.
+        paper: where it was published: "Miyato et al., 2018", say.
+        year: of that publication; 0: none.
+        reference: its address: a DOI, or a page.
     """
 
     kind: ClassVar[str]
     name: str
     summary: str = ""
+    paper: str = ""
+    year: int = 0
+    reference: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +51,19 @@ class Architecture(Spec):
     Args:
         generator: has ``latent_dim: int``; ``forward(z[B, L], labels[B] | None) -> images[B, C, H, W]``, nominally
             in [-1, 1].
-        discriminator: ``forward(images, labels | None) -> logits[B]`` or ``ganzoo.training.Output``.
+        discriminator: ``forward(images, labels | None) -> logits[B]``, or logits [B, …] of several critics or patches,
+            or ``ganzoo.training.Output``.
         options: a dataclass type with a default for each field; the fields are what ``--set options.KEY=VALUE`` sets.
         resolutions: the image heights (= widths) that it can be built for.
         conditional: whether it takes class labels; it then refuses unlabelled data.
         batch_coupled: whether samples of a batch meet in a network outside of ``torch.nn.BatchNorm``, or a network
             draws random numbers. Such networks train differently on several ranks, or in several parts.
+        channels: the numbers of colour channels that it can be built for.
+
+    A network may have two methods more. ``regularise(step) -> scalar`` is a term of its own loss, from its own
+    ``ganzoo.training.Step``, computed in fp32, every ``generator.regularise.every`` steps with
+    ``generator.regularise.weight`` (or ``discriminator.…``). ``constrain()`` is called without gradients after each
+    update of the network.
     """
 
     kind: ClassVar[str] = "architecture"
@@ -60,6 +73,7 @@ class Architecture(Spec):
     resolutions: tuple[int, ...]
     conditional: bool = False
     batch_coupled: bool = False
+    channels: tuple[int, ...] = (1, 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +84,17 @@ class Penalty(Spec):
     ``weight * mean_i value(|g_i|^2)`` to the critic's loss, every ``every`` steps with ``every`` times the weight
     (lazy regularisation, StyleGAN2, appendix B).
     Because g_i must belong to sample i alone, a discriminator with BatchNorm is refused.
+
+    Further fields of a subclass are options: ``--set penalties.NAME.options.KEY=VALUE``.
+
+    Args:
+        batch_coupled: whether samples of a batch meet in ``points`` otherwise than by ``step.mean``.
     """
 
     kind: ClassVar[str] = "penalty"
     weight: float = 1.0
     every: int = 1
+    batch_coupled: bool = False
 
     def points(self, step: "Step") -> "Tensor":
         """The images [B, C, H, W] at which the gradient is taken; a plugin whose penalty lacks it is not loaded."""
@@ -87,17 +107,25 @@ class Penalty(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Loss(Spec):
-    """Two pure functions of a ``Step``: ``target().discriminator(step)`` and ``target().generator(step)``.
+    """Two pure functions of a ``Step``: ``loss.discriminator(step)`` and ``loss.generator(step)``.
 
     Args:
-        target: ``"module:Class"``; the class takes no arguments.
+        target: ``"module:Class"``; called without arguments, or with the options where there are some.
+        options: a dataclass type with a default for each field: what ``--set loss_options.KEY=VALUE`` sets.
         penalties: what is added to the discriminator's loss unless the configuration says otherwise.
+        state: name -> first value of each number that it remembers from phase to phase: ``step.state``.
+        reads: heads of the discriminator's ``Output`` that it reads: ``class_logits``, ``features``, names of extras.
+        batch_coupled: whether samples of a batch meet in it otherwise than by ``step.mean``.
         defaults: configuration that the loss's own paper prescribes (``critic_steps``, say); a model's override it.
     """
 
     kind: ClassVar[str] = "loss"
     target: str
+    options: type[Any] | None = None
     penalties: tuple[Penalty, ...] = ()
+    state: Mapping[str, float] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+    batch_coupled: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -189,14 +217,35 @@ class Augmentation(Spec):
     """A random, differentiable change of real and generated images alike, before the discriminator sees them.
 
     ``target(options)`` has ``draw(count, shape, generator, device) -> dict[str, Tensor]``, which takes every random
-    number from ``generator``, and ``apply(images[B, C, H, W], drawn) -> images``, which is pure.
+    number from ``generator``, and ``apply(images[B, C, H, W], drawn) -> images``, which is pure. One with a state is
+    called as ``draw(count, shape, generator, device, state)``, where ``state`` gives each number as a tensor.
 
     Args:
         target: ``"module:Class"``.
         options: a dataclass type with a default for each field: what ``--set augment_options.KEY=VALUE`` sets.
+        state: as of a ``Loss``, which shares by name what it remembers with the augmentation.
     """
 
     kind: ClassVar[str] = "augmentation"
+    target: str
+    options: type[Any]
+    state: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Spec):
+    """A rule by which weights learn: ``target(weights, lr, options)`` returns a ``torch.optim.Optimizer``.
+
+    ``weights`` is a list of parameters. ``lr`` is a float, or, where a CUDA graph shall hold the step, a tensor on the
+    device; an optimizer that cannot take one (its ``defaults`` have no true ``capturable``) runs outside of the graph.
+
+    Args:
+        target: ``"module:function"``.
+        options: a dataclass type with a default for each field: what ``--set generator.KEY=VALUE`` and ``--set
+            discriminator.KEY=VALUE`` set.
+    """
+
+    kind: ClassVar[str] = "optimizer"
     target: str
     options: type[Any]
 
@@ -211,4 +260,5 @@ KINDS: tuple[type[Spec], ...] = (
     Extractor,
     Metric,
     Augmentation,
+    Optimizer,
 )

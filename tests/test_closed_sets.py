@@ -8,18 +8,28 @@ import click
 import pytest
 
 from ganzoo.cli import train
-from ganzoo.config import ExecutorName, OnCollapse, PrecisionName, RunConfig, ScheduleName, choices
+from ganzoo.config import (
+    CurveName,
+    ExecutorName,
+    FakeLabels,
+    OnCollapse,
+    PrecisionName,
+    RunConfig,
+    ScheduleName,
+    choices,
+)
 from ganzoo.records.evaluation import HELD_OUT, TRAINING
 from ganzoo.training.executors.choice import EXECUTORS
-from ganzoo.training.schedule import CURVES
+from ganzoo.training.schedule import RATES
 
 ROOT = Path(__file__).parents[1]
 OWNERS = {
-    "ganzoo/config.py": {*PrecisionName, *ExecutorName, *ScheduleName, *OnCollapse} - {"auto"},
+    "ganzoo/config/run.py": {*PrecisionName, *ExecutorName, *FakeLabels, *OnCollapse, "adam"}
+    - {"auto", "real", "uniform"},
+    "ganzoo/config/schedule.py": {*ScheduleName, *CurveName} - {"step"},
     "ganzoo/records/run.py": {"samples.png", "generator.onnx"},
     "ganzoo/records/journal.py": {"metrics.jsonl", "evaluations.jsonl", "events.jsonl"},
     "ganzoo/records/evaluation.py": {HELD_OUT},
-    "ganzoo/training/optimization.py": {"adam"},
 }
 """The file that owns words -> the words."""
 
@@ -61,7 +71,7 @@ def test_the_test_sees_a_second_spelling(tmp_path: Path) -> None:
 
 def test_tables_are_complete() -> None:
     assert set(EXECUTORS) == set(ExecutorName) - {ExecutorName.AUTO}
-    assert set(CURVES) == set(ScheduleName)
+    assert set(RATES) == set(ScheduleName)
 
 
 @pytest.mark.parametrize("key", ["precision", "executor", "schedule", "on_collapse"])

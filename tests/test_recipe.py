@@ -132,11 +132,11 @@ def test_each_layer_lies_over_the_one_before(here: Zoo) -> None:
     assert config.seed == 0  # ours
     assert config.critic_steps == 3  # the loss's
     assert (config.batch, config.ema_kimg, config.generator.lr) == (20, 3.0, 0.1)  # the model's
-    assert config.generator.betas == (0.5, 0.999)  # what the model leaves open
+    assert config.generator.options["betas"] == (0.5, 0.999)  # what the model leaves open
     file, command_line = {"batch": 40, "generator": {"betas": [0.1, 0.2]}}, {"batch": 50}
     config = resolve(here, "net", file, command_line).config
     assert (config.batch, config.ema_kimg) == (50, 3.0)
-    assert (config.generator.lr, config.generator.betas) == (0.1, (0.1, 0.2))
+    assert (config.generator.lr, config.generator.options["betas"]) == (0.1, (0.1, 0.2))
 
 
 @pytest.mark.parametrize(
@@ -280,6 +280,31 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
             UsageError,
             "unknown configuration key 'generator.beta'",
             "did you mean 'generator.betas'?",
+        ),
+        (
+            {"generator": {"lrr": 3}},
+            UsageError,
+            "unknown configuration key 'generator.lrr'",
+            "did you mean 'generator.lr'?",
+        ),
+        (
+            {"discriminator": {"xyzzy": 3}},
+            UsageError,
+            "unknown configuration key 'discriminator.xyzzy'",
+            "choose one of: discriminator.betas, discriminator.eps, discriminator.lr, discriminator.optimizer, "
+            "discriminator.regularise, discriminator.weight_decay",
+        ),
+        (
+            {"generator": {"betas": [0.5, 1]}},
+            UsageError,
+            "configuration key 'generator.betas[1]': expected `float` < 1.0",
+            "ganzoo train --print-config",
+        ),
+        (
+            {"generator": {"betas": [0.5]}},
+            UsageError,
+            "configuration key 'generator.betas': expected `array` of length 2, got 1",
+            "ganzoo train --print-config",
         ),
         ({"penalties": {"r1": {"wait": 1}}}, UsageError, "unknown configuration key 'penalties.r1.wait'", "did you"),
         ({"penalties": {"r3": {}}}, NotFoundError, "unknown penalty 'r3'", "choose one of: "),

@@ -17,6 +17,7 @@ from ganzoo.specs import (
     Loss,
     Metric,
     Model,
+    Optimizer,
     Penalty,
     Reader,
     Spec,
@@ -27,6 +28,11 @@ from ganzoo.zoo.validation import validate
 @dataclass(frozen=True, kw_only=True)
 class Options:
     width: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    lr: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +65,8 @@ READER = Reader(name="reader", target="pkg.read:read", files=("*.zip",), folders
 EXTRACTOR = Extractor(name="extractor", file="pkg.sub:features-1.onnx", sha256="0" * 64)
 METRIC = Metric(name="metric", target="pkg.figures:sharp", figures={"sharp": "higher", "odd": ""})
 AUGMENTATION = Augmentation(name="noise", target="pkg.noise:Noise", options=Options)
-GOOD = (ARCHITECTURE, LOSS, MODEL, PENALTY, DATASET, READER, EXTRACTOR, METRIC, AUGMENTATION)
+OPTIMIZER = Optimizer(name="lion", target="pkg.lion:lion", options=Options)
+GOOD = (ARCHITECTURE, LOSS, MODEL, PENALTY, DATASET, READER, EXTRACTOR, METRIC, AUGMENTATION, OPTIMIZER)
 
 
 def test_every_kind_is_here() -> None:
@@ -79,7 +86,7 @@ BAD: list[tuple[object, str]] = [
     ("dcgan", "ganzoo_specs yielded 'dcgan'; wanted: one of Architecture, Loss, Penalty, Model, Dataset"),
     (
         Spec(name="bare"),
-        "ganzoo_specs yielded Spec(name='bare', summary=''); wanted: one of Architecture, Loss",
+        "ganzoo_specs yielded Spec(name='bare', summary='', paper='', year=0, reference=''; wanted: one of Architecture",
     ),
     (Loss, "ganzoo_specs yielded <class 'ganzoo.specs.Loss'>; wanted: one of"),
     (replace(LOSS, name=7), "loss name 7 is malformed; wanted: lower-case letters, digits, inner '-'"),  # type: ignore[arg-type]
@@ -157,6 +164,26 @@ BAD: list[tuple[object, str]] = [
     (replace(METRIC, figures={"a": "up"}), "metric 'metric': figures={'a': 'up'}; wanted: a mapping of names"),
     (replace(AUGMENTATION, target=""), "augmentation 'noise': target=''; wanted: 'package.module:Class'"),
     (replace(AUGMENTATION, options=Demanding), "augmentation 'noise': Demanding() fails: "),
+    (
+        replace(AUGMENTATION, state={"p": "0"}),
+        "augmentation 'noise': state={'p': '0'}; wanted: a mapping of identifiers",
+    ),  # type: ignore[dict-item]
+    (replace(ARCHITECTURE, batch_coupled="no"), "architecture 'net': batch_coupled='no'; wanted: True or False"),  # type: ignore[arg-type]
+    (replace(ARCHITECTURE, channels=(2,)), "architecture 'net': channels=(2,); wanted: a non-empty tuple of 1 and 3"),
+    (replace(ARCHITECTURE, channels=3), "architecture 'net': channels=3; wanted: a non-empty tuple of 1 and 3"),  # type: ignore[arg-type]
+    (replace(LOSS, state={"a b": 0.0}), "loss 'loss': state={'a b': 0.0}; wanted: a mapping of identifiers"),
+    (replace(LOSS, state={"a": float("nan")}), "loss 'loss': state={'a': nan}; wanted: a mapping of identifiers"),
+    (replace(LOSS, options=Demanding), "loss 'loss': Demanding() fails: "),
+    (replace(LOSS, reads="features"), "loss 'loss': reads='features'; wanted: a tuple of heads"),  # type: ignore[arg-type]
+    (replace(LOSS, batch_coupled=1), "loss 'loss': batch_coupled=1; wanted: True or False"),  # type: ignore[arg-type]
+    (replace(LOSS, year="2018"), "loss 'loss': year='2018'; wanted: a year, or 0"),  # type: ignore[arg-type]
+    (replace(LOSS, paper="two\nlines"), "loss 'loss': paper='two\\nlines'; wanted: one line of text"),
+    (replace(PENALTY, batch_coupled=None), "penalty 'p': batch_coupled=None; wanted: True or False"),  # type: ignore[arg-type]
+    (replace(OPTIMIZER, target="lion"), "optimizer 'lion': target='lion'; wanted: 'package.module:function'"),
+    (
+        replace(OPTIMIZER, options=Rate),
+        "optimizer 'lion': the option 'lr' is a key of every network's; wanted: another",
+    ),
 ]
 
 

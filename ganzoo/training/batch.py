@@ -7,22 +7,27 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ganzoo.config import RunConfig
+from ganzoo.config import FakeLabels, RunConfig
 from ganzoo.errors import PluginError
-from ganzoo.specs import ImageShape
+from ganzoo.training.chance import Chance
 from ganzoo.training.draws import Draws
 from ganzoo.training.feed import Feed
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import Ranks
 
+State = Mapping[str, Tensor]
+"""Name -> a number that losses and augmentations remember, [] on the device."""
+
 
 class Augment(Protocol):
     """The interface of an ``Augmentation`` spec's target."""
 
-    def draw(
-        self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
-    ) -> Mapping[str, Tensor]:
-        """Random parameters for ``count`` images of ``shape``, each [count, ...], all from ``generator``."""
+    @property
+    def draw(self) -> Callable[..., Mapping[str, Tensor]]:
+        """``(count, shape, generator, device) -> drawn``: random parameters of ``count`` images of ``shape``.
+
+        Each is [count, ...], all from ``generator``. An augmentation that declares a state is given that, too.
+        """
 
     def apply(self, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
         """The images [B, C, H, W] changed as ``drawn`` says: pure, and twice differentiable."""
@@ -37,17 +42,26 @@ class Batch:
         epsilon: [B, 1, 1, 1], uniform on [0, 1).
         real: [B, C, H, W] on [-1, 1].
         labels: [B] in int64, or None.
+        fake_labels: those that the fakes are made with, where they are not the same.
         mirrored: bool [B, 1, 1, 1], which real images are flipped; None: none of them.
         augment_real, augment_fake: what the augmentation drew.
+        chance: the random numbers of losses, penalties and networks' own terms; see ``Chance``.
     """
 
     z: Tensor
     epsilon: Tensor
     real: Tensor
     labels: Tensor | None = None
+    fake_labels: Tensor | None = None
     mirrored: Tensor | None = None
     augment_real: Mapping[str, Tensor] = field(default_factory=dict)
     augment_fake: Mapping[str, Tensor] = field(default_factory=dict)
+    chance: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def generated(self) -> Tensor | None:
+        """The labels that the fakes are made with."""
+        return self.labels if self.fake_labels is None else self.fake_labels
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with ``change`` done to each of its tensors."""
@@ -60,15 +74,18 @@ class Batch:
             epsilon=change(self.epsilon),
             real=change(self.real),
             labels=maybe(self.labels),
+            fake_labels=maybe(self.fake_labels),
             mirrored=maybe(self.mirrored),
             augment_real={name: change(drawn) for name, drawn in self.augment_real.items()},
             augment_fake={name: change(drawn) for name, drawn in self.augment_fake.items()},
+            chance={name: change(drawn) for name, drawn in self.chance.items()},
         )
 
     def tensors(self) -> list[Tensor]:
         """All tensors of the batch, always in the same order."""
-        optional = [each for each in (self.labels, self.mirrored) if each is not None]
-        return [self.z, self.epsilon, self.real, *optional, *self.augment_real.values(), *self.augment_fake.values()]
+        optional = [each for each in (self.labels, self.fake_labels, self.mirrored) if each is not None]
+        drawn = [*self.augment_real.values(), *self.augment_fake.values(), *self.chance.values()]
+        return [self.z, self.epsilon, self.real, *optional, *drawn]
 
     def copy_(self, other: "Batch") -> None:
         """Take over the values of ``other``, which has the same shapes."""
@@ -95,6 +112,8 @@ class Batches:
         feed: gives this rank's share of the real images.
         latent_dim: L of z[B, L].
         augment: the augmentation whose parameters are drawn, too; or None.
+        conditional: whether the networks take labels.
+        state: what an augmentation that declares a state is given; None: it declares none.
     """
 
     def __init__(
@@ -106,6 +125,7 @@ class Batches:
         precision: Precision,
         ranks: Ranks,
         conditional: bool,
+        state: State | None = None,
     ) -> None:
         self._config = config
         self.feed = feed
@@ -114,6 +134,8 @@ class Batches:
         self._precision = precision
         self._ranks = ranks
         self._conditional = conditional
+        self._state = () if state is None else (state,)
+        self.chance = Chance()
         self._draws = Draws(config.seed, precision.device, ranks.rank)
 
     def draw(self, step: int, phase: int) -> Batch:
@@ -130,14 +152,23 @@ class Batches:
         if self._config.flip:
             mirrored = self._mine(torch.rand(count, 1, 1, 1, generator=generator, device=device) < 0.5)
         augment_real, augment_fake = self._augmentation(generator), self._augmentation(generator)
+        labels = self.feed.labels(step, phase) if self._conditional else None
+        fake_labels = None
+        if labels is not None and self._config.fake_labels == FakeLabels.UNIFORM:
+            fake_labels = self._mine(
+                torch.randint(self.feed.shape.classes, (count,), generator=generator, device=device)
+            )
+        chance = self.chance.draw(self._config.seed, step, phase, count, generator, self._precision.master)
         return Batch(
             z=self._precision.widened(z),
             epsilon=self._precision.widened(epsilon),
             real=self._precision.widened(self.feed.images(step, phase)),
-            labels=self.feed.labels(step, phase) if self._conditional else None,
+            labels=labels,
+            fake_labels=fake_labels,
             mirrored=mirrored,
             augment_real=augment_real,
             augment_fake=augment_fake,
+            chance={name: self._mine(numbers) for name, numbers in chance.items()},
         )
 
     def reseed(self, step: int) -> None:
@@ -148,7 +179,7 @@ class Batches:
         if self.augment is None:
             return {}
         count = self._config.batch
-        drawn = dict(self.augment.draw(count, self.feed.shape, generator, self._precision.device))
+        drawn = dict(self.augment.draw(count, self.feed.shape, generator, self._precision.device, *self._state))
         for name, value in drawn.items():
             if len(value) != count:
                 raise PluginError(

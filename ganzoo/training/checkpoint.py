@@ -141,7 +141,7 @@ def _weights(trainer: Trainer) -> dict[str, Tensor]:
         f"{name}.{key}": tensor
         for name, module in trainer.modules().items()
         for key, tensor in module.state_dict().items()
-    }
+    } | {f"state.{name}": value for name, value in trainer.objective.state.items()}
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

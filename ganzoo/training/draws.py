@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-def derive(seed: int, stream: str, *position: int) -> int:
+def derive(seed: int, stream: str, *position: int | str) -> int:
     """A 63-bit seed for one place in the run: the head of BLAKE2b("seed/stream/position")."""
     text = "/".join([str(seed), stream, *map(str, position)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1

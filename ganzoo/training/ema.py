@@ -13,7 +13,7 @@ STATISTICS = ("running_mean", "running_var")
 class EMA:
     """A generator whose weights follow another's with a half-life counted in images.
 
-    The half-life ramps up: min(``kimg`` * 1000, 5 % of the images shown so far), as in StyleGAN2-ADA (Karras et al.,
+    The half-life ramps up: min(what is asked for, 5 % of the images shown so far), as in StyleGAN2-ADA (Karras et al.,
     2020), so that the first, poor weights are forgotten soon.
 
     BatchNorm's running statistics are averaged likewise. Every other buffer is copied: the mean of spectral norm's unit
@@ -22,9 +22,8 @@ class EMA:
 
     RAMP = 0.05
 
-    def __init__(self, generator: nn.Module, kimg: float) -> None:
+    def __init__(self, generator: nn.Module) -> None:
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
-        self._half_life = kimg * 1000
         # Each parameter once, tied or not. Buffers are found by name: a network may put another tensor in their place.
         self._averaged: list[Tensor] = list(self.generator.parameters())
         self._followed: list[Tensor] = list(generator.parameters())
@@ -34,9 +33,9 @@ class EMA:
         ]
 
     @torch.no_grad()
-    def update(self, images_shown: int, batch: int) -> None:
-        """Follow the generator after a step of ``batch`` images, ``images_shown`` in all."""
-        half_life = max(min(self._half_life, images_shown * self.RAMP), 1e-8)
+    def update(self, half_life: float, images_shown: int, batch: int) -> None:
+        """Follow the generator, by a half-life in images, after a step of ``batch`` images, ``images_shown`` in all."""
+        half_life = max(min(half_life, images_shown * self.RAMP), 1e-8)
         weight = 1 - 0.5 ** (batch / half_life)
         averaged, followed = self._averaged.copy(), self._followed.copy()
         for mine, theirs, name in self._buffers:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable
 
 from ganzoo.config import OnCollapse, PrecisionName
+from ganzoo.config.schedule import largest
 from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.files import write_atomic
 from ganzoo.images import encode_png, grid
@@ -262,6 +263,6 @@ class _Loop:
         return GanzooError(
             f"training of {config.model} diverged a second time: {bad}{before}; half the learning rates did not help, "
             "and nothing was registered",
-            hint=f"try --set generator.lr={config.generator.lr / 4:g} --set discriminator.lr="
-            f"{config.discriminator.lr / 4:g}{exact}{kept}",
+            hint=f"try --set generator.lr={largest(config.generator.lr) / 4:g} --set discriminator.lr="
+            f"{largest(config.discriminator.lr) / 4:g}{exact}{kept}",
         )

@@ -1,25 +1,39 @@
 """What one phase computes, from a batch to gradients: losses and penalties, the same under every executor."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.specs import Penalty
-from ganzoo.step import Output, Step, as_output, widen
+from ganzoo.step import Discriminator, Output, Step, as_output, widen
 from ganzoo.training.batch import Augment, Batch
+from ganzoo.training.chance import Calls, Chance
+from ganzoo.training.mean import global_mean
 from ganzoo.training.precision import Precision
+from ganzoo.training.ranks import ALONE, Ranks
 
 Network = Literal["discriminator", "generator"]
 
 
 class Phase(NamedTuple):
-    """A kind of update: which network it changes, and which of the penalties act in it (by place)."""
+    """A kind of update: which network it changes, which of the penalties act in it (by place), and its own term."""
 
     network: Network
     due: tuple[int, ...] = ()
+    regularised: bool = False
+
+
+class Told(NamedTuple):
+    """What a phase gives beside gradients: its loss, what it logs, what it remembers; scalars on the device."""
+
+    loss: Tensor
+    logged: dict[str, Tensor]
+    remembered: dict[str, Tensor]
 
 
 class GANLoss(Protocol):
@@ -32,12 +46,37 @@ class GANLoss(Protocol):
         """The generator's loss, a scalar, to be minimised."""
 
 
+class Regularised(Protocol):
+    """A network with a term of its own."""
+
+    def regularise(self, step: Step) -> Tensor:
+        """What is added to the network's loss, a scalar."""
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """A network's own term of its loss: ``network.regularise(step)``.
+
+    Args:
+        weight: a number, or a scalar on the device that changes from step to step.
+        every: it acts on each ``every``-th step, with so many times the weight.
+    """
+
+    weight: float | Tensor
+    every: int
+
+
 @dataclass(eq=False)
 class Objective:
     """The networks and the mathematics of a run.
 
     Args:
         augment: what is done to all images before the discriminator sees them.
+        own: the networks' own terms, of those that have one.
+        state: what losses and augmentations remember, by name: scalars on the device, which stay in place.
+        progress: share of the run that is over, a scalar on the device.
+        chance: takes up what is drawn in the rehearsal; None: it is known.
+        ranks: the processes over which ``step.mean`` takes means.
     """
 
     generator: nn.Module
@@ -46,48 +85,79 @@ class Objective:
     penalties: Sequence[Penalty]
     precision: Precision
     augment: Augment | None = None
+    own: Mapping[Network, Own] = field(default_factory=dict)
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+    progress: Tensor | None = None
+    chance: Chance | None = None
+    ranks: Ranks = ALONE
 
     def network(self, phase: Phase) -> nn.Module:
         """The network that the phase updates."""
         return self.generator if phase.network == "generator" else self.discriminator
 
+    def phase(self, network: Network, number: int) -> Phase:
+        """The kind of update that a network has in step ``number``."""
+        own = self.own.get(network)
+        due = due_penalties(self.penalties, number) if network == "discriminator" else ()
+        return Phase(network, due, own is not None and number % own.every == 0)
+
+    def phases(self, network: Network) -> list[Phase]:
+        """Each kind of update that a network has in some step, found within the least common multiple of intervals."""
+        own = self.own.get(network)
+        terms = [penalty.every for penalty in self.penalties] if network == "discriminator" else []
+        every = [*terms, *([own.every] if own else [])]
+        numbers = {math.lcm(*chosen) for size in range(len(every) + 1) for chosen in combinations(every, size)}
+        return sorted({self.phase(network, number) for number in numbers}, reverse=True)
+
     def generate(self, batch: Batch) -> Tensor:
         """The generator's images of the batch's latents, [B, C, H, W] in the type of its weights."""
-        with self.precision.autocast():
-            return widen(self.generator(batch.z, batch.labels))
+        return self._images(batch.z, batch.generated)
 
-    def gradients(
-        self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _images(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        with self.precision.autocast():
+            return widen(self.generator(z, labels))
+
+    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Told:
         """Add the gradient of the phase's loss, times ``scale`` if there is one, to ``.grad``.
 
-        In the discriminator's phase, to that of its weights; in the generator's, to that of ``fake``, a leaf.
+        In the discriminator's phase, to that of its weights; in the generator's, to that of ``fake``, a leaf, and to
+        that of its weights what reaches them otherwise: through its own term, or ``step.generate``.
 
         Args:
             fake: what ``generate`` made, without its graph.
-
-        Returns:
-            The loss, and what was logged, as scalars on the device.
         """
-        logged: dict[str, Tensor] = {}
-        loss = self.evaluate(phase, self.step(batch, fake, logged))
+        told = Told(fake, {}, {})
+        loss = self.evaluate(phase, *self.step(phase.network, batch, fake, told))
         (loss if scale is None else loss * scale).backward()  # type: ignore[no-untyped-call]
-        return loss.detach(), logged
+        return told._replace(loss=loss.detach())
 
-    def evaluate(self, phase: Phase, step: Step) -> Tensor:
+    def evaluate(self, phase: Phase, step: Step, calls: Calls) -> Tensor:
         """The phase's loss with its graph."""
         if phase.network == "generator":
-            return generator_loss(step, self.loss)
-        due = [self.penalties[place] for place in phase.due]
-        return critic_loss(step, self.loss, due, self.precision.inner_scale)
+            loss = generator_loss(step, self.loss)
+        else:
+            due = [self.penalties[place] for place in phase.due]
+            loss = critic_loss(step, self.loss, due, self.precision.inner_scale, calls)
+        if not phase.regularised:
+            return loss
+        own, calls.caller = self.own[phase.network], "regularise"
+        value = self.regularise(phase, step)
+        step.log(f"regularise_{phase.network[0]}", value)
+        return loss + (own.weight * own.every) * value
 
-    def step(self, batch: Batch, fake: Tensor, logged: dict[str, Tensor]) -> Step:
-        """The view of the batch that losses and penalties are given.
+    def regularise(self, phase: Phase, step: Step) -> Tensor:
+        """The own term of the network that the phase updates, without its weight."""
+        network: Regularised = self.network(phase)  # type: ignore[assignment]
+        return network.regularise(step)
+
+    def step(self, network: Network, batch: Batch, fake: Tensor, told: Told) -> tuple[Step, Calls]:
+        """The view of the batch that losses and penalties are given, and the random numbers that they draw.
 
         The step's images are the augmented ones. The critic is a function of what it sees, so its penalties must bound
         its slope there, and the generator's gradient comes back through the augmentation: a change that only the real
         images underwent would be learnt as a property of theirs (Zhao et al., 2020, section 3.2).
         """
+        calls = Calls(batch.chance, self.chance, network)
 
         def real() -> Tensor:
             images = batch.real
@@ -98,19 +168,35 @@ class Objective:
         def generated() -> Tensor:
             return fake if self.augment is None else self.augment.apply(fake, batch.augment_fake)
 
-        def discriminate(images: Tensor) -> Output:
-            with self.precision.autocast():
-                return as_output(self.discriminator(images, batch.labels))
+        def labelled(labels: Tensor | None) -> Discriminator:
+            def discriminate(images: Tensor) -> Output:
+                with self.precision.autocast():
+                    return as_output(self.discriminator(images, labels))
 
-        return Step(
+            return discriminate
+
+        def generate(z: Tensor, labels: Tensor | None) -> Tensor:
+            with torch.set_grad_enabled(network == "generator" and torch.is_grad_enabled()):
+                return self._images(z, labels)
+
+        step = Step(
             real=real,
             fake=generated,
             z=batch.z,
             labels=batch.labels,
             epsilon=batch.epsilon,
-            discriminator=discriminate,
-            log=logged.__setitem__,
+            discriminator=labelled(batch.labels),
+            log=told.logged.__setitem__,
+            fake_labels=batch.fake_labels,
+            labelled=None if batch.labels is None else labelled,
+            generator=generate,
+            state=self.state,
+            remember=told.remembered.__setitem__,
+            progress=self.progress,
+            draw=calls.draw,
+            mean=lambda x: global_mean(x, self.ranks),
         )
+        return step, calls
 
 
 def due_penalties(penalties: Sequence[Penalty], number: int) -> tuple[int, ...]:
@@ -118,15 +204,24 @@ def due_penalties(penalties: Sequence[Penalty], number: int) -> tuple[int, ...]:
     return tuple(place for place, penalty in enumerate(penalties) if number % penalty.every == 0)
 
 
-def critic_loss(step: Step, loss: GANLoss, due: Sequence[Penalty], inner_scale: float = 1.0) -> Tensor:
+def critic_loss(
+    step: Step, loss: GANLoss, due: Sequence[Penalty], inner_scale: float = 1.0, calls: Calls | None = None
+) -> Tensor:
     """The critic's whole loss: the loss proper and the penalties that are due.
 
     A penalty that acts on each k-th step only has k times its weight there (StyleGAN2, appendix B).
 
     Args:
         inner_scale: see ``Precision.inner_scale``.
+        calls: is told who draws random numbers.
     """
-    points = [penalty.points(step) for penalty in due]
+    points = []
+    for penalty in due:
+        if calls is not None:
+            calls.caller = penalty.name
+        points.append(penalty.points(step))
+    if calls is not None:
+        calls.caller = "loss"
     for view in (step.real, step.fake):  # before any logits are read: a penalty at these images shares their pass
         if any(x is view.images for x in points):
             images, leaf = view.images, view.track()

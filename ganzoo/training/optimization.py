@@ -1,51 +1,78 @@
 """From gradients to updated weights: one network's optimizer, its learning rate and, in fp16, its loss scale.
 
-No other module knows that the optimizer is Adam.
+No other module knows which optimizer it is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-from ganzoo.config import AdamConfig
+from ganzoo.config import Schedule
+from ganzoo.config.schedule import at
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import Ranks
 
 FIRST_SCALE = 2.0**16
 
+NUMBER = "#number"
+"""What ends the name of a moment that is a number to the optimizer, and a tensor only in checkpoints."""
+
+Make = Callable[[list[nn.Parameter], float | Tensor, Any], torch.optim.Optimizer]
+"""The interface of an ``Optimizer`` spec's target: (weights, learning rate, options) -> the optimizer."""
+
+
+class Rule(NamedTuple):
+    """An optimizer that was chosen: its name, what makes it, and its options, of which floats may be schedules."""
+
+    name: str
+    make: Make
+    options: Any
+
 
 class Optimization:
-    """Updates one network by Adam (Kingma and Ba, 2015).
+    """Updates one network by its optimizer, and then lets the network ``constrain`` its weights, if it does.
 
     Args:
         network: only what the plugin left trainable is updated: a layer that it froze stays frozen.
+        rule: the optimizer; checkpoints hold its moments under its name.
+        lr: learning rate.
+        steps: steps of the whole run.
         capturable: keep all of the optimizer's state on the device, so that a CUDA graph can hold its step.
     """
 
-    rule = "adam"
-    """Name of the update rule, under which checkpoints hold its moments."""
-
-    def __init__(self, network: nn.Module, config: AdamConfig, precision: Precision, capturable: bool = False) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        rule: Rule,
+        lr: float | Schedule,
+        steps: int,
+        precision: Precision,
+        capturable: bool = False,
+    ) -> None:
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
+        self.rule, make, options = rule
         self._named = dict(network.named_parameters())
-        self._rate = config.lr
-        self._capturable = capturable
-        self._adam = torch.optim.Adam(
-            self.weights,
-            lr=torch.tensor(config.lr, device=precision.device) if capturable else config.lr,
-            betas=config.betas,
-            fused=True,
-            capturable=capturable,
-        )
+        self._constrain: Callable[[], object] | None = getattr(network, "constrain", None)
+        self._rate, self._steps = lr, steps
+        self._varying = {name: value for name, value in vars(options).items() if _varies(value)}
+        first = at(lr, 0, steps)
+        fixed = _with(options, {name: _at(value, 0, steps) for name, value in self._varying.items()})
+        rate = torch.tensor(first, device=precision.device) if capturable and not self._varying else None
+        self._optimizer = make(self.weights, first if rate is None else rate, fixed)
+        self._capturable = rate is not None and bool(self._optimizer.defaults.get("capturable"))
+        if rate is not None and not self._capturable:
+            self._optimizer = make(self.weights, first, fixed)
         # Else torch warns of steps outside of a graph: those before a capture, and fp16's, which are never in one.
-        self._adam._warned_capturable_if_run_uncaptured = True
+        self._optimizer._warned_capturable_if_run_uncaptured = True
+        self._plain_adam = type(self._optimizer) is torch.optim.Adam and not self._optimizer.defaults["amsgrad"]
         # A scaler for each network: with one for both, an overflow in either would stop and rescale the other, too.
         self._scaler = torch.amp.GradScaler(precision.device.type, FIRST_SCALE) if precision.scaled else None
         self._one = torch.ones((), device=precision.device)
-        self._factor = 1.0
+        self._current = first
 
     @property
     def in_graph(self) -> bool:
@@ -57,18 +84,23 @@ class Optimization:
         """What the loss is multiplied by before its backward pass; None: nothing."""
         return self._scaler.scale(self._one) if self._scaler else None
 
-    def set_rate(self, factor: float) -> None:
-        """Use ``factor`` times the configured learning rate."""
-        (group,) = self._adam.param_groups
-        if not self._capturable:
-            group["lr"] = self._rate * factor
-        elif factor != self._factor:  # a write to the device, so only when it changes
-            group["lr"].fill_(self._rate * factor)
-        self._factor = factor
+    def set_rate(self, factor: float, step: int) -> None:
+        """Use ``factor`` times the learning rate of ``step``, and what other options are in that step."""
+        rate = at(self._rate, step, self._steps) * factor
+        for group in self._optimizer.param_groups:
+            if not self._capturable:
+                group["lr"] = rate
+            elif rate != self._current:  # a write to the device, so only when it changes
+                group["lr"].fill_(rate)
+            for name, value in self._varying.items():
+                group[name] = _at(value, step, self._steps)
+        self._current = rate
 
     def clear(self) -> None:
         """Forget the gradients."""
-        for weight in self.weights:  # Adam.zero_grad records itself for a profiler: 1 % of a small model's step
+        for (
+            weight
+        ) in self.weights:  # an optimizer's zero_grad records itself for a profiler: 1 % of a small model's step
             weight.grad = None
 
     def average(self, ranks: Ranks, parts: int) -> None:
@@ -95,26 +127,30 @@ class Optimization:
                 self.weights[index].grad = None
 
     def step(self) -> None:
-        """Update the weights by Adam; in fp16, if a gradient overflowed, halve the scale instead."""
+        """Update the weights; in fp16, if a gradient overflowed, halve the scale instead."""
         if self._scaler is None:
             self._update()
-            return
-        self._scaler.unscale_(self._adam)
-        self._scaler.step(self._adam)
-        self._scaler.update()
+        else:
+            self._scaler.unscale_(self._optimizer)
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        if self._constrain is not None:
+            with torch.no_grad():
+                self._constrain()
 
     @torch.no_grad()
     def _update(self) -> None:
-        """``Adam.step`` by its functional form, without hooks, profiler marks and look-ups: a third of a small update.
+        """The optimizer's step; ``Adam.step`` by its functional form, which saves a third of a small update.
 
-        The first update of a weight makes its moments, and is left to ``Adam.step``.
+        That form has no hooks, profiler marks and look-ups. The first update of a weight makes its moments, and is left
+        to ``Adam.step``.
         """
         moved = [weight for weight in self.weights if weight.grad is not None]
-        states = [self._adam.state[weight] for weight in moved]
+        states = [self._optimizer.state[weight] for weight in moved] if self._plain_adam else [{}]
         if not all(states):
-            self._adam.step()
+            self._optimizer.step()
             return
-        (group,) = self._adam.param_groups
+        (group,) = self._optimizer.param_groups
         beta1, beta2 = group["betas"]
         adam(
             list(moved),
@@ -123,34 +159,40 @@ class Optimization:
             [state["exp_avg_sq"] for state in states],
             [],
             [state["step"] for state in states],
-            fused=True,
+            fused=group["fused"],
             capturable=self._capturable,
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,
             lr=group["lr"],
-            weight_decay=0.0,
+            weight_decay=group["weight_decay"],
             eps=group["eps"],
-            maximize=False,
+            maximize=group["maximize"],
         )
 
     def moments(self) -> dict[str, Tensor]:
         """What the rule remembers of each weight, as ``weight.moment``; nothing before its first update."""
-        return {
-            f"{name}.{key}": value
-            for name, weight in self._named.items()
-            for key, value in self._adam.state.get(weight, {}).items()
-        }
+        kept = {}
+        for name, weight in self._named.items():
+            for key, value in self._optimizer.state.get(weight, {}).items():
+                if isinstance(value, Tensor):
+                    kept[f"{name}.{key}"] = value
+                elif type(value) in (int, float):
+                    kept[f"{name}.{key}{NUMBER}"] = torch.tensor(value, dtype=torch.float64)
+        return kept
 
     def load_moments(self, moments: Mapping[str, Tensor]) -> None:
         """Go on from what ``moments`` gave; moments that are there already keep their place in memory."""
         for name, weight in self._named.items():
             own = {k.removeprefix(f"{name}."): v for k, v in moments.items() if k.rpartition(".")[0] == name}
-            if held := self._adam.state.get(weight):  # a CUDA graph may look for it where it is, so it must stay there
-                for key, value in held.items():
-                    value.copy_(own.get(key, torch.zeros(())))
+            if held := self._optimizer.state.get(weight):
+                for key, value in held.items():  # a CUDA graph may look for it where it is, so it must stay there
+                    if isinstance(value, Tensor):
+                        value.copy_(own.get(key, torch.zeros(())))
+                    elif type(value) in (int, float):
+                        held[key] = type(value)(own.get(key + NUMBER, torch.zeros(())))
             elif own:
-                self._adam.state[weight] = {key: _like(weight, value) for key, value in own.items()}
+                self._optimizer.state[weight] = dict(_moment(weight, key, value) for key, value in own.items())
 
     @contextmanager
     def unmoved(self) -> Iterator[None]:
@@ -167,18 +209,54 @@ class Optimization:
                 value.copy_(before[key]) if key in before else value.zero_()
 
     def state(self) -> dict[str, float]:
-        """Scalars that the next step depends on, beside the moments."""
-        return {name: float(value) for name, value in self._scaler.state_dict().items()} if self._scaler else {}
+        """Scalars that the next step depends on beside the moments: the scale, and what the optimizer counts."""
+        scale = {name: float(value) for name, value in self._scaler.state_dict().items()} if self._scaler else {}
+        return scale | {
+            f"group.{number}.{key}": float(value)
+            for number, group in enumerate(self._optimizer.param_groups)
+            for key, value in group.items()
+            if self._counted(key, value)
+        }
 
     def load_state(self, state: Mapping[str, float]) -> None:
         """Go on from what ``state`` gave."""
-        if self._scaler and state:
+        scale = {name: value for name, value in state.items() if not name.startswith("group.")}
+        if self._scaler and scale:
             whole = {"growth_interval", "_growth_tracker"}
-            self._scaler.load_state_dict({name: int(v) if name in whole else v for name, v in state.items()})
+            self._scaler.load_state_dict({name: int(v) if name in whole else v for name, v in scale.items()})
+        for name, value in state.items():
+            if name.startswith("group."):
+                _, number, key = name.split(".", 2)
+                group = self._optimizer.param_groups[int(number)]
+                group[key] = type(group[key])(value)
+
+    def _counted(self, key: str, value: object) -> bool:
+        """Whether a number of a group is the optimizer's own to change, as those are that were no default of it."""
+        own = key not in self._optimizer.defaults or value != self._optimizer.defaults[key]
+        return own and type(value) in (int, float) and key != "lr" and key not in self._varying
 
 
-def _like(weight: Tensor, value: Tensor) -> Tensor:
-    """A moment in its weight's memory format, so that a resumed update is the same to the bit."""
+def _moment(weight: Tensor, key: str, value: Tensor) -> tuple[str, Tensor | float]:
+    """A moment as the optimizer keeps it: in its weight's memory format, so that an update is the same to the bit."""
+    if key.endswith(NUMBER):
+        number = float(value)
+        return key.removesuffix(NUMBER), int(number) if number.is_integer() else number
     if value.shape != weight.shape:
-        return value.to(weight.device, copy=True)
-    return torch.empty_like(weight).copy_(value)
+        return key, value.to(weight.device, copy=True)
+    return key, torch.empty_like(weight, dtype=value.dtype).copy_(value)
+
+
+def _varies(value: object) -> bool:
+    return isinstance(value, Schedule) or (isinstance(value, tuple) and any(map(_varies, value)))
+
+
+def _at(value: Any, step: int, steps: int) -> Any:
+    return tuple(at(each, step, steps) for each in value) if isinstance(value, tuple) else at(value, step, steps)
+
+
+def _with(options: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of ``options`` with other values, which have passed its own checks."""
+    copied = object.__new__(type(options))
+    for key, value in {**vars(options), **values}.items():
+        object.__setattr__(copied, key, value)
+    return copied

@@ -1,119 +1,215 @@
-"""A loss tried on two images before the first step: it must be a pure function of the step."""
+"""Networks and loss tried on two images before the first step, with backward passes, on copies.
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+What would fail, go wrong in silence, or be lost at a resume is refused here, before the run exists, and blamed on the
+code that does it, with its file and line.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
 
-from ganzoo.errors import GanzooError, PluginError, UsageError, described
+from ganzoo.errors import GanzooError, PluginError, UsageError, blamed
 from ganzoo.networks.allocation import is_out_of_memory
+from ganzoo.step import as_output
+from ganzoo.training import hidden
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.unmoved import apart
-from ganzoo.training.objective import Objective, Phase
+from ganzoo.training.objective import Network, Objective, Phase, Told
+from ganzoo.training.ranks import ALONE
+from ganzoo.training.reading import NoReading, Unwatched, ValueReadError
 from ganzoo.zoo.foreign import survived
 
 IMAGES = 2
 """Images that a loss is tried on."""
 
+NETWORKS: Sequence[Network] = ("discriminator", "generator")
 
-def rehearse(name: str, objective: Objective, batch: Batch) -> None:
-    """Compute both losses and all penalties on copies of the networks; networks may read values, a loss may not.
+
+def rehearse(name: str, objective: Objective, batch: Batch, reads: Sequence[str] = ()) -> bool:
+    """Compute both phases with all their terms, backwards too, on copies; ``objective`` itself is not touched.
 
     Args:
         name: the loss's, for messages.
-        objective: its networks are not touched.
-        batch: a batch of a few samples.
+        batch: a batch of a few samples; what ``objective.chance`` learns is drawn with all later ones.
+        reads: heads of the discriminator that the loss says that it reads.
+
+    Returns:
+        Whether ``step.progress`` is read.
 
     Raises:
-        PluginError: a loss is not a scalar, fails, or reads a value on the host.
+        PluginError: a network or a loss fails, reads a value on the host, is not finite, is not what its contract says,
+            or remembers something that no checkpoint holds.
     """
-    generator, discriminator = copy.deepcopy((objective.generator, objective.discriminator))
-    trial = replace(objective, generator=generator, discriminator=_Unwatched(discriminator))
-    critic = Phase("discriminator", tuple(range(len(objective.penalties))))
-    with apart(generator, discriminator):
-        with _blaming("the generator", "in training mode", batch):
-            fake = trial.generate(batch).detach()
-        for phase in (critic, Phase("generator")):
-            _try(name, trial, phase, batch, fake)
+    rehearsal = Rehearsal(name, reads)
+    with _blaming(f"loss {name!r}", "to be copied (copy.deepcopy)", batch):
+        first, second = hidden.copies(objective), hidden.copies(objective)
+    before = hidden.memory(first)
+    rehearsal.run(first, batch)
+    after = hidden.memory(first)
+    hidden.resume(second, first)
+    other = batch.map(lambda tensor: tensor.flip(0) if len(tensor) > 1 else tensor)
+    one, two = rehearsal.run(first, other), rehearsal.run(second, other)
+    hidden.refuse(name, before, after, hidden.memory(first), one, two)
+    return rehearsal.reads_progress
 
 
-def _try(name: str, objective: Objective, phase: Phase, batch: Batch, fake: Tensor) -> None:
-    before = (fake._version, batch.real._version)
-    alone, step = (objective.step(batch, fake, {}) for _ in range(2))
-    where = f"for the {phase.network}"
-    with _blaming(f"loss {name!r}", where, batch), _NoReading(batch.labels):
-        loss: object = getattr(objective.loss, phase.network)(alone)
-    if not isinstance(loss, Tensor) or loss.dim():
-        what = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-        raise PluginError(
-            f"loss {name!r} returns {what} for the {phase.network}, not a scalar tensor",
-            hint="end it with .mean(): one number to minimise",
-        )
-    with _blaming(f"loss {name!r} with its penalties", where, batch), _NoReading(batch.labels):
-        objective.evaluate(phase, step)
-    if (fake._version, batch.real._version) != before:
-        raise PluginError(
-            f"the discriminator, or loss {name!r}, writes into the images that it is given",
-            hint="the generator learns from the same ones: no in-place operation on them, such as a first activation "
-            "with inplace=True",
-        )
+class Rehearsal:
+    """One try of both phases after the other; see ``rehearse``."""
+
+    def __init__(self, name: str, reads: Sequence[str]) -> None:
+        self._name = f"loss {name!r}"
+        self._reads = reads
+        self.reads_progress = False
+
+    def run(self, objective: Objective, batch: Batch) -> list[Tensor]:
+        """Compute the losses and gradients of both phases; the networks keep what the passes left in them.
+
+        Returns:
+            Every loss and gradient.
+        """
+        torch.random.manual_seed(0)  # of what the networks draw for themselves
+        objective = replace(objective, ranks=ALONE)
+        generator, discriminator = objective.generator, objective.discriminator
+        thawed = [weight for weight in discriminator.parameters() if weight.requires_grad]
+        with apart(generator, discriminator):
+            with _blaming("the generator", "in training mode", batch):
+                images = objective.generate(batch)
+            self._check_images(images)
+            self._check_heads(objective, batch, images.detach())
+            found = []
+            for network in NETWORKS:
+                for module in (generator, discriminator):
+                    module.zero_grad(set_to_none=True)
+                for weight in thawed:
+                    weight.requires_grad_(network == "discriminator")
+                found += self._phase(network, objective, batch, images)
+        for weight in thawed:
+            weight.requires_grad_(True)
+        return found
+
+    def _check_images(self, images: Tensor) -> None:
+        if not images.isfinite().all():
+            raise PluginError(
+                "the generator's first images hold NaN or infinity",
+                hint="check how its weights begin, and what its last layers do; GANZOO_DEBUG=1 tells no more",
+            )
+        if not images.requires_grad:
+            raise PluginError(
+                "the generator's images do not depend on its weights",
+                hint="no detach(), .data, no_grad() or NumPy on the way from weights to images",
+            )
+
+    def _check_heads(self, objective: Objective, batch: Batch, images: Tensor) -> None:
+        autocast = objective.precision.autocast()
+        with _blaming("the discriminator", "in training mode", batch), autocast, torch.no_grad():
+            output = as_output(objective.discriminator(images, batch.labels))
+        heads = {"class_logits": output.class_logits, "features": output.features, **output.extras}
+        for head in self._reads:
+            if heads.get(head) is None:
+                raise PluginError(
+                    f"{self._name} reads {head}, which this discriminator does not return",
+                    hint="check that loss and architecture go together: ganzoo models lists both",
+                )
+        if not output.logits.isfinite().all():
+            raise PluginError(
+                "the discriminator's first logits are NaN or infinite",
+                hint="check how its weights begin, and what its last layers do",
+            )
+
+    def _phase(self, network: Network, objective: Objective, batch: Batch, images: Tensor) -> list[Tensor]:
+        where = f"for the {network}"
+        fake = images.detach().requires_grad_(network == "generator")
+        versions = (fake._version, batch.real._version)
+        watched = replace(objective, discriminator=Unwatched(objective.discriminator))
+        phase = Phase(network, tuple(range(len(objective.penalties))), network in objective.own)
+        loss = self._alone(phase, watched, batch, fake)
+        with _blaming(f"{self._name} with its penalties", where, batch), NoReading(batch.labels):
+            step, calls = watched.step(network, batch, fake, Told(fake, {}, {}))
+            total = watched.evaluate(replace_regularised(phase), step, calls)
+        self.reads_progress |= step.progress_read
+        if phase.regularised:
+            with _blaming(f"regularise() of the {network}", where, batch):
+                total = total + self._own(objective, phase, batch, fake)
+        if (fake._version, batch.real._version) != versions:
+            raise PluginError(
+                f"the discriminator, or {self._name}, writes into the images that it is given",
+                hint="the generator learns from the same ones: no in-place operation on them, such as a first "
+                "activation with inplace=True",
+            )
+        return [loss, *self._backward(phase, objective, batch, total, images, fake)]
+
+    def _alone(self, phase: Phase, objective: Objective, batch: Batch, fake: Tensor) -> Tensor:
+        """The loss proper, which must be a scalar, finite, and leave backward passes to the engine."""
+        with _blaming(self._name, f"for the {phase.network}", batch), NoReading(batch.labels):
+            step, _ = objective.step(phase.network, batch, fake, Told(fake, {}, {}))
+            loss: object = getattr(objective.loss, phase.network)(step)
+        self.reads_progress |= step.progress_read
+        if not isinstance(loss, Tensor) or loss.dim():
+            what = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise PluginError(
+                f"{self._name} returns {what} for the {phase.network}, not a scalar tensor",
+                hint="end it with .mean(): one number to minimise",
+            )
+        if gradients(objective) or fake.grad is not None:
+            raise PluginError(
+                f"{self._name} calls backward() itself for the {phase.network}",
+                hint="return the loss: the engine computes its gradient, once",
+            )
+        if not loss.isfinite():
+            raise PluginError(
+                f"{self._name} is {float(loss.detach())} for the {phase.network} on the first images",
+                hint="check its logarithms, roots and divisions at the values that untrained networks give",
+            )
+        if not loss.requires_grad:
+            raise _independent(self._name, phase.network)
+        return loss.detach()
+
+    def _own(self, objective: Objective, phase: Phase, batch: Batch, fake: Tensor) -> Tensor:
+        step, calls = objective.step(phase.network, batch, fake, Told(fake, {}, {}))
+        calls.caller = "regularise"
+        value: object = objective.regularise(phase, step)
+        self.reads_progress |= step.progress_read
+        if not isinstance(value, Tensor) or value.dim():
+            raise TypeError(f"it returns a {type(value).__name__}, not a scalar tensor")
+        return value
+
+    def _backward(
+        self, phase: Phase, objective: Objective, batch: Batch, total: Tensor, images: Tensor, fake: Tensor
+    ) -> list[Tensor]:
+        network = objective.network(phase)
+        with _blaming(f"{self._name} or a network", f"in the {phase.network}'s backward pass", batch):
+            total.backward()  # type: ignore[no-untyped-call]
+            if phase.network == "generator" and fake.grad is not None:
+                images.backward(fake.grad)  # type: ignore[no-untyped-call]
+        found = [weight.grad for weight in network.parameters() if weight.grad is not None]
+        if not found:
+            raise _independent(self._name, phase.network)
+        if callable(constrain := getattr(network, "constrain", None)):
+            with _blaming(f"constrain() of the {phase.network}", "after an update", batch), torch.no_grad():
+                constrain()
+        return found
 
 
-class _Unwatched(nn.Module):
-    """A network, run outside of ``_NoReading``."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, *inputs: Tensor | None) -> Any:
-        """The network's output."""
-        with _disable_current_modes():
-            return self.network(*inputs)
+def replace_regularised(phase: Phase) -> Phase:
+    """The phase without the network's own term."""
+    return phase._replace(regularised=False)
 
 
-class _NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses ``.item()``, ``float()``, ``if tensor`` and whatever else fetches a value from the device.
-
-    Tensors that were made on the CPU from numbers may be read, because that costs no waiting. So may labels on the CPU:
-    torch's own ``one_hot`` looks at their values there, and only there.
-    """
-
-    def __init__(self, labels: Tensor | None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._constants = {} if labels is None else {id(labels): labels}
-
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Run each operation, except one that reads."""
-        given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
-        constant = func is torch.ops.aten.lift_fresh.default or all(
-            id(each) in self._constants and each.device.type == "cpu" for each in given
-        )
-        if func is torch.ops.aten._local_scalar_dense.default and not constant:
-            raise _ValueReadError
-        result = func(*args, **(kwargs or {}))
-        for each in tree_leaves(result):
-            if isinstance(each, Tensor):
-                self._constants.pop(id(each), None)  # it was changed in place
-                if constant:
-                    self._constants[id(each)] = each
-        return result
+def gradients(objective: Objective) -> bool:
+    """Whether a weight of either network has a gradient."""
+    networks = (objective.generator, objective.discriminator)
+    return any(weight.grad is not None for network in networks for weight in network.parameters())
 
 
-class _ValueReadError(Exception):
-    pass
+def _independent(loss: str, network: Network) -> PluginError:
+    learns = "the discriminator's answers" if network == "discriminator" else "the generated images"
+    return PluginError(
+        f"{loss} does not depend on {learns} for the {network}, which would learn nothing",
+        hint="no detach() and no constant in their place: step.fake.logits, step.real.logits, step.fake.images",
+    )
 
 
 @contextmanager
@@ -122,7 +218,7 @@ def _blaming(what: str, where: str, batch: Batch) -> Iterator[None]:
     try:
         with survived(what):
             yield
-    except _ValueReadError as error:
+    except ValueReadError as error:
         raise PluginError(
             f"{what} reads a tensor's value {where} (.item(), float() or a condition on it)",
             hint="that would wait for the device in each step: step.log(name, tensor) logs, torch.where chooses",
@@ -132,7 +228,7 @@ def _blaming(what: str, where: str, batch: Batch) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        failure = f"{what} fails {where}: {described(error)}"
+        failure = f"{what} fails {where}: {blamed(error)}"
         if len(batch.z) == 1:
             hint = "one image at a time is too little for BatchNorm: a larger --batch, or a smaller --accumulate"
             raise UsageError(failure, hint=hint) from error

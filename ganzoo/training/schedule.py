@@ -1,14 +1,22 @@
-"""How a run's learning rates change from step to step."""
+"""What changes from step to step by a schedule: learning rates, and numbers that losses and graphs read."""
 
-import math
+import copy
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from ganzoo.config import ScheduleName
+import torch
+from torch import Tensor
 
-CURVES: Mapping[ScheduleName, Callable[[float], float]] = {
+from ganzoo.config import Schedule, ScheduleName
+from ganzoo.config.schedule import CURVES
+
+T = TypeVar("T")
+
+RATES: Mapping[ScheduleName, Callable[[float], float]] = {
     ScheduleName.CONSTANT: lambda part: 1.0,
-    ScheduleName.LINEAR: lambda part: 1.0 - part,
-    ScheduleName.COSINE: lambda part: (1.0 + math.cos(math.pi * part)) / 2,
+    ScheduleName.LINEAR: CURVES[ScheduleName.LINEAR],
+    ScheduleName.COSINE: CURVES[ScheduleName.COSINE],
 }
 """Curves: part of the way from the end of the warm-up to the end of the run, 0 to 1 -> share of the full rate."""
 
@@ -30,4 +38,43 @@ def factor(schedule: ScheduleName, step: int, steps: int, warmup: int) -> float:
     """
     if step < warmup:
         return (step + 1) / (warmup + 1)
-    return CURVES[schedule](min(1.0, (step - warmup) / max(1, steps - warmup)))
+    return RATES[schedule](min(1.0, (step - warmup) / max(1, steps - warmup)))
+
+
+@dataclass(eq=False)
+class Clock:
+    """Numbers that change from step to step, each a scalar tensor that stays in place: a CUDA graph reads it there.
+
+    Args:
+        steps: steps of the whole run.
+        progress: share of the run that is over.
+        read: whether something reads ``progress``, which depends on the number of steps.
+    """
+
+    steps: int
+    progress: Tensor
+    read: bool = False
+    _varying: list[tuple[Tensor, Schedule]] = field(default_factory=list)
+
+    def number(self, value: float | Schedule) -> float | Tensor:
+        """The value as it is, or, of a schedule, the tensor that has its value in each step."""
+        if not isinstance(value, Schedule):
+            return value
+        tensor = torch.full_like(self.progress, value.at(0, self.steps))
+        self._varying.append((tensor, value))
+        return tensor
+
+    def numbers(self, options: T) -> T:
+        """Options with such tensors in the place of all schedules among their fields."""
+        changed = {key: value for key, value in vars(options).items() if isinstance(value, Schedule)}
+        if changed:
+            options = copy.copy(options)
+            for key, value in changed.items():  # past the checks of their class: a tensor is no float
+                object.__setattr__(options, key, self.number(value))
+        return options
+
+    def set(self, step: int) -> None:
+        """Make every number what it is in ``step``, of those that change at all."""
+        self.progress.fill_(min(1.0, step / self.steps))
+        for tensor, schedule in self._varying:
+            tensor.fill_(schedule.at(step, self.steps))

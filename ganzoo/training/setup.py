@@ -3,28 +3,23 @@
 from dataclasses import replace
 
 import torch
-from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import GanzooError, PluginError, UsageError, described
+from ganzoo.errors import UsageError
 from ganzoo.networks.allocation import assembling
-from ganzoo.networks.build import Networks, build, check_penalties
+from ganzoo.networks.build import build, check_penalties
 from ganzoo.specs import ImageShape
 from ganzoo.training import rehearsal
-from ganzoo.training.batch import Augment, Batches
+from ganzoo.training.batch import Batches
 from ganzoo.training.draws import derive
 from ganzoo.training.executors.choice import choose_executor
 from ganzoo.training.feed import open_feed
-from ganzoo.training.layers.batchnorm import synchronise
-from ganzoo.training.layers.masked import mask_activations
-from ganzoo.training.layers.products import use_products
-from ganzoo.training.objective import Objective
 from ganzoo.training.precision import Precision, choose_device, choose_precision, choose_threads, enter
 from ganzoo.training.ranks import ALONE, Ranks, local_device
+from ganzoo.training.schedule import Clock
+from ganzoo.training.terms import make_objective, rules
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo.foreign import called, survived
-from ganzoo.zoo.names import load_target
 from ganzoo.zoo.recipe import Recipe
 
 
@@ -47,17 +42,26 @@ def network_shape(recipe: Recipe, images: ImageSet) -> ImageShape:
     """The shape that the networks are built for; without classes for an unconditional architecture.
 
     Raises:
-        UsageError: the architecture is conditional, and the labels that the data have could not be used.
+        UsageError: the architecture is conditional, and the labels that the data have could not be used; or it is not
+            made for images of so many channels.
     """
-    if not recipe.architecture.conditional:
-        return replace(images.shape, classes=0)
+    architecture, shape = recipe.architecture, images.shape
+    if shape.channels not in architecture.channels:
+        kinds = {1: "grey", 3: "colour"}
+        raise UsageError(
+            f"architecture {architecture.name!r} makes {kinds[architecture.channels[0]]} images only, and the data are "
+            f"{kinds[shape.channels]}",
+            hint="convert the data, or choose another model (ganzoo models)",
+        )
+    if not architecture.conditional:
+        return replace(shape, classes=0)
     if images.labels is None and images.unlabelled:
         raise UsageError(
-            f"architecture {recipe.architecture.name!r} needs labels, and those of the data cannot be used: "
+            f"architecture {architecture.name!r} needs labels, and those of the data cannot be used: "
             f"{images.unlabelled}",
             hint="mend them, or choose an unconditional model (ganzoo models)",
         )
-    return images.shape
+    return shape
 
 
 def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Recipe, Trainer]:
@@ -85,13 +89,17 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
     device = choose_device(config.device)
     enter(device, deterministic=config.deterministic)
     precision = Precision(choose_precision(config.precision, device), device)
-    objective = _objective(recipe, networks, precision, images.shape, ranks)
+    clock = Clock(config.steps, torch.zeros((), dtype=precision.master, device=device))
+    objective = make_objective(recipe, networks, precision, images.shape, ranks, clock)
     feed = open_feed(images, precision, config, ranks)
     conditional = recipe.architecture.conditional
-    batches = Batches(config, feed, networks.latent_dim, objective.augment, precision, ranks, conditional)
+    state = objective.state if recipe.augmentation is not None and recipe.augmentation.state else None
+    batches = Batches(config, feed, networks.latent_dim, objective.augment, precision, ranks, conditional, state)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         few = batches.draw(0, 0).part(0, config.accumulate).map(lambda tensor: tensor[: rehearsal.IMAGES])
-        rehearsal.rehearse(recipe.loss.name, objective, few)
+        reads_progress = rehearsal.rehearse(
+            recipe.loss.name, replace(objective, chance=batches.chance), few, recipe.loss.reads
+        )
     trainer = Trainer(
         config,
         objective,
@@ -99,6 +107,8 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
         networks.latent_dim,
         feed.shape.classes if conditional else 0,
         ranks,
+        replace(clock, read=reads_progress),
+        rules(recipe),
     )
     return replace(recipe, config=config), trainer
 
@@ -130,55 +140,3 @@ def _check_batch(recipe: Recipe, images: ImageSet, ranks: Ranks) -> None:
             f"a batch of {config.batch} cannot be divided among {among}",
             hint=f"--batch {shares * max(1, round(config.batch / shares))}: a multiple of {shares}",
         )
-
-
-def _objective(recipe: Recipe, networks: Networks, precision: Precision, shape: ImageShape, ranks: Ranks) -> Objective:
-    if recipe.penalties:
-        mask_activations(networks.discriminator)
-    if precision.device.type == "cpu":
-        use_products(networks.generator)
-        if not recipe.penalties:  # their second derivatives are less arithmetic as convolutions
-            use_products(networks.discriminator)
-    for network in (networks.generator, networks.discriminator):
-        _place(network, precision)
-        if ranks.count > 1:
-            synchronise(network, ranks, coupled=recipe.architecture.batch_coupled)
-            ranks.broadcast_(list(network.state_dict().values()))
-    return Objective(
-        networks.generator,
-        networks.discriminator,
-        called(f"loss {recipe.loss.name!r}", load_target(recipe.loss.target)),
-        recipe.penalties,
-        precision,
-        _augment(recipe, shape),
-    )
-
-
-def _place(network: nn.Module, precision: Precision) -> None:
-    network.to(precision.device, precision.master).train()
-    for weight in network.parameters():
-        if weight.dim() == 4:  # channels_last is a format of four dimensions
-            weight.data = weight.data.to(memory_format=precision.memory_format)
-
-
-def _augment(recipe: Recipe, shape: ImageShape) -> Augment | None:
-    """The augmentation, if there is one, tried on two images."""
-    spec = recipe.augmentation
-    if spec is None:
-        return None
-    factory = load_target(spec.target)
-    images = torch.zeros(2, shape.channels, shape.height, shape.width)
-    try:
-        with survived(f"augmentation {spec.name!r}"):
-            augment: Augment = factory(recipe.augment_options)
-            changed = augment.apply(images, augment.draw(len(images), shape, torch.Generator(), images.device))
-    except GanzooError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"augmentation {spec.name!r} cannot be used: {described(error)}",
-            hint="check --set augment_options.…, or leave --augment out",
-        ) from error
-    if changed.shape != images.shape:
-        raise PluginError(f"augmentation {spec.name!r} returns {list(changed.shape)}, not {list(images.shape)}")
-    return augment

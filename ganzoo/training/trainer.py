@@ -1,12 +1,12 @@
 """The step: everything that happens between two values of the step counter."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
 
+import torch
 from torch import Tensor, nn
 
 from ganzoo.config import ExecutorName, RunConfig
+from ganzoo.config.schedule import at
 from ganzoo.errors import described
 from ganzoo.training import schedule
 from ganzoo.training.batch import Batch, Batches
@@ -15,9 +15,10 @@ from ganzoo.training.executors.choice import EXECUTORS
 from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.selftest import mismatch
 from ganzoo.training.executors.unmoved import apart
-from ganzoo.training.objective import Network, Objective, Phase, due_penalties
-from ganzoo.training.optimization import Optimization
+from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.optimization import Optimization, Rule
 from ganzoo.training.ranks import Ranks
+from ganzoo.training.schedule import Clock
 from ganzoo.training.telemetry import Telemetry
 
 
@@ -30,6 +31,8 @@ class Trainer:
         batches: draws the batch of each phase.
         latent_dim, classes: size of z and number of labels; 0 classes: the generator takes no labels.
         ranks: the processes that share each batch.
+        clock: has what changes from step to step.
+        rules: network -> its optimizer.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class Trainer:
         latent_dim: int,
         classes: int,
         ranks: Ranks,
+        clock: Clock,
+        rules: Mapping[Network, Rule],
     ) -> None:
         self.config = config
         self.objective = objective
@@ -52,11 +57,18 @@ class Trainer:
         self.steps_done = 0
         self.lr_factor = 1.0
         self.telemetry = Telemetry(objective.precision.device)
-        self.ema = EMA(self.generator, config.ema_kimg)
+        self.ema = EMA(self.generator)
+        self.clock = clock
         precision, capturable = objective.precision, config.executor == ExecutorName.CUDAGRAPH
+
+        self.rules = rules
         self.optimizations: dict[Network, Optimization] = {
-            "generator": Optimization(self.generator, config.generator, precision, capturable),
-            "discriminator": Optimization(self.discriminator, config.discriminator, precision, capturable),
+            "generator": Optimization(
+                self.generator, rules["generator"], config.generator.lr, config.steps, precision, capturable
+            ),
+            "discriminator": Optimization(
+                self.discriminator, rules["discriminator"], config.discriminator.lr, config.steps, precision, capturable
+            ),
         }
         self.use_eager()
 
@@ -121,7 +133,7 @@ class Trainer:
         fast = self._executor
         try:
             fast = EXECUTORS[name](self.objective, self.optimizations, self.ranks)
-            phases = [*(Phase("discriminator", due) for due in self._dues()), Phase("generator")]
+            phases = [*self.objective.phases("discriminator"), *self.objective.phases("generator")]
             return fast, mismatch(fast, [(phase, self._draw(0)[0]) for phase in phases], self.ready)
         except Exception as error:  # a compiler can fail in any way; nothing has been trained yet
             return fast, described(error)
@@ -134,42 +146,54 @@ class Trainer:
         the generator's, which saves 8 % of DCGAN's arithmetic. A batch in parts, which is there to save memory, keeps
         no graph.
         """
-        self._set_rates()
+        self._set_time()
         last = self.config.critic_steps - 1
         for number in range(last):
             self.update_critic(number)
         parts = self._draw(last)
         images = self._executor.generate(parts[0], graph=True) if len(parts) == 1 else None
-        self._update(self._critic_phase(), parts, images)
-        self._update(Phase("generator"), parts, images)
+        self._update(self.objective.phase("discriminator", self.steps_done), parts, images)
+        self._update(self.objective.phase("generator", self.steps_done), parts, images)
+        half_life = 1000 * at(self.config.ema_kimg, self.steps_done, self.config.steps)
         self.steps_done += 1
-        self.ema.update(self.images_shown, self.config.batch * self.config.critic_steps)
+        self.ema.update(half_life, self.images_shown, self.config.batch * self.config.critic_steps)
 
     def update_critic(self, number: int) -> None:
         """Make the critic's update ``number`` of this step by itself; the generator does not learn from its images."""
-        self._update(self._critic_phase(), self._draw(number))
-
-    def _critic_phase(self) -> Phase:
-        return Phase("discriminator", due_penalties(self.objective.penalties, self.steps_done))
+        self._update(self.objective.phase("discriminator", self.steps_done), self._draw(number))
 
     def _update(self, phase: Phase, parts: Sequence[Batch], images: Tensor | None = None) -> None:
         self._thaw_critic(phase.network == "discriminator")
-        for loss, logged in self._executor.update(phase, parts, images):
-            self.telemetry.watch(loss, self.steps_done)
-            for name, value in logged.items():
+        told = self._executor.update(phase, parts, images)
+        for part in told:
+            self.telemetry.watch(part.loss, self.steps_done)
+            for name, value in part.logged.items():
                 self.telemetry.log(name, value)
+        self._remember([part.remembered for part in told])
         weights = self.optimizations[phase.network].weights
         self.telemetry.gradients(phase.network, weights, self.steps_done)
+
+    @torch.no_grad()
+    def _remember(self, parts: Sequence[Mapping[str, Tensor]]) -> None:
+        """Write what a phase remembers: the mean over its parts and over all ranks."""
+        if not (names := sorted(parts[0])):
+            return
+        means = torch.stack([torch.stack([part[name] for part in parts]).mean() for name in names])
+        self.ranks.average_([means])
+        for name, value in zip(names, means, strict=True):
+            self.objective.state[name].copy_(value)
 
     def _draw(self, number: int) -> list[Batch]:
         batch = self.batches.draw(self.steps_done, number)
         return [batch.part(part, self.config.accumulate) for part in range(self.config.accumulate)]
 
-    def _set_rates(self) -> None:
+    def _set_time(self) -> None:
+        """Make rates, schedules and progress what they are in this step."""
         config = self.config
+        self.clock.set(self.steps_done)
         factor = self.lr_factor * schedule.factor(config.schedule, self.steps_done, config.steps, config.warmup)
         for optimization in self.optimizations.values():
-            optimization.set_rate(factor)
+            optimization.set_rate(factor, self.steps_done)
 
     def _thaw_critic(self, thawed: bool) -> None:
         """Thaw or freeze the critic: its weight gradients in the generator's phase would cost 8 % of DCGAN's step."""
@@ -180,10 +204,3 @@ class Trainer:
         """Freeze, thaw and seed as the step does; call it before each trial of a phase."""
         self._thaw_critic(phase.network == "discriminator")
         self.batches.reseed(self.steps_done)
-
-    def _dues(self) -> list[tuple[int, ...]]:
-        """Each set of penalties that act together in some step, found within their least common multiple."""
-        penalties = self.objective.penalties
-        every = [penalty.every for penalty in penalties]
-        numbers = {math.lcm(*chosen) for size in range(len(every) + 1) for chosen in combinations(every, size)}
-        return sorted({due_penalties(penalties, number) for number in numbers}, reverse=True)

@@ -1,21 +1,28 @@
 """From names and settings to the specs and the configuration of a run."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ganzoo.config import PenaltyConfig, RunConfig, Settings, check_keys, convert, layered, merge
+from ganzoo.config import RunConfig, Settings, check_keys, convert, layered
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.records.best import check_best
-from ganzoo.specs import Architecture, Augmentation, Loss, Model, Penalty, Spec
+from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Spec
 from ganzoo.zoo.names import Zoo
+from ganzoo.zoo.options import fixed_options, optimizers, options_of, penalty_tables, weighed
 from ganzoo_registry.refs import check_new_name
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
 Native = Callable[[str], tuple[int, int]]
 """The value of ``data`` -> height and width of the images that it names."""
+
+OF_NO_DEFAULTS = ("model", "architecture", "loss", "init_from", "device", "threads")
+"""Keys that no plugin's defaults may decide: names that the spec has already, other weights, the machine."""
+
+OF_NO_LOSS = ("name", "size", "data", "options")
+"""Keys that a loss's defaults may not decide, either: what belongs to models and architectures."""
 
 LARGEST_BY_DEFAULT = 64
 """Largest default size in pixels, for data whose own size the architecture cannot make."""
@@ -28,6 +35,8 @@ class Recipe:
     Args:
         config: every value is filled in, except those that depend on the data or the hardware.
         options: the architecture's options dataclass.
+        loss_options: the loss's options dataclass, or None.
+        optimizers: network -> its optimizer and the optimizer's options dataclass.
         penalties: penalties with the configuration's weights and intervals; without those of weight 0.
         augmentation: the augmentation of real and generated images, or None.
         augment_options: the augmentation's options dataclass, or None.
@@ -39,6 +48,8 @@ class Recipe:
     loss: Loss
     penalties: tuple[Penalty, ...]
     options: Any
+    loss_options: Any
+    optimizers: Mapping[str, tuple[Optimizer, Any]]
     augmentation: Augmentation | None = None
     augment_options: Any = None
 
@@ -46,7 +57,8 @@ class Recipe:
     def specs(self) -> tuple[Spec, ...]:
         """All specs that the run needs of plugins, except the data set."""
         augmentations = (self.augmentation,) if self.augmentation else ()
-        return (self.model, self.architecture, self.loss, *self.penalties, *augmentations)
+        optimizers = (optimizer for optimizer, _ in self.optimizers.values())
+        return (self.model, self.architecture, self.loss, *self.penalties, *augmentations, *optimizers)
 
 
 def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | None = None) -> Recipe:
@@ -70,27 +82,30 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
     home = zoo.owner(model).distribution
     architecture = _spec(zoo, Architecture, given.get("architecture"), model.architecture, home)
     loss = _spec(zoo, Loss, given.get("loss"), model.loss, home)
-    augmentation = _augmentation(zoo, given)
-    told = merge(loss.defaults, model.defaults, given)
+    foreign = _of_others(zoo, model, architecture, loss, given, home)
+    of_loss, of_model = _checked(loss, loss.defaults), _without(_checked(model, model.defaults), foreign)
+    told = layered(of_loss, of_model, given)
     if isinstance(best := told.get("best"), str):  # before the data are looked at
         check_best(best, zoo.figures())
-    size = given.get("size") or 0
+    size = told.get("size") or 0
     if not size and native:
         size = fitting_size(architecture, *native(told.get("data", RunConfig.data)))
-    published = layered(_checked(model, model.defaults), _checked(model, _small_image_defaults(model, size)))
-    if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
-        published.pop("options", None)  # they belong to the architecture that was replaced
-    if loss is not _spec(zoo, Loss, None, model.loss, home):
-        published.pop("penalties", None)
-    layers = (_checked(loss, loss.defaults), published, given)
-    values = layered(*layers, {"size": size, "name": given.get("name") or model.name})
+    of_size = _without(_checked(model, _small_image_defaults(model, size)), foreign)
+    layers = (of_loss, layered(of_model, of_size), given)
+    values = layered(*layers, {"size": size, "name": told.get("name") or model.name})
+    augmentation = _augmentation(zoo, values.get("augment", ""), "" if "augment" in given else home)
     for spec in (model, architecture, loss, *filter(None, [augmentation])):
         values["augment" if spec is augmentation else spec.kind] = _pinned(zoo, spec)
     own = {_pinned(zoo, penalty): penalty for penalty in loss.penalties}
-    values["penalties"] = _penalties(zoo, own, [layer.get("penalties", {}) for layer in layers], home)
-    options, values["options"] = _options(architecture, values, "options")
-    augment_options, values["augment_options"] = _options(augmentation, values, "augment_options")
-    config: RunConfig = _counted_in_steps(convert(values, RunConfig))
+    values["penalties"] = penalty_tables(zoo, own, [layer.get("penalties", {}) for layer in layers], home)
+    options, values["options"] = fixed_options(architecture, values.get("options", {}), "options")
+    loss_options, values["loss_options"] = options_of(loss, values.get("loss_options", {}), "loss_options")
+    augment_options, values["augment_options"] = options_of(
+        augmentation, values.get("augment_options", {}), "augment_options"
+    )
+    whose = (f"loss {loss.name!r}", f"model {model.name!r}", "")
+    chosen, tables = optimizers(zoo, dict(zip(whose, layers, strict=True)), home)
+    config: RunConfig = _counted_in_steps(convert(values | tables, RunConfig))
     if config.patience and not config.eval_every:
         raise UsageError("patience counts evaluations, and there are none", hint="--eval-every 500, say")
     config = replace(config, observers=list(map(zoo.observer, config.observers)))
@@ -102,8 +117,10 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
         model=model,
         architecture=architecture,
         loss=loss,
-        penalties=_weighed(zoo, own, config),
+        penalties=weighed(zoo, own, config),
         options=options,
+        loss_options=loss_options,
+        optimizers=chosen,
         augmentation=augmentation,
         augment_options=augment_options,
     )
@@ -145,12 +162,12 @@ def _small_image_defaults(model: Model, size: Any) -> Settings:
     return model.defaults_up_to[min(fitting)] if fitting else {}
 
 
-def _spec(zoo: Zoo, kind: type[SpecT], asked: Any, default: str, home: str, key: str = "") -> SpecT:
+def _spec(zoo: Zoo, kind: type[SpecT], asked: Any, default: str, home: str) -> SpecT:
     if asked is None:
         return zoo.get(kind, default, home=home)
     if not isinstance(asked, str):
         hint = "ganzoo train --print-config"
-        raise UsageError(f"configuration key {key or kind.kind!r}: expected a name, got {asked!r}", hint=hint)
+        raise UsageError(f"configuration key {kind.kind!r}: expected a name, got {asked!r}", hint=hint)
     return zoo.get(kind, asked)
 
 
@@ -159,61 +176,42 @@ def _pinned(zoo: Zoo, spec: Spec) -> str:
     return spec.name if zoo.owner(spec).builtin else zoo.qualified(spec)
 
 
-def _checked(spec: Spec, defaults: Settings) -> Settings:
+def _checked(spec: Model | Loss, defaults: Settings) -> Settings:
     """A spec's own configuration, checked: a misspelt key, or two lengths, are the plugin's fault, not the person's."""
     try:
         check_keys(layered(defaults), RunConfig)
+        for key in defaults:
+            if key in OF_NO_DEFAULTS or (key in OF_NO_LOSS and isinstance(spec, Loss)):
+                raise UsageError(f"its defaults cannot decide {key!r}", hint="leave it to the person who trains")
     except UsageError as error:
         raise PluginError(f"{spec.kind} {spec.name!r} is made wrongly: {error}", hint=error.hint) from error
     return defaults
 
 
-def _penalties(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], home: str) -> dict[str, Any]:
-    """The loss's own penalties with each layer over them; what a layer leaves out comes from below, or the spec."""
-    complete = {name: {"weight": penalty.weight, "every": penalty.every} for name, penalty in own.items()}
-    for penalties in layers:
-        if not isinstance(penalties, Mapping):
-            raise UsageError("configuration key 'penalties': expected a table", hint="--set penalties.r1.weight=1")
-        for name, chosen in penalties.items():
-            if not isinstance(chosen, Mapping):
-                raise UsageError(
-                    f"configuration key 'penalties.{name}': expected a table",
-                    hint=f"--set penalties.{name}.weight=1",
-                )
-            check_keys(chosen, PenaltyConfig, f"penalties.{name}.")
-            spec = zoo.get(Penalty, name, home=home)
-            below = complete.get(_pinned(zoo, spec), {"weight": spec.weight, "every": spec.every})
-            complete[_pinned(zoo, spec)] = {**below, **chosen}
-    return complete
+def _of_others(
+    zoo: Zoo, model: Model, architecture: Architecture, loss: Loss, given: Settings, home: str
+) -> frozenset[str]:
+    """Keys of the model's defaults that belong to an architecture, loss or augmentation that was replaced."""
+    foreign: set[str] = set()
+    if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
+        foreign.add("options")
+    if loss is not _spec(zoo, Loss, None, model.loss, home):
+        foreign |= {"penalties", "loss_options"}
+    own = model.defaults.get("augment", "")
+    asked = given.get("augment", own)
+    if asked != own and not (asked and own and zoo.get(Augmentation, str(own), home=home).name == str(asked)):
+        foreign.add("augment_options")
+    return frozenset(foreign)
 
 
-def _augmentation(zoo: Zoo, given: Settings) -> Augmentation | None:
-    asked = given.get("augment", "")
-    if asked != "":
-        return _spec(zoo, Augmentation, asked, "", "", key="augment")
-    if given.get("augment_options"):
-        raise UsageError("augment_options without an augmentation", hint="--set augment=diffaugment")
-    return None
+def _without(settings: Settings, keys: Container[str]) -> Settings:
+    return {key: value for key, value in settings.items() if key not in keys}
 
 
-def _weighed(zoo: Zoo, own: Mapping[str, Penalty], config: RunConfig) -> tuple[Penalty, ...]:
-    return tuple(
-        replace(own.get(name) or zoo.get(Penalty, name), weight=chosen.weight, every=chosen.every)
-        for name, chosen in config.penalties.items()
-        if chosen.weight
-    )
-
-
-def _options(spec: Architecture | Augmentation | None, values: Settings, key: str) -> tuple[Any, dict[str, Any]]:
-    """A spec's options, and each as the configuration holds it; without those that are None, which TOML lacks."""
-    given = values.get(key, {})
-    if spec is None:
-        return None, {}
-    if not isinstance(given, Mapping):
-        raise UsageError(f"configuration key {key!r}: expected a table", hint=f"--set {key}.KEY=VALUE")
-    options = convert(given, spec.options, f"{key}.")
-    filled_in = {field.name: getattr(options, field.name) for field in fields(options)}
-    for name, value in filled_in.items():
-        if value is None and getattr(spec.options(), name) is not None:
-            raise UsageError(f"configuration key '{key}.{name}' cannot be None", hint="TOML has no such value")
-    return options, {name: value for name, value in filled_in.items() if value is not None}
+def _augmentation(zoo: Zoo, asked: Any, home: str) -> Augmentation | None:
+    if asked == "":
+        return None
+    if not isinstance(asked, str):
+        hint = "ganzoo train --print-config"
+        raise UsageError(f"configuration key 'augment': expected a name, got {asked!r}", hint=hint)
+    return zoo.get(Augmentation, asked, home=home or None)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from ganzoo.config.run import NetworkConfig
 from ganzoo.errors import PluginError, first_line
 from ganzoo.specs import (
     KINDS,
@@ -16,6 +17,7 @@ from ganzoo.specs import (
     Loss,
     Metric,
     Model,
+    Optimizer,
     Penalty,
     Reader,
     Spec,
@@ -27,6 +29,8 @@ MOST_SPECS = 1000
 
 LONGEST_SUMMARY = 500
 """Most characters of a summary, which stands in a line."""
+
+LATEST_YEAR = 9999
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _REFERENCE = re.compile(rf"({_NAME.pattern}/)?{_NAME.pattern}")
@@ -55,7 +59,9 @@ def validate(specs: Iterable[object]) -> tuple[Spec, ...]:
             )
         if len(spec.name) > LONGEST_NAME:
             raise PluginError(f"a {kind.kind} name has {len(spec.name):,} characters; wanted: at most {LONGEST_NAME}")
-        _require(spec, "summary", f"one line of text, at most {LONGEST_SUMMARY} characters", _is_summary)
+        for field in ("summary", "paper", "reference"):
+            _require(spec, field, f"one line of text, at most {LONGEST_SUMMARY} characters", _is_summary)
+        _require(spec, "year", "a year, or 0", lambda year: type(year) is int and 0 <= year <= LATEST_YEAR)
         _CHECKS[kind](spec)
         if (key := (kind.kind, spec.name)) in checked:
             raise PluginError(f"{kind.kind} {spec.name!r} is provided twice; wanted: unique names per kind")
@@ -94,19 +100,36 @@ def _is_range(value: object) -> bool:
     return numbers and value[0] < value[1]  # type: ignore[index]
 
 
-def _options(spec: Architecture | Augmentation) -> None:
+def _is_state(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and name.isidentifier() and type(number) in (int, float) and math.isfinite(number)
+        for name, number in value.items()
+    )
+
+
+def _state(spec: Loss | Augmentation) -> None:
+    _require(spec, "state", "a mapping of identifiers to finite numbers, such as {'real': 0.0}", _is_state)
+
+
+def _flags(spec: Spec, *names: str) -> None:
+    for name in names:
+        _require(spec, name, "True or False", lambda value: isinstance(value, bool))
+
+
+def _options(spec: Architecture | Augmentation | Loss | Optimizer) -> None:
     _require(
         spec,
         "options",
         "a dataclass type",
         lambda options: isinstance(options, type) and is_dataclass(options),
     )
+    kind: Any = spec.options
     try:
-        spec.options()
+        kind()
     except Exception as error:
-        names = ", ".join(field.name for field in fields(spec.options))
+        names = ", ".join(field.name for field in fields(kind))
         raise PluginError(
-            f"{spec.kind} {spec.name!r}: {spec.options.__name__}() fails: {first_line(error)}; "
+            f"{spec.kind} {spec.name!r}: {kind.__name__}() fails: {first_line(error)}; "
             f"wanted: a usable default for each of {names}"
         ) from error
 
@@ -121,7 +144,13 @@ def _architecture(spec: Architecture) -> None:
         "a non-empty tuple of pixels, such as (32, 64)",
         lambda sizes: isinstance(sizes, tuple) and bool(sizes) and all(map(_is_positive, sizes)),
     )
-    _require(spec, "conditional", "True or False", lambda value: isinstance(value, bool))
+    _flags(spec, "conditional", "batch_coupled")
+    _require(
+        spec,
+        "channels",
+        "a non-empty tuple of 1 and 3",
+        lambda counts: isinstance(counts, tuple) and bool(counts) and set(counts) <= {1, 3},
+    )
 
 
 def _penalty(spec: Penalty) -> None:
@@ -138,6 +167,7 @@ def _penalty(spec: Penalty) -> None:
         lambda weight: type(weight) in (int, float) and math.isfinite(weight) and weight >= 0,
     )
     _require(spec, "every", "a whole number of steps >= 1", _is_positive)
+    _flags(spec, "batch_coupled")
 
 
 def _loss(spec: Loss) -> None:
@@ -151,6 +181,16 @@ def _loss(spec: Loss) -> None:
     )
     for penalty in spec.penalties:
         _penalty(penalty)
+    if spec.options is not None:
+        _options(spec)
+    _state(spec)
+    _flags(spec, "batch_coupled")
+    _require(
+        spec,
+        "reads",
+        "a tuple of heads of the discriminator, such as ('class_logits',)",
+        lambda heads: isinstance(heads, tuple) and all(isinstance(head, str) and head for head in heads),
+    )
 
 
 def _is_by_size(value: object) -> bool:
@@ -221,6 +261,17 @@ def _metric(spec: Metric) -> None:
 def _augmentation(spec: Augmentation) -> None:
     _require(spec, "target", "'package.module:Class'", _is_target)
     _options(spec)
+    _state(spec)
+
+
+def _optimizer(spec: Optimizer) -> None:
+    _require(spec, "target", "'package.module:function'", _is_target)
+    _options(spec)
+    taken = {each.name for each in fields(NetworkConfig)} & {each.name for each in fields(spec.options)}
+    if taken:
+        raise PluginError(
+            f"optimizer {spec.name!r}: the option {min(taken)!r} is a key of every network's; wanted: another name"
+        )
 
 
 _CHECKS: Mapping[type[Spec], Callable[[Any], None]] = {
@@ -233,4 +284,5 @@ _CHECKS: Mapping[type[Spec], Callable[[Any], None]] = {
     Extractor: _extractor,
     Metric: _metric,
     Augmentation: _augmentation,
+    Optimizer: _optimizer,
 }

@@ -12,8 +12,8 @@ from ganzoo.pipeline.draft import draft_new
 from ganzoo.pipeline.session import Session
 from ganzoo.training import trainer
 from ganzoo.training.batch import Batch
-from ganzoo.training.executors.eager import Executor, Logged
-from ganzoo.training.objective import Phase
+from ganzoo.training.executors.eager import Executor
+from ganzoo.training.objective import Phase, Told
 from ganzoo.training.ranks import joined
 from ganzoo.training.torchrun import leave
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Failing(Executor):
     """On rank 1; an eager one that is right elsewhere."""
 
-    def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Logged:
+    def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Told:
         if self.ranks.rank == 1:
             raise RuntimeError("no compiler on this host")
         return super().gradients(phase, batch, fake, scale)

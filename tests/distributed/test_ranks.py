@@ -17,13 +17,14 @@ from safetensors.torch import save_file
 from torch.distributed.distributed_c10d import Store
 
 from ganzoo.cli.failures import tell
-from ganzoo.config import AdamConfig, PrecisionName
+from ganzoo.config import PrecisionName
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.training import ranks as module
-from ganzoo.training.optimization import Optimization
+from ganzoo.training.optimization import Optimization, Rule
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import ALONE, Ranks, is_chief, joined, local_device
 from ganzoo.training.torchrun import Seat, leave, meet
+from ganzoo_plugins.optimizers import AdamOptions, optimizers
 
 if TYPE_CHECKING:
     from tests.distributed.conftest import Launch, Outcome
@@ -124,7 +125,8 @@ def check_missing_gradients(ranks: Ranks) -> None:
     """A weight that no rank has a gradient of stays where it is, as on one; one that some have is averaged."""
     network = torch.nn.ParameterList(torch.zeros(2) for _ in range(3))
     everybodys, the_lasts, nobodys = network
-    optimization = Optimization(network, AdamConfig(), Precision(PrecisionName.FP32, torch.device("cpu")))
+    rule = Rule("adam", optimizers.adam, AdamOptions())
+    optimization = Optimization(network, rule, 2e-4, 1, Precision(PrecisionName.FP32, torch.device("cpu")))
     for weight in network:
         weight.grad = torch.ones(2)
     optimization.average(ranks, 1)

@@ -102,7 +102,7 @@ def test_adams_state_has_its_parameters_memory_format(trained: tuple[Trainer, Pa
     kernels = [p for p in restored.discriminator.parameters() if p.ndim == 4 and not p.is_contiguous()]
     assert kernels
     for kernel in kernels:
-        state = restored.optimizations["discriminator"]._adam.state[kernel]
+        state = restored.optimizations["discriminator"]._optimizer.state[kernel]
         assert kernel.is_contiguous(memory_format=torch.channels_last)
         assert state["exp_avg"].stride() == state["exp_avg_sq"].stride() == kernel.stride()
 
@@ -235,7 +235,7 @@ def test_scalars_travel_in_the_header(make_trainer: MakeTrainer, tmp_path: Path)
     checkpoint.read(restored, tmp_path / "file")
     assert restored.lr_factor == 0.5
     restored.step()
-    assert {group["lr"] for each in restored.optimizations.values() for group in each._adam.param_groups} == {1e-4}
+    assert {group["lr"] for each in restored.optimizations.values() for group in each._optimizer.param_groups} == {1e-4}
 
 
 def test_a_snapshot_is_of_its_moment(make_trainer: MakeTrainer) -> None:

@@ -81,7 +81,7 @@ def test_graphs_compute_what_eager_does(model: str, precision: str, make_trainer
 def gradients(trainer: Trainer) -> dict[Phase, torch.Tensor]:
     """Phase -> what its network would learn from the first batch."""
     found = {}
-    for phase in [*(Phase("discriminator", due) for due in trainer._dues()), Phase("generator")]:
+    for phase in [*trainer.objective.phases("discriminator"), Phase("generator")]:
         trainer.ready(phase)
         with unmoved(trainer.objective):
             trainer._executor.learn(phase, trainer.batches.draw(0, 0), None, None)

@@ -14,10 +14,10 @@ from ganzoo.training.batch import Batch
 from ganzoo.training.executors import selftest
 from ganzoo.training.executors.choice import choose_executor
 from ganzoo.training.executors.compiled import Compiled
-from ganzoo.training.executors.eager import Executor, Logged
+from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.selftest import gradient, mismatch, relative
 from ganzoo.training.executors.unmoved import unmoved
-from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.objective import Network, Objective, Phase, Told
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.trainer import Trainer
@@ -41,7 +41,7 @@ class AotEager(Compiled):
 class Wrong(AotEager):
     """Its gradients are one per cent too long."""
 
-    def learn(self, phase: Phase, batch: Batch, images: torch.Tensor | None, scale: torch.Tensor | None) -> Logged:
+    def learn(self, phase: Phase, batch: Batch, images: torch.Tensor | None, scale: torch.Tensor | None) -> Told:
         logged = super().learn(phase, batch, images, scale)
         for weight in self.objective.network(phase).parameters():
             if weight.grad is not None:
@@ -50,7 +50,7 @@ class Wrong(AotEager):
 
 
 class Broken(Executor):
-    def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Logged:
+    def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Told:
         raise RuntimeError("no compiler\nand more")
 
 
@@ -148,7 +148,7 @@ def test_a_penalty_that_lost_its_gradient_is_seen(using: Using, monkeypatch: pyt
     """As torch 2.11 compiles one: the value is right, and its gradient is gone."""
 
     class Dropping(Executor):
-        def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Logged:
+        def gradients(self, phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Told:
             real = torch.autograd.grad
 
             def without_graph(*arguments: Any, **options: Any) -> tuple[torch.Tensor, ...]:
@@ -165,7 +165,7 @@ def test_a_penalty_that_lost_its_gradient_is_seen(using: Using, monkeypatch: pyt
 
 def test_lazy_penalties_are_tried_with_and_without(make_trainer: MakeTrainer) -> None:
     made = make_trainer("vanilla", penalties={"r1": {"weight": 1.0, "every": 4}, "r2": {"weight": 1.0, "every": 2}})
-    assert made._dues() == [(1,), (0, 1), ()] or set(made._dues()) == {(0, 1), (1,), ()}
+    assert {phase.due for phase in made.objective.phases("discriminator")} == {(0, 1), (1,), ()}
 
 
 def test_bf16_gradients_are_those_of_fp32(model: str, make_trainer: MakeTrainer) -> None:
@@ -194,7 +194,7 @@ def test_unmoved_puts_everything_back(make_trainer: MakeTrainer, weights: Weight
 def test_eager_passes_its_own_self_test(model: str, make_trainer: MakeTrainer) -> None:
     made = make_trainer(model, precision="bf16")
     batch = made.batches.draw(0, 0)
-    phases = [(Phase("discriminator", made._dues()[0]), batch), (Phase("generator"), batch)]
+    phases = [(made.objective.phases("discriminator")[0], batch), (Phase("generator"), batch)]
     assert mismatch(made._executor, phases, made.ready) is None
     assert selftest.MAX_ERROR_RATIO == 2
 
@@ -236,7 +236,8 @@ def test_the_relative_error_of_other_shapes_is_infinite() -> None:
 
 def test_sets_of_penalties_are_found_without_walking_through_the_steps(make_trainer: MakeTrainer) -> None:
     lazy = {name: {"weight": 1.0, "every": every} for name, every in (("r1", 1_000_003), ("r2", 999_983))}
-    assert make_trainer("vanilla", penalties=lazy)._dues() == [(1,), (0, 1), (0,), ()]
+    phases = make_trainer("vanilla", penalties=lazy).objective.phases("discriminator")
+    assert [phase.due for phase in phases] == [(1,), (0, 1), (0,), ()]
 
 
 def test_compiling_leaves_no_switch_behind(using: Using) -> None:

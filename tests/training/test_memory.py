@@ -10,7 +10,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
 from ganzoo.training.memory import explained, fitting_batch
-from ganzoo.training.objective import Phase
+from ganzoo.training.objective import Phase, Told
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.trainer import Trainer
 
@@ -27,9 +27,7 @@ def cramped(make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> MakeT
         trainer = make_trainer("dcgan", **settings)
         compute = trainer.objective.gradients
 
-        def gradients(
-            phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None
-        ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        def gradients(phase: Phase, batch: Batch, fake: torch.Tensor, scale: torch.Tensor | None) -> Told:
             if len(batch.z) > room and phase.network.startswith(network):
                 raise RuntimeError(CPU_MESSAGE)
             return compute(phase, batch, fake, scale)

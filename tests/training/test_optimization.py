@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from ganzoo.config import AdamConfig, PrecisionName
-from ganzoo.training.optimization import Optimization
+from ganzoo.config import PrecisionName
+from ganzoo.training.optimization import Optimization, Rule
 from ganzoo.training.precision import Precision
+from ganzoo_plugins.optimizers import AdamOptions, optimizers
 
 CPU = torch.device("cpu")
 STEPS = 5
+ADAM = Rule("adam", optimizers.adam, AdamOptions(betas=(0.5, 0.99)))
 
 
 def network() -> nn.Sequential:
@@ -40,26 +42,28 @@ def rates(number: int) -> float:
 @pytest.mark.parametrize("capturable", [False, True])
 def test_updates_are_adams_to_the_bit(skipped: int | None, capturable: bool) -> None:
     """With its changing rate, and where a weight has no gradient, at first or later."""
-    config = AdamConfig(lr=0.01, betas=(0.5, 0.99))
+    lr = 0.01
     mine, theirs = network(), network()
-    optimization = Optimization(mine, config, Precision(PrecisionName.FP32, CPU), capturable)
-    rate = torch.tensor(config.lr) if capturable else config.lr
-    adam = torch.optim.Adam(theirs.parameters(), lr=rate, betas=config.betas, fused=True, capturable=capturable)
+    optimization = Optimization(mine, ADAM, lr, STEPS, Precision(PrecisionName.FP32, CPU), capturable)
+    rate = torch.tensor(lr) if capturable else lr
+    adam = torch.optim.Adam(theirs.parameters(), lr=rate, betas=(0.5, 0.99), fused=True, capturable=capturable)
 
     def reference(number: int) -> None:
         if capturable:
-            adam.param_groups[0]["lr"].fill_(config.lr * rates(number))
+            adam.param_groups[0]["lr"].fill_(lr * rates(number))
         else:
-            adam.param_groups[0]["lr"] = config.lr * rates(number)
+            adam.param_groups[0]["lr"] = lr * rates(number)
         adam.step()
 
     def step(number: int) -> None:
-        optimization.set_rate(rates(number))
+        optimization.set_rate(rates(number), number)
         optimization.step()
 
     found, expected = trained(step, mine, skipped=skipped), trained(reference, theirs, skipped=skipped)
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
-    states = [adam.state[weight] for adam in (optimization._adam, adam) for weight in adam.param_groups[0]["params"]]
+    states = [
+        adam.state[weight] for adam in (optimization._optimizer, adam) for weight in adam.param_groups[0]["params"]
+    ]
     for one, other in zip(states[: len(found)], states[len(found) :], strict=True):
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
@@ -68,7 +72,7 @@ def test_updates_are_adams_to_the_bit(skipped: int | None, capturable: bool) -> 
 def test_nothing_to_move() -> None:
     """A critic that is all frozen, say."""
     module = network()
-    optimization = Optimization(module, AdamConfig(lr=0.01, betas=(0.5, 0.99)), Precision(PrecisionName.FP32, CPU))
+    optimization = Optimization(module, ADAM, 0.01, STEPS, Precision(PrecisionName.FP32, CPU))
     before = [weight.detach().clone() for weight in module.parameters()]
     optimization.clear()
     optimization.step()

@@ -169,7 +169,7 @@ def test_a_training_stays_close(
         Convolution,
         TransposedConvolution,
     }
-    monkeypatch.setattr("ganzoo.training.setup.use_products", lambda network: 0)
+    monkeypatch.setattr("ganzoo.training.terms.use_products", lambda network: 0)
     plain = make_trainer(model, precision=precision)
     for trainer in (faster, plain):
         trainer.step()

@@ -338,7 +338,7 @@ def test_an_entry_after_one_that_was_cut_short_is_whole(tmp_path: Path, cut: str
     assert [report["step"] for report in run.reports()] == [10, *([20] if cut.endswith("}") else []), 30]
 
 
-@pytest.mark.parametrize("line", ["colour = 'red'", "[generator]\nbeta = 1"])
+@pytest.mark.parametrize("line", ["colour = 'red'", "[generator.regularise]\nwieght = 1"])
 def test_a_run_of_a_newer_ganzoo_is_told_from_a_wrong_setting(tmp_path: Path, line: str) -> None:
     run = Run.create(tmp_path, CONFIG, FACTS)
     path = run.directory / "config.toml"

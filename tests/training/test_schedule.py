@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ganzoo.config import RunConfig, ScheduleName, choices
-from ganzoo.training.schedule import CURVES, factor
+from ganzoo.training.schedule import RATES, factor
 
-NAMES = sorted(CURVES)
+NAMES = sorted(RATES)
 names = st.sampled_from(NAMES)
 lengths = st.integers(1, 10**7)
 

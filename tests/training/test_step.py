@@ -8,7 +8,7 @@ import torch
 
 from ganzoo.step import Step
 from ganzoo.training import setup
-from ganzoo.training.objective import GANLoss
+from ganzoo.training.objective import GANLoss, Told
 from ganzoo.training.ranks import ALONE, Ranks
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.names import zoo
@@ -213,7 +213,9 @@ def test_the_gradient_is_the_one_through_both_networks(model: str, make_trainer:
     found = gradient(trainer.generator)
     trainer.generator.zero_grad()
     batch = trainer.batches.draw(0, 0)
-    trainer.objective.loss.generator(trainer.objective.step(batch, trainer.objective.generate(batch), {})).backward()  # type: ignore[no-untyped-call]
+    images = trainer.objective.generate(batch)
+    step, _ = trainer.objective.step("generator", batch, images, Told(images, {}, {}))
+    trainer.objective.loss.generator(step).backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(found, gradient(trainer.generator), rtol=1e-5, atol=1e-7)
 
 
@@ -265,7 +267,9 @@ def test_weights_of_any_dimension(make_trainer: MakeTrainer) -> None:
 
 def rebuilt(trainer: Trainer) -> Trainer:
     """A trainer of the same networks, as they are now."""
-    return Trainer(trainer.config, trainer.objective, trainer.batches, trainer.latent_dim, 0, ALONE)
+    return Trainer(
+        trainer.config, trainer.objective, trainer.batches, trainer.latent_dim, 0, ALONE, trainer.clock, trainer.rules
+    )
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
@@ -293,7 +297,7 @@ def test_each_network_has_its_optimizer(make_trainer: MakeTrainer) -> None:
         "vanilla", generator={"lr": 1e-3, "betas": [0.1, 0.2]}, discriminator={"lr": 2e-3, "betas": [0.3, 0.4]}
     )
     trainer.step()
-    found = {name: each._adam.param_groups[0] for name, each in trainer.optimizations.items()}
+    found = {name: each._optimizer.param_groups[0] for name, each in trainer.optimizations.items()}
     assert {name: (group["lr"], tuple(group["betas"])) for name, group in found.items()} == {
         "generator": (1e-3, (0.1, 0.2)),
         "discriminator": (2e-3, (0.3, 0.4)),
@@ -308,12 +312,12 @@ def test_rates_follow_the_schedule(make_trainer: MakeTrainer, monkeypatch: pytes
     seen = []
     for _ in range(6):
         trainer.step()
-        seen.append(float(trainer.optimizations["generator"]._adam.param_groups[0]["lr"]))
+        seen.append(float(trainer.optimizations["generator"]._optimizer.param_groups[0]["lr"]))
     assert seen == pytest.approx([1.0, 2.0, 3.0, 2.25, 1.5, 0.75])
     trainer.lr_factor = 0.5
     trainer.steps_done = 2
     trainer.step()
-    assert float(trainer.optimizations["generator"]._adam.param_groups[0]["lr"]) == pytest.approx(1.5)
+    assert float(trainer.optimizations["generator"]._optimizer.param_groups[0]["lr"]) == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ganzoo.training.batch import Batch
-from ganzoo.training.executors.eager import Executor, Logged
-from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.executors.eager import Executor
+from ganzoo.training.objective import Network, Objective, Phase, Told
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
 
@@ -40,14 +40,14 @@ class Compiled(Executor):
         # Each set of due penalties is a variant, and so are gradients that are added to those of another part.
         compiled = partial(torch.compile, backend=backend, fullgraph=True, dynamic=False, recompile_limit=VARIANTS)
         self._generate = cast(Callable[[Batch], Tensor], compiled(objective.generate))
-        self._gradients = cast(Callable[[Phase, Batch, Tensor, Tensor | None], Logged], compiled(objective.gradients))
+        self._gradients = cast(Callable[[Phase, Batch, Tensor, Tensor | None], Told], compiled(objective.gradients))
 
     def generate(self, batch: Batch, *, graph: bool) -> Tensor:
         """See ``Executor.generate``."""
         with torch.set_grad_enabled(graph), _switches():
             return self._generate(batch)
 
-    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Logged:
+    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Told:
         """See ``Objective.gradients``."""
         with _switches():
             return self._gradients(phase, batch, fake, scale)

@@ -4,14 +4,15 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ganzoo.training.batch import Batch
-from ganzoo.training.executors.eager import Executor, Logged
+from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.unmoved import buffers, unmoved
-from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.objective import Network, Objective, Phase, Told
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
 
@@ -46,7 +47,7 @@ class Captured:
     Args:
         batch, fake, scale: the inputs, replaced before each replay; without ``fake`` the graph reads the images where
             they were made, and the batch that they were made from is in place already.
-        logged: the outputs, overwritten by each replay; to keep them, add them up on the device.
+        told: the outputs, overwritten by each replay; to keep them, add them up on the device.
         gradients: this graph's own, in the order of ``Optimization.weights``.
     """
 
@@ -54,7 +55,7 @@ class Captured:
     batch: Batch
     fake: Tensor | None
     scale: Tensor | None
-    logged: Logged
+    told: Told
     gradients: list[Tensor | None]
 
     def replay(self, batch: Batch, images: Tensor, scale: Tensor | None) -> None:
@@ -84,6 +85,12 @@ class CudaGraph(Executor):
         self._pool = torch.cuda.graph_pool_handle()
         # One stream for each purpose, because cuBLAS keeps a workspace for every stream that it ever worked on.
         self._aside, self._capturing = torch.cuda.Stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        # With several kinds of update the tape of the generator's images must outlive each of them, and refuses its
+        # backward pass once a weight was written to.
+        self._held: dict[Network, bool] = {
+            network: each.in_graph and (network == "discriminator" or len(objective.phases(network)) == 1)
+            for network, each in optimizations.items()
+        }
         self._made: dict[bool, Made] = {}
         self._captured: dict[Phase, Captured] = {}
 
@@ -94,21 +101,21 @@ class CudaGraph(Executor):
             self._made[graph] = self._capture_images(batch)
         return self._made[graph].replay(batch)
 
-    def learn(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Logged:
+    def learn(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Told:
         """See ``Executor.learn``; for the self-test alone, so only what the optimizer did is put back."""
         with self.optimizations[phase.network].unmoved():
             return self._replay(phase, batch, images, scale)
 
-    def update(self, phase: Phase, parts: Sequence[Batch], images: Tensor | None = None) -> list[Logged]:
+    def update(self, phase: Phase, parts: Sequence[Batch], images: Tensor | None = None) -> list[Told]:
         """See ``Executor.update``; there is one part."""
         (batch,) = parts
         optimization = self.optimizations[phase.network]
-        logged = self._replay(phase, batch, images, optimization.scale)
-        if not optimization.in_graph:
+        told = self._replay(phase, batch, images, optimization.scale)
+        if not self._held[phase.network]:
             optimization.step()
-        return [logged]
+        return [told]
 
-    def _replay(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Logged:
+    def _replay(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Told:
         if images is None:
             images = self.generate(batch, graph=phase.network == "generator")
         if phase not in self._captured:
@@ -117,7 +124,7 @@ class CudaGraph(Executor):
         captured.replay(batch, images, scale)
         for weight, gradient in zip(self.optimizations[phase.network].weights, captured.gradients, strict=True):
             weight.grad = gradient
-        return captured.logged
+        return captured.told
 
     def _begin(self, batch: Batch) -> None:
         """Capture what must be captured first: the generator's images, and how it learns from them.
@@ -126,27 +133,35 @@ class CudaGraph(Executor):
         """
         if self._captured:
             return
-        phase, optimization = Phase("generator"), self.optimizations["generator"]
+        optimization = self.optimizations["generator"]
         static, scale = batch.map(torch.clone), self._scale()
 
-        def learn(images: Tensor) -> Logged:
+        def learn(phase: Phase, images: Tensor) -> Told:
             fake = images.detach().requires_grad_(True)
-            logged = self.objective.gradients(phase, static, fake, scale)
-            images.backward(fake.grad, retain_graph=True)  # type: ignore[no-untyped-call]
-            if optimization.in_graph:
+            told = self.objective.gradients(phase, static, fake, scale)
+            if fake.grad is not None:
+                images.backward(fake.grad, retain_graph=True)  # type: ignore[no-untyped-call]
+            if self._held["generator"]:
                 optimization.step()
-            return logged
+            return told
 
+        phases = self.objective.phases("generator")
         with unmoved(self.objective), optimization.unmoved(), _frozen(self.optimizations["discriminator"]):
-            self._warm_up(lambda: learn(self.objective.generate(static)), optimization)
+            for phase in phases:
+                self._warm_up(partial(self._learn_anew, learn, phase, static), optimization)
             with self._capture() as first:
                 images = self.objective.generate(static)
+            self._made[True] = Made(first, static, images)
             # Captured before any weight changes, because the tape of the images would then refuse its backward pass.
-            with self._capture() as second:
-                logged = learn(images)
-            gradients = [weight.grad for weight in optimization.weights]
-        self._made[True] = Made(first, static, images)
-        self._captured[phase] = Captured(second, static, None, scale, logged, gradients)
+            for phase in phases:
+                optimization.clear()
+                with self._capture() as second:
+                    told = learn(phase, images)
+                gradients = [weight.grad for weight in optimization.weights]
+                self._captured[phase] = Captured(second, static, None, scale, told, gradients)
+
+    def _learn_anew(self, learn: Callable[[Phase, Tensor], Told], phase: Phase, static: Batch) -> None:
+        learn(phase, self.objective.generate(static))
 
     def _capture_images(self, batch: Batch) -> Made:
         static = batch.map(torch.clone)
@@ -160,18 +175,18 @@ class CudaGraph(Executor):
         optimization = self.optimizations[phase.network]
         static, fake, scale = batch.map(torch.clone), images.detach().clone(), self._scale()
 
-        def learn() -> Logged:
-            logged = self.objective.gradients(phase, static, fake, scale)
-            if optimization.in_graph:
+        def learn() -> Told:
+            told = self.objective.gradients(phase, static, fake, scale)
+            if self._held[phase.network]:
                 optimization.step()
-            return logged
+            return told
 
         with unmoved(self.objective), optimization.unmoved():
             self._warm_up(learn, optimization)
             with self._capture() as graph:
-                logged = learn()
+                told = learn()
             gradients = [weight.grad for weight in optimization.weights]
-        return Captured(graph, static, fake, scale, logged, gradients)
+        return Captured(graph, static, fake, scale, told, gradients)
 
     def _scale(self) -> Tensor | None:
         return torch.ones((), device=self.objective.precision.device) if self.objective.precision.scaled else None

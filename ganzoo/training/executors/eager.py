@@ -6,12 +6,9 @@ import torch
 from torch import Tensor
 
 from ganzoo.training.batch import Batch
-from ganzoo.training.objective import Network, Objective, Phase
+from ganzoo.training.objective import Network, Objective, Phase, Told
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
-
-Logged = tuple[Tensor, dict[str, Tensor]]
-"""A phase's loss, and what it logged by name: scalars on the device."""
 
 
 class Executor:
@@ -32,11 +29,11 @@ class Executor:
         with torch.set_grad_enabled(graph):
             return self.objective.generate(batch)
 
-    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Logged:
+    def gradients(self, phase: Phase, batch: Batch, fake: Tensor, scale: Tensor | None) -> Told:
         """See ``Objective.gradients``."""
         return self.objective.gradients(phase, batch, fake, scale)
 
-    def learn(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Logged:
+    def learn(self, phase: Phase, batch: Batch, images: Tensor | None, scale: Tensor | None) -> Told:
         """Add the gradient of the phase's loss, times ``scale`` if there is one, to its network's ``.grad``.
 
         The graph is cut at the images, where the critic's phase ends. The generator learns in two backward passes:
@@ -49,12 +46,12 @@ class Executor:
         if images is None:
             images = self.generate(batch, graph=generates)
         fake = images.detach().requires_grad_(generates)
-        logged = self.gradients(phase, batch, fake, scale)
-        if generates:
+        told = self.gradients(phase, batch, fake, scale)
+        if fake.grad is not None:
             images.backward(fake.grad)  # type: ignore[no-untyped-call]
-        return logged
+        return told
 
-    def update(self, phase: Phase, parts: Sequence[Batch], images: Tensor | None = None) -> list[Logged]:
+    def update(self, phase: Phase, parts: Sequence[Batch], images: Tensor | None = None) -> list[Told]:
         """Forward, backward, average over ranks, optimizer.
 
         Args:
@@ -63,7 +60,7 @@ class Executor:
         optimization = self.optimizations[phase.network]
         optimization.clear()
         scale = optimization.scale
-        logged = [self.learn(phase, part, images, scale) for part in parts]
+        told = [self.learn(phase, part, images, scale) for part in parts]
         optimization.average(self.ranks, len(parts))
         optimization.step()
-        return logged
+        return told

@@ -1,16 +1,15 @@
-"""A run's configuration: its fields, and how values are laid over the defaults."""
+"""``RunConfig``: every setting of a run, its default, and the closed sets of words."""
 
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from enum import Enum, StrEnum
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any
 
 import msgspec
 
-from ganzoo.errors import UsageError, did_you_mean
+from ganzoo.config.schedule import Schedule, ScheduleName
 
 HELD_OUT_SHARE = 0.1
 """Share of the images to hold out, of a set that does not say itself which of them are held out."""
@@ -20,7 +19,11 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=FINITE)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0, le=FINITE)]
-Decay = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Varying = Positive | Schedule
+"""A number, or how it changes in the course of the run."""
+
+
+NETWORKS = ("generator", "discriminator")
 
 
 class PrecisionName(StrEnum):
@@ -42,12 +45,11 @@ class ExecutorName(StrEnum):
     CUDAGRAPH = "cudagraph"
 
 
-class ScheduleName(StrEnum):
-    """How the learning rates fall from the end of the warm-up to the last step."""
+class FakeLabels(StrEnum):
+    """Labels that fakes are made with: the real images' (``real``), or any with equal probability (``uniform``)."""
 
-    CONSTANT = "constant"
-    LINEAR = "linear"
-    COSINE = "cosine"
+    REAL = "real"
+    UNIFORM = "uniform"
 
 
 class OnCollapse(StrEnum):
@@ -78,19 +80,38 @@ OF_THE_HARDWARE = {"executor", "threads"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdamConfig:
-    """Adam (Kingma and Ba, 2015) for one network."""
+class TermConfig:
+    """A network's own term of its loss (``regularise``): its weight (0 takes it out) and interval in steps."""
 
-    lr: Positive = 2e-4
-    betas: tuple[Decay, Decay] = (0.5, 0.999)
+    weight: NonNegative | Schedule = 1.0
+    every: Count = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PenaltyConfig:
-    """A penalty's weight (0 takes it out) and interval in steps."""
+    """A penalty's weight (0 takes it out), its interval in steps, and its own options, all of them once resolved."""
 
-    weight: NonNegative
+    weight: NonNegative | Schedule
     every: Count = 1
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """How one network learns.
+
+    Args:
+        lr: learning rate.
+        optimizer: name of an optimizer.
+        regularise: weight and interval of the network's own term; None: 1 and 1, if it has one.
+        options: the optimizer's options, all of them once resolved. In tables they stand beside the other keys:
+            ``generator.betas``.
+    """
+
+    lr: Varying = 2e-4
+    optimizer: str = "adam"
+    regularise: TermConfig | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,14 +133,16 @@ class RunConfig:
         accumulate: parts in which each rank computes its share of a batch, one after the other, to save memory.
         critic_steps: critic updates per step.
         ema_kimg: half-life of the generator's average, in thousands of real images.
-        generator, discriminator: their optimizers.
+        generator, discriminator: how they learn.
         schedule: how both learning rates fall: ``constant`` (not at all), or down to 0 at the last step by a
             ``linear`` or ``cosine`` curve.
         warmup: steps over which the learning rates rise from 0.
+        fake_labels: see ``FakeLabels``.
         flip: mirror each real image with probability 1/2.
         augment: an augmentation's name, or none.
         augment_options: the augmentation's options, all of them once resolved.
         options: the architecture's options, all of them once resolved.
+        loss_options: the loss's options, all of them once resolved.
         penalties: penalties by name; the loss's own unless given.
         device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
         precision: see ``PrecisionName``.
@@ -154,15 +177,17 @@ class RunConfig:
     batch: Annotated[int, msgspec.Meta(ge=2)] = 64
     accumulate: Count = 1
     critic_steps: Count = 1
-    ema_kimg: Positive = 10.0
-    generator: AdamConfig = AdamConfig()
-    discriminator: AdamConfig = AdamConfig()
+    ema_kimg: Varying = 10.0
+    generator: NetworkConfig = NetworkConfig()
+    discriminator: NetworkConfig = NetworkConfig()
     schedule: ScheduleName = ScheduleName.CONSTANT
     warmup: Whole = 0
+    fake_labels: FakeLabels = FakeLabels.REAL
     flip: bool = False
     augment: str = ""
     augment_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    loss_options: dict[str, Any] = field(default_factory=dict)
     penalties: dict[str, PenaltyConfig] = field(default_factory=dict)
     device: str = "auto"
     precision: PrecisionName = PrecisionName.AUTO
@@ -193,124 +218,15 @@ class RunConfig:
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON."""
+        """The configuration as JSON; an optimizer's options stand beside the other keys of its network."""
         plain: dict[str, Any] = _plain(msgspec.to_builtins(asdict(self)))
+        for network in NETWORKS:
+            options = plain[network].pop("options")
+            plain[network] = {k: v for k, v in plain[network].items() if v is not None} | options
+        for penalty in plain["penalties"].values():
+            if not penalty["options"]:
+                del penalty["options"]
         return plain
-
-
-Settings = Mapping[str, Any]
-"""Configuration as nested tables, as in a TOML file."""
-
-
-def merge(base: Settings, *over: Settings) -> dict[str, Any]:
-    """``base`` with the values of each of ``over`` laid over it, table by table."""
-    merged = dict(base)
-    for settings in over:
-        for key, value in settings.items():
-            below = merged.get(key)
-            both = isinstance(below, Mapping) and isinstance(value, Mapping)
-            merged[key] = merge(below, value) if both else value  # type: ignore[arg-type]
-    return merged
-
-
-def as_settings(given: object) -> Settings:
-    """What a Python caller gives as ``settings``; None is none.
-
-    Raises:
-        UsageError: it is no mapping.
-    """
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise UsageError(f"settings: a {type(given).__name__} is not a mapping", hint='give a dict: {"batch": 32}')
-    return given
-
-
-def layered(*layers: Settings) -> dict[str, Any]:
-    """Each of ``layers`` over those before; a length in kimg replaces one in steps below it, and the other way round.
-
-    Raises:
-        UsageError: one layer gives both lengths.
-    """
-    settings: dict[str, Any] = {}
-    for layer in layers:
-        if layer.get("kimg") and "steps" in layer:
-            raise UsageError("steps and kimg exclude each other", hint="say how long to train in one of them")
-        if "steps" in layer:
-            settings.pop("kimg", None)
-        elif layer.get("kimg"):
-            settings.pop("steps", None)
-        settings = merge(settings, layer)
-    return settings
-
-
-def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
-    """Refuse a key that the dataclass ``to``, or one of the dataclasses in it, has no field for.
-
-    Raises:
-        UsageError: there is such a key; names it, and the one that was probably meant.
-    """
-    known = {field.name: get_type_hints(to)[field.name] for field in fields(to)}
-    for key, value in values.items():
-        if key not in known:
-            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=did_you_mean(key, known, prefix))
-        if is_dataclass(known[key]) and isinstance(value, Mapping):
-            check_keys(value, known[key], f"{prefix}{key}.")
-
-
-def convert(values: Settings, to: type[Any], prefix: str = "") -> Any:
-    """Check ``values`` against the dataclass ``to`` and build it.
-
-    Raises:
-        UsageError: a value is wrong; names the key, and says what its value should be.
-    """
-    check_keys(values, to, prefix)
-    try:
-        return msgspec.convert(_with_infinity(values, to), to)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$")
-        key = (prefix + where.strip("`.")).rstrip(".")
-        allowed = choices(to, where.strip("`.").split(".")[0].partition("[")[0])
-        raise UsageError(
-            f"configuration key {key!r}: {problem[:1].lower()}{problem[1:]}",
-            hint=f"choose one of: {', '.join(allowed)}" if allowed else "ganzoo train --print-config",
-        ) from error
-
-
-def _with_infinity(values: Settings, to: type[Any]) -> Settings:
-    """``values`` with numbers where ``to`` takes some and JSON has words in their place; see ``json_value``."""
-    hints = get_type_hints(to)
-    numbers = {key for key, hint in hints.items() if float in (hint, *get_args(hint)) and str not in get_args(hint)}
-    words = ("inf", "-inf", "nan")
-    return {
-        key: float(value) if key in numbers and isinstance(value, str) and value in words else value
-        for key, value in values.items()
-    }
-
-
-def choices(to: type[Any], name: str) -> list[str]:
-    """The words that the field ``name`` of the dataclass ``to`` takes; empty for a field that takes anything else."""
-
-    def words(annotation: Any) -> list[str]:
-        if isinstance(annotation, type) and issubclass(annotation, Enum):
-            return [member.value for member in annotation]
-        if get_origin(annotation) is Literal:
-            return list(get_args(annotation))
-        return [word for inner in get_args(annotation) for word in words(inner)]
-
-    return words(get_type_hints(to).get(name))
-
-
-def changes(old: RunConfig, new: RunConfig) -> list[str]:
-    """The keys that differ, each in one line: ``batch: 64 -> 32``."""
-    before, after = flat(old.to_dict()), flat(new.to_dict())
-    keys = sorted(before.keys() | after.keys())
-    return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if not same(before.get(k), after.get(k))]
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values of a configuration are equal; NaN is equal to NaN."""
-    return bool(one == other) or repr(one) == repr(other)
 
 
 def _plain(value: Any) -> Any:
@@ -318,11 +234,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def flat(table: Settings, prefix: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` -> ``{"a.b": 1}``; an empty table leaves nothing."""
-    rows: dict[str, Any] = {}
-    for key, value in table.items():
-        rows |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return rows
