@@ -9,7 +9,7 @@ from ganzoo.evaluation.criteria import Criteria
 from ganzoo.observer import Observer
 from ganzoo.pipeline.draft import Draft
 from ganzoo.pipeline.evaluating import prepare
-from ganzoo.pipeline.resuming import load_parent, refuse_changes
+from ganzoo.pipeline.resuming import load_parent, refuse_changes, refuse_longer
 from ganzoo.training import setup
 from ganzoo.training.evaluating import Evaluating
 from ganzoo.training.ranks import Ranks
@@ -61,6 +61,8 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
     if draft.run:
         refuse_changes(draft.run, config, data.training)
     recipe, trainer = setup.assemble(recipe, data.training, ranks)
+    if draft.run:
+        refuse_longer(draft.run, trainer)
     names = data.training.class_names if recipe.architecture.conditional else ()
     parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent, names, observer.noted),)
     criteria, evaluating = prepare(recipe.config, data, observer.noted)

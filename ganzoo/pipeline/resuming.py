@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganzoo.config import CHANGEABLE, OF_THE_HARDWARE, RunConfig, ScheduleName, changes
+from ganzoo.config import CHANGEABLE, OF_THE_HARDWARE, RunConfig, ScheduleName, changes, flat
 from ganzoo.data import ImageSet
 from ganzoo.errors import IntegrityError, NotFoundError, UsageError
 from ganzoo.networks.weights import load_network
@@ -142,9 +142,9 @@ def refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
             f"a resumed run keeps its configuration; this would change {'; '.join(told)}",
             hint="--resume may change steps, logging and paths; for anything else start a run with --init-from",
         )
-    if run.config.steps != config.steps and config.schedule != ScheduleName.CONSTANT:
+    if run.config.steps != config.steps and (schedule := _of_the_length(config)):
         raise UsageError(
-            f"another number of steps would change the {config.schedule} schedule of the {run.config.steps} before",
+            f"another number of steps would change the {schedule} of the {run.config.steps} before",
             hint="start a run with --init-from, which has a schedule of its own",
         )
     was = _digest(run)
@@ -152,6 +152,29 @@ def refuse_changes(run: Run, config: RunConfig, images: ImageSet) -> None:
         raise UsageError(
             f"{config.data} is not what {run.directory} was trained on: {images.digest[:19]} instead of {was[:19]}",
             hint="start a new run on it, with --init-from to keep the weights",
+        )
+
+
+def _of_the_length(config: RunConfig) -> str | None:
+    """What of the configuration depends on the number of steps; None: nothing does."""
+    if config.schedule != ScheduleName.CONSTANT:
+        return f"{config.schedule} schedule"
+    ends = {key: value for key, value in flat(config.to_dict()).items() if key.endswith(".until")}
+    return next(
+        (f"schedule of {key.removesuffix('.until')}" for key, end in ends.items() if isinstance(end, str)), None
+    )
+
+
+def refuse_longer(run: Run, trainer: Trainer) -> None:
+    """Refuse another number of steps where a loss or a network reads how much of the run is over.
+
+    Raises:
+        UsageError: it does, and the number is another one.
+    """
+    if trainer.clock.read and run.config.steps != trainer.config.steps:
+        raise UsageError(
+            f"another number of steps would change step.progress, which is read, in the {run.config.steps} before",
+            hint="start a run with --init-from, which has a progress of its own",
         )
 
 

@@ -157,9 +157,9 @@ class Session:
             self._observer.noted(f"{len(skipped)} of {total} images cannot be read and are left out: {first}")
         if odd := warning(plan.data.training):
             self._observer.noted(odd)
-        if setup.depends_on_shares(plan.recipe, plan.trainer, self._ranks):
+        if coupled := setup.coupled_by(plan.recipe, plan.trainer, self._ranks):
             self._observer.noted(
-                "samples of a batch meet in these networks, or they draw random numbers: several ranks or parts do not "
+                f"samples of a batch meet, or random numbers are drawn, in {coupled}: several ranks or parts do not "
                 "train what one does"
             )
         if plan.trainer.steps_done >= run.config.steps:

@@ -115,6 +115,8 @@ class _Loop:
         if self._step % LOOK_EVERY == 0:
             for name, figure in self._look.figures().items():
                 self._trainer.telemetry.log(name, figure)
+        if reason is not None or signalled or due(self._run, self._step) or self._saves():
+            self._trainer.agree()
         if reason is not None or not signalled:  # a run that a signal stops evaluates when it goes on
             self._evaluate(last=reason is not None)
             reason = self._impatient() if reason is None else reason
@@ -218,12 +220,16 @@ class _Loop:
             self._on_rank_0(run.make_folders)
         if step % config.preview_every == 0:
             self._on_rank_0(lambda: write_atomic(run.sample_path(step), preview(self._trainer)))
-        if last or step % config.checkpoint_every == 0:
+        if last or self._saves():
             self._trainer.telemetry.average(self._trainer.ranks)
             self._saver.keep(run.checkpoint_path(step), then=run.prune_checkpoints)
             self._on_rank_0(self._clock.keep)
         if not last:  # the last one is waited for, and training does not go on after its failure
             self._saver.look()
+
+    def _saves(self) -> bool:
+        """Whether a checkpoint is due after this step."""
+        return self._step % self._run.config.checkpoint_every == 0
 
     def _on_rank_0(self, write: Callable[[], object]) -> None:
         """Run ``write`` on rank 0 alone; a failure is noted, and training goes on."""

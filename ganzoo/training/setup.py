@@ -9,8 +9,8 @@ from ganzoo.data import ImageSet
 from ganzoo.errors import UsageError
 from ganzoo.networks.allocation import assembling
 from ganzoo.networks.build import build, check_penalties
-from ganzoo.specs import ImageShape
-from ganzoo.training import rehearsal
+from ganzoo.specs import Architecture, ImageShape, Loss, Penalty
+from ganzoo.training import rehearsal, shares
 from ganzoo.training.batch import Batches
 from ganzoo.training.draws import derive
 from ganzoo.training.executors.choice import choose_executor
@@ -113,14 +113,26 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
     return replace(recipe, config=config), trainer
 
 
-def depends_on_shares(recipe: Recipe, trainer: Trainer, ranks: Ranks) -> bool:
-    """Whether the run computes something else than a single process would with the batch in one part."""
+def coupled_by(recipe: Recipe, trainer: Trainer, ranks: Ranks) -> str | None:
+    """What makes the run compute something else than one process would with the batch in one part; None: nothing.
+
+    What declares itself ``batch_coupled`` is believed; everything else is measured (``shares``).
+    """
     parts = recipe.config.accumulate
-    if recipe.architecture.batch_coupled:
-        return parts > 1 or ranks.count > 1
-    # BatchNorm sees one part at a time, on all ranks.
+    if parts == 1 and ranks.count == 1:
+        return None
+    declaring: tuple[Architecture | Loss | Penalty, ...] = (recipe.architecture, recipe.loss, *recipe.penalties)
+    for spec in declaring:
+        if spec.batch_coupled:
+            return f"{spec.kind} {spec.name!r}"
     networks = (trainer.generator, trainer.discriminator)
-    return parts > 1 and any(isinstance(layer, _BatchNorm) for network in networks for layer in network.modules())
+    if parts > 1 and any(isinstance(layer, _BatchNorm) for network in networks for layer in network.modules()):
+        return "BatchNorm, which sees one part at a time"  # but all ranks
+    devices = [trainer.objective.precision.device] if trainer.objective.precision.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        few = trainer.batches.draw(0, 0).part(0, parts)
+        few = few.map(lambda tensor: tensor[: min(shares.SAMPLES, len(few.z) // 2 * 2)])
+        return shares.coupling(trainer.objective, few, in_parts=parts > 1) if len(few.z) else None
 
 
 def _check_batch(recipe: Recipe, images: ImageSet, ranks: Ranks) -> None:

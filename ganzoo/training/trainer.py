@@ -183,6 +183,16 @@ class Trainer:
         for name, value in zip(names, means, strict=True):
             self.objective.state[name].copy_(value)
 
+    def agree(self) -> None:
+        """Make buffers that differ between ranks, because each has seen its share of the images, their mean."""
+        floats = [each for module in self.modules().values() for each in module.buffers() if each.is_floating_point()]
+        if self.ranks.count == 1 or not floats:
+            return
+        sums = torch.stack([torch.stack([each.double().sum(), each.double().abs().sum()]) for each in floats])
+        gathered = self.ranks.gather(sums)
+        differ = (gathered != gathered[:1]).any(2).any(0)
+        self.ranks.average_([each for each, other in zip(floats, differ.tolist(), strict=True) if other])
+
     def _draw(self, number: int) -> list[Batch]:
         batch = self.batches.draw(self.steps_done, number)
         return [batch.part(part, self.config.accumulate) for part in range(self.config.accumulate)]

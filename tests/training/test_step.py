@@ -336,4 +336,4 @@ def test_what_shares_of_a_batch_change_is_told(
 ) -> None:
     recipe = resolve(zoo(), model, {"accumulate": accumulate})
     recipe = replace(recipe, architecture=replace(recipe.architecture, batch_coupled=coupled))
-    assert setup.depends_on_shares(recipe, make_trainer(model), Ranks(0, ranks)) is told
+    assert (setup.coupled_by(recipe, make_trainer(model), Ranks(0, ranks)) is not None) is told

@@ -1,0 +1,160 @@
+"""Measures, before the first step, whether shares of a batch compute together what the whole batch would.
+
+Several ranks, or parts one after the other, average the gradients of their shares. That is the gradient of the whole
+batch only where no sample's loss depends on another sample but through BatchNorm, which the ranks compute together, and
+``step.mean``. Which networks, losses and penalties are like that is not believed but tried: four samples at once, and
+in two halves.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ganzoo.config import PrecisionName
+from ganzoo.training import hidden
+from ganzoo.training.batch import Batch
+from ganzoo.training.executors.eager import Executor
+from ganzoo.training.executors.selftest import gradient, relative
+from ganzoo.training.objective import Objective, Phase
+from ganzoo.training.precision import Precision
+from ganzoo.training.ranks import ALONE, Ranks
+
+SAMPLES = 4
+
+TOLERANCE = 1e-6
+"""Relative difference of gradients in float64 that rounding explains, also where power iteration amplifies it."""
+
+
+def coupling(objective: Objective, batch: Batch, *, in_parts: bool) -> str | None:
+    """What makes shares of a batch compute something else; None: nothing does.
+
+    On copies, in float64 on the CPU, with weights moved off the zeros that they may begin with, and without the
+    statistics of BatchNorm.
+
+    Args:
+        batch: four samples, or two.
+        in_parts: whether each process takes its shares one after the other, where buffers go on from one to the next.
+    """
+    exact = _exact(objective)
+    samples = batch.map(lambda tensor: tensor.double().cpu() if tensor.is_floating_point() else tensor.cpu())
+    penalties = tuple(range(len(objective.penalties)))
+    phases = [
+        Phase("discriminator", penalties, "discriminator" in exact.own),
+        Phase("generator", regularised="generator" in exact.own),
+    ]
+    if in_parts and not any(_differs(exact, samples, phase, in_parts=False) for phase in phases):
+        moved = any(_differs(exact, samples, phase, in_parts=True) for phase in phases)
+        return "a buffer that moves in each part, as spectral norm's do, or step.mean over one part" if moved else None
+    if not any(_differs(exact, samples, phase, in_parts=False) for phase in phases):
+        return None
+    for name, made in (("the generator", _images), ("the discriminator", _logits)):
+        if relative(torch.cat([made(exact, half) for half in _halves(samples)]), made(exact, samples)) > TOLERANCE:
+            return name
+    if any(_differs(exact, samples, Phase(phase.network), in_parts=False) for phase in phases):
+        return "the loss"
+    for place in penalties:
+        if _differs(exact, samples, Phase("discriminator", (place,)), in_parts=False):
+            return f"the penalty {objective.penalties[place].name!r}"
+    return "a network's regularise()"
+
+
+def _exact(objective: Objective) -> Objective:
+    cpu = torch.device("cpu")
+    copied = hidden.copies(objective)
+    generator = torch.Generator().manual_seed(0)
+    for network in (copied.generator, copied.discriminator):
+        network.to(cpu, torch.float64)
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        with torch.no_grad():
+            for weight in network.parameters():
+                noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+                weight.mul_(1 + noise / 10).add_(0.02 * noise)
+    state = {name: value.double().cpu() for name, value in copied.state.items()}
+    progress = None if objective.progress is None else objective.progress.double().cpu()
+    return replace(copied, precision=Precision(PrecisionName.FP64, cpu), state=state, progress=progress)
+
+
+def _halves(batch: Batch) -> list[Batch]:
+    return [batch.part(number, 2) for number in range(2)]
+
+
+def _images(objective: Objective, batch: Batch) -> Tensor:
+    torch.random.manual_seed(0)
+    with torch.no_grad():
+        return hidden.copies(objective).generate(batch)
+
+
+def _logits(objective: Objective, batch: Batch) -> Tensor:
+    torch.random.manual_seed(0)
+    with torch.no_grad():
+        answer = hidden.copies(objective).discriminator(batch.real, batch.labels)
+    return answer if isinstance(answer, Tensor) else answer.logits
+
+
+def _differs(objective: Objective, batch: Batch, phase: Phase, *, in_parts: bool) -> bool:
+    """Whether the gradient of a whole batch is another than that of its halves."""
+    whole = _learnt(hidden.copies(objective), phase, [batch])
+    halves = _halves(batch)
+    if in_parts:
+        return relative(_learnt(hidden.copies(objective), phase, halves), whole) > TOLERANCE
+    both = _Both()
+    ranks = [_Half(number, 2, both) for number in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        shares = [
+            threads.submit(both.guarded, _learnt, replace(hidden.copies(objective), ranks=each), phase, [half])
+            for each, half in zip(ranks, halves, strict=True)
+        ]
+        found = torch.stack([share.result() for share in shares]).mean(0)
+    return relative(found, whole) > TOLERANCE
+
+
+def _learnt(objective: Objective, phase: Phase, shares: Sequence[Batch]) -> Tensor:
+    """The mean gradient of some shares, one after the other."""
+    torch.random.manual_seed(0)  # of what the networks draw for themselves
+    if phase.network == "generator":
+        for weight in objective.discriminator.parameters():
+            weight.requires_grad_(False)
+    for share in shares:
+        Executor(objective, {}, ALONE).learn(phase, share, None, None)
+    return gradient(objective.network(phase)) / len(shares)
+
+
+class _Both:
+    """Where two threads meet that stand for two ranks."""
+
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(2)
+        self.sent: list[Tensor | None] = [None, None]
+
+    def guarded(self, compute: Callable[..., Tensor], *arguments: Any) -> Tensor:
+        """Compute; a failure lets the other one, which may be waiting, fail too."""
+        try:
+            return compute(*arguments)
+        except BaseException:
+            self.barrier.abort()
+            raise
+
+
+@dataclass(frozen=True)
+class _Half(Ranks):
+    """One of two ranks, as a thread."""
+
+    both: _Both
+
+    def sum_(self, tensor: Tensor) -> None:
+        """Put the sum over both in the tensor's place."""
+        self.both.sent[self.rank] = tensor.detach().clone()
+        self.both.barrier.wait()
+        one, other = self.both.sent
+        if one is None or other is None or one.shape != other.shape:
+            raise RuntimeError("step.mean of other shapes on other ranks")
+        self.both.barrier.wait()
+        tensor.copy_(one + other)

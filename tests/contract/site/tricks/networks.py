@@ -1,0 +1,104 @@
+"""Small networks, and what a network says of its own weights."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from ganzoo import ImageShape
+from ganzoo.training import Output, Step
+from tricks import ClippedOptions, Options
+
+CODES = 4
+
+
+def layers(inside: int, width: int, outside: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inside, width), nn.LeakyReLU(0.2), nn.Linear(width, outside))
+
+
+class Generator(nn.Module):
+    latent_dim = 8
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__()
+        self.shape = (shape.channels, shape.height, shape.width)
+        self.layers = layers(self.latent_dim, options.width, shape.channels * shape.height * shape.width)
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return self.layers(z).unflatten(1, self.shape).tanh()
+
+
+class Discriminator(nn.Module):
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__()
+        self.layers = layers(shape.channels * shape.height * shape.width, options.width, 1)
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.layers(images.flatten(1)).flatten()
+
+
+class Clipped(Discriminator):
+    """WGAN (Arjovsky et al., 2017, algorithm 1): weights in [-c, c] after each update."""
+
+    def __init__(self, shape: ImageShape, options: ClippedOptions) -> None:
+        super().__init__(shape, options)
+        self.clip = options.clip
+
+    def constrain(self) -> None:
+        for weight in self.parameters():
+            weight.clamp_(-self.clip, self.clip)
+
+
+class Orthogonal(Generator):
+    """BigGAN (Brock et al., 2019, equation 3): |W W^T o (1 - I)|^2."""
+
+    def regularise(self, step: Step) -> Tensor:
+        terms = []
+        for weight in self.parameters():
+            if weight.dim() == 2:
+                products = weight.T @ weight
+                terms.append((products - products.diag().diag()).square().sum())
+        return torch.stack(terms).sum()
+
+
+class PathLength(Generator):
+    """StyleGAN2 (Karras et al., 2020, equation 4): (|J^T y| - a)^2, a the mean of past lengths."""
+
+    mean: Tensor
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        self.register_buffer("mean", torch.zeros(()))
+
+    def regularise(self, step: Step) -> Tensor:
+        z = step.z.detach().requires_grad_(True)
+        images = self(z, step.labels)
+        noise = step.normal_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
+        (slope,) = torch.autograd.grad((images * noise).sum(), z, create_graph=True)
+        lengths = slope.square().sum(1).sqrt()
+        mean = self.mean.lerp(step.mean(lengths.detach()), 0.1)
+        self.mean.copy_(mean)
+        return (lengths - mean).square().mean()
+
+
+class Coded(Generator):
+    """InfoGAN (Chen et al., 2016): the largest of the first few latents is the code."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        self.layers = layers(self.latent_dim, options.width, shape.channels * shape.height * shape.width)
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        code = one_hot(z[:, :CODES].argmax(1), CODES).to(z)
+        return super().forward(torch.cat([code, z[:, CODES:]], 1), labels)
+
+
+class Coder(nn.Module):
+    """A discriminator whose second head says which code it sees."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__()
+        self.layers = layers(shape.channels * shape.height * shape.width, options.width, 1 + CODES)
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Output:
+        answer = self.layers(images.flatten(1))
+        return Output(answer[:, 0], extras={"codes": answer[:, 1:]})
