@@ -16,7 +16,7 @@ import pluggy
 import pytest
 
 import ganzoo
-from ganzoo import api, hookspecs, specs
+from ganzoo import api, hookspecs, layers, specs
 from ganzoo.cli import cli
 from ganzoo.config import CHANGEABLE, RunConfig
 from ganzoo.errors import ExitCode
@@ -91,6 +91,12 @@ def test_every_field_of_every_spec_with_its_default(kind: type[Any]) -> None:
     assert rows(section(page("plugins"), "Specs")) == common
     own = {name: value for name, value in documented(kind).items() if name not in common}
     assert rows(section(page("plugins"), kind.__name__)) == own
+
+
+def test_every_layer_has_its_row() -> None:
+    text = page("layers")
+    table = "".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE))
+    assert set(re.findall(r"`(\w+)\(", table)) == set(layers.__all__)
 
 
 def test_everything_that_a_step_has() -> None:

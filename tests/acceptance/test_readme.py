@@ -27,6 +27,7 @@ PAGES = (
     "docs/data.md",
     "docs/engine.md",
     "docs/evaluation.md",
+    "docs/layers.md",
     "docs/plugins.md",
     "docs/python.md",
     "docs/registry.md",
