@@ -60,7 +60,7 @@ class ModulatedConv2d(nn.Module):
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
 
     def _demodulation(self, style: Tensor, weight: Tensor) -> Tensor:
-        """1 / sqrt(sum_i s_i^2 sum_k w_ijk^2 + 1e-8), [B, O], in fp32 or float64: squares leave fp16's range."""
-        with torch.autocast(style.device.type, enabled=False):
-            squares = widen(style).square() @ weight.square().sum((2, 3)).t()
-        return (squares + 1e-8).rsqrt()
+        """1 / sqrt(sum_i s_i^2 sum_k w_ijk^2 + 1e-8), [B, O], in fp32 or float64: 1e-8 is 0 in fp16."""
+        # A product of matrices would be rounded to bf16 under autocast; this one is computed as it stands.
+        squares = widen(style).square()[:, None] * weight.square().sum((2, 3))
+        return (squares.sum(2) + 1e-8).rsqrt()

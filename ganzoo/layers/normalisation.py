@@ -1,4 +1,4 @@
-"""Norms that a batch's statistics do not suffice for: by a condition, and of a single pixel."""
+"""BatchNorm that depends on a condition, and the norm of each pixel."""
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ from ganzoo.step import widen
 class ConditionalBatchNorm2d(nn.Module):
     """BatchNorm whose scale and shift depend on a condition: (1 + g(c)) xhat + b(c).
 
-    Of a label, g and b are rows of a table that starts at 0 (Dumoulin et al., 2017; De Vries et al., 2017). Of a
-    vector they are linear (BigGAN: Brock et al., 2019, appendix B).
+    If c is a label, g and b are rows of tables that start at 0 (Dumoulin et al., 2017; De Vries et al., 2017). If it is
+    a vector, they are linear in it (BigGAN: Brock et al., 2019, appendix B).
 
     Args:
         channels: of the map.

@@ -12,7 +12,7 @@ Resample = Literal["up", "down"]
 """What a convolution does besides: double the sides of a map, or halve them."""
 
 KERNEL_SIZES = (1, 3, 5)
-"""Sides of kernels whose result lies in the middle of the pixels, and needs no cropping after the filter."""
+"""Sides that a kernel may have: odd, so that it has a middle, and small enough that the filter crops nothing."""
 
 
 class LowPass(nn.Module):

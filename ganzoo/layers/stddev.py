@@ -1,4 +1,4 @@
-"""How much the samples of a batch differ, as a channel that a discriminator sees."""
+"""A channel that tells a discriminator how much the samples of a batch differ."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ class MinibatchStdDev(nn.Module):
     """Append channels with the standard deviation over a group of samples, averaged over channels and places.
 
     PGGAN (Karras et al., 2018, section 3), in the groups of StyleGAN2 (Karras et al., 2020): sample n is in group
-    n mod (B / group). Of the F-th part of the channels, every sample and place of a group gets
+    n mod (B / G). The map's channels are in F parts; of each, all samples and places of a group get the number
 
         mean over c, h, w of sqrt(1/G sum_n (x_nchw - mu_chw)^2 + 1e-8),    mu_chw = 1/G sum_n x_nchw.
 
