@@ -160,6 +160,10 @@ def test_two_ranks_train_as_one_process(launch: "Launch") -> None:
     for name, expected in alone.items():
         torch.testing.assert_close(ranks[0][name], expected, rtol=1e-9, atol=1e-9, msg=name)
         assert torch.equal(ranks[0][name], ranks[1][name]), name
+    vectors = [name for name in alone if name.startswith("generator.") and name.endswith(("._u", "._v"))]
+    assert len(vectors) == 2 * 14
+    for name in vectors:  # a mean of unit vectors is no unit vector
+        assert torch.equal(alone[name], alone[name.replace("generator.", "generator-ema.", 1)]), name
     still = {name.rpartition(".")[2] for name in alone if torch.equal(alone[name], before[name])}
     assert still == {"taps", "_u", "_v"}  # the filter, and singular vectors of one number
 
