@@ -93,7 +93,9 @@ def _in_wider_precision(objective: Objective) -> Objective:
     generator, discriminator = (
         copy.deepcopy(network).to(precision.master) for network in (objective.generator, objective.discriminator)
     )
-    return replace(objective, generator=generator, discriminator=discriminator, precision=precision)
+    state = {name: precision.widened(value) for name, value in objective.state.items()}
+    wider = replace(objective, generator=generator, discriminator=discriminator, precision=precision)
+    return replace(wider, state=state)
 
 
 def _widest(objective: Objective) -> Callable[[Tensor], Tensor]:

@@ -1,0 +1,84 @@
+"""Each trick resumes to the byte, is compiled, and depends on no shares; on two ranks: tests/distributed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganzoo import api
+from ganzoo.pipeline.draft import draft_new
+from ganzoo.pipeline.session import Session
+from ganzoo.training import checkpoint, shares, trainer as training
+from ganzoo.training.ranks import ALONE, Ranks
+from ganzoo.training.trainer import Trainer
+from tests.training.test_executors import AotEager
+
+TRICKS = [
+    "clipping",
+    "dragan",
+    "bcr",
+    "lecam",
+    "ada",
+    "annealed-r1",
+    "orthogonal",
+    "path-length",
+    "infogan",
+    "r3gan",
+]
+SMALL = {"batch": 8, "device": "cpu", "precision": "fp32", "threads": 1, "steps": 10}
+
+
+def plan(home: Path, model: str, ranks: Ranks = ALONE, **settings: Any) -> Trainer:
+    store = api.open_registry(home / "registry")
+    draft = draft_new(store, model, {**SMALL, **settings})
+    return Session(store, home / "runs", ranks=ranks).plan(draft).trainer
+
+
+@pytest.mark.parametrize("model", TRICKS)
+def test_it_resumes_to_the_byte(tricks: Path, model: str, tmp_path: Path) -> None:
+    """And rolls back: what a checkpoint puts into another trainer is all that the next steps depend on."""
+    whole = plan(tmp_path, model)
+    for _ in range(4):
+        whole.step()
+    middle = checkpoint.encode(checkpoint.take(whole))
+    snapshot = checkpoint.take(whole)
+    for _ in range(4):
+        whole.step()
+    end = checkpoint.encode(checkpoint.take(whole))
+    assert middle != end
+    other = plan(tmp_path, model)
+    other.step()
+    checkpoint.put_back(other, snapshot, "a checkpoint")
+    assert checkpoint.encode(checkpoint.take(other)) == middle
+    for _ in range(4):
+        other.step()
+    assert checkpoint.encode(checkpoint.take(other)) == end
+    checkpoint.put_back(whole, snapshot, "a rollback")
+    for _ in range(4):
+        whole.step()
+    assert checkpoint.encode(checkpoint.take(whole)) == end
+
+
+@pytest.mark.parametrize("model", TRICKS)
+def test_it_is_traced_to_the_bit(
+    tricks: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "EXECUTORS", {"compile": AotEager})
+    traced, eager = plan(tmp_path, model, executor="compile"), plan(tmp_path, model)
+    notes: list[str] = []
+    traced.prepare(notes.append)
+    assert notes == []
+    assert isinstance(traced._executor, AotEager)
+    for _ in range(3):
+        traced.step()
+        eager.step()
+    one, other = checkpoint.take(traced).tensors, checkpoint.take(eager).tensors
+    assert all(torch.equal(one[key], other[key]) for key in other)
+
+
+@pytest.mark.parametrize("model", TRICKS)
+def test_its_shares_are_measured_and_right(tricks: Path, model: str, tmp_path: Path) -> None:
+    made = plan(tmp_path, model)
+    few = made.batches.draw(0, 0).map(lambda tensor: tensor[:4])
+    assert shares.coupling(made.objective, few, in_parts=False) is None
