@@ -40,8 +40,13 @@ def as_output(answer: "Tensor | Output") -> Output:
         heads = (answer.class_logits, answer.features)
         class_logits, features = (None if head is None else widen(head) for head in heads)
         extras = {name: widen(head) for name, head in answer.extras.items()}
-        return Output(widen(answer.logits), class_logits, features, extras)
-    return Output(widen(answer))
+        return Output(_column(widen(answer.logits)), class_logits, features, extras)
+    return Output(_column(widen(answer)))
+
+
+def _column(logits: "Tensor") -> "Tensor":
+    """[B, 1] and [B, 1, 1, 1] as [B], which broadcasts with other tensors as losses expect."""
+    return logits.flatten() if logits.dim() > 1 and logits.numel() == len(logits) else logits
 
 
 class View:

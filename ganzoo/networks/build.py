@@ -1,15 +1,16 @@
 """Builds a plugin's networks, and refuses before the first step what could not be trained or exported."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from ganzoo.errors import GanzooError, PluginError, UsageError, described
+from ganzoo.errors import GanzooError, PluginError, UsageError, blamed
 from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.specs import Architecture, ImageShape, Penalty
 from ganzoo.step import as_output
@@ -65,9 +66,9 @@ def build(architecture: Architecture, shape: ImageShape, options: Any, seeds: tu
         generator = _construct(architecture, "generator", shape, options)
         torch.default_generator.manual_seed(seeds[1])
         discriminator = _construct(architecture, "discriminator", shape, options)
-        with FlopCounterMode(display=False) as counter:
+        with _Counting() as counter:
             images = _check_contract(architecture, generator, discriminator, shape)
-    return Networks(generator, discriminator, counter.get_total_flops() // images)
+    return Networks(generator, discriminator, counter.flops // images)
 
 
 def build_generator(architecture: Architecture, shape: ImageShape, options: Any) -> nn.Module:
@@ -91,6 +92,28 @@ def check_penalties(discriminator: nn.Module, penalties: Sequence[Penalty]) -> N
             )
 
 
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts floating-point operations, and nothing by modules, whose hooks do not bear a view of a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run each operation, and count those that count."""
+        result = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func.overloadpacket)  # type: ignore[attr-defined]
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
 @contextmanager
 def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
     """Turn a plugin's failure, most often from an odd option, into an error that names it."""
@@ -101,7 +124,7 @@ def _blaming(architecture: Architecture, what: str) -> Iterator[None]:
         if is_out_of_memory(error) or isinstance(error, GanzooError):
             raise
         raise PluginError(
-            f"{what} of architecture {architecture.name!r}: {described(error)}",
+            f"{what} of architecture {architecture.name!r}: {blamed(error)}",
             hint="check --set options.…; ganzoo models show NAME lists them with their defaults",
         ) from error
 
@@ -145,11 +168,11 @@ def _check_contract(
     with _blaming(architecture, "cannot run the discriminator"):
         logits = as_output(discriminator.eval()(images, labels)).logits
     _check_tensor(architecture, "discriminator", logits)
-    if tuple(logits.shape) != (batch,):
+    if not logits.dim() or len(logits) != batch:
         raise PluginError(
-            f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)}, "
-            f"not [{batch}]",
-            hint="one logit a sample: logits.flatten()",
+            f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)} for {batch} "
+            "images",
+            hint="one row a sample: [B], or [B, …] of several critics or patches",
         )
     generator.train()
     discriminator.train()

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import random
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -115,6 +116,10 @@ def _parts(value: object, levels: int) -> Iterable[bytes]:
         yield value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
     elif isinstance(value, torch.Generator):
         yield value.get_state().numpy().tobytes()
+    elif isinstance(value, random.Random):
+        yield repr(value.getstate()).encode()
+    elif isinstance(value, np.random.Generator):
+        yield repr(value.bit_generator.state).encode()
     elif isinstance(value, np.ndarray):
         yield value.tobytes()
     elif isinstance(value, Mapping):

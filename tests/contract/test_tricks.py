@@ -61,9 +61,7 @@ def test_it_resumes_to_the_byte(tricks: Path, model: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("model", TRICKS)
-def test_it_is_traced_to_the_bit(
-    tricks: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_traced_to_the_bit(tricks: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "EXECUTORS", {"compile": AotEager})
     traced, eager = plan(tmp_path, model, executor="compile"), plan(tmp_path, model)
     notes: list[str] = []

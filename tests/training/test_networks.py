@@ -168,9 +168,24 @@ class WrongImages(Fine):
         return torch.zeros(len(z), 3, 8, 8)
 
 
+class OneLogit(Fine):
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return images.sum()
+
+
+class TwoLogitsEach(Fine):
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return torch.cat([images.flatten(1).sum(1)] * 2)
+
+
 class ColumnOfLogits(Fine):
     def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         return images.flatten(1).sum(1, keepdim=True)
+
+
+class Patches(Fine):
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return images
 
 
 def not_a_module(shape: ImageShape, options: object) -> str:
@@ -204,12 +219,38 @@ def test_the_smallest_architecture_that_keeps_the_contract(architecture: Callabl
     assert build(architecture(Fine, Judge), SHAPE, NoOptions(), (0, 1)).latent_dim == 3
 
 
+@pytest.mark.parametrize(("discriminator", "shape"), [(ColumnOfLogits, [2]), (Patches, [2, 1, 8, 8])])
+def test_logits_of_patches_are_kept_and_a_column_is_a_row(
+    architecture: Callable[..., Architecture], discriminator: Callable[..., object], shape: list[int]
+) -> None:
+    networks = build(architecture(Fine, discriminator), SHAPE, NoOptions(), (0, 1))
+    assert list(as_output(networks.discriminator(torch.zeros(2, 1, 8, 8), None)).logits.shape) == shape
+
+
+class ViewOfAParameter(Fine):
+    """StyleGAN's constant input, or a class token."""
+
+    def __init__(self, shape: ImageShape, options: object) -> None:
+        super().__init__(shape, options)
+        self.start = nn.Parameter(torch.zeros(1, 1, 8, 8))
+        self.layer = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return self.layer(self.start.expand(len(z), -1, -1, -1))  # type: ignore[no-any-return]
+
+
+def test_a_view_of_a_parameter_in_a_layer(architecture: Callable[..., Architecture]) -> None:
+    networks = build(architecture(ViewOfAParameter, Judge), SHAPE, NoOptions(), (0, 1))
+    assert networks.flops == 2 * 9 * 64  # a multiplication and an addition for each weight and pixel
+
+
 @pytest.mark.parametrize(
     ("generator", "discriminator", "message"),
     [
         (Unsized, Judge, "the generator of architecture 'odd' declares no integer latent_dim"),
         (WrongImages, Judge, "the generator of architecture 'odd' returns [2, 3, 8, 8], not [2, 1, 8, 8]"),
-        (Fine, ColumnOfLogits, "the discriminator of architecture 'odd' returns logits [2, 1], not [2]"),
+        (Fine, OneLogit, "the discriminator of architecture 'odd' returns logits [] for 2 images"),
+        (Fine, TwoLogitsEach, "the discriminator of architecture 'odd' returns logits [4] for 2 images"),
         (not_a_module, Judge, "the generator of architecture 'odd' is not a torch.nn.Module"),
         (Fine, not_a_module, "the discriminator of architecture 'odd' is not a torch.nn.Module"),
     ],
@@ -314,7 +355,7 @@ def test_a_network_that_fails_is_named(width: int | None, message: str, monkeypa
     options = types.SimpleNamespace(width=width)
     with pytest.raises(PluginError) as caught:
         build(architecture, ImageShape(channels=1, height=8, width=8), options, (0, 1))
-    assert str(caught.value) == message
+    assert str(caught.value).partition(" (training/test_networks.py:")[0] == message
 
 
 class Odd(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
 from ganzoo import ImageShape
-from ganzoo.training import Step
+from ganzoo.training import Step, View
 from tricks import CodeOptions, ConsistencyOptions, ControllerOptions, LeCamOptions, NoiseOptions
 from tricks.networks import CODES
 
@@ -37,7 +37,7 @@ class BalancedConsistency(NonSaturating):
     def discriminator(self, step: Step) -> Tensor:
         return super().discriminator(step) + self.weight * (self._gap(step, step.real) + self._gap(step, step.fake))
 
-    def _gap(self, step: Step, view) -> Tensor:
+    def _gap(self, step: Step, view: View) -> Tensor:
         chosen = step.uniform_like(step.epsilon) < 0.5
         mirrored = torch.where(chosen, view.images.flip(3), view.images)
         return (step.score(mirrored).logits - view.logits).square().mean()

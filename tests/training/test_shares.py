@@ -1,0 +1,202 @@
+"""Whether shares of a batch compute what the batch would is measured: losses, penalties, networks, buffers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganzoo import Penalty
+from ganzoo.training import Step
+from ganzoo.training.objective import Own
+from ganzoo.training.shares import coupling
+from ganzoo.training.trainer import Trainer
+
+MakeTrainer = Callable[..., Trainer]
+Measure = Callable[..., str | None]
+
+
+@pytest.fixture
+def measure(make_trainer: MakeTrainer) -> Measure:
+    """What is found of an objective in which something was replaced."""
+
+    def find(*, in_parts: bool = False, model: str = "wgan-gp", **parts: Any) -> str | None:
+        made = make_trainer(model, loss="non-saturating")
+        batch = made.batches.draw(0, 0).map(lambda tensor: tensor[:4])
+        changed = {key: value(made) if isinstance(value, type) else value for key, value in parts.items()}
+        return coupling(replace(made.objective, **changed), batch, in_parts=in_parts)
+
+    return find
+
+
+class Plain:
+    def __init__(self, _: object = None) -> None:
+        pass
+
+    def discriminator(self, step: Step) -> Tensor:
+        return softplus(-step.real.logits).mean() + softplus(step.fake.logits).mean()
+
+    def generator(self, step: Step) -> Tensor:
+        return softplus(-step.fake.logits).mean()
+
+
+class RaGAN(Plain):
+    """Jolicoeur-Martineau, 2019: each logit against the mean of the others'."""
+
+    def mean(self, step: Step, x: Tensor) -> Tensor:
+        return x.mean(0)
+
+    def discriminator(self, step: Step) -> Tensor:
+        real, fake = step.real.logits, step.fake.logits
+        return softplus(self.mean(step, fake) - real).mean() + softplus(fake - self.mean(step, real)).mean()
+
+
+class Matching(Plain):
+    """Feature matching (Salimans et al., 2016), of pixels."""
+
+    def mean(self, step: Step, x: Tensor) -> Tensor:
+        return x.mean(0)
+
+    def generator(self, step: Step) -> Tensor:
+        gap = self.mean(step, step.fake.images) - self.mean(step, step.real.images)
+        return super().generator(step) + gap.square().sum()
+
+
+class Contrast(Plain):
+    """A softmax over the batch."""
+
+    def discriminator(self, step: Step) -> Tensor:
+        return super().discriminator(step) - step.real.logits.log_softmax(0)[0]
+
+
+class Top(Plain):
+    """Top-k training (Sinha et al., 2020)."""
+
+    def generator(self, step: Step) -> Tensor:
+        return -step.fake.logits.topk(len(step.z) // 2).values.mean()
+
+
+class OverAll:
+    def mean(self, step: Step, x: Tensor) -> Tensor:
+        return step.mean(x)
+
+
+class ExactRaGAN(OverAll, RaGAN):
+    pass
+
+
+class ExactMatching(OverAll, Matching):
+    pass
+
+
+@pytest.mark.parametrize("loss", [RaGAN, Matching, Contrast, Top])
+def test_a_loss_in_which_samples_meet(measure: Measure, loss: type[Plain]) -> None:
+    assert measure(loss=loss) == "the loss"
+
+
+@pytest.mark.parametrize("loss", [Plain, ExactRaGAN, ExactMatching])
+def test_one_in_which_they_do_not_or_over_all_ranks(measure: Measure, loss: type[Plain]) -> None:
+    assert measure(loss=loss) is None
+
+
+def test_a_mean_over_ranks_is_of_one_part(measure: Measure) -> None:
+    assert measure(loss=Plain, in_parts=True) is None
+    assert "step.mean over one part" in str(measure(loss=ExactRaGAN, in_parts=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around(Penalty):
+    """DRAGAN's points, with the deviation of these samples or of all."""
+
+    name: str = "around"
+    everywhere: bool = False
+
+    def points(self, step: Step) -> Tensor:
+        x = step.real.images
+        mean = step.mean if self.everywhere else (lambda x: x.mean(0))
+        centred = x - mean(x.flatten(1).mean(1))
+        return x + mean(centred.square().flatten(1).mean(1)).sqrt() * (step.epsilon - 0.5)
+
+    def value(self, squared_norm: Tensor) -> Tensor:
+        return squared_norm
+
+
+def test_a_penalty_in_which_they_meet(measure: Measure) -> None:
+    assert measure(penalties=[Around()]) == "the penalty 'around'"
+    assert measure(penalties=[Around(everywhere=True)]) is None
+
+
+class Wrapper(nn.Module):
+    def __init__(self, made: Trainer) -> None:
+        super().__init__()
+        self.network = made.discriminator
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        raise NotImplementedError
+
+
+class InBatch(Wrapper):
+    """Standard deviation over the batch, after a layer that begins with zeros."""
+
+    def __init__(self, made: Trainer) -> None:
+        super().__init__(made)
+        self.gate = nn.Parameter(torch.zeros(()))
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.network(images, labels) + self.gate * images.std(0).mean()  # type: ignore[no-any-return]
+
+
+class Noisy(Wrapper):
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.network(images + 0.1 * torch.randn_like(images), labels)  # type: ignore[no-any-return]
+
+
+class Dropping(Wrapper):
+    def __init__(self, made: Trainer) -> None:
+        super().__init__(made)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.network(self.dropout(images), labels)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("network", [InBatch, Noisy, Dropping])
+def test_a_network_in_which_they_meet_or_that_draws(measure: Measure, network: type[Wrapper]) -> None:
+    assert measure(discriminator=network) == "the discriminator"
+
+
+class Normed(Wrapper):
+    def __init__(self, made: Trainer) -> None:
+        super().__init__(made)
+        self.network = nn.Sequential(nn.Flatten(), spectral_norm(nn.Linear(64, 16)), nn.ReLU(), nn.Linear(16, 1))
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.network(images).flatten()  # type: ignore[no-any-return]
+
+
+def test_spectral_norm_iterates_once_a_part(measure: Measure) -> None:
+    """Ranks begin with the same vectors and take the same step; parts take one step after the other."""
+    assert measure(discriminator=Normed) is None
+    assert str(measure(discriminator=Normed, in_parts=True)).startswith("a buffer that moves in each part")
+
+
+class OwnTerm(Wrapper):
+    def regularise(self, step: Step) -> Tensor:
+        return step.real.logits.mean().square()
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.network(images, labels)  # type: ignore[no-any-return]
+
+
+def test_a_networks_own_term(measure: Measure) -> None:
+    assert measure(discriminator=OwnTerm, own={"discriminator": Own(1.0, 1)}) == "a network's regularise()"
+
+
+def test_built_in_models_depend_on_no_ranks(model: str, make_trainer: MakeTrainer) -> None:
+    made = make_trainer(model)
+    batch = made.batches.draw(0, 0).map(lambda tensor: tensor[:4])
+    assert coupling(made.objective, batch, in_parts=False) is None
