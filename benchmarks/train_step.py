@@ -30,6 +30,7 @@ import torch
 from measuring import Contestant
 from torch import Tensor
 
+from ganzoo.config import NETWORKS
 from ganzoo.data import ImageSet
 from ganzoo.networks.build import build
 from ganzoo.training import setup
@@ -204,7 +205,7 @@ def recipe(case: Case, batch: int, device: torch.device, **settings: Any) -> Rec
     found = resolve(zoo(), case.model, common, dict(case.settings), settings)
     if case.family:
         architecture, options = peers.architecture(case.family)
-        found = replace(found, architecture=architecture, options=options)
+        found = replace(found, architecture=architecture, networks=dict.fromkeys(NETWORKS, (architecture, options)))
     return setup.settle(found)
 
 
@@ -221,7 +222,7 @@ def reference(case: Case, images: ImageSet, batch: int, device: torch.device) ->
 def book(case: Case, images: ImageSet, batch: int, device: torch.device, real: Callable[[], Tensor]) -> Contestant:
     """The textbook loop on ganzoo's networks."""
     plain = recipe(case, batch, device)
-    networks = build(plain.architecture, setup.network_shape(plain, images), plain.options, (0, 1))
+    networks = build(plain.architecture, setup.network_shape(plain, images), plain.networks["generator"][1], (0, 1))
     make = textbook.wgan_gp_critic if case.critic_only else textbook.dcgan
     return counted("textbook", make(networks, real, plain.config.discriminator, device))
 

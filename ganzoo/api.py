@@ -10,8 +10,9 @@ from ganzoo.files import checked, registry_root
 from ganzoo.machine import alone
 from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS
 from ganzoo.specs import Model
+from ganzoo.zoo.foreign import warn
 from ganzoo.zoo.names import zoo
-from ganzoo_registry import Registry
+from ganzoo_registry import Registry, Version
 
 if TYPE_CHECKING:
     from ganzoo.config import Settings
@@ -35,6 +36,22 @@ def models() -> list[Model]:
 def open_registry(path: str | Path | None = None) -> Registry:
     """The registry at ``path``, else at ``$GANZOO_REGISTRY``, else in the user's data directory."""
     return Registry(registry_root(path))
+
+
+def move_alias(reference: str, alias: str, *, expect: int | None = None, registry: str | Path | None = None) -> Version:
+    """Let ``alias`` stand on the version that ``reference`` names, tell the plugins, and return the version.
+
+    Args:
+        expect: see ``Registry.alias``.
+
+    Raises:
+        RegistryError: there is no such version, or the alias stands elsewhere than expected.
+    """
+    store = open_registry(registry)
+    version = store.resolve(reference)
+    store.alias(str(version), alias, expect=expect)
+    zoo().manager.notify("ganzoo_alias_moved", warn, version=version, alias=alias)
+    return version
 
 
 def load(

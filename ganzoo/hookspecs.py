@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ganzoo.records.result import TrainResult
     from ganzoo.records.run import Run
     from ganzoo.specs import Spec
+    from ganzoo_registry import Version
 
 hookspec = pluggy.HookspecMarker("ganzoo")
 hookimpl = pluggy.HookimplMarker("ganzoo")
@@ -38,6 +39,16 @@ def ganzoo_evaluated(run: "Run", step: int, figures: Mapping[str, float]) -> Non
 @hookspec
 def ganzoo_run_ended(run: "Run", result: "TrainResult | None") -> None:
     """The run is over; ``result`` is None if it was stopped or failed."""
+
+
+@hookspec
+def ganzoo_registered(run: "Run", version: "Version") -> None:
+    """A version was registered: the best weights of a run, or the last ones. It has not been exported yet."""
+
+
+@hookspec
+def ganzoo_alias_moved(version: "Version", alias: str) -> None:
+    """``alias`` was moved to ``version`` by ``ganzoo registry alias``, or ``ganzoo.api.move_alias``."""
 
 
 @hookspec

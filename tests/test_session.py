@@ -268,7 +268,7 @@ def test_the_lineage_has_what_it_takes_to_train_again() -> None:
     assert sorted(record["metrics"]) == ["grad_norm_d", "grad_norm_g", "loss_d", "loss_g"]
     assert record["config"]["seed"] == 0
     ours = {"distribution": "ganzoo", "version": importlib.metadata.version("ganzoo"), "api": "v1"}
-    assert record["plugins"] == [{"name": name, **ours} for name in ("conditional", "digits", "losses")]
+    assert record["plugins"] == [{"name": name, **ours} for name in ("conditional", "digits", "losses", "optimizers")]
     assert record["environment"]["python"] == platform.python_version()
     for library in ("torch", "numpy", "onnx", "ganzoo"):
         assert record["environment"]["libraries"][library] == importlib.metadata.version(library)

@@ -113,9 +113,9 @@ def show(reference: str, registry: Path | None, as_json: bool) -> int:
 @registry_option
 def alias(reference: str, alias: str, expect: int | None, registry: Path | None) -> None:
     """Let ALIAS stand on a version: ganzoo registry alias wgan-gp:3 champion."""
-    store = _open(registry)
-    version = store.resolve(reference)
-    store.alias(str(version), alias, expect=expect)
+    from ganzoo.api import move_alias
+
+    version = move_alias(reference, alias, expect=expect, registry=registry)
     note(f"{version.name}@{alias} is {version}.")
 
 

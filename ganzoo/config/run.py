@@ -142,6 +142,8 @@ class RunConfig:
         augment: an augmentation's name, or none.
         augment_options: the augmentation's options, all of them once resolved.
         options: the architecture's options, all of them once resolved.
+        generator_of, discriminator_of: architectures that one network is taken from; none: ``architecture``.
+        generator_options, discriminator_options: the options of these.
         loss_options: the loss's options, all of them once resolved.
         penalties: penalties by name; the loss's own unless given.
         device: ``cpu``, ``cuda``, ``cuda:N``; ``auto`` becomes one of them.
@@ -187,6 +189,10 @@ class RunConfig:
     augment: str = ""
     augment_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    generator_of: str = ""
+    discriminator_of: str = ""
+    generator_options: dict[str, Any] = field(default_factory=dict)
+    discriminator_options: dict[str, Any] = field(default_factory=dict)
     loss_options: dict[str, Any] = field(default_factory=dict)
     penalties: dict[str, PenaltyConfig] = field(default_factory=dict)
     device: str = "auto"

@@ -43,12 +43,15 @@ def latent_dim(generator: nn.Module) -> int:
     return cast(int, generator.latent_dim)
 
 
-def build(architecture: Architecture, shape: ImageShape, options: Any, seeds: tuple[int, int]) -> Networks:
+def build(
+    architecture: Architecture, shape: ImageShape, options: Any, seeds: tuple[int, int], discriminators: Any = None
+) -> Networks:
     """Build both networks with weights that depend on their seed and the network alone.
 
     Args:
         shape: the images' shape.
         options: the architecture's.
+        discriminators: the options of the discriminator, where it is another architecture's.
         seeds: seeds of the generator's initial weights and of the discriminator's.
 
     Raises:
@@ -65,7 +68,8 @@ def build(architecture: Architecture, shape: ImageShape, options: Any, seeds: tu
         torch.default_generator.manual_seed(seeds[0])
         generator = _construct(architecture, "generator", shape, options)
         torch.default_generator.manual_seed(seeds[1])
-        discriminator = _construct(architecture, "discriminator", shape, options)
+        others = options if discriminators is None else discriminators
+        discriminator = _construct(architecture, "discriminator", shape, others)
         with _Counting() as counter:
             images = _check_contract(architecture, generator, discriminator, shape)
     return Networks(generator, discriminator, counter.flops // images)

@@ -13,7 +13,20 @@ from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import Recipe, resolve
 from ganzoo_registry import Registry, Version
 
-INHERITED = ("model", "architecture", "loss", "penalties", "options", "size", "held_out")
+INHERITED = (
+    "model",
+    "architecture",
+    "generator_of",
+    "discriminator_of",
+    "loss",
+    "penalties",
+    "options",
+    "generator_options",
+    "discriminator_options",
+    "loss_options",
+    "size",
+    "held_out",
+)
 """Keys that a fine-tuned run takes from the version that it starts from, unless told otherwise."""
 
 
@@ -72,7 +85,7 @@ def draft_new(store: Registry, model: str | None, settings: Settings, init_from:
     if name != inherited.get("model"):  # then architecture, loss and options are the other model's
         inherited = {key: inherited[key] for key in ("size", "held_out", "init_from") if key in inherited}
     elif "loss" in settings:  # then penalties are the other loss's
-        inherited.pop("penalties", None)
+        inherited = {key: value for key, value in inherited.items() if key not in ("penalties", "loss_options")}
     recipe, source = _found(name, inherited, settings)
     return Draft(recipe=recipe, source=source, parent=parent)
 

@@ -69,8 +69,8 @@ def record(
         "format": FORMAT,
         "config": config,
         "generator": {
-            "architecture": config["architecture"],
-            "options": config["options"],
+            "architecture": config["generator_of"] or config["architecture"],
+            "options": config["generator_options"] if config["generator_of"] else config["options"],
             "channels": shape.channels,
             "height": shape.height,
             "width": shape.width,

@@ -92,10 +92,12 @@ def _register(store: Registry, run: Run, plan: "Plan", observer: WithHooks, prev
     weights = {kind: network_bytes(module) for kind, module in plan.trainer.modules().items()}
     record = _record(run, plan, observer.gather("ganzoo_lineage", run=run))
     try:
-        return store.register(run.config.name, {**weights, "preview": preview}, record)
+        version = store.register(run.config.name, {**weights, "preview": preview}, record)
     except RegistryError as error:
         hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {shlex.quote(str(run.directory))}"
         raise type(error)(str(error), hint=hint) from error
+    observer.notify("ganzoo_registered", run=run, version=version)
+    return version
 
 
 def _record(run: Run, plan: "Plan", extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ganzoo.config import NETWORKS
 from ganzoo.data import ImageSet
 from ganzoo.errors import UsageError
 from ganzoo.networks.allocation import assembling
@@ -82,7 +83,8 @@ def assemble(recipe: Recipe, images: ImageSet, ranks: Ranks = ALONE) -> tuple[Re
 def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, Trainer]:
     config = recipe.config
     seeds = (derive(config.seed, "init", 0), derive(config.seed, "init", 1))
-    networks = build(recipe.architecture, network_shape(recipe, images), recipe.options, seeds)
+    (_, options), (_, discriminators) = (recipe.networks[network] for network in NETWORKS)
+    networks = build(recipe.architecture, network_shape(recipe, images), options, seeds, discriminators)
     _check_batch(recipe, images, ranks)
     check_penalties(networks.discriminator, recipe.penalties)
     config = replace(config, threads=config.threads or choose_threads(networks.flops * config.batch // ranks.count))

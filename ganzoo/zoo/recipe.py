@@ -5,12 +5,13 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ganzoo.config import RunConfig, Settings, check_keys, convert, layered
+from ganzoo.config import NETWORKS, RunConfig, Settings, check_keys, convert, layered
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.records.best import check_best
 from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Spec
 from ganzoo.zoo.names import Zoo
-from ganzoo.zoo.options import fixed_options, optimizers, options_of, penalty_tables, weighed
+from ganzoo.zoo.options import optimizers, options_of, penalty_tables, weighed
+from ganzoo.zoo.parts import parts
 from ganzoo_registry.refs import check_new_name
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -34,7 +35,8 @@ class Recipe:
 
     Args:
         config: every value is filled in, except those that depend on the data or the hardware.
-        options: the architecture's options dataclass.
+        architecture: a plugin's, or one that is put together of two.
+        networks: network -> the plugin's architecture that it is taken from, and that one's options dataclass.
         loss_options: the loss's options dataclass, or None.
         optimizers: network -> its optimizer and the optimizer's options dataclass.
         penalties: penalties with the configuration's weights and intervals; without those of weight 0.
@@ -46,8 +48,8 @@ class Recipe:
     model: Model
     architecture: Architecture
     loss: Loss
+    networks: Mapping[str, tuple[Architecture, Any]]
     penalties: tuple[Penalty, ...]
-    options: Any
     loss_options: Any
     optimizers: Mapping[str, tuple[Optimizer, Any]]
     augmentation: Augmentation | None = None
@@ -58,7 +60,8 @@ class Recipe:
         """All specs that the run needs of plugins, except the data set."""
         augmentations = (self.augmentation,) if self.augmentation else ()
         optimizers = (optimizer for optimizer, _ in self.optimizers.values())
-        return (self.model, self.architecture, self.loss, *self.penalties, *augmentations, *optimizers)
+        architectures = {id(spec): spec for spec, _ in self.networks.values()}.values()
+        return (self.model, *architectures, self.loss, *self.penalties, *augmentations, *optimizers)
 
 
 def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | None = None) -> Recipe:
@@ -89,7 +92,8 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
         check_best(best, zoo.figures())
     size = told.get("size") or 0
     if not size and native:
-        size = fitting_size(architecture, *native(told.get("data", RunConfig.data)))
+        joined = parts(zoo, architecture, told, given, home).architecture
+        size = fitting_size(joined, *native(told.get("data", RunConfig.data)))
     of_size = _without(_checked(model, _small_image_defaults(model, size)), foreign)
     layers = (of_loss, layered(of_model, of_size), given)
     values = layered(*layers, {"size": size, "name": told.get("name") or model.name})
@@ -98,7 +102,8 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
         values["augment" if spec is augmentation else spec.kind] = _pinned(zoo, spec)
     own = {_pinned(zoo, penalty): penalty for penalty in loss.penalties}
     values["penalties"] = penalty_tables(zoo, own, [layer.get("penalties", {}) for layer in layers], home)
-    options, values["options"] = fixed_options(architecture, values.get("options", {}), "options")
+    networks = parts(zoo, architecture, values, given, home)
+    values |= networks.tables
     loss_options, values["loss_options"] = options_of(loss, values.get("loss_options", {}), "loss_options")
     augment_options, values["augment_options"] = options_of(
         augmentation, values.get("augment_options", {}), "augment_options"
@@ -111,14 +116,14 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
     config = replace(config, observers=list(map(zoo.observer, config.observers)))
     check_new_name(config.name)
     if config.size:
-        check_size(architecture, config.size, config.size)
+        check_size(networks.architecture, config.size, config.size)
     return Recipe(
         config=config,
         model=model,
-        architecture=architecture,
+        architecture=networks.architecture,
+        networks=networks.of,
         loss=loss,
         penalties=weighed(zoo, own, config),
-        options=options,
         loss_options=loss_options,
         optimizers=chosen,
         augmentation=augmentation,
@@ -194,7 +199,8 @@ def _of_others(
     """Keys of the model's defaults that belong to an architecture, loss or augmentation that was replaced."""
     foreign: set[str] = set()
     if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
-        foreign.add("options")
+        foreign |= {"options", *(f"{network}_{what}" for network in NETWORKS for what in ("of", "options"))}
+    foreign |= {f"{network}_options" for network in NETWORKS if f"{network}_of" in given}
     if loss is not _spec(zoo, Loss, None, model.loss, home):
         foreign |= {"penalties", "loss_options"}
     own = model.defaults.get("augment", "")

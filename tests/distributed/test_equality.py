@@ -45,7 +45,7 @@ def make(home: Path, ranks: Ranks, model: str, **settings: Any) -> Trainer:
     """A narrow network's trainer on 8-pixel digits, with all that is drawn for a batch."""
     recipe = resolve(zoo(), model)
     small = {
-        "options": {"width": 8} if "width" in {field.name for field in fields(recipe.options)} else {},
+        "options": {"width": 8} if "width" in {field.name for field in fields(recipe.architecture.options)} else {},
         "batch": 8,
         "critic_steps": min(recipe.config.critic_steps, 2),
         "flip": True,

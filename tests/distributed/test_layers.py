@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganzoo.config import merge
+from ganzoo.config import NETWORKS, merge
 from ganzoo.data import ImageSet, load
 from ganzoo.layers import (
     EqualisedConv2d,
@@ -129,7 +129,8 @@ def make(ranks: Ranks = ALONE, *, coupled: bool = False, **settings: Any) -> Tra
         conditional=True,
         batch_coupled=coupled,
     )
-    recipe = replace(recipe, architecture=layered, options=Options(coupled=coupled))
+    networks = dict.fromkeys(NETWORKS, (layered, Options(coupled=coupled)))
+    recipe = replace(recipe, architecture=layered, networks=networks)
     return setup.assemble(setup.settle(recipe, ranks), digits(), ranks)[1]
 
 

@@ -208,7 +208,7 @@ def test_what_the_penalty_adds_to_the_critics_step(size: int) -> None:
     """Fakes, two passes forward and back, and the penalty against the same without: at most 1.70, and dense 1.9."""
     recipe = resolve(zoo(), "wgan-gp", {"size": size})
     shape = ImageShape(channels=3, height=size, width=size)
-    networks = build(recipe.architecture, shape, recipe.options, (0, 1))
+    networks = build(recipe.architecture, shape, recipe.networks["generator"][1], (0, 1))
     real = torch.randn(2, 3, size, size)
 
     def step(critic: nn.Module, penalty: bool) -> None:
