@@ -116,6 +116,8 @@ class Loss(Spec):
         state: name -> first value of each number that it remembers from phase to phase: ``step.state``.
         reads: heads of the discriminator's ``Output`` that it reads: ``class_logits``, ``features``, names of extras.
         batch_coupled: whether samples of a batch meet in it otherwise than by ``step.mean``.
+        adversarial: whether there is a discriminator; without one (moment matching, drifting) the architecture's is not
+            built, and ``loss.generator(step)`` is all there is.
         defaults: configuration that the loss's own paper prescribes (``critic_steps``, say); a model's override it.
     """
 
@@ -126,6 +128,7 @@ class Loss(Spec):
     state: Mapping[str, float] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
     batch_coupled: bool = False
+    adversarial: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -44,7 +44,13 @@ def latent_dim(generator: nn.Module) -> int:
 
 
 def build(
-    architecture: Architecture, shape: ImageShape, options: Any, seeds: tuple[int, int], discriminators: Any = None
+    architecture: Architecture,
+    shape: ImageShape,
+    options: Any,
+    seeds: tuple[int, int],
+    discriminators: Any = None,
+    *,
+    adversarial: bool = True,
 ) -> Networks:
     """Build both networks with weights that depend on their seed and the network alone.
 
@@ -52,6 +58,7 @@ def build(
         shape: the images' shape.
         options: the architecture's.
         discriminators: the options of the discriminator, where it is another architecture's.
+        adversarial: whether there is a discriminator at all; if not, an ``Absent`` has its place.
         seeds: seeds of the generator's initial weights and of the discriminator's.
 
     Raises:
@@ -69,10 +76,22 @@ def build(
         generator = _construct(architecture, "generator", shape, options)
         torch.default_generator.manual_seed(seeds[1])
         others = options if discriminators is None else discriminators
-        discriminator = _construct(architecture, "discriminator", shape, others)
+        discriminator = _construct(architecture, "discriminator", shape, others) if adversarial else Absent()
         with _Counting() as counter:
             images = _check_contract(architecture, generator, discriminator, shape)
     return Networks(generator, discriminator, counter.flops // images)
+
+
+class Absent(nn.Module):
+    """The place of a discriminator in a training without one; its one weight is never used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, *_: object) -> torch.Tensor:
+        """Refuse: there is nothing to ask."""
+        raise TypeError("the loss says that there is no discriminator (adversarial=False), and asks it")
 
 
 def build_generator(architecture: Architecture, shape: ImageShape, options: Any) -> nn.Module:
@@ -169,6 +188,9 @@ def _check_contract(
         raise PluginError(
             f"the generator of architecture {architecture.name!r} returns {list(images.shape)}, not {list(expected)}"
         )
+    if isinstance(discriminator, Absent):
+        generator.train()
+        return batch
     with _blaming(architecture, "cannot run the discriminator"):
         logits = as_output(discriminator.eval()(images, labels)).logits
     _check_tensor(architecture, "discriminator", logits)

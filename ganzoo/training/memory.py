@@ -12,7 +12,6 @@ from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.unmoved import unmoved
-from ganzoo.training.objective import Phase
 from ganzoo.training.trainer import Trainer
 
 SMALLEST = 2
@@ -59,13 +58,12 @@ def _at_once(trainer: Trainer) -> int:
 
 
 def _fits(trainer: Trainer, size: int) -> bool:
-    critic = Phase("discriminator", tuple(range(len(trainer.objective.penalties))))
     eager = Executor(trainer.objective, {}, trainer.ranks)
     try:
         batch: Batch = trainer.batches.draw(trainer.steps_done, 0).map(lambda tensor: tensor[:size].clone())
         with unmoved(trainer.objective):
             images = None if trainer.config.accumulate > 1 else eager.generate(batch, graph=True)
-            for phase in (critic, Phase("generator")):
+            for phase in trainer.objective.everything():
                 trainer.ready(phase)
                 eager.learn(phase, batch, images, None)
     except (RuntimeError, MemoryError) as error:

@@ -77,6 +77,7 @@ class Objective:
         progress: share of the run that is over, a scalar on the device.
         chance: takes up what is drawn in the rehearsal; None: it is known.
         ranks: the processes over which ``step.mean`` takes means.
+        networks: those that are updated, in this order; without an adversary, the generator alone.
     """
 
     generator: nn.Module
@@ -90,10 +91,16 @@ class Objective:
     progress: Tensor | None = None
     chance: Chance | None = None
     ranks: Ranks = ALONE
+    networks: Sequence[Network] = ("discriminator", "generator")
 
     def network(self, phase: Phase) -> nn.Module:
         """The network that the phase updates."""
         return self.generator if phase.network == "generator" else self.discriminator
+
+    def everything(self) -> list[Phase]:
+        """One update of each network, with all terms."""
+        penalties = tuple(range(len(self.penalties)))
+        return [Phase(each, penalties if each == "discriminator" else (), each in self.own) for each in self.networks]
 
     def phase(self, network: Network, number: int) -> Phase:
         """The kind of update that a network has in step ``number``."""
@@ -103,6 +110,8 @@ class Objective:
 
     def phases(self, network: Network) -> list[Phase]:
         """Each kind of update that a network has in some step, found within the least common multiple of intervals."""
+        if network not in self.networks:
+            return []
         own = self.own.get(network)
         terms = [penalty.every for penalty in self.penalties] if network == "discriminator" else []
         every = [*terms, *([own.every] if own else [])]

@@ -25,8 +25,6 @@ from ganzoo.zoo.foreign import survived
 IMAGES = 2
 """Images that a loss is tried on."""
 
-NETWORKS: Sequence[Network] = ("discriminator", "generator")
-
 
 def rehearse(name: str, objective: Objective, batch: Batch, reads: Sequence[str] = ()) -> bool:
     """Compute both phases with all their terms, backwards too, on copies; ``objective`` itself is not touched.
@@ -78,14 +76,15 @@ class Rehearsal:
             with _blaming("the generator", "in training mode", batch):
                 images = objective.generate(batch)
             self._check_images(images)
-            self._check_heads(objective, batch, images.detach())
+            if "discriminator" in objective.networks:
+                self._check_heads(objective, batch, images.detach())
             found = []
-            for network in NETWORKS:
+            for phase in objective.everything():
                 for module in (generator, discriminator):
                     module.zero_grad(set_to_none=True)
                 for weight in thawed:
-                    weight.requires_grad_(network == "discriminator")
-                found += self._phase(network, objective, batch, images)
+                    weight.requires_grad_(phase.network == "discriminator")
+                found += self._phase(phase, objective, batch, images)
         for weight in thawed:
             weight.requires_grad_(True)
         return found
@@ -119,16 +118,15 @@ class Rehearsal:
                 hint="check how its weights begin, and what its last layers do",
             )
 
-    def _phase(self, network: Network, objective: Objective, batch: Batch, images: Tensor) -> list[Tensor]:
-        where = f"for the {network}"
+    def _phase(self, phase: Phase, objective: Objective, batch: Batch, images: Tensor) -> list[Tensor]:
+        network, where = phase.network, f"for the {phase.network}"
         fake = images.detach().requires_grad_(network == "generator")
         versions = (fake._version, batch.real._version)
         watched = replace(objective, discriminator=Unwatched(objective.discriminator))
-        phase = Phase(network, tuple(range(len(objective.penalties))), network in objective.own)
         loss = self._alone(phase, watched, batch, fake)
         with _blaming(f"{self._name} with its penalties", where, batch), NoReading(batch.labels):
             step, calls = watched.step(network, batch, fake, Told(fake, {}, {}))
-            total = watched.evaluate(replace_regularised(phase), step, calls)
+            total = watched.evaluate(phase._replace(regularised=False), step, calls)
         self.reads_progress |= step.progress_read
         if phase.regularised:
             with _blaming(f"regularise() of the {network}", where, batch):
@@ -191,11 +189,6 @@ class Rehearsal:
             with _blaming(f"constrain() of the {phase.network}", "after an update", batch), torch.no_grad():
                 constrain()
         return found
-
-
-def replace_regularised(phase: Phase) -> Phase:
-    """The phase without the network's own term."""
-    return phase._replace(regularised=False)
 
 
 def gradients(objective: Objective) -> bool:

@@ -84,7 +84,14 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
     config = recipe.config
     seeds = (derive(config.seed, "init", 0), derive(config.seed, "init", 1))
     (_, options), (_, discriminators) = (recipe.networks[network] for network in NETWORKS)
-    networks = build(recipe.architecture, network_shape(recipe, images), options, seeds, discriminators)
+    networks = build(
+        recipe.architecture,
+        network_shape(recipe, images),
+        options,
+        seeds,
+        discriminators,
+        adversarial=recipe.loss.adversarial,
+    )
     _check_batch(recipe, images, ranks)
     check_penalties(networks.discriminator, recipe.penalties)
     config = replace(config, threads=config.threads or choose_threads(networks.flops * config.batch // ranks.count))

@@ -43,22 +43,18 @@ def coupling(objective: Objective, batch: Batch, *, in_parts: bool) -> str | Non
     """
     exact = _exact(objective)
     samples = batch.map(lambda tensor: tensor.double().cpu() if tensor.is_floating_point() else tensor.cpu())
-    penalties = tuple(range(len(objective.penalties)))
-    phases = [
-        Phase("discriminator", penalties, "discriminator" in exact.own),
-        Phase("generator", regularised="generator" in exact.own),
-    ]
+    phases = exact.everything()
     if in_parts and not any(_differs(exact, samples, phase, in_parts=False) for phase in phases):
         moved = any(_differs(exact, samples, phase, in_parts=True) for phase in phases)
         return "a buffer that moves in each part, as spectral norm's do, or step.mean over one part" if moved else None
     if not any(_differs(exact, samples, phase, in_parts=False) for phase in phases):
         return None
-    for name, made in (("the generator", _images), ("the discriminator", _logits)):
+    for name, made in (("the generator", _images), ("the discriminator", _logits))[: len(phases)]:
         if relative(torch.cat([made(exact, half) for half in _halves(samples)]), made(exact, samples)) > TOLERANCE:
             return name
     if any(_differs(exact, samples, Phase(phase.network), in_parts=False) for phase in phases):
         return "the loss"
-    for place in penalties:
+    for place in range(len(exact.penalties)):
         if _differs(exact, samples, Phase("discriminator", (place,)), in_parts=False):
             return f"the penalty {objective.penalties[place].name!r}"
     return "a network's regularise()"

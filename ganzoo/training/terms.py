@@ -56,6 +56,7 @@ def make_objective(
         state=_state(recipe, precision),
         progress=clock.progress,
         ranks=ranks,
+        networks=("discriminator", "generator") if recipe.loss.adversarial else ("generator",),
     )
 
 

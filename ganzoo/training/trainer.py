@@ -152,8 +152,8 @@ class Trainer:
             self.update_critic(number)
         parts = self._draw(last)
         images = self._executor.generate(parts[0], graph=True) if len(parts) == 1 else None
-        self._update(self.objective.phase("discriminator", self.steps_done), parts, images)
-        self._update(self.objective.phase("generator", self.steps_done), parts, images)
+        for network in self.objective.networks:
+            self._update(self.objective.phase(network, self.steps_done), parts, images)
         half_life = 1000 * at(self.config.ema_kimg, self.steps_done, self.config.steps)
         self.steps_done += 1
         self.ema.update(half_life, self.images_shown, self.config.batch * self.config.critic_steps)

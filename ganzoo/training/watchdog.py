@@ -145,8 +145,9 @@ class Look:
             scored += [images] if start < SCORED else []
             thumbnails.append(_thumbnails(images))
         fake = torch.cat(thumbnails)
-        accuracy = self._accuracy(torch.cat(scored)[:SCORED])
-        figures = {"variety": self._effective(fake) / self._kinds, "critic_accuracy": accuracy}
+        figures = {"variety": self._effective(fake) / self._kinds}
+        if "discriminator" in self._objective.networks:
+            figures["critic_accuracy"] = self._accuracy(torch.cat(scored)[:SCORED])
         if self._spreads:
             of_class = _scatter(fake, self._groups) / self._scatter
             figures["spread"] = of_class.min()

@@ -111,6 +111,9 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
     whose = (f"loss {loss.name!r}", f"model {model.name!r}", "")
     chosen, tables = optimizers(zoo, dict(zip(whose, layers, strict=True)), home)
     config: RunConfig = _counted_in_steps(convert(values | tables, RunConfig))
+    if not loss.adversarial and (config.penalties or config.critic_steps > 1):
+        what = f"the penalty {next(iter(config.penalties))!r}" if config.penalties else "critic_steps"
+        raise UsageError(f"{what} is of a discriminator, and loss {loss.name!r} has none", hint="leave it out")
     if config.patience and not config.eval_every:
         raise UsageError("patience counts evaluations, and there are none", hint="--eval-every 500, say")
     config = replace(config, observers=list(map(zoo.observer, config.observers)))

@@ -184,7 +184,7 @@ def _loss(spec: Loss) -> None:
     if spec.options is not None:
         _options(spec)
     _state(spec)
-    _flags(spec, "batch_coupled")
+    _flags(spec, "batch_coupled", "adversarial")
     _require(
         spec,
         "reads",
