@@ -198,7 +198,7 @@ def test_what_a_run_leaves_on_disk() -> None:
     assert {**reports[0], **reports[-1]} == dict(result.metrics)
     assert sorted(reports[0]) == REPORTED
     facts = json.loads((result.run / "run.json").read_text("utf-8"))
-    assert sorted(facts) == ["data", "environment", "launch", "parents", "sha256", "touched"]
+    assert sorted(facts) == ["data", "environment", "launch", "parents", "plugins", "sha256", "touched"]
     for picture in (result.grid, result.run / "samples" / "step-00000002.png"):
         with Image.open(picture) as image:
             assert image.size == (64, 64) or min(image.size) > 64

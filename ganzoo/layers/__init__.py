@@ -2,6 +2,7 @@
 
 from ganzoo.layers.attention import SelfAttention
 from ganzoo.layers.equalised import EqualisedConv2d, EqualisedLinear
+from ganzoo.layers.frozen import Frozen
 from ganzoo.layers.modulated import ModulatedConv2d
 from ganzoo.layers.normalisation import ConditionalBatchNorm2d, PixelNorm
 from ganzoo.layers.resampling import FilteredDownsample, FilteredUpsample
@@ -15,6 +16,7 @@ __all__ = [
     "EqualisedLinear",
     "FilteredDownsample",
     "FilteredUpsample",
+    "Frozen",
     "MinibatchStdDev",
     "ModulatedConv2d",
     "PixelNorm",

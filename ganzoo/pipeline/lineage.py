@@ -54,6 +54,7 @@ def record(
     metrics: Mapping[str, float],
     parents: Iterable[Mapping[str, str]],
     extra: Mapping[str, Any],
+    frozen: Mapping[str, str],
 ) -> dict[str, Any]:
     """Assemble the record of a finished run.
 
@@ -61,6 +62,7 @@ def record(
         metrics: the newest that training logged; times, and what is not a finite number, are left out.
         parents: digests of the versions that it started from.
         extra: what plugins add, by plugin.
+        frozen: where the networks use weights that are stored elsewhere -> SHA-256 of the file.
     """
     config, steps = run.shown_config(), run.config.steps
     events = [event for event in run.events() if event["step"] <= steps]  # the best version knows nothing of later ones
@@ -80,15 +82,16 @@ def record(
         "data": run.facts["data"],
         "training": {"steps": steps, "images": images_shown, "events": events},
         "metrics": {name: value for name, value in metrics.items() if name not in CLOCKED and math.isfinite(value)},
-        "plugins": _plugins(zoo, specs),
+        "plugins": plugins(zoo, specs),
         "environment": run.facts["environment"],
         "parents": list(parents),
         "extra": dict(extra),
-    }
+    } | ({"frozen": dict(frozen)} if frozen else {})
     return {key: json_value(value) for key, value in found.items()}
 
 
-def _plugins(zoo: Zoo, specs: Iterable[Spec]) -> list[dict[str, str]]:
+def plugins(zoo: Zoo, specs: Iterable[Spec]) -> list[dict[str, str]]:
+    """The plugins that ``specs`` come from, with their versions, in the order of their names."""
     used = {}
     for spec in specs:
         plugin = zoo.owner(spec)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.exporting.versions import export_version
 from ganzoo.files import write_atomic
+from ganzoo.layers import Frozen
 from ganzoo.networks.weights import network_bytes
 from ganzoo.pipeline import lineage
 from ganzoo.pipeline.evaluating import evaluate_versions
@@ -113,6 +114,12 @@ def _record(run: Run, plan: "Plan", extra: Mapping[str, Any]) -> dict[str, Any]:
         metrics=run.latest_figures(trainer.steps_done),
         parents=run.facts["parents"],
         extra=extra,
+        frozen={
+            f"{role}.{name}": module.sha256
+            for role, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator))
+            for name, module in network.named_modules()
+            if isinstance(module, Frozen)
+        },
     )
 
 

@@ -178,6 +178,17 @@ def refuse_longer(run: Run, trainer: Trainer) -> None:
         )
 
 
+def upgraded(were: Sequence[Mapping[str, str]], are: Sequence[Mapping[str, str]]) -> list[str]:
+    """A line on each plugin that a run goes on with in another version than it was begun with."""
+    before = {(plugin["distribution"], plugin["name"]): plugin["version"] for plugin in were}
+    return [
+        f"the run was begun with {plugin['distribution']} {old}, and goes on with {plugin['version']}: it may compute "
+        "something else from here on"
+        for plugin in are
+        if (old := before.get((plugin["distribution"], plugin["name"]), plugin["version"])) != plugin["version"]
+    ]
+
+
 def _changed(old: RunConfig, new: RunConfig) -> set[str]:
     """The keys that differ; another device of the same kind counts as the same."""
     same_kind = old.device.partition(":")[0] == new.device.partition(":")[0]

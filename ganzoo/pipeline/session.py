@@ -21,6 +21,7 @@ from ganzoo.training.loop import run_to_end
 from ganzoo.training.memory import explained
 from ganzoo.training.precision import running_on
 from ganzoo.training.ranks import ALONE, Ranks
+from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry
 
 SKIPPED_SHOWN = 10
@@ -93,6 +94,7 @@ class Session:
             "data": lineage.data_facts(draft.source.name, draft.source.dataset, plan.data),
             "environment": environment.describe(self._ranks.count),
             "parents": list(plan.parents),
+            "plugins": lineage.plugins(zoo(), plan.recipe.specs),
             "launch": environment.launch(),
         }
         if self._ranks.chief:
@@ -113,7 +115,14 @@ class Session:
 
     def _go_on(self, run: Run, plan: Plan) -> Run:
         """``run`` with the plan's configuration, and with the environment that it now goes on in."""
-        facts = {"environment": environment.describe(self._ranks.count), "launch": environment.launch()}
+        used = lineage.plugins(zoo(), plan.recipe.specs)
+        for note in resuming.upgraded(run.facts.get("plugins", []), used):
+            self._observer.noted(note)
+        facts = {
+            "environment": environment.describe(self._ranks.count),
+            "plugins": used,
+            "launch": environment.launch(),
+        }
         going_on = Run(run.directory, plan.recipe.config, {**run.facts, **facts})
         if self._ranks.chief:
             prove(self._store, going_on, plan)

@@ -25,6 +25,10 @@ TRICKS = [
     "path-length",
     "infogan",
     "r3gan",
+    "moments",
+    "patches",
+    "projected",
+    "mode-seeking",
 ]
 SMALL = {"batch": 8, "device": "cpu", "precision": "fp32", "threads": 1, "steps": 10}
 
@@ -73,6 +77,18 @@ def test_it_is_traced_to_the_bit(tricks: Path, model: str, tmp_path: Path, monke
         eager.step()
     one, other = checkpoint.take(traced).tensors, checkpoint.take(eager).tensors
     assert all(torch.equal(one[key], other[key]) for key in other)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("model", TRICKS)
+def test_it_trains_in_half_precision(tricks: Path, model: str, precision: str, tmp_path: Path) -> None:
+    made = plan(tmp_path, model, precision=precision)
+    before = {key: value.clone() for key, value in made.generator.named_parameters()}
+    for _ in range(4):
+        made.step()
+    assert made.telemetry.bad_step() is None
+    assert all(value.isfinite().all() for value in made.generator.parameters())
+    assert any(not torch.equal(value, before[key]) for key, value in made.generator.named_parameters())
 
 
 @pytest.mark.parametrize("model", TRICKS)

@@ -7,6 +7,7 @@ later may lie in. So a replay makes all that was let go, and all that later grap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ganzoo.training.executors.cudagraph import CudaGraph
 from ganzoo.training.executors.eager import Executor
 from ganzoo.training.objective import Phase
 from ganzoo.training.trainer import Trainer
+from ganzoo.zoo.names import zoo
 
 MakeTrainer = Callable[..., Trainer]
 Weights = Callable[[Trainer], dict[str, torch.Tensor]]
@@ -181,6 +183,30 @@ def test_other_recipes_are_too(
         replayed.step()
         eager.step()
     assert same(weights(replayed), weights(eager))
+
+
+@pytest.mark.parametrize(
+    "trick", ["lecam", "ada", "bcr", "annealed-r1", "path-length", "r3gan", "moments", "mode-seeking"]
+)
+def test_what_plugins_say_of_state_time_and_chance_is_too(
+    trick: str,
+    captured: MakeTrainer,
+    make_trainer: MakeTrainer,
+    weights: Weights,
+    same: Same,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "contract" / "site")
+    zoo.cache_clear()
+    try:
+        replayed, eager = captured(trick, steps=8), make_trainer(trick, steps=8)
+        for _ in range(STEPS):
+            replayed.step()
+            eager.step()
+        assert same(weights(replayed), weights(eager))
+        assert replayed.objective.state == eager.objective.state
+    finally:
+        zoo.cache_clear()
 
 
 def test_capturing_moves_nothing(

@@ -78,6 +78,13 @@ class NoiseOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeekingOptions:
+    """The options of MSGAN."""
+
+    weight: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
 class CodeOptions:
     """The options of InfoGAN's loss."""
 
@@ -105,6 +112,9 @@ NETWORKS = {
     "orthogonal": ("Orthogonal", "Discriminator", Options),
     "path-length": ("PathLength", "Discriminator", Options),
     "coded": ("Coded", "Coder", Options),
+    "patches": ("Generator", "Patches", Options),
+    "projected": ("Generator", "Projected", Options),
+    "labelled": ("Labelled", "Matcher", Options),
 }
 
 
@@ -135,6 +145,10 @@ def models() -> Iterable[Model]:
     )
     yield Model(name="infogan", architecture="coded", loss="infogan")
     yield Model(name="r3gan", architecture="plain", loss="rpgan", defaults=R3GAN)
+    yield Model(name="moments", architecture="plain", loss="moments")
+    yield Model(name="patches", architecture="patches", loss="hinge")
+    yield Model(name="projected", architecture="projected", loss="hinge")
+    yield Model(name="mode-seeking", architecture="labelled", loss="mode-seeking")
 
 
 RMSPROP = {"generator": {"optimizer": "rmsprop", "lr": 5e-4}, "discriminator": {"optimizer": "rmsprop", "lr": 5e-4}}
@@ -150,6 +164,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
             discriminator=f"tricks.networks:{discriminator}",
             options=options,
             resolutions=(8, 16),
+            conditional=name == "labelled",
         )
     losses = "tricks.losses"
     yield Loss(name="wasserstein", target=f"{losses}:Wasserstein")
@@ -158,6 +173,13 @@ def ganzoo_specs() -> "Iterable[Spec]":
     yield Loss(name="lecam", target=f"{losses}:LeCam", options=LeCamOptions, state={"real": 0.0, "fake": 0.0})
     yield Loss(name="ada", target=f"{losses}:Adaptive", options=ControllerOptions, state={"p": 0.0})
     yield Loss(name="infogan", target=f"{losses}:InfoGAN", options=CodeOptions, reads=("codes",))
+    yield Loss(name="moments", target=f"{losses}:Moments", adversarial=False)
+    yield Loss(
+        name="mode-seeking",
+        target=f"{losses}:ModeSeeking",
+        options=SeekingOptions,
+        defaults={"fake_labels": "uniform"},
+    )
     yield Augmentation(name="adaptive", target=f"{losses}:AdaptiveNoise", options=NoiseOptions, state={"p": 0.0})
     yield Augmentation(name="noise", target=f"{losses}:Noise", options=NoiseOptions)
     yield from models()

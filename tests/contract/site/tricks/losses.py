@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, softplus
 
 from ganzoo import ImageShape
 from ganzoo.training import Step, View
-from tricks import CodeOptions, ConsistencyOptions, ControllerOptions, LeCamOptions, NoiseOptions
+from tricks import CodeOptions, ConsistencyOptions, ControllerOptions, LeCamOptions, NoiseOptions, SeekingOptions
 from tricks.networks import CODES
 
 
@@ -113,3 +113,29 @@ class InfoGAN(NonSaturating):
 
     def _codes(self, step: Step) -> Tensor:
         return self.weight * cross_entropy(step.fake.extras["codes"], step.z[:, :CODES].argmax(1))
+
+
+class Moments:
+    """Moment matching (Li et al., 2015), of pixels: no discriminator."""
+
+    def generator(self, step: Step) -> Tensor:
+        first = step.mean(step.fake.images) - step.mean(step.real.images)
+        second = step.mean(step.fake.images.square()) - step.mean(step.real.images.square())
+        return first.square().sum() + second.square().sum()
+
+
+class ModeSeeking(NonSaturating):
+    """MSGAN (Mao et al., 2019); and a real image with another label is a fake (Reed et al., 2016)."""
+
+    def __init__(self, options: SeekingOptions) -> None:
+        self.weight = options.weight
+
+    def discriminator(self, step: Step) -> Tensor:
+        wrong = step.score(step.real.images, step.fake_labels).logits
+        differs = (step.fake_labels != step.labels).to(wrong)
+        return super().discriminator(step) + (softplus(wrong) * differs).mean()
+
+    def generator(self, step: Step) -> Tensor:
+        z = step.normal_like(step.z)
+        apart = (step.generate(z) - step.fake.images).abs().flatten(1).mean(1) / (z - step.z).abs().mean(1)
+        return super().generator(step) + self.weight / (step.mean(apart) + 0.1)

@@ -5,10 +5,12 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ganzoo import ImageShape
+from ganzoo.layers import Frozen
 from ganzoo.training import Output, Step
 from tricks import ClippedOptions, Options
 
 CODES = 4
+FEATURES = "58a90630d9a26c37a7c52327e7cf3775ab160d671b1c7b6f441915967f803524"
 
 
 def layers(inside: int, width: int, outside: int) -> nn.Sequential:
@@ -102,3 +104,47 @@ class Coder(nn.Module):
     def forward(self, images: Tensor, labels: Tensor | None) -> Output:
         answer = self.layers(images.flatten(1))
         return Output(answer[:, 0], extras={"codes": answer[:, 1:]})
+
+
+class Patches(Discriminator):
+    """A score for each quarter of the image (Isola et al., 2017)."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        self.layers = nn.Sequential(nn.Conv2d(shape.channels, options.width, 4, 4), nn.LeakyReLU(0.2))
+        self.head = nn.Conv2d(options.width, 1, 1)
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.head(self.layers(images))
+
+
+class Projected(Discriminator):
+    """It looks at features of a network that somebody trained (Sauer et al., 2021)."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        self.features = Frozen(nn.Linear(64, 16), "tricks:features.safetensors", FEATURES)
+        self.layers = layers(16, options.width, 1)
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.layers(self.features(images.flatten(1))).flatten()
+
+
+class Labelled(Generator):
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        self.classes = nn.Embedding(shape.classes, self.latent_dim)
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return super().forward(z + self.classes(labels), labels)
+
+
+class Matcher(Discriminator):
+    """How well image and label match."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__(shape, options)
+        self.layers = layers(shape.channels * shape.height * shape.width, options.width, shape.classes)
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.layers(images.flatten(1)).gather(1, labels[:, None]).flatten()
