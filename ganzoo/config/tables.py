@@ -98,14 +98,20 @@ def _converted(values: Settings, to: type[Any], prefix: str) -> Any:
         if path.endswith(".curve"):
             allowed = list(CurveName)
         raise UsageError(
-            f"configuration key {(prefix + path).rstrip('.')!r}: {problem[:1].lower()}{problem[1:]}",
+            f"configuration key {(prefix + path).rstrip('.')!r}: {_problem(problem, path)}",
             hint=f"choose one of: {', '.join(allowed)}" if allowed else _hint(problem, path),
         ) from error
 
 
+def _problem(problem: str, path: str) -> str:
+    if path.endswith(".until"):
+        return "neither a number of steps, at least 1, nor a share of the run"
+    return f"{problem[:1].lower()}{problem[1:]}"
+
+
 def _hint(problem: str, path: str) -> str:
     if path.endswith(".until"):
-        return 'a number of steps, at least 1, or a share of the run such as "40%": more than 0%, at most 100%'
+        return 'until = 1000, or until = "40%": more than 0%, at most 100%'
     if problem.endswith(("field `to`", "field `from`")) or "unknown field" in problem:
         return f'--set {path}=\'{{from = 2e-4, to = 1e-5, until = "50%", curve = "cosine"}}\''
     return "ganzoo train --print-config"
@@ -178,7 +184,7 @@ def _scheduled(value: Any, ends: Any, key: str) -> Any:
         problem, _, where = str(error).partition(" - at `$")
         path = f"{key}{where.rstrip('`')}"
         hint = f"choose one of: {', '.join(CurveName)}" if path.endswith(".curve") else _hint(problem, path)
-        raise UsageError(f"configuration key {path!r}: {problem[:1].lower()}{problem[1:]}", hint=hint) from error
+        raise UsageError(f"configuration key {path!r}: {_problem(problem, path)}", hint=hint) from error
 
 
 def choices(to: type[Any], name: str) -> list[str]:

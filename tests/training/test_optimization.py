@@ -1,15 +1,17 @@
 """One network's Adam: what it moves, and by how much."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from ganzoo.config import PrecisionName
-from ganzoo.training.optimization import Optimization, Rule
+from ganzoo.training.optimization import Make, Optimization, Rule
 from ganzoo.training.precision import Precision
-from ganzoo_plugins.optimizers import AdamOptions, optimizers
+from ganzoo_plugins.optimizers import AdamOptions, RMSpropOptions, SGDOptions, optimizers
 
 CPU = torch.device("cpu")
 STEPS = 5
@@ -77,3 +79,114 @@ def test_nothing_to_move() -> None:
     optimization.clear()
     optimization.step()
     assert all(torch.equal(*pair) for pair in zip(module.parameters(), before, strict=True))
+
+
+WITH = {"betas": (0.5, 0.999), "weight_decay": 0.1, "fused": True}
+OTHERS: dict[str, tuple[Make, Any, Callable[..., torch.optim.Optimizer]]] = {
+    "adamw": (optimizers.adamw, AdamOptions(weight_decay=0.1), partial(torch.optim.AdamW, **WITH)),
+    "decayed": (optimizers.adam, AdamOptions(weight_decay=0.1), partial(torch.optim.Adam, **WITH)),
+    "rmsprop": (
+        optimizers.rmsprop,
+        RMSpropOptions(alpha=0.9, momentum=0.5),
+        partial(torch.optim.RMSprop, alpha=0.9, momentum=0.5),
+    ),
+    "sgd": (
+        optimizers.sgd,
+        SGDOptions(momentum=0.9, nesterov=True),
+        partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+    ),
+    "plain-sgd": (optimizers.sgd, SGDOptions(), torch.optim.SGD),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_optimizers_are_torchs_and_resume(name: str) -> None:
+    """To the bit; also by the moments of another after the third update."""
+    make, options, reference = OTHERS[name]
+    rule = Rule(name, make, options)
+
+    def optimization(module: nn.Module) -> Optimization:
+        return Optimization(module, rule, 0.01, STEPS, Precision(PrecisionName.FP32, CPU))
+
+    mine, theirs, third = network(), network(), network()
+    own, torchs = optimization(mine), reference(list(theirs.parameters()), lr=0.01)
+    found = trained(lambda _: own.step(), mine, steps=3)
+    trained(lambda _: torchs.step(), theirs, steps=3)
+    third.load_state_dict(mine.state_dict())
+    resumed = optimization(third)
+    resumed.load_moments({key: value.clone() for key, value in own.moments().items()})
+    resumed.load_state(own.state())
+    trained(lambda _: own.step(), mine, steps=3)
+    trained(lambda _: torchs.step(), theirs, steps=3)
+    trained(lambda _: resumed.step(), third, steps=3)
+    weights = zip(mine.parameters(), theirs.parameters(), third.parameters(), found, strict=True)
+    for one, other, again, before in weights:
+        assert torch.equal(one, other)
+        assert torch.equal(one, again)
+        assert not torch.equal(one, before)
+
+
+class Counting(torch.optim.Optimizer):
+    """Sign descent that slows down: numbers of its own by weight and by group."""
+
+    def __init__(self, weights: list[nn.Parameter], lr: float) -> None:
+        super().__init__(weights, {"lr": lr, "taken": 0, "distance": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            group["taken"] += 1
+            group["distance"] += 0.5
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    state = self.state[weight]
+                    state["seen"] = state.get("seen", 0) + 1
+                    state["share"] = 1 / state["seen"] + group["distance"]
+                    weight.sub_(weight.grad.sign() * group["lr"] * state["share"] / group["taken"])
+
+
+def test_an_optimizer_that_counts_resumes() -> None:
+    rule = Rule("counting", lambda weights, lr, _: Counting(weights, float(lr)), SGDOptions())
+    one, other = network(), network()
+    first = Optimization(one, rule, 0.01, STEPS, Precision(PrecisionName.FP32, CPU))
+    trained(lambda _: first.step(), one, steps=2)
+    other.load_state_dict(one.state_dict())
+    second = Optimization(other, rule, 0.01, STEPS, Precision(PrecisionName.FP32, CPU))
+    second.load_moments(first.moments())
+    second.load_state(first.state())
+    trained(lambda _: first.step(), one, steps=2)
+    trained(lambda _: second.step(), other, steps=2)
+    assert all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
+    kept = {key: float(value) for key, value in second.moments().items()}
+    assert kept["0.weight.seen#number"] == 4
+    assert first.state() == second.state() == {"group.0.taken": 4.0, "group.0.distance": 2.0}
+
+
+def test_one_that_a_graph_cannot_hold_is_made_with_a_plain_rate() -> None:
+    """Its step is taken outside."""
+    made: list[object] = []
+
+    def make(weights: list[nn.Parameter], lr: float | torch.Tensor, options: object) -> torch.optim.Optimizer:
+        made.append(lr)
+        return torch.optim.SGD(weights, float(lr))
+
+    optimization = Optimization(
+        network(), Rule("sgd", make, SGDOptions()), 0.01, 1, Precision(PrecisionName.FP32, CPU), True
+    )
+    assert not optimization.in_graph
+    assert [type(rate) for rate in made] == [torch.Tensor, float]
+    assert Optimization(network(), ADAM, 0.01, 1, precision, True).in_graph
+
+
+def test_weights_are_constrained_after_each_update() -> None:
+    class Clipped(nn.Linear):
+        def constrain(self) -> None:
+            assert not torch.is_grad_enabled()
+            for weight in self.parameters():
+                weight.clamp_(-0.1, 0.1)
+
+    module = Clipped(3, 2)
+    optimization = Optimization(module, ADAM, 0.5, 1, Precision(PrecisionName.FP32, CPU))
+    module(torch.ones(4, 3)).sum().backward()
+    optimization.step()
+    assert all(weight.abs().max() <= 0.1 for weight in module.parameters())
