@@ -81,7 +81,7 @@ def test_nothing_to_move() -> None:
     assert all(torch.equal(*pair) for pair in zip(module.parameters(), before, strict=True))
 
 
-WITH = {"betas": (0.5, 0.999), "weight_decay": 0.1, "fused": True}
+WITH: dict[str, Any] = {"betas": (0.5, 0.999), "weight_decay": 0.1, "fused": True}
 OTHERS: dict[str, tuple[Make, Any, Callable[..., torch.optim.Optimizer]]] = {
     "adamw": (optimizers.adamw, AdamOptions(weight_decay=0.1), partial(torch.optim.AdamW, **WITH)),
     "decayed": (optimizers.adam, AdamOptions(weight_decay=0.1), partial(torch.optim.Adam, **WITH)),
@@ -170,9 +170,8 @@ def test_one_that_a_graph_cannot_hold_is_made_with_a_plain_rate() -> None:
         made.append(lr)
         return torch.optim.SGD(weights, float(lr))
 
-    optimization = Optimization(
-        network(), Rule("sgd", make, SGDOptions()), 0.01, 1, Precision(PrecisionName.FP32, CPU), True
-    )
+    rule, precision = Rule("sgd", make, SGDOptions()), Precision(PrecisionName.FP32, CPU)
+    optimization = Optimization(network(), rule, 0.01, 1, precision, True)
     assert not optimization.in_graph
     assert [type(rate) for rate in made] == [torch.Tensor, float]
     assert Optimization(network(), ADAM, 0.01, 1, precision, True).in_graph
