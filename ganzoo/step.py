@@ -134,7 +134,7 @@ class Step:
         generator: (latents, labels) -> images; None: it cannot be called.
         state: name -> each number that is remembered.
         remember: receives what ``remember`` is called with.
-        progress: see ``progress``; None: 0.
+        progress: gives ``progress``; None: 0.
         draw: (distribution, like) -> random numbers of its shape; None: torch's own.
         mean: mean of [B, …] over the samples of the whole batch; None: of these samples.
     """
@@ -154,7 +154,7 @@ class Step:
         generator: "Callable[[Tensor, Tensor | None], Tensor] | None" = None,
         state: "Mapping[str, Tensor] | None" = None,
         remember: "Callable[[str, Tensor], None] | None" = None,
-        progress: "Tensor | None" = None,
+        progress: "Callable[[], Tensor] | None" = None,
         draw: "Callable[[Distribution, Tensor], Tensor] | None" = None,
         mean: "Callable[[Tensor], Tensor] | None" = None,
     ) -> None:
@@ -172,15 +172,13 @@ class Step:
         self._log = log
         self._remember = remember
         self._progress = progress
-        self.progress_read = False
         self._draw = draw
         self._mean = mean
 
     @property
     def progress(self) -> "Tensor":
         """Share of the run that is over, [] in [0, 1]; a run that reads it cannot be resumed with more steps."""
-        self.progress_read = True
-        return self.z.new_zeros(()) if self._progress is None else self._progress
+        return self.z.new_zeros(()) if self._progress is None else self._progress()
 
     def score(self, images: "Tensor", labels: "Tensor | None" = None) -> Output:
         """The discriminator's answer to other images [B, C, H, W], with the real images' labels or others [B].

@@ -54,12 +54,14 @@ class Calls:
         learnt: takes up calls that are not in ``drawn``; None: there can be none.
         network: whose phase it is.
         caller: who draws: ``loss``, a penalty's name, or ``regularise``.
+        progress_read: whether somebody has read how much of the run is over.
     """
 
     drawn: Mapping[str, Tensor]
     learnt: Chance | None
     network: str
     caller: str = "loss"
+    progress_read: bool = False
     _made: dict[str, int] = field(default_factory=dict)
 
     def draw(self, distribution: Distribution, x: Tensor) -> Tensor:

@@ -188,6 +188,10 @@ class Objective:
             with torch.set_grad_enabled(network == "generator" and torch.is_grad_enabled()):
                 return self._images(z, labels)
 
+        def progress() -> Tensor:
+            calls.progress_read = True
+            return batch.z.new_zeros(()) if self.progress is None else self.progress
+
         step = Step(
             real=real,
             fake=generated,
@@ -201,7 +205,7 @@ class Objective:
             generator=generate,
             state=self.state,
             remember=told.remembered.__setitem__,
-            progress=self.progress,
+            progress=progress,
             draw=calls.draw,
             mean=lambda x: global_mean(x, self.ranks),
         )

@@ -127,7 +127,7 @@ class Rehearsal:
         with _blaming(f"{self._name} with its penalties", where, batch), NoReading(batch.labels):
             step, calls = watched.step(network, batch, fake, Told(fake, {}, {}))
             total = watched.evaluate(phase._replace(regularised=False), step, calls)
-        self.reads_progress |= step.progress_read
+        self.reads_progress |= calls.progress_read
         if phase.regularised:
             with _blaming(f"regularise() of the {network}", where, batch):
                 total = total + self._own(objective, phase, batch, fake)
@@ -142,9 +142,9 @@ class Rehearsal:
     def _alone(self, phase: Phase, objective: Objective, batch: Batch, fake: Tensor) -> Tensor:
         """The loss proper, which must be a scalar, finite, and leave backward passes to the engine."""
         with _blaming(self._name, f"for the {phase.network}", batch), NoReading(batch.labels):
-            step, _ = objective.step(phase.network, batch, fake, Told(fake, {}, {}))
+            step, calls = objective.step(phase.network, batch, fake, Told(fake, {}, {}))
             loss: object = getattr(objective.loss, phase.network)(step)
-        self.reads_progress |= step.progress_read
+        self.reads_progress |= calls.progress_read
         if not isinstance(loss, Tensor) or loss.dim():
             what = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
             raise PluginError(
@@ -169,7 +169,7 @@ class Rehearsal:
         step, calls = objective.step(phase.network, batch, fake, Told(fake, {}, {}))
         calls.caller = "regularise"
         value: object = objective.regularise(phase, step)
-        self.reads_progress |= step.progress_read
+        self.reads_progress |= calls.progress_read
         if not isinstance(value, Tensor) or value.dim():
             raise TypeError(f"it returns a {type(value).__name__}, not a scalar tensor")
         return value

@@ -104,7 +104,8 @@ def test_everything_that_a_step_has() -> None:
     source = ast.parse((ROOT / "ganzoo" / "step.py").read_text("utf-8"))
     (step,) = (node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Step")
     assigned = {node.attr for node in ast.walk(step) if isinstance(node, ast.Attribute) and _is_own(node)}
-    public = {name for name in assigned if not name.startswith("_")} | {"log"}
+    methods = {node.name for node in step.body if isinstance(node, ast.FunctionDef)}
+    public = {name for name in assigned | methods if not name.startswith("_")}
     assert {"real", "fake", "score"} <= public
     assert {name for name in public if f"`step.{name}" not in named} == set()
 
@@ -142,9 +143,11 @@ def keys(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
         if field.name in ("generator", "discriminator"):
             yield from keys(type(field.default), f"{field.name}.")
         elif field.name == "options":
-            yield "options.KEY", MISSING
+            yield f"{prefix}KEY" if prefix else "options.KEY", MISSING
+        elif field.name == "regularise":
+            yield from ((f"{prefix}regularise.weight", MISSING), (f"{prefix}regularise.every", MISSING))
         elif field.name == "penalties":
-            yield from (("penalties.NAME.weight", MISSING), ("penalties.NAME.every", MISSING))
+            yield from ((f"penalties.NAME.{key}", MISSING) for key in ("weight", "every", "options"))
         else:
             default = field.default if field.default_factory is MISSING else field.default_factory()
             yield prefix + field.name, default
@@ -154,11 +157,11 @@ def test_every_configuration_key_with_its_default() -> None:
     shown = rows(section(page("configuration"), "Keys"))
     expected = dict(keys(RunConfig))
     assert set(shown) == set(expected)
-    filled_in = {"architecture", "loss", "name", "size", "options.KEY"}  # by the model, or the data
+    filled_in = {"architecture", "loss", "name", "size"}  # by the model, or the data
     for key, value in expected.items():
         if key == "model":
             assert shown[key] == "required"
-        elif key in filled_in or key.startswith("penalties."):
+        elif key in filled_in or value is MISSING:
             assert shown[key].startswith("the ")
         else:
             assert shown[key] == default(value), key
