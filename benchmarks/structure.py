@@ -23,6 +23,7 @@ RANK = {
     "zoo": 1,
     "data": 2,
     "networks": 2,
+    "distributions": 2,
     "serving": 2,
     "training": 3,
     "evaluation": 3,

@@ -8,10 +8,13 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import GanzooError, UsageError, first_line
 from ganzoo_registry.documents import Unreadable, decode_text, parse_json, parse_object
+
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
 
 __all__ = [
     "Unreadable",
@@ -24,6 +27,7 @@ __all__ = [
     "parse_toml",
     "registry_root",
     "sync_directory",
+    "web_opener",
     "write_atomic",
 ]
 
@@ -210,3 +214,24 @@ def _in_home(kind: str, what: str, cure: str) -> Path:
     if not place.is_absolute():
         raise GanzooError(f"there is no home directory in which {what} could be", hint=f"say where: {cure}")
     return place
+
+
+def web_opener() -> "OpenerDirector":
+    """What opens http and https addresses, and nothing else.
+
+    urllib's default openers include files and FTP, to which a redirect could lead.
+    """
+    from urllib import request  # 30 ms
+
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler,
+        request.HTTPHandler,
+        request.HTTPSHandler,
+        request.HTTPDefaultErrorHandler,
+        request.HTTPRedirectHandler,
+        request.HTTPErrorProcessor,
+        request.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener

@@ -17,8 +17,10 @@ COMMANDS = {
     "models": ("ganzoo.cli.models:command", "List the models, or show one."),
     "plugins": (
         "ganzoo.cli.plugins:command",
-        "List the installed plugins, the unusable ones with the reason.",
+        "List the installed plugins, the unusable ones with the reason; check, begin and search for one.",
     ),
+    "install": ("ganzoo.cli.install:install", "Install plugins in the environment that ganzoo is in."),
+    "uninstall": ("ganzoo.cli.install:uninstall", "Take plugins away again."),
     "registry": ("ganzoo.cli.registry:command", "Look into the registry of trained versions, and name them."),
     "export": ("ganzoo.cli.export:command", "Export a registered version to ONNX."),
     "eval": ("ganzoo.cli.eval:command", "Evaluate versions by real images: distance, variety, copies."),

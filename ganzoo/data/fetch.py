@@ -6,25 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-    UnknownHandler,
-)
+from urllib.request import Request
 
 from ganzoo.errors import GanzooError
-from ganzoo.files import cache_root
+from ganzoo.files import cache_root, web_opener
 from ganzoo.version import __version__
 
 if sys.platform == "win32":
@@ -39,6 +30,26 @@ Note = Callable[[str], None]
 BLOCK = 1 << 16
 SLOWEST = 4096
 """Bytes per second below which a mirror is given up."""
+
+_kept_offline = ContextVar("_kept_offline", default=False)
+
+
+class OfflineError(GanzooError):
+    """A file that has to be downloaded is asked for where nothing may be."""
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Let ``fetch`` download nothing meanwhile; what is in the cache already can be had.
+
+    Raises:
+        OfflineError: something else is asked for.
+    """
+    token = _kept_offline.set(True)
+    try:
+        yield
+    finally:
+        _kept_offline.reset(token)
 
 
 def fetch(
@@ -82,6 +93,8 @@ class _MirrorError(Exception):
 
 
 def _download(path: Path, name: str, size: int, sha256: str, urls: Sequence[str], note: Note, patience: float) -> None:
+    if _kept_offline.get():
+        raise OfflineError(f"{name} is not downloaded")
     if path.exists():
         note(f"{path} is not the file that it should be, and is downloaded again")
     partial = path.with_name(f".{path.name}.partial")
@@ -131,21 +144,9 @@ def _append(url: str, partial: Path, size: int, note: Note, patience: float) -> 
 @contextmanager
 def _answer(url: str, offset: int, patience: float) -> Iterator[HTTPResponse]:
     resume = {"Range": f"bytes={offset}-"} if offset else {}
-    opener = OpenerDirector()
-    # urllib's default openers include files and FTP, to which a redirect could lead.
-    for handler in (
-        ProxyHandler,
-        HTTPHandler,
-        HTTPSHandler,
-        HTTPDefaultErrorHandler,
-        HTTPRedirectHandler,
-        HTTPErrorProcessor,
-        UnknownHandler,
-    ):
-        opener.add_handler(handler())
     with _network():
-        request = Request(url, headers={"User-Agent": f"ganzoo/{__version__}", **resume})  # noqa: S310 - see above
-        response = cast("HTTPResponse", opener.open(request, timeout=patience))
+        request = Request(url, headers={"User-Agent": f"ganzoo/{__version__}", **resume})  # noqa: S310 - see web_opener
+        response = cast("HTTPResponse", web_opener().open(request, timeout=patience))
     with response:
         yield response
 

@@ -107,7 +107,7 @@ class Evaluator:
         found: dict[str, float] = {}
         for name, metric in self._by.metrics.items():
             try:
-                found |= _computed(name, metric, evidence)
+                found |= computed(name, metric, evidence)
             except PluginError as error:  # nobody asked for this one: the others count
                 self._leave_out(name, f"{error}; it is left out")
         return found
@@ -139,7 +139,7 @@ class Evaluator:
         return self._gatherer.gather(of_images(images), n)
 
 
-def _computed(name: str, metric: Metric, evidence: Evidence) -> dict[str, float]:
+def computed(name: str, metric: Metric, evidence: Evidence) -> dict[str, float]:
     """The metric's figures.
 
     Raises:

@@ -44,6 +44,7 @@ class FeatureExtractor:
     Attributes:
         name: the name or path that it was asked for by.
         sha256: of the file, 64 hexadecimal digits.
+        wanted: C, H and W of the images that it takes; None where any will do.
         class_names: what the logits are scores of, in their order; empty where the file does not say.
     """
 
@@ -54,7 +55,7 @@ class FeatureExtractor:
             self._session, _ = open_session(data, device=device, threads=threads, source=f"extractor {name}")
         except IntegrityError as error:
             raise IntegrityError(str(error), hint=CONTRACT) from error
-        self._input, self._type, self._wanted = self._find_input()
+        self._input, self._type, self.wanted = self._find_input()
         self._outputs = self._find_outputs()
         self.class_names = self._find_class_names()
 
@@ -67,11 +68,11 @@ class FeatureExtractor:
         Raises:
             UsageError: the input is fixed to another size, or to other channels.
         """
-        channels, height, width = self._wanted
+        channels, height, width = self.wanted
         fits = channels in (None, shape.channels) or (channels, shape.channels) == (3, 1)
         if fits and height in (None, shape.height) and width in (None, shape.width):
             return
-        wanted = " x ".join("any" if size is None else str(size) for size in self._wanted)
+        wanted = " x ".join("any" if size is None else str(size) for size in self.wanted)
         given = f"{shape.channels} x {shape.height} x {shape.width}"
         square = height == width is not None
         size = f"--size {height}" if fits and square else f"images of {wanted}"
@@ -96,7 +97,7 @@ class FeatureExtractor:
         return features, logits[0] if logits else None
 
     def _run(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        if self._wanted[0] == 3 and pixels.shape[1] == 1:
+        if self.wanted[0] == 3 and pixels.shape[1] == 1:
             pixels = np.repeat(pixels, 3, axis=1)
         images = pixels if self._type == np.uint8 else pixels.astype(np.float32) / np.float32(127.5) - 1
         try:

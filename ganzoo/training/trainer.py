@@ -103,7 +103,11 @@ class Trainer:
 
     def use_eager(self) -> None:
         """Compute eagerly, whatever executor was chosen."""
-        self._executor = Executor(self.objective, self.optimizations, self.ranks)
+        self.use(Executor(self.objective, self.optimizations, self.ranks))
+
+    def use(self, executor: Executor) -> None:
+        """Compute by ``executor`` from the next update on."""
+        self._executor = executor
         for optimization in self.optimizations.values():
             optimization.clear()
 

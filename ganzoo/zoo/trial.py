@@ -146,7 +146,7 @@ def _try(plugin: Plugin) -> str:
             child.kill()
     if ended is None:
         return f"a process that loads it had not ended after {LIMIT_SECONDS:g} seconds"
-    return LOADS if ended == code else f"it ends the process that loads it ({_in_words(ended)})"
+    return LOADS if ended == code else f"it ends the process that loads it ({in_words(ended)})"
 
 
 def _wait(child: "subprocess.Popen[bytes]", plugin: Plugin) -> int | None:
@@ -159,7 +159,8 @@ def _wait(child: "subprocess.Popen[bytes]", plugin: Plugin) -> int | None:
     return None
 
 
-def _in_words(ended: int) -> str:
+def in_words(ended: int) -> str:
+    """How a process ended: by which exit code, or by which signal if ``ended`` is negative."""
     if ended >= 0:
         return f"exit code {ended}"
     try:

@@ -1,0 +1,205 @@
+"""Installs plugins into the environment that ganzoo is in, and takes them away: by pip, or by telling what to type.
+
+An environment that another program made is that program's to change: what pip puts into one of ``uv tool`` or pipx is
+lost with the next upgrade.
+"""
+
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import GanzooError, NotFoundError, UsageError, did_you_mean
+from ganzoo.zoo.installed import BUILTIN, Plugin, discover, normalise
+
+UV_RECEIPT = "uv-receipt.toml"
+"""The file in the root of an environment by which ``uv tool`` knows what it installed there."""
+
+PIPX_METADATA = "pipx_metadata.json"
+"""The same of pipx."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What ``install`` did.
+
+    Args:
+        plugins: those of the distributions that were asked for.
+        strangers: distributions that were asked for and are installed, and have no plugin.
+    """
+
+    plugins: tuple[Plugin, ...]
+    strangers: tuple[str, ...]
+
+
+def install(arguments: Sequence[str]) -> Installed:
+    """Have pip install distributions, and look which plugins there are now.
+
+    Args:
+        arguments: as ``pip install`` takes them: names, paths, wheels, and options.
+
+    Raises:
+        UsageError: this environment is not pip's to change; the hint is the command to type.
+        GanzooError: pip failed; it has said why.
+    """
+    require_pip("install", arguments)
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.json"
+        _pip("install", "--report", str(report), *arguments)
+        asked = _asked_for(report)
+    importlib.invalidate_caches()
+    there = discover({})
+    named = {normalise(match[0]) for each in arguments if (match := re.match(r"[A-Za-z0-9][\w.-]*", each))}
+    plugins = tuple(plugin for plugin in there if plugin.distribution in asked | named and not plugin.builtin)
+    ours = {plugin.distribution for plugin in there}
+    return Installed(plugins, tuple(sorted(asked - ours)))
+
+
+def uninstall(distributions: Sequence[str]) -> None:
+    """Have pip take distributions away.
+
+    Raises:
+        NotFoundError: one of them is not installed.
+        UsageError: ganzoo needs one of them, or this environment is not pip's to change.
+        GanzooError: pip failed; it has said why.
+    """
+    for distribution in distributions:
+        check_spared(distribution)
+    require_pip("uninstall", distributions)
+    _pip("uninstall", "--yes", *distributions)
+
+
+def check_spared(distribution: str) -> None:
+    """Refuse to take away what is not there, ganzoo itself, or what it needs.
+
+    Raises:
+        NotFoundError: it is not installed.
+        UsageError: it is ganzoo, or ganzoo needs it.
+    """
+    from importlib import metadata
+
+    needed = {normalise(re.split(r"[^\w.-]", line)[0]) for line in metadata.requires(BUILTIN) or ()}
+    if (name := normalise(distribution)) in {BUILTIN, *needed}:
+        what = "this is ganzoo itself" if name == BUILTIN else f"ganzoo needs {distribution}"
+        raise UsageError(what, hint=f"if that is what you want: python -m pip uninstall {distribution}")
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError as error:
+        plugins = [plugin for plugin in discover({}) if not plugin.builtin]
+        of = next((plugin.distribution for plugin in plugins if plugin.name == distribution), None)
+        hint = f"plugin {distribution} is of {of}: ganzoo uninstall {of}" if of else None
+        hint = hint or did_you_mean(distribution, {plugin.distribution for plugin in plugins})
+        raise NotFoundError(f"{distribution} is not installed", hint=hint) from error
+
+
+def require_pip(action: str, arguments: Sequence[str], prefix: Path | None = None) -> None:
+    """Refuse to change an environment that pip should not, or cannot; the hint is the command that does it.
+
+    Args:
+        action: ``install`` or ``uninstall``.
+        arguments: what to install or take away.
+        prefix: the environment's directory; None: this process's.
+
+    Raises:
+        UsageError: it is one of pipx or ``uv tool``, or has no pip.
+    """
+    prefix = prefix or Path(sys.prefix)
+    words = shlex.join(arguments)
+    if (prefix / PIPX_METADATA).is_file():
+        verb = "inject" if action == "install" else "uninject"
+        raise UsageError("this ganzoo is in an environment of pipx", hint=f"type: pipx {verb} {BUILTIN} {words}")
+    if (prefix / UV_RECEIPT).is_file():
+        raise UsageError(
+            "this ganzoo is in an environment of uv tool, which installs all of it anew",
+            hint=f"type: {_uv_tool(prefix / UV_RECEIPT, action, arguments)}",
+        )
+    if find_spec("pip") is None:
+        if _made_by_uv(prefix):
+            hint = f"type: uv pip {action} --python {shlex.quote(sys.executable)} {words}"
+        else:
+            hint = f"type: {shlex.quote(sys.executable)} -m ensurepip, and then the same again"
+        raise UsageError("there is no pip in this environment", hint=hint)
+
+
+def _uv_tool(receipt: Path, action: str, arguments: Sequence[str]) -> str:
+    """The command that installs the tool again, with all that it has and should have: ``uv tool`` forgets the rest."""
+    try:
+        found = tomllib.loads(receipt.read_text("utf-8"))["tool"]["requirements"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = []
+    kept = {normalise(str(each.get("name"))): each for each in found if isinstance(each, Mapping)}
+    own = kept.pop(BUILTIN, {"name": BUILTIN})
+    if action == "uninstall":
+        kept = {name: each for name, each in kept.items() if name not in map(normalise, arguments)}
+        arguments = ()
+    words = ["uv", "tool", "install", *_requirement(own)[1:]]
+    for each in kept.values():
+        words += _requirement(each)
+    for argument in arguments:
+        words += [] if argument.startswith("-") else ["--with", argument]
+    return shlex.join(words)
+
+
+def _requirement(entry: Mapping[str, Any]) -> list[str]:
+    """``--with`` and a requirement as uv's receipt describes it."""
+    if place := entry.get("editable"):
+        return ["--with-editable", str(place)]
+    name = str(entry["name"])
+    if extras := entry.get("extras"):
+        name += f"[{','.join(map(str, extras))}]"
+    if place := entry.get("git") or entry.get("url"):
+        return ["--with", f"{name} @ {'git+' if 'git' in entry else ''}{place}"]
+    if place := entry.get("directory") or entry.get("path"):
+        return ["--with", str(place)]
+    return ["--with", f"{name}{entry.get('specifier', '')}"]
+
+
+def _made_by_uv(prefix: Path) -> bool:
+    try:
+        return re.search(r"^uv *=", (prefix / "pyvenv.cfg").read_text("utf-8"), re.MULTILINE) is not None
+    except OSError:
+        return False
+
+
+def _pip(*arguments: str) -> None:
+    """Run this environment's pip; what it says comes on stderr.
+
+    Raises:
+        GanzooError: it did not succeed.
+    """
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, stdout=2, check=False)  # noqa: S603 - what a person asked for
+    if done.returncode:
+        raise GanzooError(f"pip {arguments[0]} failed with exit code {done.returncode}", hint="its reason stands above")
+
+
+def _asked_for(report: Path) -> set[str]:
+    """The distributions that pip installed because they were asked for, by its report; without those they need."""
+    try:
+        entries = json.loads(report.read_text("utf-8"))["install"]
+        return {normalise(each["metadata"]["name"]) for each in entries if each.get("requested")}
+    except (OSError, ValueError, KeyError, TypeError):  # everything was there already
+        return set()
+
+
+def needed_by(distributions: Sequence[str], lineages: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The versions whose lineage names one of the distributions.
+
+    Args:
+        lineages: reference -> the version's lineage.
+    """
+    wanted = set(map(normalise, distributions))
+    return [
+        reference
+        for reference, lineage in lineages.items()
+        if any(normalise(str(plugin["distribution"])) in wanted for plugin in lineage.get("plugins", ()))
+    ]

@@ -1,0 +1,165 @@
+"""What checks work with: a plugin's networks and trainers, small, on one thread and on images that mean nothing."""
+
+import copy
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganzoo.config import ExecutorName, PrecisionName, Settings, convert, merge
+from ganzoo.data import CHANNELS, ImageSet
+from ganzoo.networks.build import Networks, build
+from ganzoo.specs import Architecture, Augmentation, ImageShape, Loss, Model, Penalty, Spec
+from ganzoo.testing import stand
+from ganzoo.testing.checks import Case
+from ganzoo.training.ranks import ALONE, Ranks
+from ganzoo.training.setup import assemble, settle
+from ganzoo.training.trainer import Trainer
+from ganzoo.zoo.installed import Plugin
+from ganzoo.zoo.names import Zoo, zoo
+from ganzoo.zoo.recipe import LARGEST_BY_DEFAULT, Recipe, resolve
+
+BATCH = 8
+IMAGES = 64
+CLASSES = 4
+
+SMALL = {
+    "batch": BATCH,
+    "size": 0,
+    "steps": 4,
+    "data": "digits",
+    "device": "cpu",
+    "executor": ExecutorName.EAGER,
+    "threads": 1,
+    "eval_every": 0,
+    "patience": 0,
+}
+"""Settings of each training: short, and of nothing but what the model computes."""
+
+TWO_RANKS = "two ranks"
+
+
+class Bench:
+    """A place to check one plugin in.
+
+    Args:
+        plugin: the plugin.
+        settings: configuration over each model's, in the checks that train.
+    """
+
+    def __init__(self, plugin: Plugin, settings: Settings) -> None:
+        self.plugin = plugin
+        self._settings = settings
+
+    @cached_property
+    def zoo(self) -> Zoo:
+        """All plugins that are installed, and the stand."""
+        manager = copy.copy(zoo().manager)
+        manager.plugins = [*manager.plugins, stand.PLUGIN]
+        return Zoo(manager)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Leave the process's random numbers and torch's threads as they were."""
+        threads = torch.get_num_threads()
+        states = random.getstate(), np.random.get_state()
+        try:
+            torch.set_num_threads(1)  # sums depend on their number to the bit
+            with torch.random.fork_rng(devices=[]):
+                yield
+        finally:
+            torch.set_num_threads(threads)
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+    def recipe(self, spec: Spec, **settings: Any) -> Recipe:
+        """A training in which ``spec`` has a part: of a model itself, of anything else in the stand's."""
+        model, part = self._training_with(spec)
+        architecture = resolve(self.zoo, model).architecture
+        own = {**self._settings, "options": self._known_options(architecture)}
+        small = {**SMALL, "size": least_size(architecture)}
+        few = {"critic_steps": min(2, resolve(self.zoo, model, part).config.critic_steps)}
+        return resolve(self.zoo, model, part, small, few, own, settings)
+
+    def trainer(self, spec: Spec, ranks: Ranks = ALONE, **settings: Any) -> Trainer:
+        """A trainer of that, ready for its first step, in fp32 unless ``settings`` say otherwise."""
+        recipe = settle(self.recipe(spec, **merge({"precision": PrecisionName.FP32}, settings)), ranks)
+        size = recipe.config.size
+        channels = channels_of(recipe.architecture)[0]
+        return assemble(recipe, images(ImageShape(channels=channels, height=size, width=size, classes=CLASSES)), ranks)[
+            1
+        ]
+
+    def networks(self, architecture: Architecture, shape: ImageShape, seeds: tuple[int, int] = (1, 2)) -> Networks:
+        """An architecture's networks with its default options, or those of the settings that it takes."""
+        return build(architecture, shape, self.options(architecture), seeds)
+
+    def options(self, architecture: Architecture) -> Any:
+        """An architecture's options."""
+        return convert(self._known_options(architecture), architecture.options, "options.")
+
+    def _known_options(self, architecture: Architecture) -> Settings:
+        """The options in the settings that this architecture has: a plugin may have several."""
+        known = {field.name for field in fields(architecture.options)}
+        return {key: value for key, value in self._settings.get("options", {}).items() if key in known}
+
+    def excuse(self, case: Case) -> str | None:
+        """Why a check cannot pass, by what a spec itself declares; None: it should."""
+        if case.check.name != TWO_RANKS or case.spec is None:
+            return None
+        coupled = [spec for spec in self.recipe(case.spec).specs if getattr(spec, "batch_coupled", False)]
+        return f"{coupled[0].kind} {coupled[0].name} declares batch_coupled" if coupled else None
+
+    def _training_with(self, spec: Spec) -> tuple[str, Settings]:
+        """The name of a model, and the settings that bring ``spec`` into it."""
+        name = self.zoo.qualified(spec)
+        on_stand = self.zoo.qualified(self.zoo.get(Model, stand.NAME))
+        match spec:
+            case Loss():
+                return on_stand, {"loss": name}
+            case Penalty():
+                return on_stand, {"penalties": {name: {"weight": spec.weight or 1.0, "every": spec.every}}}
+            case Augmentation():
+                return on_stand, {"augment": name}
+        return name, {}
+
+
+def least_size(architecture: Architecture) -> int:
+    """The smallest images that the architecture makes, in pixels."""
+    return min(architecture.resolutions)
+
+
+def sizes_of(architecture: Architecture) -> list[int]:
+    """The least size, and the largest that a training chooses by itself."""
+    usual = [size for size in architecture.resolutions if size <= LARGEST_BY_DEFAULT]
+    return sorted({least_size(architecture), max(usual, default=least_size(architecture))})
+
+
+def channels_of(architecture: Architecture) -> tuple[int, ...]:
+    """The numbers of channels that the architecture takes."""
+    return CHANNELS
+
+
+def shapes_of(architecture: Architecture) -> list[ImageShape]:
+    """Each shape that its networks are built for in the checks; the least one first."""
+    classes = CLASSES if architecture.conditional else 0
+    return [
+        ImageShape(channels=channels, height=size, width=size, classes=classes)
+        for size in sizes_of(architecture)
+        for channels in channels_of(architecture)
+    ]
+
+
+def images(shape: ImageShape) -> ImageSet:
+    """Labelled noise of a shape: uint8, each value as likely as any other."""
+    stream = np.random.RandomState(np.random.Philox(key=np.array([0, 0], np.uint64)))
+    return ImageSet(
+        pixels=stream.randint(0, 256, (IMAGES, shape.channels, shape.height, shape.width), np.uint8),
+        labels=np.arange(IMAGES, dtype=np.int64) % CLASSES,
+        class_names=tuple(f"class {number}" for number in range(CLASSES)),
+    )

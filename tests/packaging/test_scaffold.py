@@ -1,0 +1,152 @@
+"""From ``ganzoo plugins new`` to a served sample, and the kit in an environment that a person has."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KINDS = sorted(path.name for path in (ROOT / "ganzoo" / "distributions" / "templates").iterdir() if path.is_dir())
+SECONDS = 300
+"""How long it may take from nothing to an image by HTTP, on two cores."""
+
+MOVED = "dcgan"
+
+
+def installed(place: Any, pip: Callable[..., str], build: Callable[[Path], Path], source: Path) -> str:
+    """Install a distribution, and return its name."""
+    pip(place.python, "install", build(source))
+    name: str = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))["project"]["name"]
+    return name
+
+
+def results(place: Any, *arguments: str) -> list[dict[str, str]]:
+    """What ``ganzoo plugins check`` found, and none of it a failure."""
+    done = place.run(place.command, "plugins", "check", *arguments, "--json")
+    checked = json.loads(done.stdout)
+    found = [result for plugin in checked for result in plugin["results"]]
+    assert [result for result in found if result["outcome"] not in ("pass", "not run")] == []
+    assert done.returncode == 0, done.stderr
+    return found
+
+
+def served(place: Any, url: str) -> bytes:
+    """What a server that is started for it answers."""
+    command = [place.command, "serve", "first", "--port", "0", "--device", "cpu"]
+    with subprocess.Popen(command, env=place.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        ready = process.stderr.readline()
+        found = re.search(r"http://[\d.:]+", ready)
+        assert found, ready
+        answer = httpx.get(found[0] + url, timeout=30).content
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    return answer
+
+
+def test_from_nothing_to_a_served_sample(
+    place: Any, pip: Callable[..., str], build: Callable[[Path], Path], tell: Callable[[str], None]
+) -> None:
+    begin = time.perf_counter()
+    assert place.ganzoo("plugins", "new", "first") == "ganzoo-first\n"
+    name = installed(place, pip, build, place.directory / "ganzoo-first")
+    try:
+        assert {result["check"] for result in results(place, "first")} >= {"two ranks", "onnx", "resume"}
+        trained = place.run(place.command, "train", "--model", "first", "--steps", "2", "--device", "cpu")
+        assert trained.returncode == 0, trained.stderr
+        assert "gate passed: independence" in trained.stderr
+        place.ganzoo("sample", "first", "-n", "4", "--seed", "7", "-o", "first.npy", "--device", "cpu")
+        assert np.load(place.directory / "first.npy").shape == (4, 8, 8, 1)
+        answer = served(place, "/v1/models/first/sample?n=4&seed=7&format=npy")
+        assert answer == (place.directory / "first.npy").read_bytes()
+        seconds = time.perf_counter() - begin
+        tell(f"from ganzoo plugins new to a served sample: {seconds:.0f} s")
+        assert seconds < SECONDS
+        refused = place.run(place.command, "uninstall", name)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("Error: registered versions need ganzoo-first: first:1\nHint: ")
+    finally:
+        pip(place.python, "uninstall", "--yes", name)
+    assert "first" not in place.models()
+
+
+def test_every_other_kind_passes_as_it_is_written(
+    place: Any, pip: Callable[..., str], build: Callable[[Path], Path]
+) -> None:
+    kinds = [kind for kind in KINDS if kind != "model"]
+    assert len(kinds) >= 5
+    names = []
+    try:
+        for kind in kinds:
+            place.ganzoo("plugins", "new", f"new-{kind}", "--kind", kind, "--directory", f"kinds/{kind}")
+            names.append(installed(place, pip, build, place.directory / "kinds" / kind))
+        found = results(place)  # all that is not built-in
+        assert {result["subject"] for result in found} >= {f"{kind} new-{kind}" for kind in kinds}
+    finally:
+        for name in names:
+            pip(place.python, "uninstall", "--yes", name)
+
+
+def test_its_own_test_is_the_kit(place: Any, pip: Callable[..., str], build: Callable[[Path], Path]) -> None:
+    """The test that is written with it, run as its author would."""
+    place.ganzoo("plugins", "new", "tested", "--kind", "metric")
+    source = place.directory / "ganzoo-tested"
+    lines = (source / "tests" / "test_conformance.py").read_text("utf-8").split("\n\n\n")[1].splitlines()
+    assert len(lines) == 2
+    name = installed(place, pip, build, source)
+    try:
+        done = place.run(place.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", source)
+        assert done.returncode == 0, done.stdout
+        assert "3 passed, 1 skipped" in done.stdout
+    finally:
+        pip(place.python, "uninstall", "--yes", name)
+
+
+@pytest.fixture
+def without(build: Callable[[Path], Path], tmp_path: Path) -> tuple[Path, Path]:
+    """Two wheels: ganzoo without a built-in plugin, and that plugin alone, whose files are as they were."""
+    tree, alone = tmp_path / "tree", tmp_path / "alone"
+    for name in ("ganzoo", "plugins", "registry"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    line = f'{MOVED} = "ganzoo_plugins.{MOVED}"\n'
+    assert project.count(line) == 1
+    (tree / "pyproject.toml").write_text(project.replace(line, ""), "utf-8")
+    (alone / "ganzoo_plugins").mkdir(parents=True)
+    shutil.move(tree / "plugins" / "ganzoo_plugins" / MOVED, alone / "ganzoo_plugins" / MOVED)
+    (alone / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n\n'
+        f'[project]\nname = "ganzoo-{MOVED}"\nversion = "1.0"\ndependencies = ["ganzoo"]\n\n'
+        f'[project.entry-points."ganzoo.v1"]\n{line}\n'
+        f'[tool.hatch.build.targets.wheel]\ninclude = ["ganzoo_plugins/{MOVED}"]\n',
+        "utf-8",
+    )
+    return build(tree), build(alone)
+
+
+def test_a_built_in_in_a_wheel_of_its_own_conforms(
+    place: Any, pip: Callable[..., str], without: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Nothing makes a plugin a built-in one but where its metadata stand."""
+    elsewhere = type(place)(tmp_path / "elsewhere")
+    rest, moved = without
+    pip(elsewhere.python, "install", rest)
+    elsewhere.borrow_dependencies()
+    assert MOVED not in elsewhere.models()
+    pip(elsewhere.python, "install", moved)
+    assert MOVED in elsewhere.models()
+    shown = json.loads(elsewhere.ganzoo("plugins", "show", MOVED, "--json"))
+    assert (shown["distribution"], shown["state"]) == (f"ganzoo-{MOVED}", "active")
+    assert len(results(elsewhere, MOVED)) > 10
