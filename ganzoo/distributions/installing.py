@@ -27,6 +27,9 @@ UV_RECEIPT = "uv-receipt.toml"
 PIPX_METADATA = "pipx_metadata.json"
 """The same of pipx."""
 
+WITH, EDITABLE = "--with", "--with-editable"
+"""Options of ``uv tool install`` for what stands beside the tool."""
+
 
 @dataclass(frozen=True)
 class Installed:
@@ -141,26 +144,27 @@ def _uv_tool(receipt: Path, action: str, arguments: Sequence[str]) -> str:
     if action == "uninstall":
         kept = {name: each for name, each in kept.items() if name not in map(normalise, arguments)}
         arguments = ()
-    words = ["uv", "tool", "install", *_requirement(own)[1:]]
+    option, itself = _requirement(own)
+    words = ["uv", "tool", "install", *(["--editable"] if option == EDITABLE else []), itself]
     for each in kept.values():
         words += _requirement(each)
     for argument in arguments:
-        words += [] if argument.startswith("-") else ["--with", argument]
+        words += [] if argument.startswith("-") else [WITH, argument]
     return shlex.join(words)
 
 
-def _requirement(entry: Mapping[str, Any]) -> list[str]:
-    """``--with`` and a requirement as uv's receipt describes it."""
+def _requirement(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """The option, and the requirement as uv's receipt describes it."""
     if place := entry.get("editable"):
-        return ["--with-editable", str(place)]
+        return EDITABLE, str(place)
     name = str(entry["name"])
     if extras := entry.get("extras"):
         name += f"[{','.join(map(str, extras))}]"
     if place := entry.get("git") or entry.get("url"):
-        return ["--with", f"{name} @ {'git+' if 'git' in entry else ''}{place}"]
+        return WITH, f"{name} @ {'git+' if 'git' in entry else ''}{place}"
     if place := entry.get("directory") or entry.get("path"):
-        return ["--with", str(place)]
-    return ["--with", f"{name}{entry.get('specifier', '')}"]
+        return WITH, str(place)
+    return WITH, f"{name}{entry.get('specifier', '')}"
 
 
 def _made_by_uv(prefix: Path) -> bool:

@@ -50,7 +50,7 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> Non
     assert top == {*PACKAGES, information}
     assert re.fullmatch(r"ganzoo-[\d.]+\.dist-info", information)
     inside = {name.rpartition(".")[2] for name in names(wheel) if not name.startswith(information)}
-    assert inside == {"py", "typed", "onnx"}
+    assert inside == {"py", "typed", "onnx", "template"}
     assert [name for name in names(wheel) if name.endswith(".onnx")] == ["ganzoo_plugins/digits/extractor.onnx"]
 
 
@@ -59,6 +59,8 @@ def test_every_module_of_the_tree_is_in_the_wheel(wheel: Path) -> None:
     tree = {path.relative_to(home).as_posix() for name, home in homes.items() for path in (home / name).rglob("*.py")}
     assert tree == {name for name in names(wheel) if name.endswith(".py")}
     assert {f"{name}/py.typed" for name in PACKAGES} <= set(names(wheel))
+    templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ganzoo").rglob("*.template")}
+    assert templates == {name for name in names(wheel) if name.endswith(".template")} != set()
 
 
 def test_the_metadata(wheel: Path) -> None:
