@@ -25,7 +25,7 @@ import pluggy
 from ganzoo import hookspecs
 from ganzoo.errors import PluginError, did_you_mean, message
 from ganzoo.specs import Spec
-from ganzoo.zoo.foreign import contained, in_one_line, loading, trusted
+from ganzoo.zoo.foreign import Patience, contained, in_one_line, loading, trusted
 from ganzoo.zoo.installed import (
     API,
     BUILTIN,
@@ -76,11 +76,12 @@ class Manager:
         self._pluggy.add_hookspecs(hookspecs)
         # pluggy calls it for each plugin as it is registered: the answer, or the exception, is that plugin's.
         self._pluggy.hook.ganzoo_specs.call_historic(result_callback=self._answers.append)
-        for plugin in sorted(self.plugins, key=lambda plugin: not plugin.builtin):  # nobody offers theirs before them
-            if plugin.state is State.AVAILABLE:
-                self._load(plugin)
-            elif plugin.state is State.BROKEN:
-                self._refuse(plugin, None)
+        with Patience() if any(map(_is_strange, self.plugins)) else nullcontext() as self._patience:
+            for plugin in sorted(self.plugins, key=lambda plugin: not plugin.builtin):  # nobody offers theirs before
+                if plugin.state is State.AVAILABLE:
+                    self._load(plugin)
+                elif plugin.state is State.BROKEN:
+                    self._refuse(plugin, None)
 
     def notify(self, hook: str, on_problem: Callable[[str], None], /, **arguments: Any) -> list[tuple[Plugin, Any]]:
         """Call ``hook`` in one plugin after the other; one that raises is passed over.
@@ -133,7 +134,8 @@ class Manager:
 
     def _load(self, plugin: Plugin) -> None:
         self._forget_answers()
-        with trusted() if plugin.builtin else loading(f"plugin {plugin}") as interrupts:
+        patience = None if plugin.builtin else self._patience
+        with trusted() if patience is None else loading(f"plugin {plugin}", patience) as interrupts:
             try:
                 self._register(plugin)
             except BaseException as error:  # SystemExit at import, too
@@ -213,6 +215,10 @@ class Manager:
                         raise PluginError(f"{ours.kind} {ours.name!r} is provided by {other.qualified} already")
 
 
+def _is_strange(plugin: Plugin) -> bool:
+    return plugin.state is State.AVAILABLE and not plugin.builtin
+
+
 def _written_down(plugin: Plugin, hook: str) -> AbstractContextManager[None]:
     if plugin.builtin:
         return nullcontext()
@@ -232,7 +238,11 @@ class _Hooks:
     """The functions of a plugin's module or object, in an object of ours: theirs may answer anything when compared."""
 
     def __init__(self, module: Any) -> None:
-        vars(self).update({name: getattr(module, name, None) for name in dir(module) if not name.startswith("__")})
+        found = {name: getattr(module, name, None) for name in dir(module) if not name.startswith("__")}
+        # pluggy looks into each attribute, which takes longer for all than the import of a small plugin does.
+        vars(self).update(
+            {name: each for name, each in found.items() if name.startswith("ganzoo_") or inspect.isroutine(each)}
+        )
 
 
 def resolve(target: str) -> Any:

@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, Self, cast
 
 from ganzoo.errors import (
     GanzooError,
@@ -195,19 +196,43 @@ def trusted() -> Iterator[Interrupts]:
         yield interrupts
 
 
+class Patience:
+    """Tells the person which plugin it is that takes long to load; by one thread, however many plugins there are."""
+
+    def __init__(self) -> None:
+        self._loading: tuple[str, float] | None = None
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    @contextlib.contextmanager
+    def watching(self, who: str) -> Iterator[None]:
+        """Around the load of one plugin."""
+        self._loading = (who, time.monotonic())
+        try:
+            yield
+        finally:
+            self._loading = None
+
+    def _watch(self) -> None:
+        while not self._over.wait(PATIENCE_SECONDS / 5):
+            loading = self._loading
+            if loading is not None and time.monotonic() - loading[1] > PATIENCE_SECONDS:
+                said = f"{loading[0]} is still being loaded after {PATIENCE_SECONDS:g} seconds"
+                warn(f"{said}; without it: GANZOO_PLUGINS=builtin")
+
+
 @contextlib.contextmanager
-def loading(who: str) -> Iterator[Interrupts]:
+def loading(who: str, patience: Patience) -> Iterator[Interrupts]:
     """Around the load of foreign code: it cannot ask the person, who is told what it is that takes so long."""
-    said = f"{who} is still being loaded after {PATIENCE_SECONDS:g} seconds; without it: GANZOO_PLUGINS=builtin"
-    timer = threading.Timer(PATIENCE_SECONDS, warn, [said])
-    timer.daemon = True
-    timer.start()
-    try:
-        # What comes of an exit, ganzoo.zoo.trial has seen in another process.
-        with _nothing_to_read(), contained(who, ENVIRONMENT, may_exit=True) as interrupts:
-            yield interrupts
-    finally:
-        timer.cancel()
+    # What comes of an exit, ganzoo.zoo.trial has seen in another process.
+    with patience.watching(who), _nothing_to_read(), contained(who, ENVIRONMENT, may_exit=True) as interrupts:
+        yield interrupts
 
 
 @contextlib.contextmanager

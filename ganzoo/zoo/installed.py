@@ -170,9 +170,10 @@ def _installed() -> Iterable[Plugin]:
                 continue
             copies = metadata.distributions(name=candidate.name)
             first = _ours(copies) if name == BUILTIN else next(iter(copies))
-            if first.version:
+            # Each look at the name or the version of a distribution would read the metadata again.
+            if version := (fields := first.metadata)["Version"]:
                 seen.add(name)
-                yield from _declared(first)
+                yield from _declared(first, fields["Name"], version)
 
 
 def _mentions_us(distribution: "Distribution") -> bool:
@@ -191,10 +192,9 @@ def _ours(copies: "Iterable[Distribution]") -> "Distribution":
     )
 
 
-def _declared(distribution: "Distribution") -> list[Plugin]:
+def _declared(distribution: "Distribution", name: str, version: str) -> list[Plugin]:
     """The plugins of one distribution; each name once, at this API's version if it offers that."""
-    # Each look at the name or the version reads the metadata again.
-    name, version, location = distribution.name, distribution.version, str(distribution.locate_file(""))
+    location = str(distribution.locate_file(""))
 
     def plugin(entry: str, target: str, api: str) -> Plugin:
         made = Plugin(

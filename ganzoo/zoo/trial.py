@@ -64,10 +64,12 @@ def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
     """Around the loading of ``plugins``: sets aside those that cannot be loaded without an end to this process."""
     keep_quiet()  # one of them may import what ganzoo uses, too, and before it
     strangers = [plugin for plugin in plugins if plugin.state is State.AVAILABLE and not plugin.builtin]
+    states = {plugin.qualified: _state(plugin) for plugin in strangers}
     for plugin in strangers:
-        found = _ended_by(plugin) or _recall(plugin) or _try(plugin)
+        state = states[plugin.qualified]
+        found = _ended_by(plugin) or _recall(plugin, state) or _try(plugin)
         if found != LOADS:
-            _remember(plugin, found)
+            _remember(plugin, state, found)
             plugin.set_aside(State.BROKEN, f"{found}; ganzoo plugins tries it again")
             warn(f"Plugin {plugin} is broken: {plugin.reason}")
     remaining = [plugin for plugin in strangers if plugin.state is State.AVAILABLE]
@@ -77,7 +79,7 @@ def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
         yield
     finally:
         for plugin in remaining:
-            _remember(plugin, LOADS)
+            _remember(plugin, states[plugin.qualified], LOADS)
 
 
 @contextlib.contextmanager
@@ -179,20 +181,20 @@ def _place(plugin: Plugin, caller: int | None = None) -> Path:
     return _home() / (name.hexdigest()[:32] + (f".{caller}" if caller else ""))
 
 
-def _recall(plugin: Plugin) -> str | None:
-    """What was found out about the plugin as it is now; None: nothing."""
+def _recall(plugin: Plugin, state: str) -> str | None:
+    """What was found out about the plugin in this state; None: nothing."""
     with contextlib.suppress(OSError, ValueError, GanzooError, RuntimeError):
-        state, _, found = _place(plugin).read_text("utf-8").partition("\n")
-        if state == _state(plugin):
+        known, _, found = _place(plugin).read_text("utf-8").partition("\n")
+        if known == state:
             return found or None
     return None
 
 
-def _remember(plugin: Plugin, found: str) -> None:
+def _remember(plugin: Plugin, state: str, found: str) -> None:
     with contextlib.suppress(OSError, GanzooError, RuntimeError):
         place = _place(plugin)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(f"{_state(plugin)}\n{found}", "utf-8")
+        place.write_text(f"{state}\n{found}", "utf-8")
 
 
 def _forget(plugin: Plugin, caller: int | None = None) -> None:

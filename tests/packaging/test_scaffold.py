@@ -20,6 +20,7 @@ KINDS = sorted(path.name for path in (ROOT / "ganzoo" / "distributions" / "templ
 SECONDS = 300
 """How long it may take from nothing to an image by HTTP, on two cores."""
 
+OFFLINE = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation")
 MOVED = "dcgan"
 
 
@@ -54,30 +55,45 @@ def served(place: Any, url: str) -> bytes:
     return answer
 
 
-def test_from_nothing_to_a_served_sample(
-    place: Any, pip: Callable[..., str], build: Callable[[Path], Path], tell: Callable[[str], None]
-) -> None:
+def test_from_nothing_to_a_served_sample(place: Any, tell: Callable[[str], None]) -> None:
     begin = time.perf_counter()
     assert place.ganzoo("plugins", "new", "first") == "ganzoo-first\n"
-    name = installed(place, pip, build, place.directory / "ganzoo-first")
-    try:
-        assert {result["check"] for result in results(place, "first")} >= {"two ranks", "onnx", "resume"}
-        trained = place.run(place.command, "train", "--model", "first", "--steps", "2", "--device", "cpu")
-        assert trained.returncode == 0, trained.stderr
-        assert "gate passed: independence" in trained.stderr
-        place.ganzoo("sample", "first", "-n", "4", "--seed", "7", "-o", "first.npy", "--device", "cpu")
-        assert np.load(place.directory / "first.npy").shape == (4, 8, 8, 1)
-        answer = served(place, "/v1/models/first/sample?n=4&seed=7&format=npy")
-        assert answer == (place.directory / "first.npy").read_bytes()
-        seconds = time.perf_counter() - begin
-        tell(f"from ganzoo plugins new to a served sample: {seconds:.0f} s")
-        assert seconds < SECONDS
-        refused = place.run(place.command, "uninstall", name)
-        assert refused.returncode == 2
-        assert refused.stderr.startswith("Error: registered versions need ganzoo-first: first:1\nHint: ")
-    finally:
-        pip(place.python, "uninstall", "--yes", name)
+    assert place.ganzoo("install", *OFFLINE, "./ganzoo-first") == "ganzoo-first/first 0.1.0\n"
+    assert {result["check"] for result in results(place, "first")} >= {"two ranks", "onnx", "resume"}
+    trained = place.run(place.command, "train", "--model", "first", "--steps", "2", "--device", "cpu")
+    assert trained.returncode == 0, trained.stderr
+    assert "gate passed: independence" in trained.stderr
+    place.ganzoo("sample", "first", "-n", "4", "--seed", "7", "-o", "first.npy", "--device", "cpu")
+    assert np.load(place.directory / "first.npy").shape == (4, 8, 8, 1)
+    answer = served(place, "/v1/models/first/sample?n=4&seed=7&format=npy")
+    assert answer == (place.directory / "first.npy").read_bytes()
+    seconds = time.perf_counter() - begin
+    tell(f"from ganzoo plugins new to a served sample: {seconds:.0f} s")
+    assert seconds < SECONDS
+    refused = place.run(place.command, "uninstall", "ganzoo-first")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("Error: registered versions need ganzoo-first: first:1\nHint: ")
+    place.ganzoo("uninstall", "ganzoo-first", "--yes")
     assert "first" not in place.models()
+    place.ganzoo("sample", "first", "--device", "cpu", "-o", "after.npy")
+
+
+def test_what_is_no_plugin_is_told_and_can_be_taken_away(place: Any) -> None:
+    stranger = place.directory / "stranger"
+    stranger.mkdir()
+    (stranger / "stranger.py").touch()
+    (stranger / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n\n'
+        '[project]\nname = "Stranger"\nversion = "1.0"\n',
+        "utf-8",
+    )
+    done = place.run(place.command, "install", *OFFLINE, "./stranger")
+    assert done.returncode == 5
+    error, hint = done.stderr.splitlines()[-2:]
+    assert error.startswith("Error: stranger: no plugin; ")
+    assert hint == "Hint: to take it away again: ganzoo uninstall stranger"
+    place.ganzoo("uninstall", "stranger")
+    assert place.run(place.python, "-I", "-c", "import stranger").returncode == 1
 
 
 def test_every_other_kind_passes_as_it_is_written(

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from PIL import Image, ImageFile
 from ganzoo.errors import PluginError, PluginWarning, ToldToEnd
 from ganzoo.zoo import foreign
 from ganzoo.zoo.discovery import Manager, Plugin, State, discover
-from ganzoo.zoo.foreign import called, contained, in_one_line, loading, survived
+from ganzoo.zoo.foreign import Patience, called, contained, in_one_line, loading, survived
 from ganzoo.zoo.process import kept
 
 Install = Callable[..., Path]
@@ -376,7 +377,7 @@ def test_a_hook_that_would_never_run_is_refused(install: Install, source: str, k
 
 
 def _loaded(work: Callable[[], None]) -> None:
-    with loading("anybody") as interrupts:
+    with Patience() as patience, loading("anybody", patience) as interrupts:
         try:
             work()
         except BaseException as error:
@@ -483,3 +484,22 @@ def test_signals_are_put_back_after_a_call() -> None:
         assert KeyboardInterrupt() not in interrupts
         assert [signal.getsignal(number) for number in foreign.ENDING] != before
     assert [signal.getsignal(number) for number in foreign.ENDING] == before
+
+
+def test_a_plugin_that_takes_long_to_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one thread, which looks at the plugin that is being loaded, and not at those before it."""
+    told: list[str] = []
+    heard = threading.Event()
+    monkeypatch.setattr(foreign, "PATIENCE_SECONDS", 0.05)
+
+    def warn(line: str) -> None:
+        told.append(line)
+        heard.set()
+
+    monkeypatch.setattr(foreign, "warn", warn)
+    with Patience() as patience:
+        with loading("the fast one", patience):
+            pass
+        with loading("the slow one", patience):
+            assert heard.wait(60)
+    assert set(told) == {"the slow one is still being loaded after 0.05 seconds; without it: GANZOO_PLUGINS=builtin"}
