@@ -23,6 +23,7 @@ PARTS = {
     "dataset": "images",
     "metric": "metrics",
     "augmentation": "augment",
+    "optimizer": "optimizers",
 }
 """Kind of plugin -> its module beside the light ``__init__.py``; empty: there is none."""
 

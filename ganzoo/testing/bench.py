@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganzoo.config import ExecutorName, PrecisionName, Settings, convert, merge
-from ganzoo.data import CHANNELS, ImageSet
+from ganzoo.config import NETWORKS, ExecutorName, PrecisionName, Settings, convert, merge
+from ganzoo.data import ImageSet
 from ganzoo.networks.build import Networks, build
-from ganzoo.specs import Architecture, Augmentation, ImageShape, Loss, Model, Penalty, Spec
+from ganzoo.specs import Architecture, Augmentation, ImageShape, Loss, Model, Optimizer, Penalty, Spec
 from ganzoo.testing import stand
-from ganzoo.testing.checks import Case
+from ganzoo.testing.checks import Case, NotRun
 from ganzoo.training.ranks import ALONE, Ranks
 from ganzoo.training.setup import assemble, settle
 from ganzoo.training.trainer import Trainer
@@ -90,7 +90,7 @@ class Bench:
         """A trainer of that, ready for its first step, in fp32 unless ``settings`` say otherwise."""
         recipe = settle(self.recipe(spec, **merge({"precision": PrecisionName.FP32}, settings)), ranks)
         size = recipe.config.size
-        channels = channels_of(recipe.architecture)[0]
+        channels = recipe.architecture.channels[0]
         return assemble(recipe, images(ImageShape(channels=channels, height=size, width=size, classes=CLASSES)), ranks)[
             1
         ]
@@ -121,11 +121,15 @@ class Bench:
         on_stand = self.zoo.qualified(self.zoo.get(Model, stand.NAME))
         match spec:
             case Loss():
+                if further := set(spec.reads) - stand.HEADS:
+                    raise NotRun(f"no model of the plugin trains with it, and it reads {', '.join(sorted(further))}")
                 return on_stand, {"loss": name}
             case Penalty():
                 return on_stand, {"penalties": {name: {"weight": spec.weight or 1.0, "every": spec.every}}}
             case Augmentation():
                 return on_stand, {"augment": name}
+            case Optimizer():
+                return on_stand, {network: {"optimizer": name} for network in NETWORKS}
         return name, {}
 
 
@@ -140,18 +144,13 @@ def sizes_of(architecture: Architecture) -> list[int]:
     return sorted({least_size(architecture), max(usual, default=least_size(architecture))})
 
 
-def channels_of(architecture: Architecture) -> tuple[int, ...]:
-    """The numbers of channels that the architecture takes."""
-    return CHANNELS
-
-
 def shapes_of(architecture: Architecture) -> list[ImageShape]:
     """Each shape that its networks are built for in the checks; the least one first."""
     classes = CLASSES if architecture.conditional else 0
     return [
         ImageShape(channels=channels, height=size, width=size, classes=classes)
         for size in sizes_of(architecture)
-        for channels in channels_of(architecture)
+        for channels in architecture.channels
     ]
 
 

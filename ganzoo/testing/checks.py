@@ -17,6 +17,7 @@ from ganzoo.specs import (
     Loss,
     Metric,
     Model,
+    Optimizer,
     Penalty,
     Reader,
     Spec,
@@ -43,14 +44,14 @@ class Check:
     kinds: tuple[type[Spec], ...] = ()
 
 
-TRAINED = (Model, Loss, Penalty, Augmentation)
+TRAINED = (Model, Loss, Penalty, Augmentation, Optimizer)
 """Kinds of spec that have a part in a training step. A part that is no model is trained in the model of ``stand``."""
 
 CHECKS = (
     Check("light import", "loading:light_import"),
     Check("names", "loading:names"),
     Check("hooks", "loading:hooks"),
-    Check("options", "options:options", (Architecture, Augmentation)),
+    Check("options", "options:options", (Architecture, Loss, Augmentation, Optimizer)),
     Check("configuration", "options:configuration", (Model,)),
     Check("builds", "networks:builds", (Architecture,)),
     Check("images", "networks:images", (Architecture,)),

@@ -167,3 +167,4 @@ def _parts(answer: Output) -> Iterator[tuple[str, Tensor]]:
         yield "class logits", answer.class_logits
     if answer.features is not None:
         yield "features", answer.features
+    yield from answer.extras.items()

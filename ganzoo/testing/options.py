@@ -8,12 +8,15 @@ import tomli_w
 from ganzoo.config import RunConfig, convert
 from ganzoo.errors import PluginError
 from ganzoo.files import parse_toml
-from ganzoo.specs import Architecture, Augmentation, Model
+from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer
 from ganzoo.testing.bench import Bench
+from ganzoo.testing.checks import NotRun
 
 
-def options(bench: Bench, spec: Architecture | Augmentation) -> str:
+def options(bench: Bench, spec: Architecture | Loss | Augmentation | Optimizer) -> str:
     """Default options, written as TOML and as JSON, are read back as the same options."""
+    if spec.options is None:
+        raise NotRun("it has no options")
     defaults = spec.options()
     # TOML has no None; a key that is left out is the default.
     written = {key: value for key, value in vars(defaults).items() if value is not None}

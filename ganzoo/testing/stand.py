@@ -75,6 +75,9 @@ class NonSaturating:
 
 NAME = "stand"
 
+HEADS = {"class_logits", "features"}
+"""What its discriminator gives beside logits."""
+
 PLUGIN = Plugin(
     name=NAME,
     distribution="ganzoo-testing",

@@ -8,7 +8,13 @@ from ganzoo.zoo.names import zoo
 
 CASES = [case for plugin in zoo().manager.plugins if plugin.builtin for case in cases_of(plugin)]
 
-ELSEWHERE = ("no CUDA device", "it has no hooks of runs", "it declares no modes", "is not downloaded")
+ELSEWHERE = (
+    "no CUDA device",
+    "it has no hooks of runs",
+    "it has no options",
+    "it declares no modes",
+    "is not downloaded",
+)
 """Why a check is not run: there is nothing of its kind, or not on every machine."""
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ganzoo import Architecture, Augmentation, Dataset, Loss, Metric, Model, Penalty, Reader, Spec
+from ganzoo import Architecture, Augmentation, Dataset, Loss, Metric, Model, Optimizer, Penalty, Reader, Spec
 from ganzoo.data import ImageSet
 from ganzoo.errors import UsageError
 from ganzoo.step import Step
@@ -176,6 +176,35 @@ class Relativistic(NonSaturating):
 
     def discriminator(self, step: Step) -> Tensor:
         return softplus(step.fake.logits.mean() - step.real.logits).mean()
+
+
+class Slowing(torch.optim.SGD):
+    """Its rate falls with each step, which no checkpoint holds."""
+
+    def __init__(self, weights: Any, lr: Any, calls: Any) -> None:
+        super().__init__(weights, 0.1)
+        self.calls = calls
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.param_groups[0]["lr"] = 0.1 / next(self.calls)
+        super().step()
+
+
+def slowing(weights: Any, lr: Any, options: Any) -> torch.optim.Optimizer:
+    return Slowing(weights, lr, count(1))
+
+
+def slowing_for_all(weights: Any, lr: Any, options: Any) -> torch.optim.Optimizer:
+    return Slowing(weights, lr, CALLS)
+
+
+def no_optimizer(weights: Any, lr: Any, options: Any) -> Any:
+    return weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    pass
 
 
 class Brightness:
@@ -354,7 +383,7 @@ TRAINED = {
     "noise": ("two ranks", architecture(discriminator=Noisy), "differs from that of one process"),
     "overflow": ("mixed precision", architecture(discriminator=Overflowing), "NaN"),
     "a condition": ("tracing", architecture(discriminator=Unpredictable), ""),
-    "a lost buffer": ("resume", architecture(Forgetful), "resumed, it trains to another"),
+    "a lost buffer": ("resume", architecture(Forgetful), "the generator's buffer 'seen'"),
 }
 
 
@@ -366,8 +395,8 @@ def test_a_model(plug: Callable[..., Plugin], check: str, spec: Architecture, re
 
 
 LOSSES = {
-    "it counts": ("hidden state", Counting, "taken back to a checkpoint, it trains to another"),
-    "its module counts": ("resume", CountingForAll, "resumed, it trains to another"),
+    "it counts": ("hidden state", Counting, "would lose what the loss's calls remembers"),
+    "its module counts": ("resume", CountingForAll, "remembers something between phases that no checkpoint holds"),
     "samples meet": ("two ranks", Relativistic, "declare batch_coupled"),
 }
 
@@ -378,6 +407,28 @@ def test_a_loss(plug: Callable[..., Plugin], check: str, loss: type, reason: str
     result = result_of(plug(spec), check, spec)
     assert result.outcome is Outcome.FAIL
     assert reason in result.reason
+
+
+OPTIMIZERS = {
+    "it counts": ("resume", "slowing", "resumed, it trains to another"),
+    "it counts for all": ("hidden state", "slowing_for_all", "taken back to a checkpoint, it trains to another"),
+    "no optimizer": ("mixed precision", "no_optimizer", "optimizer"),
+}
+
+
+@pytest.mark.parametrize(("check", "name", "reason"), OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_an_optimizer(plug: Callable[..., Plugin], check: str, name: str, reason: str) -> None:
+    spec = Optimizer(name="trap", target=target(name), options=NoOptions)
+    result = result_of(plug(spec), check, spec)
+    assert result.outcome is Outcome.FAIL
+    assert reason in result.reason
+
+
+def test_a_loss_that_reads_what_only_its_own_networks_give(plug: Callable[..., Plugin]) -> None:
+    spec = Loss(name="trap", target=target(NonSaturating), reads=("features", "q_mean"))
+    result = result_of(plug(spec), "resume", spec)
+    assert result.outcome is Outcome.NOT_RUN
+    assert result.reason == "no model of the plugin trains with it, and it reads q_mean"
 
 
 AUGMENTATIONS = {
@@ -422,7 +473,7 @@ DATASETS = {
 
 
 @pytest.mark.parametrize(("check", "fields", "reason"), DATASETS.values(), ids=DATASETS)
-def test_a_data_set(plug: Callable[..., Plugin], check: str, fields: dict[str, str], reason: str) -> None:
+def test_a_data_set(plug: Callable[..., Plugin], check: str, fields: dict[str, Any], reason: str) -> None:
     spec = Dataset(name="trap", **fields)
     result = result_of(plug(spec), check, spec)
     assert result.outcome is Outcome.FAIL
