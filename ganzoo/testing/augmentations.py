@@ -62,7 +62,8 @@ def _made(spec: Augmentation) -> Any:
 
 def _drawn(spec: Augmentation, seed: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return dict(_made(spec).draw(COUNT, SHAPE, generator, torch.device("cpu")))
+    state = [{name: torch.tensor(value) for name, value in spec.state.items()}] if spec.state else []
+    return dict(_made(spec).draw(COUNT, SHAPE, generator, torch.device("cpu"), *state))
 
 
 def _images() -> Tensor:

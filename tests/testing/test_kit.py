@@ -218,6 +218,12 @@ class Brightness:
         return images + drawn["shift"]
 
 
+class OfState(Brightness):
+    def draw(self, count: int, *given: Any) -> Mapping[str, Tensor]:
+        shape, generator, device, state = given
+        return {"shift": state["p"] * super().draw(count, shape, generator, device)["shift"]}
+
+
 class Global(Brightness):
     def draw(self, count: int, shape: Any, generator: torch.Generator, device: torch.device) -> Mapping[str, Tensor]:
         return {"shift": torch.rand(count, 1, 1, 1)}
@@ -446,6 +452,13 @@ def test_an_augmentation(plug: Callable[..., Plugin], check: str, augmentation: 
     result = result_of(plug(spec), check, spec)
     assert result.outcome is Outcome.FAIL
     assert reason in result.reason
+
+
+def test_an_augmentation_is_given_its_state(plug: Callable[..., Plugin]) -> None:
+    spec = Augmentation(name="trap", target=target(OfState), options=Options, state={"p": 0.5})
+    plugin = plug(spec)
+    for check in ("draws", "derivatives", "resume"):
+        assert result_of(plugin, check, spec).outcome is Outcome.PASS
 
 
 def test_a_penalty_is_trained_with(plug: Callable[..., Plugin]) -> None:
