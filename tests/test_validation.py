@@ -1,12 +1,13 @@
 """Each malformed spec is refused with a message that shows the wanted form."""
 
 import string
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
+from ganzoo.config import NetworkConfig
 from ganzoo.errors import ExitCode, PluginError
 from ganzoo.specs import (
     KINDS,
@@ -22,7 +23,7 @@ from ganzoo.specs import (
     Reader,
     Spec,
 )
-from ganzoo.zoo.validation import validate
+from ganzoo.zoo.validation import OF_EVERY_NETWORK, validate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,3 +215,7 @@ def test_names_are_what_people_can_type(name: str) -> None:
     else:
         with pytest.raises(PluginError, match="is malformed"):
             validate([replace(LOSS, name=name)])
+
+
+def test_the_keys_of_every_network_are_those_of_the_configuration() -> None:
+    assert {field.name for field in fields(NetworkConfig)} == OF_EVERY_NETWORK

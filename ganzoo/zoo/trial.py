@@ -65,9 +65,10 @@ def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
     keep_quiet()  # one of them may import what ganzoo uses, too, and before it
     strangers = [plugin for plugin in plugins if plugin.state is State.AVAILABLE and not plugin.builtin]
     states = {plugin.qualified: _state(plugin) for plugin in strangers}
+    calls = _calls() if strangers else []
     for plugin in strangers:
         state = states[plugin.qualified]
-        found = _ended_by(plugin) or _recall(plugin, state) or _try(plugin)
+        found = _ended_by(plugin, calls) or _recall(plugin, state) or _try(plugin)
         if found != LOADS:
             _remember(plugin, state, found)
             plugin.set_aside(State.BROKEN, f"{found}; ganzoo plugins tries it again")
@@ -97,10 +98,17 @@ def written_down(plugin: Plugin, call: str) -> Iterator[None]:
         _forget(plugin, os.getpid())
 
 
-def _ended_by(plugin: Plugin) -> str | None:
+def _calls() -> list[Path]:
+    """The files of calls that were written down, of any plugin."""
+    with contextlib.suppress(OSError, GanzooError, RuntimeError):
+        return [path for path in _home().iterdir() if path.suffix]
+    return []
+
+
+def _ended_by(plugin: Plugin, calls: Iterable[Path]) -> str | None:
     """What is known of a call that ended the process it was made by; None: of none."""
     with contextlib.suppress(OSError, ValueError, GanzooError, RuntimeError):
-        for place in _home().glob(f"{_place(plugin).name}.*"):
+        for place in (path for path in calls if path.stem == _place(plugin).name):
             caller = int(place.suffix[1:])
             if caller == os.getpid() or not _is_running(caller):  # in a container, each may be process 1
                 state, _, call = place.read_text("utf-8").partition("\n")

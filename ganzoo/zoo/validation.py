@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ganzoo.config.run import NetworkConfig
 from ganzoo.errors import PluginError, first_line
 from ganzoo.specs import (
     KINDS,
@@ -31,6 +30,10 @@ LONGEST_SUMMARY = 500
 """Most characters of a summary, which stands in a line."""
 
 LATEST_YEAR = 9999
+
+OF_EVERY_NETWORK = frozenset({"lr", "optimizer", "regularise", "options"})
+"""The fields of ``NetworkConfig``, beside which an optimizer's options stand. Spelt here, too, because each command
+validates plugins, and the configuration takes as long to import as all of them."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _REFERENCE = re.compile(rf"({_NAME.pattern}/)?{_NAME.pattern}")
@@ -267,7 +270,7 @@ def _augmentation(spec: Augmentation) -> None:
 def _optimizer(spec: Optimizer) -> None:
     _require(spec, "target", "'package.module:function'", _is_target)
     _options(spec)
-    taken = {each.name for each in fields(NetworkConfig)} & {each.name for each in fields(spec.options)}
+    taken = OF_EVERY_NETWORK & {each.name for each in fields(spec.options)}
     if taken:
         raise PluginError(
             f"optimizer {spec.name!r}: the option {min(taken)!r} is a key of every network's; wanted: another name"
