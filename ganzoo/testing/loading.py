@@ -16,7 +16,7 @@ from ganzoo.testing.bench import Bench
 from ganzoo.testing.checks import NotRun
 from ganzoo.zoo.discovery import Manager
 from ganzoo.zoo.installed import Plugin
-from ganzoo.zoo.names import RUN_HOOKS
+from ganzoo_registry import Version
 
 HEAVY = ("torch", "numpy", "onnxruntime")
 """Packages that a plugin's module must not import: every command loads it, ``ganzoo models`` and a server's, too."""
@@ -93,11 +93,20 @@ def names(bench: Bench, spec: Spec | None) -> str:
 
 
 def hooks(bench: Bench, spec: Spec | None) -> str:
-    """The hooks of runs do not fail, be they called for a run of an afternoon or for one that failed at once."""
+    """The hooks of runs and versions do not fail: each is called once, as for a run that ended without a result."""
     own = bench.plugin
     fields = {name: getattr(own, name) for name in ("name", "distribution", "version", "location", "target", "api")}
     manager, problems = Manager([Plugin(**fields)], {}), list[str]()
-    implemented = [hook for hook in (*RUN_HOOKS, "ganzoo_lineage") if manager.watching(hook)]
+    version = Version("m", 1, f"sha256:{'0' * 64}", "2026-01-01T00:00:00.000000Z")
+    told: dict[str, dict[str, Any]] = {
+        "ganzoo_run_started": {},
+        "ganzoo_report": {"step": 50, "metrics": {"loss_d": 1.0, "loss_g": 1.0}},
+        "ganzoo_evaluated": {"step": 50, "figures": {"fd": 1.0}},
+        "ganzoo_lineage": {},
+        "ganzoo_registered": {"version": version},
+        "ganzoo_run_ended": {"result": None},
+    }
+    implemented = [hook for hook in (*told, "ganzoo_alias_moved") if manager.watching(hook)]
     if not implemented:
         raise NotRun("it has no hooks of runs")
     with tempfile.TemporaryDirectory() as directory:
@@ -105,15 +114,9 @@ def hooks(bench: Bench, spec: Spec | None) -> str:
         facts = {"data": {"name": "digits", "digest": "sha256:0", "class_names": []}, "environment": {}, "parents": []}
         run = Run.create(Path(directory), config, facts)
         run.make_folders()
-        told: dict[str, dict[str, Any]] = {
-            "ganzoo_run_started": {},
-            "ganzoo_report": {"step": 50, "metrics": {"loss_d": 1.0, "loss_g": 1.0}},
-            "ganzoo_evaluated": {"step": 50, "figures": {"fd": 1.0}},
-            "ganzoo_lineage": {},
-            "ganzoo_run_ended": {"result": None},
-        }
         for hook, arguments in told.items():
             manager.notify(hook, problems.append, run=run, **arguments)
+        manager.notify("ganzoo_alias_moved", problems.append, version=version, alias="champion")
     if problems:
         raise PluginError(problems[0])
     return ", ".join(implemented)

@@ -1,6 +1,7 @@
 """Each check finds what it is there for: plugins that break the contract in one way each, and fail in that check."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ganzoo import Architecture, Augmentation, Dataset, Loss, Metric, Model, Optimizer, Penalty, Reader, Spec
+from ganzoo import Architecture, Augmentation, Dataset, Loss, Metric, Model, Optimizer, Penalty, Reader, Spec, hookspecs
 from ganzoo.data import ImageSet
 from ganzoo.errors import UsageError
 from ganzoo.step import Step
@@ -176,6 +177,14 @@ class Relativistic(NonSaturating):
 
     def discriminator(self, step: Step) -> Tensor:
         return softplus(step.fake.logits.mean() - step.real.logits).mean()
+
+
+class MomentMatching:
+    """The mean image of the whole batch, over all ranks: there is no discriminator."""
+
+    def generator(self, step: Step) -> Tensor:
+        distance = step.mean(step.fake.images.mean((1, 2, 3))) - step.mean(step.real.images.mean((1, 2, 3)))
+        return distance.square()
 
 
 class Slowing(torch.optim.SGD):
@@ -430,6 +439,14 @@ def test_an_optimizer(plug: Callable[..., Plugin], check: str, name: str, reason
     assert reason in result.reason
 
 
+def test_a_loss_without_a_discriminator(plug: Callable[..., Plugin]) -> None:
+    spec = Loss(name="trap", target=target(MomentMatching), adversarial=False)
+    plugin = plug(spec)
+    for check in ("mixed precision", "tracing", "two ranks", "resume", "hidden state"):
+        result = result_of(plugin, check, spec)
+        assert result.outcome is Outcome.PASS, result
+
+
 def test_a_loss_that_reads_what_only_its_own_networks_give(plug: Callable[..., Plugin]) -> None:
     spec = Loss(name="trap", target=target(NonSaturating), reads=("features", "q_mean"))
     result = result_of(plug(spec), "resume", spec)
@@ -561,6 +578,18 @@ def test_hooks_that_fail(plug: Callable[..., Plugin], install: Callable[..., Any
     assert failed.outcome is Outcome.FAIL
     assert "failed in ganzoo_run_ended: AttributeError" in failed.reason
     assert result_of(plug(module="hooked_sound"), "hooks").reason == "ganzoo_run_ended"
+
+
+def test_every_hook_is_called(plug: Callable[..., Plugin], install: Callable[..., Any]) -> None:
+    """Each plugin has one, which fails."""
+    hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("ganzoo_")}
+    for name, hook in hooks.items():
+        if name != "ganzoo_specs":
+            arguments = ", ".join(inspect.signature(hook).parameters)
+            source = f"from ganzoo import hookimpl\n@hookimpl\ndef {name}({arguments}):\n    1 / 0"
+            install(f"all-{name}", {"trap": source}, site=name)
+            result = result_of(plug(module=f"all_{name}_trap"), "hooks")
+            assert f"failed in {name}: ZeroDivisionError" in result.reason
 
 
 def test_a_plugin_that_was_not_loaded(plug: Callable[..., Plugin]) -> None:
