@@ -297,7 +297,7 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
         (
             {"generator": {"betas": [0.5, 1]}},
             UsageError,
-            "configuration key 'generator.betas[1]': expected `float` < 1.0",
+            "configuration key 'generator': betas must be at least 0 and less than 1, and 1 is not",
             "ganzoo train --print-config",
         ),
         (

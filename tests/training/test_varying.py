@@ -135,7 +135,7 @@ def test_the_configuration_keeps_the_tables(train: Callable[..., TrainResult], t
         ({"generator": {"lr": {**TABLE, "from": -1}}}, "'generator.lr': expected `float` > 0.0", "ganzoo train --prin"),
         (
             {"generator": {"betas": [0.5, {"from": 0.9, "to": 1.0}]}},
-            "'generator.betas[1]': expected `float` < 1.0",
+            "'generator': betas must be at least 0 and less than 1, and 1 is not",
             "ganzoo train --print-config",
         ),
         (

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
-
-from msgspec import Meta
+from typing import TYPE_CHECKING
 
 from ganzoo import Optimizer, hookimpl
 
 if TYPE_CHECKING:
     from ganzoo import Spec
 
-Decay = Annotated[float, Meta(ge=0, lt=1)]
-Small = Annotated[float, Meta(ge=0, le=1)]
+
+def _check(options: object, decays: tuple[str, ...]) -> None:
+    """Refuse decay rates, ``eps`` and ``weight_decay`` that make no sense."""
+    for name, value in vars(options).items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if name in decays and not 0 <= number < 1:
+                raise ValueError(f"{name} must be at least 0 and less than 1, and {number:g} is not")
+            if name in ("eps", "weight_decay") and not 0 <= number <= 1:
+                raise ValueError(f"{name} must be at least 0 and at most 1, and {number:g} is not")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +30,12 @@ class AdamOptions:
         weight_decay: of Adam, times the weights, added to the gradient; of AdamW, of the weights themselves.
     """
 
-    betas: tuple[Decay, Decay] = (0.5, 0.999)
-    eps: Small = 1e-8
-    weight_decay: Small = 0.0
+    betas: tuple[float, float] = (0.5, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, ("betas",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +49,13 @@ class RMSpropOptions:
         weight_decay: times the weights, added to the gradient.
     """
 
-    alpha: Decay = 0.99
-    eps: Small = 1e-8
-    momentum: Decay = 0.0
-    weight_decay: Small = 0.0
+    alpha: float = 0.99
+    eps: float = 1e-8
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, ("alpha", "momentum"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +68,12 @@ class SGDOptions:
         weight_decay: times the weights, added to the gradient.
     """
 
-    momentum: Decay = 0.0
+    momentum: float = 0.0
     nesterov: bool = False
-    weight_decay: Small = 0.0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        _check(self, ("momentum",))
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum")
 
