@@ -293,7 +293,7 @@ def train(
         session = Session(store, place, strict=strict, observer=observer, ranks=ranks)
         if drafted is None:
             drafted = draft(ranks.share(str(Run.find(resume, place).directory)) if resume else None)
-        started = session.begin(drafted)
+        started = session.begin(drafted, export=export)
         del drafted  # it holds images as they were read
         return session.finish(*started, export=export)
 

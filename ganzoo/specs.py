@@ -4,6 +4,7 @@ A spec is a frozen, keyword-only dataclass that a plugin yields from ``ganzoo_sp
 Within ``ganzoo.v1`` fields are only ever added, with defaults.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -45,6 +46,51 @@ class Spec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Control:
+    """A number that is chosen when images are sampled, such as truncation: the same one for all images of a call.
+
+    Args:
+        default: what it is in training, and unless it is given.
+        low, high: the least and the greatest value that it may have.
+    """
+
+    default: float
+    low: float = 0.0
+    high: float = 1.0
+
+
+TAKEN_NAMES = frozenset(
+    (
+        *("z", "labels", "images"),
+        *("n", "seed", "label", "start", "format", "control", "controls"),
+        *("reference", "count", "output", "each", "device", "registry"),
+    )
+)
+"""Names that no control may have: what sampling takes already, in the graph, from Python, as options and over HTTP."""
+
+MOST_CONTROLS = 8
+
+_CONTROL_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_LARGEST = 3.4e38  # of float32, in which the graph takes it
+
+
+def fault_of_control(name: object, control: object) -> str | None:
+    """What is wrong with a control, in words; None: nothing. A plugin declares them, and a file's card lists them."""
+    if not isinstance(name, str) or not _CONTROL_NAME.fullmatch(name):
+        return f"the name {name!r:.60} is not lower-case letters, digits and _, at most 40"
+    if name in TAKEN_NAMES:
+        return f"the name {name!r} means something else when sampling"
+    if not isinstance(control, Control):
+        return f"{name!r} is neither a number nor a Control"
+    numbers = (control.low, control.default, control.high)
+    if any(type(number) not in (int, float) or not abs(number) <= _LARGEST for number in numbers):
+        return f"{name!r} has a default or an end that is not a finite number"
+    if not control.low <= control.default <= control.high or control.low == control.high:
+        return f"{name!r} is {control.default:g} by default, which is not within {control.low:g} to {control.high:g}"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Architecture(Spec):
     """A generator and a discriminator, each built as ``factory(shape: ImageShape, options)``.
 
@@ -59,6 +105,8 @@ class Architecture(Spec):
         batch_coupled: whether samples of a batch meet in a network outside of ``torch.nn.BatchNorm``, or a network
             draws random numbers. Such networks train differently on several ranks, or in several parts.
         channels: the numbers of colour channels that it can be built for.
+        controls: name -> ``Control``, or a number d on [0, 1] for ``Control(default=d)``: further inputs of the
+            exported generator. Its ``forward`` takes each as an optional keyword, f32 [B, 1]; training leaves them out.
 
     A network may have two methods more. ``regularise(step) -> scalar`` is a term of its own loss, from its own
     ``ganzoo.training.Step``, computed in fp32, every ``generator.regularise.every`` steps with
@@ -74,6 +122,16 @@ class Architecture(Spec):
     conditional: bool = False
     batch_coupled: bool = False
     channels: tuple[int, ...] = (1, 3)
+    controls: Mapping[str, Control | float] = field(default_factory=dict)
+
+    @property
+    def control_ranges(self) -> dict[str, Control]:
+        """Each of ``controls`` as a ``Control``, in the order of their names."""
+        plain = {name: self.controls[name] for name in sorted(self.controls)}
+        return {
+            name: given if isinstance(given, Control) else Control(default=float(given))
+            for name, given in plain.items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,134 +1,102 @@
-"""Converts torch networks to ONNX, and makes the reference outputs that the gates compare the file with."""
+"""Converts generators to ONNX files: the graph once, the weights as often as there are versions of them."""
 
-import logging
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganzoo.errors import GanzooError, UsageError, described, first_line
-from ganzoo.latents import draw
+from ganzoo.exporting.folding import fold
+from ganzoo.exporting.tracing import DEFAULT_OPSET, PREFIX, trace
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.graph import weights_digest
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from onnx import ModelProto
+    from onnx import ModelProto, TensorProto
 
-DEFAULT_OPSET = 20
-CORNERS = (0.0, 4.0, -4.0)
-"""Values of all entries of corner latents: 0, and +-4 standard deviations, where activations saturate."""
-
-REFERENCE_ROWS = 64
+_GENERATOR = f"{PREFIX}generator."
 
 
-class _Unlabelled(nn.Module):
-    """A generator without labels as a function of z alone."""
+class Ported(nn.Module):
+    """A generator whose inputs are what the graph of ``card`` takes, in that order: z, labels, and controls by name."""
 
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: nn.Module, card: GeneratorCard) -> None:
         super().__init__()
         self.generator = generator
+        self._conditional = bool(card.class_names)
+        self._controls = tuple(card.controls)
 
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.generator(z, None)
+    def forward(self, z: Tensor, *others: Tensor) -> Tensor:
+        """z [B, L], labels [B] where there are classes, and each control [B, 1] -> images [B, C, H, W]."""
+        labels = others[0] if self._conditional else None
+        controls = dict(zip(self._controls, others[self._conditional :], strict=True))
+        images: Tensor = self.generator(z, labels, **controls)
         return images
 
 
-def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSET) -> bytes:
-    """Convert ``generator`` (on the CPU, in fp32, eval mode) to one ONNX file with the card in its metadata.
-
-    The graph is ``z f32[batch, L]`` (and ``labels i64[batch]``) -> ``images f32[batch, C, H, W]``.
-
-    Raises:
-        GanzooError: torch cannot convert it.
-        UsageError: torch cannot convert it to this opset.
-    """
-    conditional = bool(card.class_names)
-    batch = torch.export.Dim("batch")
-    shapes: dict[str, dict[int, torch.export.Dim]] = {"z": {0: batch}}
-    inputs: tuple[Tensor, ...] = (torch.zeros(2, card.latent_dim),)
-    if conditional:
-        shapes["labels"] = {0: batch}
-        inputs = (*inputs, torch.zeros(2, dtype=torch.int64))
-    module = generator if conditional else _Unlabelled(generator)
-    proto = convert(module.eval(), "generator", inputs, shapes, ["images"], opset)
-    weights = weights_digest(finish(proto, {}))
-    return finish(proto, {METADATA_KEY: replace(card, weights=weights).to_json()})
-
-
-def convert(
-    network: nn.Module,
-    what: str,
-    inputs: tuple[Tensor, ...],
-    shapes: "Mapping[str, Mapping[int, torch.export.Dim]]",
-    outputs: Sequence[str],
-    opset: int = DEFAULT_OPSET,
-) -> "ModelProto":
-    """``network`` as torch's exporter writes it.
+@dataclass(frozen=True)
+class Graph:
+    """How a generator computes, without its weights: what takes long to find, and stays the same in training.
 
     Args:
-        what: names the network in messages.
-        inputs: what it is traced with.
-        shapes: name of each input -> its dynamic dimensions, by axis.
-        outputs: names of the outputs.
+        proto: the ONNX model as torch writes it; weights have a name, a type and a shape, and no values.
+    """
+
+    proto: "ModelProto"
+
+    def file(self, generator: nn.Module, card: GeneratorCard) -> bytes:
+        """The ONNX file of a generator (on the CPU, in fp32) of this graph, with the card in its metadata."""
+        proto = type(self.proto)()
+        proto.CopyFrom(self.proto)
+        weights = generator.state_dict()
+        for tensor in proto.graph.initializer:
+            if name := _weight(tensor, weights):
+                tensor.raw_data = _content(weights[name])
+        fold(proto)
+        digest = weights_digest(finish(proto, {}))
+        return finish(proto, {METADATA_KEY: replace(card, weights=digest).to_json()})
+
+
+def to_graph(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSET) -> Graph:
+    """Convert ``generator`` (on the CPU, in fp32, eval mode).
+
+    The graph is ``z f32[batch, L]`` (and ``labels i64[batch]``, and each control ``f32[batch, 1]``) -> ``images
+    f32[batch, C, H, W]``.
 
     Raises:
-        GanzooError: torch cannot convert it.
+        UnexportableError: torch cannot convert it.
+        GanzooError: torch cannot convert anything here.
         UsageError: torch cannot convert it to this opset.
     """
-    _require_temporary_directory()
-    try:
-        with quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                network,
-                inputs,
-                dynamo=True,
-                verbose=False,
-                opset_version=opset,
-                input_names=list(shapes),
-                output_names=list(outputs),
-                dynamic_shapes=tuple(shapes.values()),
-            )
-    except Exception as error:  # the exporter's family of errors is open-ended
-        raise _unconverted(what, error) from error
-    if program is None:
-        raise GanzooError("torch returned no ONNX program")
-    proto = program.model_proto
-    made = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
-    if made != opset:  # the exporter falls back to another with a remark
-        raise UsageError(f"torch makes no ONNX of opset {opset} of this {what}", hint=f"--opset {made} works")
-    return proto
+    inputs = {"z": torch.zeros(2, card.latent_dim)}
+    if card.class_names:
+        inputs["labels"] = torch.zeros(2, dtype=torch.int64)
+    inputs |= {name: torch.full((2, 1), float(control.default)) for name, control in card.controls.items()}
+    batch = torch.export.Dim("batch")
+    shapes = {name: {0: batch} for name in inputs}
+    proto = trace(Ported(generator, card), "generator", tuple(inputs.values()), shapes, ["images"], opset)
+    weights = generator.state_dict()
+    for tensor in proto.graph.initializer:
+        if _weight(tensor, weights):
+            tensor.ClearField("raw_data")
+    return Graph(proto)
 
 
-def _require_temporary_directory() -> None:
-    """Refuse what torch would fail at, too: its compiler, which traces networks, wants one when it is imported."""
-    try:
-        tempfile.gettempdir()
-    except OSError as error:
-        raise GanzooError(
-            "torch converts no network without a temporary directory, and none can be written to here",
-            hint="name one that can: TMPDIR=DIR before the command; what is attached already needs none",
-        ) from error
+def to_onnx(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSET) -> bytes:
+    """Convert ``generator`` to one ONNX file with the card in its metadata; see ``to_graph`` and ``Graph.file``."""
+    return to_graph(generator, card, opset).file(generator, card)
 
 
-def _unconverted(what: str, error: Exception) -> GanzooError:
-    """The error to raise for the exporter's, which wraps the cause in pages of advice."""
-    causes = [error]
-    while isinstance(cause := causes[-1].__cause__, Exception) and cause not in causes:
-        causes.append(cause)
-    ours = next((cause for cause in causes if isinstance(cause, OSError | MemoryError)), None)
-    if ours:
-        return GanzooError(f"torch could not convert the {what} to ONNX here: {described(ours)}")
-    return GanzooError(
-        f"torch cannot convert the {what} to ONNX: {first_line(causes[-1])[:200]}",
-        hint="its forward must be traceable for any batch; GANZOO_DEBUG=1 shows where it is not",
-    )
+def _weight(tensor: "TensorProto", weights: Mapping[str, Tensor]) -> str:
+    """The name in the generator's own state of what a tensor of the graph holds; empty: it is a constant."""
+    name = tensor.name.removeprefix(_GENERATOR)
+    return name if tensor.name != name and name in weights else ""
+
+
+def _content(tensor: Tensor) -> bytes:
+    """A tensor's bytes as ONNX stores them, whatever its type."""
+    return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def finish(proto: "ModelProto", metadata: Mapping[str, str]) -> bytes:
@@ -162,46 +130,3 @@ def _widen_readership(proto: "ModelProto") -> None:
     inner = [value for value in proto.graph.value_info if value.name not in weights]
     del proto.graph.value_info[:]
     proto.graph.value_info.extend(inner)
-
-
-@torch.no_grad()
-def reference(generator: nn.Module, card: GeneratorCard) -> "dict[str, NDArray[np.generic]]":
-    """Inputs ``z`` (corner latents) and, if conditional, ``labels`` (every one), and torch's ``images`` for them.
-
-    Raises:
-        GanzooError: the generator itself fails on them.
-    """
-    classes = len(card.class_names)
-    rows = max(REFERENCE_ROWS, classes)
-    z, _ = draw(0, 0, rows, card.latent_dim)
-    for row, value in enumerate(CORNERS):
-        z[row] = value
-    arrays: dict[str, NDArray[np.generic]] = {"z": z}
-    labels = None
-    if classes:
-        arrays["labels"] = np.arange(rows, dtype=np.int64) % classes
-        labels = torch.from_numpy(arrays["labels"])
-    try:
-        arrays["images"] = generator.eval()(torch.from_numpy(z), labels).contiguous().numpy()
-    except Exception as error:  # a plugin's forward may raise anything
-        raise GanzooError(
-            f"the generator fails on a batch of {rows}: {first_line(error)[:200]}",
-            hint="its forward must take any batch; GANZOO_DEBUG=1 shows where it does not",
-        ) from error
-    return arrays
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the exporter's remarks on its own internals (packages that it would like, deprecations inside torch)."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

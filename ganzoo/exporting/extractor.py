@@ -13,7 +13,9 @@ from ganzoo.data import ImageSet
 from ganzoo.errors import GanzooError, first_line
 from ganzoo.evaluation.extractor import try_extractor
 from ganzoo.evaluation.features import FeatureExtractor
-from ganzoo.exporting.convert import convert, finish
+from ganzoo.exporting.convert import finish
+from ganzoo.exporting.folding import fold
+from ganzoo.exporting.tracing import trace
 from ganzoo.files import write_atomic
 from ganzoo.runtime.vetting import vet_extractor
 
@@ -53,7 +55,9 @@ def write_extractor(
     named = {0: "batch", 2: "" if height else "height", 3: "" if width else "width"}
     dynamic = {axis: Dim(name) for axis, name in named.items() if name}
     images = _noise(2, channels, height or ANY[0], width or ANY[1])
-    data = finish(convert(network, "network", (images,), {"images": dynamic}, _outputs(network, images)), about or {})
+    proto = trace(network, "network", (images,), {"images": dynamic}, _outputs(network, images))
+    fold(proto)
+    data = finish(proto, about or {})
     vet_extractor(data, f"extractor {Path(path).name}", height or ANY[0])
     extractor = FeatureExtractor(data, Path(path).name, device="cpu")
     for count in (1, 3):

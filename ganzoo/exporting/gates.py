@@ -9,16 +9,18 @@ because a hostile or odd graph may crash the runtime: then the exit code is not 
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ganzoo.errors import IntegrityError
 from ganzoo.runtime import vetting
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.graph import weights_digest
+from ganzoo.runtime.providers import one_line
 from ganzoo.runtime.vetting import Refused
 
 TOLERANCE = 1e-5
@@ -27,9 +29,11 @@ TOLERANCE = 1e-5
 BATCHES = (1, 2, 3, 7, 33, 64)
 
 Arrays = dict[str, NDArray[Any]]
+Run = Callable[[Arrays], NDArray[Any]]
 
 _FILE = "onnx"
-"""Name of the ONNX file among the arrays of the reference."""
+_ARRAY = "array "
+"""What stands before the name of each array of the reference when it is packed; the file's name is ``_FILE``."""
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -73,9 +77,9 @@ def check_randomness(data: bytes) -> str:
 
 
 def check_signature(model: onnx.ModelProto, reference: Arrays) -> str:
-    """Inputs and output have the agreed names and types, and one free dimension: the batch, first."""
+    """Inputs and output have the agreed names, types and shapes, and one free dimension: the batch, first."""
     names = [value.name for value in model.graph.input]
-    expected = [name for name in ("z", "labels") if name in reference]
+    expected = [name for name in reference if name != "images"]
     if names != expected or [value.name for value in model.graph.output] != ["images"]:
         raise Refused(f"inputs are {names}, not {expected}, or the output is not 'images'")
     for value in [*model.graph.input, *model.graph.output]:
@@ -84,40 +88,56 @@ def check_signature(model: onnx.ModelProto, reference: Arrays) -> str:
         found = [dim.dim_param or dim.dim_value for dim in dims]
         if found != wanted:
             raise Refused(f"{value.name} has shape {found}, not {wanted}")
+        kind, dtype = (
+            onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type),
+            reference[value.name].dtype,
+        )
+        if kind != dtype:
+            raise Refused(f"{value.name} is of {kind}, not {dtype}")
     return "batch is the one free dimension"
 
 
-def check_parity(run: Callable[[Arrays], NDArray[Any]], reference: Arrays) -> str:
-    """Every pixel equals torch's within ``TOLERANCE``, at every batch size, on corner latents and every label."""
+def check_parity(run: Run, reference: Arrays, batches: Sequence[int], tolerance: float) -> str:
+    """Every pixel equals torch's within ``tolerance``, at every batch size, on corner latents, labels and controls."""
     worst = 0.0
-    for batch in BATCHES:
-        rows = len(reference["z"]) if batch == max(BATCHES) else batch  # the largest goes over all rows: every label
+    for batch in batches:
+        rows = len(reference["z"]) if batch == max(batches) else batch  # the largest goes over all rows: every label
         for first in range(0, rows, batch):
             part = {name: array[first : first + batch] for name, array in reference.items()}
-            difference = np.abs(run(part).astype(np.float64) - part["images"]).max()
-            worst = max(worst, float(difference)) if np.isfinite(difference) else float("inf")
-    if worst > TOLERANCE:
-        raise Refused(f"differs from torch by up to {worst:.3g}, allowed is {TOLERANCE:g}")
-    return f"max |difference| {worst:.2g} at batches {', '.join(map(str, BATCHES))}"
+            images = run(part)
+            if not np.isfinite(images).all():
+                raise Refused("makes NaN or infinity where torch makes numbers")
+            worst = max(worst, float(np.abs(images.astype(np.float64) - part["images"]).max()))
+    if worst > tolerance:
+        raise Refused(f"differs from torch by up to {worst:.3g}, allowed is {tolerance:g}")
+    return f"max |difference| {worst:.2g} at batches {', '.join(map(str, batches))}"
 
 
-def check_independence(run: Callable[[Arrays], NDArray[Any]], reference: Arrays) -> str:
+def check_independence(run: Run, reference: Arrays, batches: Sequence[int]) -> str:
     """An image is the same to the bit whatever else is in its batch, and however often it is made."""
-    whole = {name: array[: max(BATCHES)] for name, array in reference.items()}
+    whole = {name: array[: max(batches)] for name, array in reference.items()}
     images = run(whole)
     reversed_rows = run({name: array[::-1] for name, array in whole.items()})[::-1]
     if not np.array_equal(images, reversed_rows) or not np.array_equal(images, run(whole)):
         raise Refused("an image changes with the company it is sampled in")
-    for batch in BATCHES:
+    for batch in batches:
         alone = run({name: array[:batch] for name, array in whole.items()})
         if not np.array_equal(alone, images[:batch]):
             worst = float(np.abs(alone - images[:batch]).max())
-            raise Refused(f"images of a batch of {batch} differ from those of {max(BATCHES)} by up to {worst:.3g}")
+            raise Refused(f"images of a batch of {batch} differ from those of {max(batches)} by up to {worst:.3g}")
     return "rows bitwise equal in every batch"
 
 
-def check(data: bytes, reference: Arrays) -> dict[str, str]:
+def check(
+    data: bytes, reference: Arrays, batches: Sequence[int] = BATCHES, tolerance: float = TOLERANCE
+) -> dict[str, str]:
     """Apply every gate; returns what each found, by name.
+
+    Args:
+        data: the ONNX file.
+        reference: inputs, and torch's images for them.
+        batches: sizes of the batches that are compared.
+        tolerance: largest difference from torch in any pixel.
 
     Raises:
         Refused: with the gate's name before the message.
@@ -127,8 +147,8 @@ def check(data: bytes, reference: Arrays) -> dict[str, str]:
         "structure": lambda: check_structure(data, model),
         "randomness": lambda: check_randomness(data),
         "signature": lambda: check_signature(model, reference),
-        "parity": lambda: check_parity(run, reference),
-        "independence": lambda: check_independence(run, reference),
+        "parity": lambda: check_parity(run, reference, batches, tolerance),
+        "independence": lambda: check_independence(run, reference, batches),
     }
     session = None
 
@@ -137,9 +157,15 @@ def check(data: bytes, reference: Arrays) -> dict[str, str]:
         if session is None:
             from ganzoo.runtime.session import open_session
 
-            session, _ = open_session(data, device="cpu", threads=None, source="the exported file")
-        feeds = {name: np.ascontiguousarray(inputs[name]) for name in ("z", "labels") if name in inputs}
-        images: NDArray[Any] = session.run(["images"], feeds)[0]
+            try:
+                session, _ = open_session(data, device="cpu", threads=None, source="the exported file")
+            except IntegrityError as error:  # it lacks an operator, or lacks it for a type
+                raise Refused(str(error)) from error
+        feeds = {name: np.ascontiguousarray(inputs[name]) for name in inputs if name != "images"}
+        try:
+            images: NDArray[Any] = session.run(["images"], feeds)[0]
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            raise Refused(f"ONNX Runtime fails on a batch of {len(feeds['z'])}: {one_line(error)}") from error
         return images
 
     findings = {}
@@ -154,7 +180,8 @@ def check(data: bytes, reference: Arrays) -> dict[str, str]:
 def pack(data: bytes, reference: Mapping[str, NDArray[Any]]) -> bytes:
     """An ONNX file and its reference as one stream of bytes, for ``main``."""
     packed = io.BytesIO()
-    arrays: dict[str, Any] = {**reference, _FILE: np.frombuffer(data, np.uint8)}
+    arrays: dict[str, Any] = {f"{_ARRAY}{name}": array for name, array in reference.items()}
+    arrays[_FILE] = np.frombuffer(data, np.uint8)
     np.savez(packed, **arrays)
     return packed.getvalue()
 
@@ -162,9 +189,10 @@ def pack(data: bytes, reference: Mapping[str, NDArray[Any]]) -> bytes:
 def main(packed: bytes) -> int:
     """Check what ``pack`` packed, and print the result."""
     with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        reference = dict(arrays)
+        data = arrays[_FILE].tobytes()
+        reference = {name.removeprefix(_ARRAY): arrays[name] for name in arrays if name != _FILE}
     try:
-        findings = check(reference.pop(_FILE).tobytes(), reference)
+        findings = check(data, reference)
     except Refused as refusal:
         sys.stdout.write(json.dumps({"refused": str(refusal)}))
         return 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo.config import convert
 from ganzoo.errors import UsageError
+from ganzoo.exporting.convert import Graph
 from ganzoo.exporting.exporter import export
 from ganzoo.files import cannot_write, write_atomic
 from ganzoo.networks.build import build_generator
@@ -43,9 +44,17 @@ class ExportResult:
 
 
 def export_version(
-    store: Registry, version: Version, output: Path | None = None, opset: int | None = None, force: bool = False
+    store: Registry,
+    version: Version,
+    output: Path | None = None,
+    opset: int | None = None,
+    force: bool = False,
+    graph: Graph | None = None,
 ) -> ExportResult:
     """Export ``version`` through every gate and attach the file to it; see ``ganzoo.export``.
+
+    Args:
+        graph: how its generator computes, if that is known already.
 
     Raises:
         UsageError: ``output`` is not the name of an ONNX file.
@@ -60,7 +69,7 @@ def export_version(
     else:
         generator, card = rebuild(store, version)
         with survived(f"the generator of {version}"):
-            data, report = export(generator, card, opset)
+            data, report = export(generator, card, opset, graph)
     if output:
         write_atomic(output, data)
     if report and (force or not (attached and output)):  # last, so that a registry that takes nothing costs no file
@@ -100,6 +109,7 @@ def rebuild(store: Registry, version: Version) -> "tuple[nn.Module, GeneratorCar
         digest=version.digest,
         latent_dim=made["latent_dim"],
         class_names=tuple(made["class_names"]),
+        controls=architecture.control_ranges,
         **size,
     )
     return generator.eval(), card

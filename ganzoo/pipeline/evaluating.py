@@ -8,6 +8,7 @@ from ganzoo.errors import PluginError
 from ganzoo.evaluation.candidates import Candidate, evaluate_all
 from ganzoo.evaluation.criteria import Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.exporting.convert import Graph
 from ganzoo.exporting.versions import export_version
 from ganzoo.records.best import Ranking, names
 from ganzoo.records.evaluation import Evaluation
@@ -41,14 +42,20 @@ def prepare(config: RunConfig, data: Split, noted: Callable[[str], None]) -> tup
     return criteria, Evaluating(evaluator.protocol([SEED]).key, evaluator.figures, ranking, data.training.labels)
 
 
-def evaluate_versions(criteria: Criteria | None, store: Registry, *versions: Version | None) -> dict[str, Evaluation]:
-    """Evaluate versions as ``ganzoo eval`` would, and attach the figures; versions without an ONNX file get one."""
+def evaluate_versions(
+    criteria: Criteria | None, store: Registry, *versions: Version | None, graph: Graph | None = None
+) -> dict[str, Evaluation]:
+    """Evaluate versions as ``ganzoo eval`` would, and attach the figures; versions without an ONNX file get one.
+
+    Args:
+        graph: how their generator computes, if that is known already.
+    """
     if criteria is None:
         return {}
     candidates = []
     for version in filter(None, versions):
         if ATTACHMENT not in store.kinds(version):
-            export_version(store, version)
+            export_version(store, version, graph=graph)
         generator = ImageGenerator.from_bytes(store.read(version, ATTACHMENT), device="cpu", threads=1)
         candidates.append(Candidate(str(version), generator, version, store.lineage(version)))
     found = evaluate_all(candidates, criteria, store)

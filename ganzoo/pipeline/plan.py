@@ -1,11 +1,13 @@
 """From a draft to everything that a training needs before its next step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ganzoo.config import flat
 from ganzoo.data import Split
 from ganzoo.evaluation.criteria import Criteria
+from ganzoo.exporting.convert import Graph
+from ganzoo.exporting.preflight import preflight
 from ganzoo.observer import Observer
 from ganzoo.pipeline.draft import Draft
 from ganzoo.pipeline.evaluating import prepare
@@ -28,6 +30,7 @@ class Plan:
     Args:
         criteria, evaluating: what to evaluate by, and how; None if ``eval_every`` is 0.
         parents: the versions whose weights it starts from.
+        graph: how its generator computes, in ONNX; None: it was not converted.
     """
 
     recipe: Recipe
@@ -36,6 +39,7 @@ class Plan:
     criteria: Criteria | None = None
     evaluating: Evaluating | None = None
     parents: tuple[Mapping[str, str], ...] = ()
+    graph: Graph | None = None
 
 
 def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *, strict: bool) -> Plan:
@@ -67,3 +71,15 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
     parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent, names, observer.noted),)
     criteria, evaluating = prepare(recipe.config, data, observer.noted)
     return Plan(recipe=recipe, data=data, trainer=trainer, criteria=criteria, evaluating=evaluating, parents=parents)
+
+
+def with_graph(plan: Plan) -> Plan:
+    """The plan with its generator's graph, so that what cannot be exported is said before the run exists.
+
+    Raises:
+        PluginError: the generator cannot be exported.
+        GanzooError: nothing can be exported here.
+    """
+    recipe = plan.recipe
+    shape = setup.network_shape(recipe, plan.data.training)
+    return replace(plan, graph=preflight(recipe.architecture, shape, recipe.options))

@@ -56,7 +56,7 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
     version = _register(store, run, plan, observer, made)
     with _registered(version):
         write_atomic(run.grid_path, made)
-        gates = export_version(store, version, run.onnx_path).report if export else {}
+        gates = export_version(store, version, run.onnx_path, graph=plan.graph).report if export else {}
     ended_best = plan.evaluating is not None and best_step(run, plan.evaluating) == trainer.steps_done
     return TrainResult(
         run=run.directory,
@@ -66,7 +66,7 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
         gates=gates,
         metrics=run.latest_figures(),
         best=best or (version if ended_best else None),
-        evaluations=evaluate_versions(plan.criteria, store, best, version) if export else {},
+        evaluations=evaluate_versions(plan.criteria, store, best, version, graph=plan.graph) if export else {},
     )
 
 

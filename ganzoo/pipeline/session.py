@@ -11,7 +11,7 @@ from ganzoo.pipeline import environment, lineage, resuming
 from ganzoo.pipeline.concluding import broken_off, conclude
 from ganzoo.pipeline.draft import Draft
 from ganzoo.pipeline.hooks import WithHooks
-from ganzoo.pipeline.plan import Plan, make_plan
+from ganzoo.pipeline.plan import Plan, make_plan, with_graph
 from ganzoo.pipeline.registering import prove, register_run
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.result import TrainResult
@@ -58,12 +58,17 @@ class Session:
         """Read the data and build the networks; see ``make_plan``."""
         return make_plan(draft, self._store, self._ranks, self._observer, strict=self._strict)
 
-    def begin(self, draft: Draft) -> tuple[Run, Plan]:
+    def begin(self, draft: Draft, *, export: bool = True) -> tuple[Run, Plan]:
         """Make a new run's directory, or bring the run that goes on back to its newest whole checkpoint.
 
         When torchrun starts processes again after a rank was lost, they go on with the run that was made before.
+
+        Args:
+            export: rank 0 tries first whether the generator can be exported.
         """
         plan = self.plan(draft)
+        if export and self._ranks.chief:
+            plan = with_graph(plan)
         if run := draft.run or self._under_way(plan):
             resuming.restore(plan.trainer, run, self._store, self._ranks, self._observer)
             return self._go_on(run, plan), plan

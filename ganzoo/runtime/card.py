@@ -5,12 +5,13 @@ It is one JSON object under the key ``ganzoo`` of the ONNX file's ``metadata_pro
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ganzoo.errors import IntegrityError, first_line
 from ganzoo.files import Unreadable, parse_object
 from ganzoo.latents import STREAM
+from ganzoo.specs import MOST_CONTROLS, Control, fault_of_control
 
 METADATA_KEY = "ganzoo"
 ATTACHMENT = "onnx"
@@ -39,6 +40,7 @@ class GeneratorCard:
         channels, height, width: shape of ``images f32[batch, C, H, W]``, nominally in [-1, 1]; at most ``MOST_VALUES``.
         class_names: one per label; empty if the generator takes no labels.
         stream: name of the mapping (seed, index) -> latent that it is sampled with.
+        controls: further inputs ``f32[batch, 1]`` of the graph, by name, in the order of their names.
         weights: check sum of the graph's weights, from ``ganzoo.runtime.graph.weights_digest``; None: not known.
     """
 
@@ -51,14 +53,14 @@ class GeneratorCard:
     width: int
     class_names: tuple[str, ...] = ()
     stream: str = STREAM
+    controls: Mapping[str, Control] = field(default_factory=dict)
     weights: str | None = None
 
     def to_json(self) -> str:
-        """Canonical JSON."""
+        """Canonical JSON; what is optional and not there is left out, so that an older ganzoo reads the rest."""
         fields = {"format": FORMAT, **asdict(self)}
-        if self.weights is None:
-            del fields["weights"]
-        return json.dumps(fields, sort_keys=True)
+        absent = [name for name in _OPTIONAL if not fields[name]]
+        return json.dumps({name: value for name, value in fields.items() if name not in absent}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | None) -> "GeneratorCard":
@@ -97,6 +99,17 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value > 0  # JSON's true would pass for 1
 
 
+def _are_controls(value: object) -> bool:
+    if not isinstance(value, dict) or len(value) > MOST_CONTROLS:
+        return False
+    return all(
+        isinstance(each, dict)
+        and each.keys() == {"default", "low", "high"}
+        and fault_of_control(name, Control(**each)) is None
+        for name, each in value.items()
+    )
+
+
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "name": _is_name,
     "version": lambda value: value is None or _is_count(value),
@@ -108,7 +121,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "class_names": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "stream": _is_text,
 }
-_OPTIONAL: dict[str, Callable[[Any], bool]] = {"weights": _is_text}
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {"weights": _is_text, "controls": _are_controls}
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,4 +135,5 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError(f"{fields['latent_dim']} latents are more than {MOST_LATENTS}")
     if fields["channels"] * fields["height"] * fields["width"] > MOST_VALUES:
         raise TypeError(f"an image of {fields['channels']} x {fields['height']} x {fields['width']} is too large")
-    return {**fields, "class_names": tuple(fields["class_names"])}
+    controls = {name: Control(**each) for name, each in sorted(fields.get("controls", {}).items())}
+    return {**fields, "class_names": tuple(fields["class_names"]), "controls": controls}

@@ -24,8 +24,9 @@ from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, 
 from ganzoo.evaluation.criteria import choose_criteria
 from ganzoo.evaluation.extractor import open_extractor, try_extractor
 from ganzoo.evaluation.features import BATCH, FeatureExtractor
-from ganzoo.exporting.convert import convert, finish
+from ganzoo.exporting.convert import finish
 from ganzoo.exporting.extractor import write_extractor
+from ganzoo.exporting.tracing import trace
 from ganzoo.specs import Extractor, ImageShape
 from ganzoo.zoo.discovery import Manager, Plugin, State
 from ganzoo.zoo.names import Zoo, zoo
@@ -269,7 +270,7 @@ def written(fault: str, path: Path) -> str:
     with torch.no_grad():
         dynamic = {"images": {0: torch.export.Dim("batch")}}
         images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
-        path.write_bytes(finish(convert(Odd(fault).eval(), "network", (images,), dynamic, ["features"]), {}))
+        path.write_bytes(finish(trace(Odd(fault).eval(), "network", (images,), dynamic, ["features"]), {}))
     return str(path)
 
 
@@ -504,9 +505,10 @@ def test_a_network_that_torch_cannot_convert(tmp_path: Path) -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.float().flatten(1) if images.sum().item() > 0 else images.float()
 
-    with pytest.raises(GanzooError, match=r"^torch cannot convert the network to ONNX: .*data-dependent") as caught:
+    message = r"^the network's forward looks at a tensor's value in Python \(test_extractor\.py, line \d+\): an if, "
+    with pytest.raises(GanzooError, match=message) as caught:
         write_extractor(Stubborn(), tmp_path / "own.onnx", (3, 8, 8))
-    hint = "its forward must be traceable for any batch; GANZOO_DEBUG=1 shows where it is not"
+    hint = "torch.where chooses without looking; a check can stand behind `if self.training:`"
     assert (caught.value.hint, caught.value.exit_code) == (hint, ExitCode.FAILURE)
     assert list(tmp_path.iterdir()) == []
 

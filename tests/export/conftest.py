@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import api
-from ganzoo.exporting.convert import reference, to_onnx
+from ganzoo.exporting.convert import to_onnx
+from ganzoo.exporting.reference import reference
 from ganzoo.records.result import TrainResult
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo_registry import Registry

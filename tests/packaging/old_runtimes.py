@@ -13,7 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo.exporting.convert import DEFAULT_OPSET, reference, to_onnx
+from ganzoo.exporting.convert import to_onnx
+from ganzoo.exporting.reference import reference
+from ganzoo.exporting.tracing import DEFAULT_OPSET
 from ganzoo.runtime.card import GeneratorCard
 
 LOAD = """

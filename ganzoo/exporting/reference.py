@@ -1,0 +1,148 @@
+"""The images that a file is compared with, as torch makes them; a generator that no file can equal is refused here."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from ganzoo.errors import first_line
+from ganzoo.exporting.convert import Ported
+from ganzoo.exporting.reasons import LONGEST, UnexportableError
+from ganzoo.latents import draw
+from ganzoo.runtime.card import GeneratorCard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CORNERS = (0.0, 4.0, -4.0)
+"""Values of all entries of corner latents: 0, and +-4 standard deviations, where activations saturate."""
+
+REFERENCE_ROWS = 64
+
+ROUNDING = 1e-3
+"""Largest difference, relative to the largest pixel, between images in two batches that is taken for rounding."""
+
+DEFAULT_TOLERANCE = 1e-5
+"""Largest difference, relative to the largest pixel, between controls at their defaults and no controls."""
+
+
+@torch.no_grad()
+def reference(
+    generator: nn.Module, card: GeneratorCard, rows: int = REFERENCE_ROWS
+) -> "dict[str, NDArray[np.generic]]":
+    """Inputs as the graph takes them, and torch's ``images`` [N, C, H, W] for them.
+
+    ``z`` begins with the corner latents, ``labels`` has every one, and controls take turns: all at their defaults, then
+    each at one end of its range.
+
+    Args:
+        rows: how many there are at least.
+
+    Raises:
+        UnexportableError: the generator fails on them, makes NaN, draws random numbers, lets the images of a batch
+            meet, or makes something else at its controls' defaults than without controls.
+    """
+    arrays = _inputs(card, rows)
+    inputs = [torch.from_numpy(array) for array in arrays.values()]
+    ported = Ported(generator.eval(), card)
+    images = _run(ported, inputs)
+    if not torch.equal(images.nan_to_num(), _run(ported, inputs).nan_to_num()):
+        raise UnexportableError(
+            "the generator makes other images each time in eval mode",
+            hint="let it draw noise, drop out and count behind `if self.training:` alone (torch.nn.Dropout does)",
+        )
+    _require_finite(images, arrays, card)
+    scale = max(1.0, images.abs().max().item())
+    _require_independence(ported, inputs, images, scale)
+    if card.controls:
+        _require_defaults(generator, arrays, images, card, scale)
+    return {**arrays, "images": images.contiguous().numpy()}
+
+
+def _inputs(card: GeneratorCard, rows: int) -> "dict[str, NDArray[np.generic]]":
+    classes = len(card.class_names)
+    settings = [{name: control.default for name, control in card.controls.items()}]
+    settings += [
+        {**settings[0], name: end} for name, control in card.controls.items() for end in (control.low, control.high)
+    ]
+    mixed = max(rows, (len(CORNERS) + 1) * len(settings))
+    turns, places = np.divmod(np.arange(mixed), len(settings))
+    more = max(0, classes - int(turns[-1]) - 1)  # rows for the labels that are left, at the defaults
+    z, _ = draw(0, 0, mixed + more, card.latent_dim)
+    for turn, value in enumerate(CORNERS):
+        z[:mixed][turns == turn] = value
+    arrays: dict[str, NDArray[np.generic]] = {"z": z}
+    if classes:
+        arrays["labels"] = np.concatenate([turns % classes, turns[-1] + 1 + np.arange(more)])
+    places = np.concatenate([places, np.zeros(more, np.int64)])
+    for name in card.controls:
+        arrays[name] = np.array([[settings[place][name]] for place in places], np.float32)
+    return arrays
+
+
+def _run(ported: nn.Module, inputs: list[Tensor]) -> Tensor:
+    try:
+        images: Tensor = ported(*inputs)
+    except Exception as error:  # a plugin's forward may raise anything
+        raise UnexportableError(
+            f"the generator fails on a batch of {len(inputs[0])}: {first_line(error)[:LONGEST]}",
+            hint="its forward must take any batch; GANZOO_DEBUG=1 shows where it does not",
+        ) from error
+    return images
+
+
+def _require_finite(images: Tensor, arrays: "dict[str, NDArray[np.generic]]", card: GeneratorCard) -> None:
+    """Refuse NaN and infinity, and say of which latent, label and control they come."""
+    finite = images.isfinite().flatten(1).all(1)
+    if finite.all():
+        return
+    row = int((~finite).int().argmax())
+    what = "NaN" if images[row].isnan().any() else "infinity"
+    z = arrays["z"][row]
+    latent = f"a latent of all {z[0]:g}" if (z == z[0]).all() else f"latent {row} of seed 0"
+    at = [f"{name} = {arrays[name][row, 0]:g}" for name in card.controls]
+    if card.class_names:
+        at.insert(0, f"label {arrays['labels'][row]}")
+    raise UnexportableError(
+        f"the generator makes {what} of {latent}" + (f" at {', '.join(at)}" if at else ""),
+        hint="add an epsilon, 1e-8 say, to what it divides by and below each root"
+        if what == "NaN"
+        else "keep what grows within float32: divide by no 0, and clamp before exp",
+    )
+
+
+def _require_independence(ported: nn.Module, inputs: list[Tensor], images: Tensor, scale: float) -> None:
+    """Refuse an image that depends on its batch; two rows, because a norm over a batch of one raises instead."""
+    few = slice(len(CORNERS), len(CORNERS) + 2)
+    gap = (_run(ported, [each[few] for each in inputs]) - images[few]).abs().max().item()
+    if gap > ROUNDING * scale:
+        norms = [
+            name.removeprefix("generator.")
+            for name, layer in ported.named_modules()
+            if isinstance(layer, _NormBase) and layer.running_mean is None and not _is_of_one_image(layer)
+        ]
+        where = f": {norms[0]} has no running statistics" if norms else ""
+        raise UnexportableError(
+            f"an image of the generator depends on the others of its batch in eval mode, by up to {gap:.2g}{where}",
+            hint="take means over one image, never over the batch; a BatchNorm needs its running statistics",
+        )
+
+
+def _is_of_one_image(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.InstanceNorm1d | nn.InstanceNorm2d | nn.InstanceNorm3d)
+
+
+def _require_defaults(
+    generator: nn.Module, arrays: "dict[str, NDArray[np.generic]]", images: Tensor, card: GeneratorCard, scale: float
+) -> None:
+    """Refuse a generator that trains with something else than its controls' defaults."""
+    labels = torch.from_numpy(arrays["labels"]) if card.class_names else None
+    gaps = (generator(torch.from_numpy(arrays["z"]), labels) - images).abs().flatten(1).amax(1)
+    gap = gaps[:: 1 + 2 * len(card.controls)].max().item()  # rows at the defaults
+    if gap > DEFAULT_TOLERANCE * scale:
+        raise UnexportableError(
+            f"the generator makes other images at its controls' defaults than without controls, by up to {gap:.2g}",
+            hint="training, previews and evaluations run without controls: None must mean the default",
+        )
