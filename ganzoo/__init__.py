@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ganzoo.specs import (
         Architecture as Architecture,
         Augmentation as Augmentation,
+        Control as Control,
         Dataset as Dataset,
         Extractor as Extractor,
         ImageShape as ImageShape,
@@ -50,7 +51,7 @@ _HOME = {
     "ganzoo.records.result": "TrainResult",
     "ganzoo.records.run": "Run",
     "ganzoo.specs": (
-        "Architecture Augmentation Dataset Extractor ImageShape Loss Metric Model Optimizer Penalty Reader Spec"
+        "Architecture Augmentation Control Dataset Extractor ImageShape Loss Metric Model Optimizer Penalty Reader Spec"
     ),
 }
 """Module -> the names that are public here."""

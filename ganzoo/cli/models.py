@@ -72,6 +72,7 @@ def _details(found: Zoo, model: Model) -> dict[str, Any]:
         "generator": architecture.generator,
         "discriminator": architecture.discriminator,
         "options": asdict(architecture.options()),
+        "controls": {name: asdict(control) for name, control in architecture.control_ranges.items()},
         "loss": found.qualified(loss),
         "penalties": {penalty.name: {"weight": penalty.weight, "every": penalty.every} for penalty in loss.penalties},
         "defaults": {**loss.defaults, **model.defaults},
@@ -105,6 +106,8 @@ def _page(model: dict[str, Any]) -> str:
         "labels": "required" if model["conditional"] else "not used",
         "loss": model["loss"],
     }
+    for name, control in model["controls"].items():
+        facts[f"control {name}"] = f"{control['default']:g}, from {control['low']:g} to {control['high']:g}"
     defaults = model["defaults"]
     settings = {
         **defaults,

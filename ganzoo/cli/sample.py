@@ -39,6 +39,13 @@ _FORMS = (
     help="Seed of the images. [default: a random one, which is shown]",
 )
 @click.option("--label", help="Class of all images, by name or index. [default: drawn from the seed]")
+@click.option(
+    "--control",
+    "controls",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A control of the generator, for all images: truncation=0.7, say; may be repeated. [default: its own]",
+)
 @click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first image.")
 @click.option(
     "-o",
@@ -57,6 +64,7 @@ def command(
     count: int,
     seed: int | None,
     label: str | None,
+    controls: tuple[str, ...],
     start: int,
     output: Path,
     each: bool,
@@ -77,11 +85,14 @@ def command(
             raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
     with ending_at_signals():
         from ganzoo.api import load
+        from ganzoo.runtime.controls import pairs
         from ganzoo.runtime.generator import random_seed
+
+        given = pairs(controls)
 
         generator = load(reference, registry=registry, device=device)
         seed = random_seed() if seed is None else seed
-        images, _ = generator.pixels(count, seed, label, start)
+        images, _ = generator.pixels(count, seed, label, start, given)
         _write(images, output, each, start)
     note(f"Seed {seed}.")
     if output != STDOUT:

@@ -6,11 +6,12 @@ record and weights are the same version.
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.files import json_value
-from ganzoo.specs import Dataset, ImageShape, Spec
+from ganzoo.specs import Architecture, Dataset, ImageShape, Spec
 from ganzoo.zoo.names import Zoo
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def record(
             "width": shape.width,
             "latent_dim": latent_dim,
             "class_names": run.facts["data"]["class_names"] if recipe.architecture.conditional else [],
+            **_controls(recipe.architecture),
         },
         "data": run.facts["data"],
         "training": {"steps": steps, "images": images_shown, "events": events},
@@ -88,6 +90,12 @@ def record(
         "extra": dict(extra),
     } | ({"frozen": dict(frozen)} if frozen else {})
     return {key: json_value(value) for key, value in found.items()}
+
+
+def _controls(architecture: Architecture) -> dict[str, Any]:
+    """The architecture's controls under their key; nothing where there are none, as in records of before."""
+    ranges = architecture.control_ranges
+    return {"controls": {name: asdict(control) for name, control in ranges.items()}} if ranges else {}
 
 
 def plugins(zoo: Zoo, specs: Iterable[Spec]) -> list[dict[str, str]]:

@@ -3,6 +3,9 @@
 import hashlib
 import operator
 import secrets
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.images import require_finite
 from ganzoo.latents import MAX_SEED, pixels
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
+from ganzoo.runtime.controls import Value, control_values
 from ganzoo.runtime.graph import weights_digest
 from ganzoo.runtime.labels import find_class
 from ganzoo.runtime.providers import Device, one_line
@@ -22,6 +26,10 @@ BATCH = 32
 
 MAX_IMAGES = 65_536
 """Most images that one call makes."""
+
+Controls = Mapping[str, Value]
+DEFAULTS: Controls = MappingProxyType({})
+"""No control is given, so each has its default."""
 
 
 def random_seed() -> int:
@@ -74,15 +82,22 @@ class ImageGenerator:
         return cls(session, card, device=used, sha256=hashlib.sha256(data).hexdigest())
 
     def sample(
-        self, n: int, seed: int | None = None, label: int | str | None = None, start: int = 0
+        self,
+        n: int,
+        seed: int | None = None,
+        label: int | str | None = None,
+        start: int = 0,
+        controls: Controls = DEFAULTS,
     ) -> NDArray[np.uint8]:
-        """Images ``start .. start + n`` of ``seed``. Image i depends on (seed, i) and its label alone.
+        """Images ``start .. start + n`` of ``seed``. Image i depends on (seed, i), label and controls alone.
 
         Args:
             n: 1 to ``MAX_IMAGES``.
             seed: 0 to 2^64 - 1; None: ``random_seed()``.
             label: index or name of the class of all images; None: each image's is drawn from the seed.
             start: index of the first image.
+            controls: some of the generator's controls, ``{"truncation": 0.7}``, for all images; the others have their
+                defaults. The card lists them with their ranges.
 
         Returns:
             [n, H, W, C] in uint8.
@@ -91,11 +106,11 @@ class ImageGenerator:
             UsageError: an argument is out of range.
             GanzooError: the generator made pixels that are not finite.
         """
-        images, _ = self.pixels(n, random_seed() if seed is None else seed, label, start)
+        images, _ = self.pixels(n, random_seed() if seed is None else seed, label, start, controls)
         return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
 
     def pixels(
-        self, n: int, seed: int, label: int | str | None = None, start: int = 0
+        self, n: int, seed: int, label: int | str | None = None, start: int = 0, controls: Controls = DEFAULTS
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
         """The images of ``sample``, channels first, and their labels.
 
@@ -109,23 +124,27 @@ class ImageGenerator:
         seed = _whole(seed, "seed", 0, MAX_SEED)
         start = _whole(start, "start", 0, MAX_SEED + 1 - n)
         chosen = None if label is None else self.resolve_label(label)
+        forward = partial(self.forward, controls=self.resolve_controls(controls))
         card = self.card
         images = np.empty((n, card.channels, card.height, card.width), np.uint8)
         labels = np.empty(n, np.int64) if card.class_names else None
         for first in range(0, n, BATCH):
             rows = slice(first, min(first + BATCH, n))
             place = (seed, start + first, rows.stop - first)
-            images[rows], drawn = pixels(self.forward, card.latent_dim, len(card.class_names), *place, chosen)
+            images[rows], drawn = pixels(forward, card.latent_dim, len(card.class_names), *place, chosen)
             if labels is not None and drawn is not None:
                 labels[rows] = drawn
         return images, labels
 
-    def run(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    def run(
+        self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None, controls: Controls = DEFAULTS
+    ) -> NDArray[np.float32]:
         """Images of given latents: an interpolation, say.
 
         Args:
             z: [N, L] in float32.
             labels: [N] in int64 where the generator takes labels, else None.
+            controls: see ``sample``.
 
         Returns:
             [N, C, H, W] in float32, nominally in [-1, 1].
@@ -135,11 +154,12 @@ class ImageGenerator:
             GanzooError: the generator made pixels that are not finite.
         """
         self._check_inputs(z, labels)
+        values = self.resolve_controls(controls)
         card = self.card
         images = np.empty((len(z), card.channels, card.height, card.width), np.float32)
         for first in range(0, len(z), BATCH):
             rows = slice(first, first + BATCH)
-            images[rows] = self.forward(z[rows], None if labels is None else labels[rows])
+            images[rows] = self.forward(z[rows], None if labels is None else labels[rows], values)
         require_finite(images)
         return images
 
@@ -151,14 +171,34 @@ class ImageGenerator:
         """
         return find_class(label, self.card.class_names, self.card.name)
 
-    def forward(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> NDArray[np.float32]:
+    def resolve_controls(self, given: Controls) -> dict[str, float]:
+        """The value of each control; see ``ganzoo.runtime.controls.control_values``.
+
+        Raises:
+            UsageError: there is no such control, or a value is no number within its range.
+        """
+        if not isinstance(given, Mapping):
+            raise UsageError(f"controls must be a mapping, not {given!r:.60}", hint='for example {"truncation": 0.7}')
+        return control_values(given, self.card.controls, self.card.name)
+
+    def forward(
+        self,
+        z: NDArray[np.float32],
+        labels: NDArray[np.int64] | None,
+        controls: Mapping[str, float | NDArray[np.float32]] = MappingProxyType({}),
+    ) -> NDArray[np.float32]:
         """What ``run`` returns of at most ``BATCH`` rows, with nothing checked but the shape.
+
+        Args:
+            controls: some of the controls -> a number, or one a row, [N, 1].
 
         Raises:
             GanzooError: ONNX Runtime fails.
             IntegrityError: the images are not of the card's shape.
         """
         inputs: dict[str, NDArray[Any]] = {"z": z} if labels is None else {"z": z, "labels": labels}
+        for name, control in self.card.controls.items():
+            inputs[name] = np.full((len(z), 1), controls.get(name, control.default), np.float32)
         try:
             (images,) = self._session.run(["images"], inputs)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
@@ -223,4 +263,5 @@ def _signature(card: GeneratorCard) -> dict[str, tuple[str, list[int]]]:
         "z": ("tensor(float)", [card.latent_dim]),
         "images": ("tensor(float)", [card.channels, card.height, card.width]),
     }
+    ports |= {name: ("tensor(float)", [1]) for name in card.controls}
     return {**ports, "labels": ("tensor(int64)", [])} if card.class_names else ports

@@ -213,9 +213,12 @@ def _try_generator(data: bytes, source: str) -> None:
     inputs = [z]
     if card.class_names:
         inputs.append(np.linspace(0, len(card.class_names) - 1, 8).astype(np.int64))
+    labelled = len(inputs)
+    inputs += [np.linspace(each.low, each.high, 8, dtype=np.float32)[:, None] for each in card.controls.values()]
 
     def run(rows: list[Any]) -> list[Any]:
-        return [generator.forward(rows[0], rows[1] if card.class_names else None)]
+        controls = dict(zip(card.controls, rows[labelled:], strict=True))
+        return [generator.forward(rows[0], rows[1] if card.class_names else None, controls)]
 
     check_rows(run, [rows[::2] for rows in inputs], [rows[1::2] for rows in inputs])
     check_many(run, inputs, BATCH)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import cast
 from urllib.parse import quote
 
@@ -104,6 +105,7 @@ def _describe(name: str, generator: ImageGenerator) -> dict[str, object]:
         "latent_dim": card.latent_dim,
         "shape": [card.channels, card.height, card.width],
         "class_names": list(card.class_names),
+        "controls": {name: asdict(control) for name, control in card.controls.items()},
         "device": generator.device,
         # Relative to /v1/models, so that it is right behind a proxy's prefix, too.
         "urls": {"sample": f"models/{quote(name, safe='')}/sample"},

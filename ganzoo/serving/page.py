@@ -1,11 +1,13 @@
 """The landing page: what each generator makes, and where to get it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from html import escape
 from string import Template
 from urllib.parse import quote
 
 from ganzoo.runtime.generator import ImageGenerator
+from ganzoo.specs import Control
 
 _CLASSES_SHOWN = 50
 
@@ -31,6 +33,8 @@ a { color: inherit; }
 nav { display: flex; flex-wrap: wrap; gap: .35rem; margin-top: .6rem; font-size: .85rem; }
 nav a { border: 1px solid var(--line); border-radius: 1rem; padding: .05rem .65rem; text-decoration: none; }
 nav a:hover { background: var(--line); }
+form { display: grid; gap: .35rem; margin-top: .6rem; font-size: .85rem; }
+label { display: grid; grid-template-columns: 7rem 1fr 4rem; gap: .6rem; align-items: center; }
 </style>
 </head>
 <body>
@@ -38,9 +42,20 @@ nav a:hover { background: var(--line); }
 <main>
 $articles
 </main>
-</body>
+$script</body>
 </html>
 """)
+
+_SCRIPT = """<script>
+for (const form of document.forms) form.oninput = () => {
+  for (const input of form.querySelectorAll("input[type=range]")) input.nextElementSibling.value = +input.value;
+  const url = form.getAttribute("action") + "?" + new URLSearchParams(new FormData(form));
+  const link = form.closest("article").querySelector("a");
+  link.href = link.firstElementChild.src = url;
+};
+</script>
+"""
+"""Has the samples follow the sliders."""
 
 _ARTICLE = """<article>
 <a href="{url}?n=16&amp;seed=7"><img src="{url}?n=16&amp;seed=7" alt="16 samples of {name}"></a>
@@ -48,13 +63,27 @@ _ARTICLE = """<article>
 <h2>{title}</h2>
 <p>{facts}</p>
 <nav>{links}</nav>
-</div>
+{sliders}</div>
 </article>"""
+
+_FORM = """<form action="{url}">
+<input type="hidden" name="n" value="16"><input type="hidden" name="seed" value="7">
+{sliders}
+<noscript><button>show</button></noscript>
+</form>
+"""
+
+_SLIDER = (
+    '<label>{name} <input type="range" name="{name}" min="{low:g}" max="{high:g}" step="any" value="{default:g}">'
+    "<output>{default:g}</output></label>"
+)
 
 
 def landing_page(generators: Mapping[str, ImageGenerator]) -> str:
-    """Self-contained HTML with a grid of samples and the links of each generator."""
-    return _PAGE.substitute(articles="\n".join(_article(name, generators[name]) for name in generators))
+    """Self-contained HTML with a grid of samples, the links and the controls of each generator."""
+    controlled = any(generator.card.controls for generator in generators.values())
+    articles = "\n".join(_article(name, generators[name]) for name in generators)
+    return _PAGE.substitute(articles=articles, script=_SCRIPT if controlled else "")
 
 
 def _article(name: str, generator: ImageGenerator) -> str:
@@ -72,4 +101,11 @@ def _article(name: str, generator: ImageGenerator) -> str:
         title=escape(name if card.version is None else f"{name}:{card.version}"),
         facts=escape(" · ".join(facts)),
         links="".join(f'<a href="{escape(url + query)}">{escape(text)}</a>' for text, query in targets),
+        sliders=_sliders(url, card.controls),
     )
+
+
+def _sliders(url: str, controls: Mapping[str, Control]) -> str:
+    """A form with a slider for each control, which a person may also send without scripts; nothing without controls."""
+    sliders = [_SLIDER.format(name=name, **asdict(control)) for name, control in controls.items()]
+    return _FORM.format(url=escape(url), sliders="\n".join(sliders)) if sliders else ""

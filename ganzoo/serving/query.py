@@ -1,10 +1,10 @@
-"""The query of a sample request: ``?n=16&seed=7&label=cat&format=png``."""
+"""The query of a sample request: ``?n=16&seed=7&label=cat&format=png``, and controls: ``&truncation=0.7``."""
 
 import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal, cast
@@ -12,6 +12,7 @@ from typing import Literal, cast
 from ganzoo.errors import UsageError, did_you_mean
 from ganzoo.images import encode_npy, encode_png, grid
 from ganzoo.latents import MAX_SEED
+from ganzoo.runtime.controls import control_values
 from ganzoo.runtime.generator import ImageGenerator, random_seed
 from ganzoo.runtime.providers import identity
 from ganzoo.version import __version__
@@ -47,6 +48,7 @@ class SampleQuery:
         repeatable: the client gave the seed, so it can ask for the same images again.
         label: the class's name; None: drawn from the seed, or there are no classes.
         format: ``png``: one grid; ``npy``: uint8 [n, H, W, C].
+        controls: the value of each of the generator's controls.
     """
 
     n: int
@@ -54,6 +56,7 @@ class SampleQuery:
     repeatable: bool
     label: str | None
     format: Format
+    controls: Mapping[str, float]
 
     @classmethod
     def parse(cls, items: Iterable[tuple[str, str]], generator: ImageGenerator) -> "SampleQuery":
@@ -63,9 +66,11 @@ class SampleQuery:
             UsageError: a name is unknown or comes twice, or a value cannot be used.
         """
         given: dict[str, str] = {}
+        controls = generator.card.controls
+        known = (*PARAMETERS, *controls)
         for name, value in items:
-            if name not in PARAMETERS:
-                raise UsageError(f"there is no parameter {name!r}", hint=did_you_mean(name, PARAMETERS))
+            if name not in known:
+                raise UsageError(f"there is no parameter {name!r}", hint=did_you_mean(name, known))
             if name in given:
                 raise UsageError(f"the parameter {name!r} is given twice", hint="give it once")
             given[name] = value
@@ -78,18 +83,21 @@ class SampleQuery:
             repeatable="seed" in given,
             label=generator.card.class_names[generator.resolve_label(given["label"])] if "label" in given else None,
             format=cast(Format, kind),
+            controls=control_values(
+                {name: given[name] for name in controls if name in given}, controls, generator.card.name
+            ),
         )
 
     def make(self, generator: ImageGenerator) -> bytes:
         """Sample and encode: the slow part, for a worker thread."""
-        images, _ = generator.pixels(self.n, self.seed, self.label)
+        images, _ = generator.pixels(self.n, self.seed, self.label, controls=self.controls)
         return encode_png(grid(images)) if self.format == "png" else encode_npy(images)
 
     def etag(self, generator: ImageGenerator) -> str | None:
         """A strong validator, made from all that decides the bytes; None if the same bytes are not certain."""
         if not self.repeatable or generator.device != "cpu":
             return None
-        parts = [_software(), generator.sha256, self.n, self.seed, self.label, self.format]
+        parts = [_software(), generator.sha256, self.n, self.seed, self.label, self.format, dict(self.controls)]
         return f'"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"'
 
 

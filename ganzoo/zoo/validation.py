@@ -9,8 +9,10 @@ from typing import Any
 from ganzoo.errors import PluginError, first_line
 from ganzoo.specs import (
     KINDS,
+    MOST_CONTROLS,
     Architecture,
     Augmentation,
+    Control,
     Dataset,
     Extractor,
     Loss,
@@ -20,6 +22,7 @@ from ganzoo.specs import (
     Penalty,
     Reader,
     Spec,
+    fault_of_control,
 )
 from ganzoo.zoo.installed import LONGEST_NAME
 
@@ -154,6 +157,29 @@ def _architecture(spec: Architecture) -> None:
         "a non-empty tuple of 1 and 3",
         lambda counts: isinstance(counts, tuple) and bool(counts) and set(counts) <= {1, 3},
     )
+    _controls(spec)
+
+
+def _controls(spec: Architecture) -> None:
+    _require(
+        spec,
+        "controls",
+        f"a mapping of at most {MOST_CONTROLS} names to numbers or Controls",
+        lambda controls: isinstance(controls, Mapping) and len(controls) <= MOST_CONTROLS,
+    )
+    for name, given in spec.controls.items():
+        number = type(given) in (int, float)
+        if number and not 0 <= given <= 1:  # type: ignore[operator]
+            raise PluginError(
+                f"architecture {spec.name!r}: control {name!r} is {given:g}, outside of [0, 1]; "
+                "wanted: Control(default=…, low=…, high=…)"
+            )
+        fault = fault_of_control(name, Control(default=given) if number else given)  # type: ignore[arg-type]
+        if fault:
+            raise PluginError(
+                f"architecture {spec.name!r}: controls: {fault}; "
+                "wanted: names with a number on [0, 1], or a Control(default=…, low=…, high=…)"
+            )
 
 
 def _penalty(spec: Penalty) -> None:

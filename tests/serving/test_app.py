@@ -42,10 +42,10 @@ def test_too_many_waiting_images_are_refused_at_once(
     """Of 8 places 6 are taken: 3 more images are refused, 2 wait, and afterwards 8 fit again."""
     started, release = threading.Event(), threading.Event()
 
-    def pixels(n: int, seed: int, label: int | None) -> Pixels:
+    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
         started.set()
         assert release.wait(timeout=20)
-        return plain.pixels(n, seed, label)
+        return plain.pixels(n, seed, label, **controls)
 
     async def scenario() -> tuple[httpx.Response, list[httpx.Response]]:
         async with connect(create_app({"m": Stub(plain, pixels)}, Pool(1, max_waiting=8))) as client:  # type: ignore[dict-item]
@@ -102,7 +102,7 @@ def test_failures_are_json_are_logged_in_a_line_and_give_their_place_back(
     logged: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def pixels(n: int, seed: int, label: int | None) -> Pixels:
+    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
         raise error
 
     for response in ask(connect, plain, pixels):
@@ -127,9 +127,9 @@ def test_an_unmodified_answer_costs_no_images(
 ) -> None:
     calls = []
 
-    def pixels(n: int, seed: int, label: int | None) -> Pixels:
+    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
         calls.append(n)
-        return plain.pixels(n, seed, label)
+        return plain.pixels(n, seed, label, **controls)
 
     async def scenario() -> httpx.Response:
         async with connect(create_app({"m": Stub(plain, pixels)})) as client:  # type: ignore[dict-item]
@@ -148,7 +148,7 @@ def test_the_page_escapes_names(plain: ImageGenerator) -> None:
 
 
 def test_head_costs_no_images(connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator) -> None:
-    def pixels(n: int, seed: int, label: int | None) -> Pixels:
+    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
         pytest.fail("made images to throw them away")
 
     async def scenario() -> list[httpx.Response]:

@@ -37,6 +37,7 @@ def test_models(client: httpx.Client, generators: dict[str, ImageGenerator]) -> 
         "latent_dim": 4,
         "shape": [3, 8, 8],
         "class_names": list(PETS),
+        "controls": {},
         "device": "cpu",
         "urls": {"sample": "models/pets/sample"},  # relative to this answer's own URL
     }
