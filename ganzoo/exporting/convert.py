@@ -73,7 +73,7 @@ def to_graph(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPS
     if card.class_names:
         inputs["labels"] = torch.zeros(2, dtype=torch.int64)
     inputs |= {name: torch.full((2, 1), float(control.default)) for name, control in card.controls.items()}
-    batch = torch.export.Dim("batch")
+    batch = torch.export.Dim("batch", min=2)
     shapes = {name: {0: batch} for name in inputs}
     proto = trace(Ported(generator, card), "generator", tuple(inputs.values()), shapes, ["images"], opset)
     weights = generator.state_dict()

@@ -53,7 +53,7 @@ def write_extractor(
     channels, height, width = size
     network = network.eval().requires_grad_(False)
     named = {0: "batch", 2: "" if height else "height", 3: "" if width else "width"}
-    dynamic = {axis: Dim(name) for axis, name in named.items() if name}
+    dynamic = {axis: Dim(name, min=2 if name == "batch" else min(ANY)) for axis, name in named.items() if name}
     images = _noise(2, channels, height or ANY[0], width or ANY[1])
     proto = trace(network, "network", (images,), {"images": dynamic}, _outputs(network, images))
     fold(proto)

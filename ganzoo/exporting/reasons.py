@@ -12,7 +12,7 @@ from ganzoo.errors import GanzooError, described, first_line, message
 LONGEST = 200
 """Most characters of what torch is quoted with."""
 
-_OURS = tuple(str(Path(module).parent) for module in (__file__, torch.__file__))
+_HERE, _TORCH = (str(Path(module).parent) for module in (__file__, torch.__file__))
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _FIXED = re.compile(r"specialized it to be a constant \((\d+)\)")
 _GUARD = re.compile(r"satisfy the generated guard (.+)")
@@ -50,6 +50,11 @@ def explained(what: str, error: Exception) -> GanzooError:
             f"the {what}'s forward looks at a tensor's value in Python{place}: an if, an assert, int() or bool()",
             hint="torch.where chooses without looking; a check can stand behind `if self.training:`",
         )
+    if "SymbolicTensor" in text:
+        return UnexportableError(
+            f"the {what} gives an operator the batch's size as a setting, which ONNX fixes: groups=z.shape[0], say",
+            hint="scale what goes into a shared convolution and what comes out, instead of its weights for each image",
+        )
     if missing := _MISSING.search(text):
         return UnexportableError(
             f"ONNX has no operator for torch's {missing[1]}, which the {what} uses",
@@ -73,9 +78,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _place(chain: list[BaseException]) -> str:
-    """The last line of code that is neither torch's nor of this package: the network's own, if there is one."""
+    """The last line of the network's code, or of what it calls, that is not torch's; empty: it did not get there."""
     for error in reversed(chain):
-        for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if not frame.filename.startswith((*_OURS, "<")):
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [index for index, frame in enumerate(frames) if frame.filename.startswith(_HERE)][-1:]
+        inside = frames[own[0] + 1 :] if own and frames[own[0]].name == "forward" else []
+        for frame in reversed(inside):
+            if not frame.filename.startswith((_TORCH, "<")):
                 return f" ({Path(frame.filename).name}, line {frame.lineno})"
     return ""

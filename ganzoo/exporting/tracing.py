@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental import _config as config
 
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.exporting.reasons import explained
@@ -53,7 +52,8 @@ def trace(
     Args:
         what: names the network in messages.
         inputs: what it is traced with.
-        shapes: name of each input -> its dynamic dimensions, by axis.
+        shapes: name of each input -> its dynamic dimensions, by axis. Each needs a ``min``: torch follows one branch of
+            an operator that treats a size of 1, say, in another way. The file takes smaller ones all the same.
         outputs: names of the outputs.
 
     Raises:
@@ -64,9 +64,8 @@ def trace(
     _require_temporary_directory()
     dynamic = (tuple(shapes.values()),)
     try:
-        # torch.export by itself, because torch.onnx would make a fixed size of a free one where that helps. As there,
-        # no size is supposed to be other than 1.
-        with quiet(), torch.no_grad(), config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        with quiet(), torch.no_grad():
+            # By itself, because torch.onnx would try other ways after a failure, and make a fixed size of a free one.
             exported = torch.export.export(_Positional(network).eval(), inputs, dynamic_shapes=dynamic, strict=False)
             program = torch.onnx.export(
                 exported,

@@ -268,7 +268,7 @@ class Odd(nn.Module):
 def written(fault: str, path: Path) -> str:
     """The file, though ``write_extractor`` would not write it."""
     with torch.no_grad():
-        dynamic = {"images": {0: torch.export.Dim("batch")}}
+        dynamic = {"images": {0: torch.export.Dim("batch", min=2)}}
         images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
         path.write_bytes(finish(trace(Odd(fault).eval(), "network", (images,), dynamic, ["features"]), {}))
     return str(path)

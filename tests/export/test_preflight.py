@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import ganzoo
 from ganzoo.cli import main
@@ -41,6 +42,7 @@ class Net(nn.Module):
         torch.manual_seed(0)
         self.table = nn.Embedding(max(classes, 1), 4)
         self.linear = nn.Linear(4, 64)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
         self.norm = nn.BatchNorm1d(64, track_running_stats=False)
         self.deconvolution = nn.ConvTranspose2d(4, 1, 8).double()
         self.register_buffer("count", torch.zeros(()))
@@ -131,6 +133,12 @@ def doubles(net: Net, z: Tensor, labels: Any) -> Tensor:
     return images
 
 
+def convolution_for_each_image(net: Net, z: Tensor, labels: Any) -> Tensor:
+    """StyleGAN2's modulated convolution as its authors wrote it (Karras et al., 2020, appendix B)."""
+    weights = z[:, :1, None, None]
+    return F.conv2d(net.image(z).view(1, -1, 8, 8), weights, groups=z.shape[0]).view(-1, 1, 8, 8)
+
+
 def chosen_rows(net: Net, z: Tensor, labels: Any) -> Tensor:
     return net.image(z[z.sum(1) > -1e9])
 
@@ -165,6 +173,11 @@ REFUSED: list[tuple[Forward, str, str]] = [
         doubles,
         "gate parity: the exported file cannot be loaded: Could not find an implementation for Conv",
         "float32",
+    ),
+    (
+        convolution_for_each_image,
+        "the generator gives an operator the batch's size as a setting, which ONNX fixes: groups=z.shape[0], say",
+        "scale what goes into a shared convolution and what comes out",
     ),
     (chosen_rows, "gate signature: images has shape ['u0', 1, 8, 8], not ['batch', 1, 8, 8]", "make one image of each"),
     (small_batches, "the generator fails on a batch of 8: too many", "its forward must take any batch"),
@@ -215,6 +228,11 @@ def some_doubles(net: Net, z: Tensor, labels: Any) -> Tensor:
     return (net.image(z) * torch.tensor(0.1, dtype=torch.float64)).float()
 
 
+def attention(net: Net, z: Tensor, labels: Any) -> Tensor:
+    tokens = z[:, None] * net.linear.weight[:4]
+    return net.image(net.attention(tokens, tokens, tokens)[0].mean(1))
+
+
 def any_inputs(net: Net, *inputs: Any) -> Tensor:
     return net.image(inputs[0])
 
@@ -223,7 +241,7 @@ def other_names(net: Net, noise: Tensor, y: Any = None, *, gain: float = 2.0) ->
     return net.image(noise) * gain
 
 
-@pytest.mark.parametrize("forward", [size, expanded, read_buffer, some_doubles, any_inputs, other_names])
+@pytest.mark.parametrize("forward", [size, expanded, read_buffer, some_doubles, attention, any_inputs, other_names])
 def test_what_looks_odd_and_is_right(run: Callable[..., Any], forward: Forward) -> None:
     """The whole export passes, too: with torch's images, in every batch."""
     pass_all_gates(run(forward), forward)
