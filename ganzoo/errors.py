@@ -13,7 +13,7 @@ from enum import IntEnum
 _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "onnxruntime-gpu": "onnxruntime"}
 """Distribution -> the package that it installs, where that is not its name with ``_`` for ``-``."""
 
-_NOT_TO_BLAME = {"ganzoo", "torch", "numpy", "msgspec"}
+_NOT_TO_BLAME = {"ganzoo", "torch", "numpy", "msgspec", "onnx", "onnxscript", "onnx_ir"}
 """Packages whose lines say nothing about where a plugin went wrong."""
 
 _REQUIREMENT = re.compile(r"([\w.-]+)(\[.*?\])?([^;]*)")
@@ -175,14 +175,19 @@ def described(error: BaseException) -> str:
 
 
 def blamed(error: BaseException) -> str:
-    """What ``described`` says, and the file and line of other people's code in which it happened. Never raises."""
+    """What ``described`` says, and the place in other people's code in which it happened. Never raises."""
+    return described(error) + blamed_place(error)
+
+
+def blamed_place(error: BaseException) -> str:
+    """The file and line of other people's code in which an error happened: ``(folder/file.py:3)``; or nothing."""
     place, trace = "", error.__traceback__
     while trace is not None:
         module = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
         if module not in _NOT_TO_BLAME and module not in sys.stdlib_module_names:
             place = f" ({'/'.join(trace.tb_frame.f_code.co_filename.split(os.sep)[-2:])}:{trace.tb_lineno})"
         trace = trace.tb_next
-    return described(error) + place
+    return place
 
 
 def message(error: BaseException) -> str:

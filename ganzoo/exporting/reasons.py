@@ -1,18 +1,13 @@
 """Puts into one line why a network cannot be exported; torch's own errors are pages of advice with escape codes."""
 
 import re
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
-import torch
-
-from ganzoo.errors import GanzooError, described, first_line, message
+from ganzoo.errors import GanzooError, blamed_place, described, message
 
 LONGEST = 200
 """Most characters of what torch is quoted with."""
 
-_HERE, _TORCH = (str(Path(module).parent) for module in (__file__, torch.__file__))
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _FIXED = re.compile(r"specialized it to be a constant \((\d+)\)")
 _GUARD = re.compile(r"satisfy the generated guard (.+)")
@@ -36,7 +31,7 @@ def explained(what: str, error: Exception) -> GanzooError:
     if ours := next((each for each in chain if isinstance(each, OSError | MemoryError)), None):
         return GanzooError(f"torch could not convert the {what} to ONNX here: {described(ours)}")
     text = "\n".join(message(each) for each in chain)
-    place = _place(chain)
+    place = next(filter(None, map(blamed_place, reversed(chain))), "")
     if fixed := _FIXED.search(text):
         return UnexportableError(
             f"the {what} would take batches of {fixed[1]} only: its forward makes a plain number of the batch's size",
@@ -60,7 +55,7 @@ def explained(what: str, error: Exception) -> GanzooError:
             f"ONNX has no operator for torch's {missing[1]}, which the {what} uses",
             hint="write it in other operations",
         )
-    reason = _ESCAPE.sub("", f"{type(chain[-1]).__name__}: {first_line(chain[-1])}")
+    reason = _ESCAPE.sub("", described(chain[-1]))
     return UnexportableError(
         f"torch cannot convert the {what} to ONNX: {reason[:LONGEST]}{place}",
         hint="its forward must be operations of torch on tensors of any batch; GANZOO_DEBUG=1 shows all of the error",
@@ -75,15 +70,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.append(found)
         yield found
         found = found.__cause__
-
-
-def _place(chain: list[BaseException]) -> str:
-    """The last line of the network's code, or of what it calls, that is not torch's; empty: it did not get there."""
-    for error in reversed(chain):
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [index for index, frame in enumerate(frames) if frame.filename.startswith(_HERE)][-1:]
-        inside = frames[own[0] + 1 :] if own and frames[own[0]].name == "forward" else []
-        for frame in reversed(inside):
-            if not frame.filename.startswith((_TORCH, "<")):
-                return f" ({Path(frame.filename).name}, line {frame.lineno})"
-    return ""

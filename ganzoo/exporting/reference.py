@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from ganzoo.errors import first_line
+from ganzoo.errors import blamed
 from ganzoo.exporting.convert import Ported
-from ganzoo.exporting.reasons import LONGEST, UnexportableError
+from ganzoo.exporting.reasons import UnexportableError
 from ganzoo.latents import draw
 from ganzoo.runtime.card import GeneratorCard
 
@@ -87,8 +87,8 @@ def _run(ported: nn.Module, inputs: list[Tensor]) -> Tensor:
         images: Tensor = ported(*inputs)
     except Exception as error:  # a plugin's forward may raise anything
         raise UnexportableError(
-            f"the generator fails on a batch of {len(inputs[0])}: {first_line(error)[:LONGEST]}",
-            hint="its forward must take any batch; GANZOO_DEBUG=1 shows where it does not",
+            f"the generator fails on a batch of {len(inputs[0])}: {blamed(error)}",
+            hint="its forward must take any batch, and its controls; GANZOO_DEBUG=1 shows all of the error",
         ) from error
     return images
 

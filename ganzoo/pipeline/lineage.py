@@ -79,7 +79,7 @@ def record(
             "width": shape.width,
             "latent_dim": latent_dim,
             "class_names": run.facts["data"]["class_names"] if recipe.architecture.conditional else [],
-            **_controls(recipe.architecture),
+            **_controls(recipe.networks["generator"][0]),
         },
         "data": run.facts["data"],
         "training": {"steps": steps, "images": images_shown, "events": events},

@@ -80,6 +80,6 @@ def with_graph(plan: Plan) -> Plan:
         PluginError: the generator cannot be exported.
         GanzooError: nothing can be exported here.
     """
-    recipe = plan.recipe
-    shape = setup.network_shape(recipe, plan.data.training)
-    return replace(plan, graph=preflight(recipe.architecture, shape, recipe.options))
+    architecture, options = plan.recipe.networks["generator"]
+    shape = setup.network_shape(plan.recipe, plan.data.training)
+    return replace(plan, graph=preflight(architecture, shape, options))

@@ -505,7 +505,9 @@ def test_a_network_that_torch_cannot_convert(tmp_path: Path) -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.float().flatten(1) if images.sum().item() > 0 else images.float()
 
-    message = r"^the network's forward looks at a tensor's value in Python \(test_extractor\.py, line \d+\): an if, "
+    message = (
+        r"^the network's forward looks at a tensor's value in Python \(evaluation/test_extractor\.py:\d+\): an if, "
+    )
     with pytest.raises(GanzooError, match=message) as caught:
         write_extractor(Stubborn(), tmp_path / "own.onnx", (3, 8, 8))
     hint = "torch.where chooses without looking; a check can stand behind `if self.training:`"

@@ -127,7 +127,7 @@ def test_what_torch_cannot_convert_is_said_in_one_line(make_card: Make, capfd: p
     with pytest.raises(GanzooError) as caught:
         to_onnx(Detouring(), make_card())
     assert str(caught.value).startswith("torch cannot convert the generator to ONNX: RuntimeError: .numpy()")
-    assert " (test_convert.py, line " in str(caught.value)
+    assert " (export/test_convert.py:" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
     assert str(caught.value.hint).startswith("its forward must be operations of torch on tensors of any batch; ")

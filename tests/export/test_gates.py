@@ -330,7 +330,7 @@ class Pairs(nn.Module):
     [
         (Noisy, "the generator makes other images each time in eval mode"),
         (Gregarious, "an image of the generator depends on the others of its batch in eval mode, by up to "),
-        (Pairs, "the generator fails on a batch of 64: shape '[2, 4]' is invalid for input of size 256"),
+        (Pairs, "the generator fails on a batch of 64: RuntimeError: shape '[2, 4]' is invalid for input of size 256"),
     ],
 )
 def test_a_network_that_cannot_be_exported(make_card: Make, network: type[nn.Module], message: str) -> None:

@@ -150,7 +150,7 @@ def small_batches(net: Net, z: Tensor, labels: Any) -> Tensor:
 
 
 FIXED = "the generator would take batches of 2 only: its forward makes a plain number of the batch's size"
-LOOKS = "the generator's forward looks at a tensor's value in Python (test_preflight.py, line "
+LOOKS = "the generator's forward looks at a tensor's value in Python (export/test_preflight.py:"
 EACH_TIME = "the generator makes other images each time in eval mode"
 TOGETHER = "an image of the generator depends on the others of its batch in eval mode, by up to "
 IN_TRAINING = "let it draw noise, drop out and count behind `if self.training:` alone (torch.nn.Dropout does)"
@@ -180,7 +180,11 @@ REFUSED: list[tuple[Forward, str, str]] = [
         "scale what goes into a shared convolution and what comes out",
     ),
     (chosen_rows, "gate signature: images has shape ['u0', 1, 8, 8], not ['batch', 1, 8, 8]", "make one image of each"),
-    (small_batches, "the generator fails on a batch of 8: too many", "its forward must take any batch"),
+    (
+        small_batches,
+        "the generator fails on a batch of 8: ValueError: too many (export/test_preflight.py:",
+        "its forward must take any batch",
+    ),
 ]
 
 
