@@ -1,9 +1,11 @@
 """Tries, before a training begins, whether its generator can be exported at the end."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ganzoo.errors import PluginError
 from ganzoo.exporting.convert import Graph, to_graph
@@ -17,7 +19,6 @@ from ganzoo.runtime.vetting import Refused
 from ganzoo.specs import Architecture, ImageShape
 from ganzoo.zoo.foreign import survived
 
-ROWS = 8
 BATCHES = (1, 2, 3, 8)
 
 TOLERANCE = 1e-3
@@ -43,30 +44,47 @@ def preflight(architecture: Architecture, shape: ImageShape, options: Any) -> Gr
     """
     with survived(f"architecture {architecture.name!r}"), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        generator = build_generator(architecture, shape, options).eval()
-        card = GeneratorCard(
-            name=architecture.name,
-            latent_dim=latent_dim(generator),
-            channels=shape.channels,
-            height=shape.height,
-            width=shape.width,
-            class_names=tuple(map(str, range(shape.classes))),
-            controls=architecture.control_ranges,
-        )
+        generator = build_generator(architecture, shape, options)
         try:
-            arrays = reference(generator, card, ROWS)
-            graph = to_graph(generator, card)
-            scale = max(1.0, float(np.abs(arrays["images"]).max()))
-            check(graph.file(generator, card), arrays, BATCHES, TOLERANCE * scale)
+            graph, _ = tried(generator, untrained_card(architecture, shape, generator))
         except UnexportableError as error:
-            raise _refusal(architecture, str(error), error.hint) from error
-        except Refused as refusal:
-            raise _refusal(architecture, f"gate {refusal}", hint_of(str(refusal))) from refusal
+            raise PluginError(
+                f"architecture {architecture.name!r} cannot be exported: {error}",
+                hint=f"{error.hint}; --no-export trains it all the same",
+            ) from error
     return graph
 
 
-def _refusal(architecture: Architecture, reason: str, hint: str | None) -> PluginError:
-    return PluginError(
-        f"architecture {architecture.name!r} cannot be exported: {reason}",
-        hint=f"{hint}; --no-export trains it all the same",
+def untrained_card(architecture: Architecture, shape: ImageShape, generator: nn.Module) -> GeneratorCard:
+    """The card of a generator that is of no version; its classes are called by their numbers."""
+    return GeneratorCard(
+        name=architecture.name,
+        latent_dim=latent_dim(generator),
+        channels=shape.channels,
+        height=shape.height,
+        width=shape.width,
+        class_names=tuple(map(str, range(shape.classes))),
+        controls=architecture.control_ranges,
     )
+
+
+def tried(
+    generator: nn.Module, card: GeneratorCard, batches: Sequence[int] = BATCHES
+) -> tuple[Graph, Mapping[str, str]]:
+    """The graph of a generator (on the CPU, in fp32) that was never trained, and what each gate found.
+
+    Args:
+        batches: sizes of the batches that are compared.
+
+    Raises:
+        UnexportableError: it cannot be exported.
+        GanzooError: nothing can be exported here.
+    """
+    arrays = reference(generator, card, max(batches))
+    graph = to_graph(generator.eval(), card)
+    scale = max(1.0, float(np.abs(arrays["images"]).max()))
+    try:
+        found = check(graph.file(generator, card), arrays, batches, TOLERANCE * scale)
+    except Refused as refusal:
+        raise UnexportableError(f"gate {refusal}", hint=hint_of(str(refusal))) from refusal
+    return graph, found

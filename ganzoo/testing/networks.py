@@ -8,12 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import PluginError
-from ganzoo.exporting import gates
-from ganzoo.exporting.convert import reference, to_onnx
-from ganzoo.networks.build import latent_dim
+from ganzoo.exporting.gates import BATCHES
+from ganzoo.exporting.preflight import tried, untrained_card
+from ganzoo.exporting.reasons import UnexportableError
 from ganzoo.networks.weights import load_network, network_bytes
-from ganzoo.runtime.card import GeneratorCard
-from ganzoo.runtime.vetting import Refused
 from ganzoo.specs import Architecture, ImageShape
 from ganzoo.step import Output, as_output
 from ganzoo.testing.bench import Bench, shapes_of
@@ -22,9 +20,6 @@ from ganzoo.zoo.names import load_target
 LATENTS = 16
 LARGEST_MEAN = 4.0
 """Largest mean |pixel| of a generator that was never trained: images are nominally in [-1, 1]."""
-
-
-IMPURE = "in eval mode a generator must be deterministic, and must not mix the images of a batch"
 
 
 def builds(bench: Bench, spec: Architecture) -> str:
@@ -139,21 +134,14 @@ def _check_same(role: str, one: nn.Module, other: nn.Module, given: Tensor, labe
 
 
 def onnx(bench: Bench, spec: Architecture) -> str:
-    """The generator becomes an ONNX file that passes every gate, at each size of batch."""
+    """The generator becomes an ONNX file that passes every gate, at each size of batch and at its controls' ends."""
     shape = shapes_of(spec)[0]
     generator = bench.networks(spec, shape).generator
-    card = GeneratorCard(
-        name=spec.name,
-        latent_dim=latent_dim(generator),
-        channels=shape.channels,
-        height=shape.height,
-        width=shape.width,
-        class_names=tuple(f"class {number}" for number in range(shape.classes)),
-    )
     try:
-        return gates.check(to_onnx(generator, card), reference(generator, card))["parity"]
-    except Refused as refusal:
-        raise PluginError(f"gate {refusal}", hint=IMPURE) from refusal
+        _, found = tried(generator, untrained_card(spec, shape, generator), BATCHES)
+    except UnexportableError as error:
+        raise PluginError(str(error), hint=error.hint) from error
+    return found["parity"]
 
 
 def _labels(count: int, shape: ImageShape) -> Tensor | None:

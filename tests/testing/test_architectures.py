@@ -172,7 +172,7 @@ ARCHITECTURES = {
     "a lost buffer": ("storage", architecture(Forgetful), "buffers that are not stored: seen"),
     "a device of its own": ("builds", architecture(OnTheCPU), "makes first on a device of its own"),
     "no such class": ("builds", architecture("Nowhere"), "Nowhere"),
-    "images that meet": ("onnx", architecture(Social), "gate parity: differs from torch"),
+    "images that meet": ("onnx", architecture(Social), "an image of the generator depends on the others of its batch"),
 }
 
 
