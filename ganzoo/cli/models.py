@@ -1,6 +1,6 @@
 """``ganzoo models``: what can be trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -65,17 +65,24 @@ def _summary(found: Zoo, model: Model) -> dict[str, Any]:
 
 
 def _details(found: Zoo, model: Model) -> dict[str, Any]:
+    from ganzoo.config import merge
+    from ganzoo.zoo.options import penalty_table
+
     architecture, loss = _parts(found, model)
     return {
         **_summary(found, model),
+        **{key: getattr(model, key) for key in ("paper", "year", "reference")},
+        "channels": list(architecture.channels),
         "architecture": found.qualified(architecture),
         "generator": architecture.generator,
         "discriminator": architecture.discriminator,
         "options": asdict(architecture.options()),
         "controls": {name: asdict(control) for name, control in architecture.control_ranges.items()},
         "loss": found.qualified(loss),
-        "penalties": {penalty.name: {"weight": penalty.weight, "every": penalty.every} for penalty in loss.penalties},
-        "defaults": {**loss.defaults, **model.defaults},
+        "loss_options": asdict(loss.options()) if loss.options else {},
+        "state": dict(loss.state),
+        "penalties": {penalty.name: penalty_table(penalty) for penalty in loss.penalties},
+        "defaults": merge(loss.defaults, model.defaults),
         "defaults_up_to": {str(size): dict(defaults) for size, defaults in model.defaults_up_to.items()},
     }
 
@@ -97,6 +104,8 @@ def _listing(models: Sequence[dict[str, Any]]) -> str:
 
 
 def _page(model: dict[str, Any]) -> str:
+    from ganzoo.config import merge
+
     facts = {
         "provided by": model["provided_by"],
         "architecture": model["architecture"],
@@ -108,26 +117,45 @@ def _page(model: dict[str, Any]) -> str:
     }
     for name, control in model["controls"].items():
         facts[f"control {name}"] = f"{control['default']:g}, from {control['low']:g} to {control['high']:g}"
-    defaults = model["defaults"]
-    settings = {
-        **defaults,
-        "options": {**model["options"], **defaults.get("options", {})},
-        "penalties": {**model["penalties"], **defaults.get("penalties", {})},
-    }
+    if len(model["channels"]) == 1:
+        facts["images"] = "colour only" if model["channels"] == [3] else "grey only"
+    if model["state"]:
+        facts["remembers"] = ", ".join(model["state"])
+    if published := " ".join(str(model[key]) for key in ("paper", "year", "reference") if model[key]):
+        facts["published"] = published
+    own = {key: model[key] for key in ("options", "loss_options", "penalties")}
+    settings = {key: value for key, value in merge(own, model["defaults"]).items() if value != {}}
     small = [
         (key, f"{value} (up to {size} pixels)")
         for size, defaults in model["defaults_up_to"].items()
-        for key, value in flatten(defaults)
+        for key, value in _rows(defaults)
     ]
     return "\n".join(
         [
-            f"{model['name']}: {model['summary']}",
+            f"{model['name']}: {model['summary']}" if model["summary"] else model["name"],
             "",
             table(("", ""), list(facts.items())).lstrip("\n"),
             "",
-            table(("SETTING (--set SETTING=VALUE)", "DEFAULT"), flatten(settings) + small),
+            table(("SETTING (--set SETTING=VALUE)", "DEFAULT"), _rows(settings) + small),
         ]
     )
+
+
+def _rows(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The settings in rows; a schedule is one row."""
+    return flatten(_readable(settings))
+
+
+def _readable(value: Any) -> Any:
+    from ganzoo.config.schedule import CurveName
+    from ganzoo.config.tables import is_schedule
+
+    if is_schedule(value):
+        until = value.get("until", "100%")
+        return f"{value['from']} to {value['to']} until {until}, {value.get('curve', CurveName.LINEAR)}"
+    if isinstance(value, Mapping):
+        return {key: _readable(each) for key, each in value.items() if each != {}}
+    return [_readable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _warn_of_broken(found: Zoo) -> None:

@@ -118,7 +118,7 @@ def _check_options(spec: Optimizer, chosen: Settings, network: str, who: str) ->
 
 def penalty_tables(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], home: str) -> dict[str, Any]:
     """The loss's own penalties with each layer over them; what a layer leaves out comes from below, or the spec."""
-    complete = {name: _penalty_table(penalty) for name, penalty in own.items()}
+    complete = {name: penalty_table(penalty) for name, penalty in own.items()}
     for penalties in layers:
         if not isinstance(penalties, Mapping):
             raise UsageError("configuration key 'penalties': expected a table", hint="--set penalties.r1.weight=1")
@@ -131,11 +131,12 @@ def penalty_tables(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], 
             check_keys(chosen, PenaltyConfig, f"penalties.{name}.")
             spec = zoo.get(Penalty, name, home=home)
             pinned = spec.name if zoo.owner(spec).builtin else zoo.qualified(spec)
-            complete[pinned] = merge(complete.get(pinned, _penalty_table(spec)), chosen)
+            complete[pinned] = merge(complete.get(pinned, penalty_table(spec)), chosen)
     return complete
 
 
-def _penalty_table(penalty: Penalty) -> dict[str, Any]:
+def penalty_table(penalty: Penalty) -> dict[str, Any]:
+    """A penalty's weight, interval and options, as the configuration has them."""
     return {"weight": penalty.weight, "every": penalty.every, "options": _extra(penalty)}
 
 

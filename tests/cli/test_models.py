@@ -73,6 +73,28 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert settings["options.latent_dim"] == str(model["options"]["latent_dim"])
 
 
+def test_what_a_plugins_model_says_of_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options of its loss, schedules in one row, what it remembers; nothing where there is nothing."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "contract" / "site")
+    zoo.cache_clear()
+    try:
+        assert main(["models", "show", "lecam"]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("lecam\n")
+        facts = dict(line.split(None, 1) for line in out.splitlines() if len(line.split(None, 1)) == 2)
+        assert facts["remembers"] == "real, fake"
+        assert facts["loss_options.decay"] == "0.9"
+        assert "penalties" not in out
+        assert main(["models", "show", "r3gan"]) == 0
+        out = capsys.readouterr().out
+        assert "0.002 to 0.0005 until 80%, cosine" in out
+        assert "[0.0, '0.9 to 0.99 until 80%, cosine']" in out
+    finally:
+        zoo.cache_clear()
+
+
 def test_an_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "show", "dcgn"]) == 3
     out, err = capsys.readouterr()
