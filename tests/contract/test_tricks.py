@@ -1,10 +1,14 @@
 """Each trick resumes to the byte, is compiled, and depends on no shares; on two ranks: tests/distributed."""
 
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ganzoo import api
 from ganzoo.pipeline.draft import draft_new
@@ -23,6 +27,7 @@ TRICKS = [
     "annealed-r1",
     "orthogonal",
     "path-length",
+    "truncation",
     "infogan",
     "r3gan",
     "moments",
@@ -30,6 +35,7 @@ TRICKS = [
     "projected",
     "mode-seeking",
 ]
+SITE = Path(__file__).parent / "site"
 SMALL = {"batch": 8, "device": "cpu", "precision": "fp32", "threads": 1, "steps": 10}
 
 
@@ -96,3 +102,51 @@ def test_its_shares_are_measured_and_right(tricks: Path, model: str, tmp_path: P
     made = plan(tmp_path, model)
     few = made.batches.draw(0, 0).map(lambda tensor: tensor[:4])
     assert shares.coupling(made.objective, few, in_parts=False) is None
+
+
+EXPORTED = {"clipping", "orthogonal", "path-length", "truncation", "infogan", "mode-seeking"}
+"""One model a generator; the other models share theirs."""
+
+
+@pytest.mark.parametrize("model", sorted(EXPORTED))
+def test_it_is_exported_and_sampled(tricks: Path, model: str, tmp_path: Path) -> None:
+    settings = {**SMALL, "steps": 3}
+    result = api.train(model, settings=settings, registry=tmp_path / "registry", runs=tmp_path / "runs")
+    assert set(result.gates) >= {"parity"}
+    generator = api.load(str(result.version), registry=tmp_path / "registry")
+    pixels, _ = generator.pixels(seed=0, n=8)
+    assert pixels.shape == (8, 1, 8, 8)
+
+
+def test_every_generator_is_exported() -> None:
+    sys.path.insert(0, str(SITE))
+    try:
+        tricks = importlib.import_module("tricks")
+    finally:
+        sys.path.remove(str(SITE))
+    architectures = {model.name: model.architecture for model in tricks.models()}
+    generators = {name: tricks.NETWORKS[architecture][0] for name, architecture in architectures.items()}
+    assert {generators[name] for name in EXPORTED} == set(generators.values())
+    assert set(architectures) == set(TRICKS)
+
+
+def test_truncation_and_a_code_are_chosen_when_sampling(tricks: Path, tmp_path: Path) -> None:
+    """At 0 all images are the mean's; a code makes images alike in what the code decides, whatever z says."""
+
+    def sampled(model: str, **controls: float) -> NDArray[np.uint8]:
+        store = tmp_path / "registry"
+        if not (store / "models" / model).exists():
+            api.train(model, settings={**SMALL, "steps": 2}, registry=store, runs=tmp_path / "runs")
+        return api.load(model, registry=store).pixels(seed=0, n=6, controls=controls)[0]
+
+    mean = sampled("truncation", truncation=0.0)
+    assert (mean == mean[:1]).all()
+    full, half = sampled("truncation"), sampled("truncation", truncation=0.5)
+    assert (full == sampled("truncation", truncation=1.0)).all()
+    distances = [np.abs(each.astype(int) - mean).mean() for each in (half, full)]
+    assert 0 < distances[0] < distances[1]
+    by_z = sampled("infogan")
+    by_code = [sampled("infogan", code=float(code)) for code in range(4)]
+    assert (by_z == sampled("infogan", code=-1.0)).all()
+    for index, image in enumerate(by_z):
+        assert sum((image == each[index]).all() for each in by_code) == 1, "z's own code is one of them"

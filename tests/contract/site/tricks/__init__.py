@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ganzoo import Architecture, Augmentation, Loss, Model, Penalty, hookimpl
+from ganzoo import Architecture, Augmentation, Control, Loss, Model, Penalty, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,6 +106,8 @@ R3GAN = {
 }
 """Huang et al., 2024, table 7: five cosines."""
 
+CONTROLS = {"truncated": {"truncation": 1.0}, "coded": {"code": Control(default=-1, low=-1, high=3)}}
+
 NETWORKS = {
     "plain": ("Generator", "Discriminator", Options),
     "clipped": ("Generator", "Clipped", ClippedOptions),
@@ -113,6 +115,7 @@ NETWORKS = {
     "path-length": ("PathLength", "Discriminator", Options),
     "coded": ("Coded", "Coder", Options),
     "patches": ("Generator", "Patches", Options),
+    "truncated": ("Truncated", "Discriminator", Options),
     "projected": ("Generator", "Projected", Options),
     "labelled": ("Labelled", "Matcher", Options),
 }
@@ -143,6 +146,7 @@ def models() -> Iterable[Model]:
         loss="non-saturating",
         defaults={"generator": {"regularise": {"weight": 2.0, "every": 2}}},
     )
+    yield Model(name="truncation", architecture="truncated", loss="non-saturating")
     yield Model(name="infogan", architecture="coded", loss="infogan")
     yield Model(name="r3gan", architecture="plain", loss="rpgan", defaults=R3GAN)
     yield Model(name="moments", architecture="plain", loss="moments")
@@ -165,6 +169,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
             options=options,
             resolutions=(8, 16),
             conditional=name == "labelled",
+            controls=CONTROLS.get(name, {}),
         )
     losses = "tricks.losses"
     yield Loss(name="wasserstein", target=f"{losses}:Wasserstein")

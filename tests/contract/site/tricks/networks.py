@@ -82,16 +82,34 @@ class PathLength(Generator):
         return (lengths - mean).square().mean()
 
 
-class Coded(Generator):
-    """InfoGAN (Chen et al., 2016): the largest of the first few latents is the code."""
+class Truncated(Generator):
+    """StyleGAN's truncation (Karras et al., 2019, B): styles are drawn towards their mean, which training tracks."""
+
+    mean: Tensor
 
     def __init__(self, shape: ImageShape, options: Options) -> None:
         super().__init__(shape, options)
-        self.layers = layers(self.latent_dim, options.width, shape.channels * shape.height * shape.width)
+        self.mapping = nn.Sequential(nn.Linear(self.latent_dim, self.latent_dim), nn.LeakyReLU(0.2))
+        self.register_buffer("mean", torch.zeros(self.latent_dim))
 
-    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        code = one_hot(z[:, :CODES].argmax(1), CODES).to(z)
-        return super().forward(torch.cat([code, z[:, CODES:]], 1), labels)
+    def forward(self, z: Tensor, labels: Tensor | None, truncation: Tensor | None = None) -> Tensor:
+        style = self.mapping(z)
+        if self.training:
+            self.mean.lerp_(style.detach().to(self.mean).mean(0), 0.1)
+        if truncation is not None:
+            style = self.mean + truncation * (style - self.mean)
+        return super().forward(style, labels)
+
+
+class Coded(Generator):
+    """InfoGAN (Chen et al., 2016): the largest of the first few latents is the code, unless one is chosen."""
+
+    def forward(self, z: Tensor, labels: Tensor | None, code: Tensor | None = None) -> Tensor:
+        chosen = one_hot(z[:, :CODES].argmax(1), CODES).to(z)
+        if code is not None:
+            codes = torch.arange(CODES, device=z.device)
+            chosen = torch.where(code < 0, chosen, (codes == code.round()).to(z))
+        return super().forward(torch.cat([chosen, z[:, CODES:]], 1), labels)
 
 
 class Coder(nn.Module):
