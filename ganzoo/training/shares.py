@@ -6,11 +6,9 @@ batch only where no sample's loss depends on another sample but through BatchNor
 in two halves.
 """
 
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,7 +21,8 @@ from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.selftest import gradient, relative
 from ganzoo.training.objective import Objective, Phase
 from ganzoo.training.precision import Precision
-from ganzoo.training.ranks import ALONE, Ranks
+from ganzoo.training.ranks import ALONE
+from ganzoo.training.threads import RANKS, Meeting, ThreadRanks
 
 SAMPLES = 4
 
@@ -101,14 +100,15 @@ def _differs(objective: Objective, batch: Batch, phase: Phase, *, in_parts: bool
     halves = _halves(batch)
     if in_parts:
         return relative(_learnt(hidden.copies(objective), phase, halves), whole) > TOLERANCE
-    both = _Both()
-    ranks = [_Half(number, 2, both) for number in range(2)]
-    with ThreadPoolExecutor(2) as threads:
-        shares = [
-            threads.submit(both.guarded, _learnt, replace(hidden.copies(objective), ranks=each), phase, [half])
+    meeting = Meeting()
+    ranks = [ThreadRanks(number, RANKS, meeting) for number in range(RANKS)]
+    shares = meeting.together(
+        [
+            partial(_learnt, replace(hidden.copies(objective), ranks=each), phase, [half])
             for each, half in zip(ranks, halves, strict=True)
         ]
-        found = torch.stack([share.result() for share in shares]).mean(0)
+    )
+    found = torch.stack(shares).mean(0)
     return relative(found, whole) > TOLERANCE
 
 
@@ -121,36 +121,3 @@ def _learnt(objective: Objective, phase: Phase, shares: Sequence[Batch]) -> Tens
     for share in shares:
         Executor(objective, {}, ALONE).learn(phase, share, None, None)
     return gradient(objective.network(phase)) / len(shares)
-
-
-class _Both:
-    """Where two threads meet that stand for two ranks."""
-
-    def __init__(self) -> None:
-        self.barrier = threading.Barrier(2)
-        self.sent: list[Tensor | None] = [None, None]
-
-    def guarded(self, compute: Callable[..., Tensor], *arguments: Any) -> Tensor:
-        """Compute; a failure lets the other one, which may be waiting, fail too."""
-        try:
-            return compute(*arguments)
-        except BaseException:
-            self.barrier.abort()
-            raise
-
-
-@dataclass(frozen=True)
-class _Half(Ranks):
-    """One of two ranks, as a thread."""
-
-    both: _Both
-
-    def sum_(self, tensor: Tensor) -> None:
-        """Put the sum over both in the tensor's place."""
-        self.both.sent[self.rank] = tensor.detach().clone()
-        self.both.barrier.wait()
-        one, other = self.both.sent
-        if one is None or other is None or one.shape != other.shape:
-            raise RuntimeError("step.mean of other shapes on other ranks")
-        self.both.barrier.wait()
-        tensor.copy_(one + other)
