@@ -70,6 +70,7 @@ class Session:
         if export and self._ranks.chief:
             plan = with_graph(plan)
         if run := draft.run or self._under_way(plan):
+            self._note_upgrades(run, plan)
             resuming.restore(plan.trainer, run, self._store, self._ranks, self._observer)
             return self._go_on(run, plan), plan
         return self._create(draft, plan), plan
@@ -120,18 +121,20 @@ class Session:
 
     def _go_on(self, run: Run, plan: Plan) -> Run:
         """``run`` with the plan's configuration, and with the environment that it now goes on in."""
-        used = lineage.plugins(zoo(), plan.recipe.specs)
-        for note in resuming.upgraded(run.facts.get("plugins", []), used):
-            self._observer.noted(note)
         facts = {
             "environment": environment.describe(self._ranks.count),
-            "plugins": used,
+            "plugins": lineage.plugins(zoo(), plan.recipe.specs),
             "launch": environment.launch(),
         }
         going_on = Run(run.directory, plan.recipe.config, {**run.facts, **facts})
         if self._ranks.chief:
             prove(self._store, going_on, plan)
         return going_on
+
+    def _note_upgrades(self, run: Run, plan: Plan) -> None:
+        """Say, before its checkpoint is read, that a run goes on with other versions of its plugins."""
+        for note in resuming.upgraded(run.facts.get("plugins", []), lineage.plugins(zoo(), plan.recipe.specs)):
+            self._observer.noted(note)
 
     def _train_and_register(self, run: Run, plan: Plan, export: bool) -> TrainResult:
         """Rank 0's part; however it ends, the plugins are told, and the run's directory records it."""
