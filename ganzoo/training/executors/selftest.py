@@ -1,12 +1,12 @@
 """Whether a fast executor computes what the eager one does: tried on one batch before the first step."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from ganzoo.training import hidden
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.unmoved import unmoved
@@ -89,13 +89,12 @@ def relative(found: Tensor, reference: Tensor) -> float:
 
 
 def _in_wider_precision(objective: Objective) -> Objective:
-    precision = objective.precision.wider()
-    generator, discriminator = (
-        copy.deepcopy(network).to(precision.master) for network in (objective.generator, objective.discriminator)
-    )
-    state = {name: precision.widened(value) for name, value in objective.state.items()}
-    wider = replace(objective, generator=generator, discriminator=discriminator, precision=precision)
-    return replace(wider, state=state)
+    """Copies of everything that could keep a tensor of one precision from one pass to the next."""
+    precision, copied = objective.precision.wider(), hidden.copies(objective)
+    for network in (copied.generator, copied.discriminator):
+        network.to(precision.master)
+    state = {name: precision.widened(value) for name, value in copied.state.items()}
+    return replace(copied, precision=precision, state=state)
 
 
 def _widest(objective: Objective) -> Callable[[Tensor], Tensor]:
