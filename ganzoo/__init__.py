@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         report as report,
         train as train,
     )
+    from ganzoo.controls import Control as Control
     from ganzoo.errors import (
         GanzooError as GanzooError,
         IntegrityError as IntegrityError,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ganzoo.specs import (
         Architecture as Architecture,
         Augmentation as Augmentation,
-        Control as Control,
         Dataset as Dataset,
         Extractor as Extractor,
         ImageShape as ImageShape,
@@ -46,12 +46,13 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ganzoo.api": "evaluate export load models report train",
+    "ganzoo.controls": "Control",
     "ganzoo.errors": "GanzooError IntegrityError MissingPackageError NotFoundError PluginError UsageError",
     "ganzoo.hookspecs": "hookimpl",
     "ganzoo.records.result": "TrainResult",
     "ganzoo.records.run": "Run",
     "ganzoo.specs": (
-        "Architecture Augmentation Control Dataset Extractor ImageShape Loss Metric Model Optimizer Penalty Reader Spec"
+        "Architecture Augmentation Dataset Extractor ImageShape Loss Metric Model Optimizer Penalty Reader Spec"
     ),
 }
 """Module -> the names that are public here."""

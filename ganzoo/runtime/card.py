@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ganzoo.controls import MOST_CONTROLS, Control, fault_of_control
 from ganzoo.errors import IntegrityError, first_line
 from ganzoo.files import Unreadable, parse_object
 from ganzoo.latents import STREAM
-from ganzoo.specs import MOST_CONTROLS, Control, fault_of_control
 
 METADATA_KEY = "ganzoo"
 ATTACHMENT = "onnx"

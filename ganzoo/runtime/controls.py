@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from numbers import Real
 
+from ganzoo.controls import Control
 from ganzoo.errors import UsageError, did_you_mean
-from ganzoo.specs import Control
 
 Value = float | str
 

@@ -6,8 +6,8 @@ from html import escape
 from string import Template
 from urllib.parse import quote
 
+from ganzoo.controls import Control
 from ganzoo.runtime.generator import ImageGenerator
-from ganzoo.specs import Control
 
 _CLASSES_SHOWN = 50
 

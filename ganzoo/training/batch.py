@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -11,9 +11,11 @@ from ganzoo.config import FakeLabels, RunConfig
 from ganzoo.errors import PluginError
 from ganzoo.training.chance import Chance
 from ganzoo.training.draws import Draws
-from ganzoo.training.feed import Feed
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import Ranks
+
+if TYPE_CHECKING:
+    from ganzoo.training.feed import Feed
 
 State = Mapping[str, Tensor]
 """Name -> a number that losses and augmentations remember, [] on the device."""
@@ -119,7 +121,7 @@ class Batches:
     def __init__(
         self,
         config: RunConfig,
-        feed: Feed,
+        feed: "Feed",
         latent_dim: int,
         augment: Augment | None,
         precision: Precision,

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from ganzoo.controls import MOST_CONTROLS, Control, fault_of_control
 from ganzoo.errors import PluginError, first_line
 from ganzoo.specs import (
     KINDS,
-    MOST_CONTROLS,
     Architecture,
     Augmentation,
-    Control,
     Dataset,
     Extractor,
     Loss,
@@ -22,7 +21,6 @@ from ganzoo.specs import (
     Penalty,
     Reader,
     Spec,
-    fault_of_control,
 )
 from ganzoo.zoo.installed import LONGEST_NAME
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 import ganzoo
 from ganzoo.cli import main, sample as sample_command
+from ganzoo.controls import TAKEN_NAMES, Control
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, PluginError, UsageError
 from ganzoo.exporting import versions
 from ganzoo.exporting.convert import to_onnx
@@ -37,7 +38,7 @@ from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.vetting import Refused, vet_generator
 from ganzoo.serving.app import create_app
 from ganzoo.serving.query import PARAMETERS
-from ganzoo.specs import TAKEN_NAMES, Architecture, Control
+from ganzoo.specs import Architecture
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.validation import validate
 from ganzoo_registry import Registry
