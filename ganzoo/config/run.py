@@ -79,6 +79,22 @@ OF_THE_HARDWARE = {"executor", "threads"}
 """Keys that may resolve differently when torchrun starts a command again with another number of ranks."""
 
 
+LATER = {
+    "fake_labels": "real",
+    "generator_of": "",
+    "discriminator_of": "",
+    "generator_options": {},
+    "discriminator_options": {},
+    "loss_options": {},
+    **{
+        f"{network}.{key}": value
+        for network in NETWORKS
+        for key, value in {"optimizer": "adam", "eps": 1e-8, "weight_decay": 0.0}.items()
+    },
+}
+"""Keys that came after runs had been recorded without them -> what those runs did."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TermConfig:
     """A network's own term of its loss (``regularise``): its weight (0 takes it out) and interval in steps."""
@@ -221,6 +237,11 @@ class RunConfig:
         """SHA-256 of every key that decides the result; a resumed run keeps it, and no other training has it."""
         elsewhere = CHANGEABLE | OF_THE_HARDWARE | {"name", "device", "best"}  # best: which weights are kept
         decides = {key: value for key, value in self.to_dict().items() if key not in elsewhere}
+        for key, value in LATER.items():
+            *path, last = key.split(".")
+            table = decides[path[0]] if path else decides
+            if table.get(last) == value:
+                del table[last]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:

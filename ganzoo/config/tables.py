@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from ganzoo.config.run import NETWORKS, NetworkConfig, RunConfig
+from ganzoo.config.run import LATER, NETWORKS, NetworkConfig, RunConfig
 from ganzoo.config.schedule import CurveName, Schedule
 from ganzoo.errors import UsageError, did_you_mean
 
@@ -203,8 +203,8 @@ def choices(to: type[Any], name: str) -> list[str]:
 def changes(old: RunConfig, new: RunConfig) -> list[str]:
     """The keys that differ, each in one line: ``batch: 64 -> 32``."""
     before, after = flat(old.to_dict()), flat(new.to_dict())
-    keys = sorted(before.keys() | after.keys())
-    return [f"{k}: {before.get(k)} -> {after.get(k)}" for k in keys if not same(before.get(k), after.get(k))]
+    pairs = {key: [each.get(key, LATER.get(key)) for each in (before, after)] for key in before.keys() | after.keys()}
+    return [f"{key}: {old} -> {new}" for key, (old, new) in sorted(pairs.items()) if not same(old, new)]
 
 
 def same(one: Any, other: Any) -> bool:

@@ -120,7 +120,7 @@ def test_options_lie_over_set_over_the_file(capsys: pytest.CaptureFixture[str]) 
     assert main(["train", "--config", "run.toml", *arguments, "--print-config"]) == 0
     config = convert(tomllib.loads(capsys.readouterr().out), RunConfig)
     assert (config.model, config.batch, config.steps, config.seed) == ("dcgan", 16, 7, 1)
-    assert (config.generator.lr, config.generator.options["betas"]) == (0.5, (0.0, 0.5))
+    assert (config.generator.lr, config.generator.options["betas"]) == (0.5, [0.0, 0.5])
 
 
 @pytest.mark.parametrize("length", [["--kimg", "0.02"], ["--set", "kimg=0.02"]])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 from ganzoo import api
@@ -398,6 +399,9 @@ class Others(Ranks):
 
     def average_(self, tensors: Sequence[Tensor]) -> None:
         pass
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        return torch.stack([tensor, tensor])
 
 
 @pytest.fixture
