@@ -45,7 +45,6 @@ def everything(home: Path, ranks: Ranks) -> dict[str, Tensor]:
 @pytest.fixture
 def _tricks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(SITE)
-    monkeypatch.setenv("PYTHONPATH", str(SITE))
     names.zoo.cache_clear()
     yield
     names.zoo.cache_clear()
@@ -66,6 +65,7 @@ def test_two_ranks_train_what_one_does(launch: "Launch", tmp_path: Path) -> None
 
 def main(home: str) -> None:
     """What one rank does."""
+    sys.path.insert(0, str(SITE))
     torch.set_num_threads(1)
     with joined("cpu") as ranks:
         save_file(everything(Path(home), ranks), Path(home) / f"{ranks.rank}.safetensors")
