@@ -33,7 +33,7 @@ def two_ranks(bench: Bench, spec: Spec) -> str:
     for role, network in (("generator", alone.generator), ("discriminator", alone.discriminator)):
         wanted = _values(network)
         shared = torch.stack([_values(getattr(trainer, role)) for trainer in trainers]).mean(0)
-        worst = max(worst, difference := float((shared - wanted).norm() / wanted.norm().clamp_min(1e-30)))
+        worst = max(worst, difference := relative_difference(shared, wanted))
         if not difference <= TOLERANCE:  # NaN is no rounding either
             raise PluginError(
                 f"after {STEPS} steps on {RANKS} ranks the {role} differs from that of one process by {difference:.2g}",
@@ -45,6 +45,11 @@ def two_ranks(bench: Bench, spec: Spec) -> str:
 def _train(trainer: Trainer) -> None:
     for _ in range(STEPS):
         trainer.step()
+
+
+def relative_difference(values: Tensor, wanted: Tensor) -> float:
+    """|values - wanted| / |wanted|."""
+    return float((values - wanted).norm() / wanted.norm().clamp_min(1e-30))
 
 
 def _values(network: torch.nn.Module) -> Tensor:

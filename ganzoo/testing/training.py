@@ -11,6 +11,7 @@ from ganzoo.errors import PluginError
 from ganzoo.specs import Spec
 from ganzoo.testing.bench import Bench
 from ganzoo.testing.checks import NotRun
+from ganzoo.testing.ranks import TOLERANCE, relative_difference
 from ganzoo.training import checkpoint
 from ganzoo.training.checkpoint import Snapshot
 from ganzoo.training.executors.compiled import Compiled
@@ -28,16 +29,32 @@ def mixed_precision(bench: Bench, spec: Spec) -> str:
 
 
 def tracing(bench: Bench, spec: Spec) -> str:
-    """Some steps, traced by torch.compile as a whole, are the eager ones to the bit; no compiler is needed for that."""
+    """Some steps in fp64, traced by torch.compile as a whole, are the eager ones; no compiler is needed for that.
+
+    They are the same but for rounding, because a traced gradient may be summed in another order. In fp64 no rounding is
+    as large as Adam's epsilon: in fp32 it is all that the gradient of a bias ahead of BatchNorm has, and moves it.
+    """
     # One update of the critic a step: a second one is traced once more, for seconds, and is the same function.
-    eager, traced = (bench.trainer(spec, critic_steps=1) for _ in range(2))
+    eager, traced = (bench.trainer(spec, critic_steps=1, precision=PrecisionName.FP64) for _ in range(2))
     traced.use(Compiled(traced.objective, traced.optimizations, ALONE, backend="aot_eager"))
-    _check_equal(
-        checkpoint.take(_stepped(traced, STEPS)),
-        checkpoint.take(_stepped(eager, STEPS)),
-        "traced, it trains to another",
-    )
-    return f"{STEPS} steps"
+    worst = 0.0
+    wanted = _parts(checkpoint.take(_stepped(eager, STEPS)))
+    for part, values in _parts(checkpoint.take(_stepped(traced, STEPS))).items():
+        worst = max(worst, difference := relative_difference(values, wanted[part]))
+        if not difference <= TOLERANCE:  # NaN is no rounding either
+            raise PluginError(
+                f"after {STEPS} steps that were traced the {part} differs from the eager one by {difference:.2g}",
+                hint="what is remembered from step to step belongs into a buffer, and random numbers come from torch",
+            )
+    return f"differ by {worst:.1g}"
+
+
+def _parts(snapshot: Snapshot) -> dict[str, Tensor]:
+    """All numbers of a training's state by the first word of their names: networks, optimizers, what is remembered."""
+    parts: dict[str, list[Tensor]] = {}
+    for name, tensor in snapshot.arrived().tensors.items():
+        parts.setdefault(name.partition(".")[0], []).append(tensor.flatten().double())
+    return {part: torch.cat(tensors) for part, tensors in parts.items()}
 
 
 def resume(bench: Bench, spec: Spec) -> str:

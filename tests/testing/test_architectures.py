@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganzoo import Architecture, Loss, Model
 from ganzoo.errors import UsageError
+from ganzoo.layers import ResidualUp
 from ganzoo.testing.checks import cases_of, check_exemptions
 from ganzoo.testing.running import Outcome, Result
 from ganzoo.zoo.installed import Plugin
@@ -142,6 +143,22 @@ class Unpredictable(Discriminator):
         return logits * 2 if float(logits.sum()) > 1e9 else logits
 
 
+class AnotherWhenTraced(Discriminator):
+    def forward(self, images: Tensor, labels: Tensor | None) -> Any:
+        logits = super().forward(images, labels)
+        return logits * 1.001 if torch.compiler.is_compiling() else logits
+
+
+class BiasesBeforeANorm(Generator):
+    """BatchNorm takes the mean away, so the gradient of the block's last biases is nothing but rounding."""
+
+    def __init__(self, shape: Any, options: Any) -> None:
+        super().__init__(shape, options)
+        begin = (nn.Linear(4, 4 * 16), nn.Unflatten(1, (4, 4, 4)))
+        end = (nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, shape.channels, 3, padding=1))
+        self.layer = nn.Sequential(*begin, ResidualUp(4, 4), *end, nn.Flatten())  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rounded:
     """A tuple of lists becomes a list of lists."""
@@ -197,6 +214,7 @@ TRAINED = {
     "noise": ("two ranks", architecture(discriminator=Noisy), "differs from that of one process"),
     "overflow": ("mixed precision", architecture(discriminator=Overflowing), "NaN"),
     "a condition": ("tracing", architecture(discriminator=Unpredictable), ""),
+    "another function": ("tracing", architecture(discriminator=AnotherWhenTraced), "traced the "),
     "a lost buffer": ("resume", architecture(Forgetful), "the generator's buffer 'seen'"),
 }
 
@@ -206,6 +224,13 @@ def test_a_model(plug: Callable[..., Plugin], result_of: ResultOf, check: str, s
     result = result_of(plug(spec, MODEL), check, MODEL)
     assert result.outcome is Outcome.FAIL
     assert reason in result.reason
+
+
+def test_a_gradient_that_is_only_rounding_may_be_rounded_otherwise(
+    plug: Callable[..., Plugin], result_of: ResultOf
+) -> None:
+    result = result_of(plug(architecture(BiasesBeforeANorm), MODEL), "tracing", MODEL)
+    assert result.outcome is Outcome.PASS
 
 
 def test_options_that_change_on_their_way(plug: Callable[..., Plugin], result_of: ResultOf) -> None:
