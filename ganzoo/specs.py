@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageShape:
-    """Shape that networks are built for: ``channels`` x ``height`` x ``width`` pixels, ``classes`` (0: unlabelled)."""
+    """The shape of images that networks are built for.
+
+    Args:
+        channels: 1 for grey images, 3 for colour.
+        height, width: in pixels; they are the same.
+        classes: how many labels there are; 0 unless the architecture is conditional.
+    """
 
     channels: int
     height: int
@@ -28,12 +34,13 @@ class ImageShape:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """Base of all specs.
+    """Base of all specs, which have these fields.
 
     Args:
-        name: lower-case letters, digits and ``-``; what people type.
-        summary: one line for listings.
-        paper: where it was published: "Miyato et al., 2018", say.
+        name: what people type: lower-case letters, digits and inner ``-``, at most 100; unique per kind in a
+            distribution.
+        summary: one line for listings, of at most 500 characters.
+        paper: where it was published, as ``ganzoo models show`` cites it: "Miyato et al., 2018", say.
         year: of that publication; 0: none.
         reference: its address: a DOI, or a page.
     """
@@ -51,15 +58,16 @@ class Architecture(Spec):
     """A generator and a discriminator, each built as ``factory(shape: ImageShape, options)``.
 
     Args:
-        generator: has ``latent_dim: int``; ``forward(z[B, L], labels[B] | None) -> images[B, C, H, W]``, nominally
-            in [-1, 1].
-        discriminator: ``forward(images, labels | None) -> logits[B]``, or logits [B, …] of several critics or patches,
-            or ``ganzoo.training.Output``.
-        options: a dataclass type with a default for each field; the fields are what ``--set options.KEY=VALUE`` sets.
-        resolutions: the image heights (= widths) that it can be built for.
+        generator: ``"package.module:Class"``. It has ``latent_dim: int``;
+            ``forward(z[B, L], labels[B] | None) -> images[B, C, H, W]``, nominally in [-1, 1].
+        discriminator: ``"package.module:Class"``; ``forward(images, labels | None) -> logits[B]``, or logits [B, …] of
+            several critics or patches, or ``ganzoo.training.Output``.
+        options: a dataclass type with a default for each field: what ``--set options.KEY=VALUE`` sets. A field that may
+            be ``None`` is left to the network.
+        resolutions: the heights (= widths) in pixels that it can be built for, such as ``(8, 16, 32)``.
         conditional: whether it takes class labels; it then refuses unlabelled data.
         batch_coupled: whether samples of a batch meet in a network outside of ``torch.nn.BatchNorm``, or a network
-            draws random numbers. Such networks train differently on several ranks, or in several parts.
+            draws random numbers. Several ranks or parts then train something else than one does.
         channels: the numbers of colour channels that it can be built for.
         controls: name -> ``Control``, or a number d on [0, 1] for ``Control(default=d)``: further inputs of the
             exported generator. Its ``forward`` takes each as an optional keyword, f32 [B, 1]; training leaves them out.
@@ -95,14 +103,16 @@ class Penalty(Spec):
     """A penalty on the norm of the critic's input gradient; subclasses define where, and in what form.
 
     The engine takes g_i = d sum_j D(x_j) / d x_i for the images that ``points`` returns, and adds
-    ``weight * mean_i value(|g_i|^2)`` to the critic's loss, every ``every`` steps with ``every`` times the weight
-    (lazy regularisation, StyleGAN2, appendix B).
+    ``weight * mean_i value(|g_i|^2)`` to the critic's loss.
     Because g_i must belong to sample i alone, a discriminator with BatchNorm is refused.
 
-    Further fields of a subclass are options: ``--set penalties.NAME.options.KEY=VALUE``.
-
     Args:
+        weight: what the mean is multiplied by: ``--set penalties.NAME.weight=…``; 0 takes it out.
+        every: it acts on every n-th step, with n times the weight (lazy regularisation, StyleGAN2, appendix B).
         batch_coupled: whether samples of a batch meet in ``points`` otherwise than by ``step.mean``.
+
+    Further fields of a subclass are options: ``--set penalties.NAME.options.KEY=VALUE``, recorded with the run. A
+    penalty that stands only in a loss's ``penalties`` can be configured by its name, too.
     """
 
     kind: ClassVar[str] = "penalty"
@@ -124,15 +134,18 @@ class Loss(Spec):
     """Two pure functions of a ``Step``: ``loss.discriminator(step)`` and ``loss.generator(step)``.
 
     Args:
-        target: ``"module:Class"``; called without arguments, or with the options where there are some.
+        target: ``"package.module:Class"``, or a function that makes an object: called without arguments, or with the
+            options where there are some.
         options: a dataclass type with a default for each field: what ``--set loss_options.KEY=VALUE`` sets.
         penalties: what is added to the discriminator's loss unless the configuration says otherwise.
         state: name -> first value of each number that it remembers from phase to phase: ``step.state``.
-        reads: heads of the discriminator's ``Output`` that it reads: ``class_logits``, ``features``, names of extras.
+        reads: heads of the discriminator's ``Output`` that it reads: ``"class_logits"``, ``"features"``, names of
+            extras; one that is missing is told before the run exists.
         batch_coupled: whether samples of a batch meet in it otherwise than by ``step.mean``.
         adversarial: whether there is a discriminator; without one (moment matching, drifting) the architecture's is not
             built, and ``loss.generator(step)`` is all there is.
-        defaults: configuration that the loss's own paper prescribes (``critic_steps``, say); a model's override it.
+        defaults: configuration that the loss's own paper prescribes, such as ``{"critic_steps": 5}``; a model's
+            override it.
     """
 
     kind: ClassVar[str] = "loss"
@@ -151,9 +164,12 @@ class Model(Spec):
     """What ``--model`` names: an architecture, a loss, and the configuration that goes with them.
 
     Args:
-        architecture, loss: their names; the plugin's own come first.
-        defaults: the published configuration, over the loss's.
-        defaults_up_to: size in pixels -> what differs for images up to that size; the smallest that fits counts.
+        architecture, loss: a name; the distribution's own come first.
+        defaults: the published configuration, over the loss's: any key but ``model``, ``architecture``, ``loss``,
+            ``init_from``, ``device`` and ``threads``, which are no defaults. ``augment``, ``size``, ``options``,
+            ``penalties``, schedules: all of them count as if a person had typed them.
+        defaults_up_to: size in pixels -> what differs for images up to that size; of several that fit, the smallest
+            counts.
     """
 
     kind: ClassVar[str] = "model"
@@ -168,9 +184,10 @@ class Dataset(Spec):
     """Named images: ``target()`` returns a ``ganzoo.data.ImageSet``.
 
     Args:
-        target: the images to train on.
-        held_out: the images to evaluate by, likewise; empty: a share of the images is held out (``ganzoo.data.split``).
-        modes: where all modes of the data are known, ``"module:attribute"`` of a ``ganzoo.evaluation.Modes``.
+        target: ``"package.module:function"``, which returns the images to train on.
+        held_out: the same for the images to evaluate by; empty: a share of the images is held out.
+        modes: where all modes of the data are known, ``"package.module:attribute"`` of a ``ganzoo.evaluation.Modes``:
+            an object with ``count`` and ``assign(pixels)``, which gives each of uint8 [N, C, H, W] its mode, or -1.
         extractor: name of the extractor that the data are evaluated with unless one is asked for.
     """
 
@@ -183,12 +200,14 @@ class Dataset(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Reader(Spec):
-    """A format of images: ``target(path)`` returns a ``ganzoo.data.ImageSet`` or ``ganzoo.data.EncodedImages``.
+    """A format that ``--data PATH`` takes.
 
     Of the readers that take a path, the one with the longest matching pattern reads it.
 
     Args:
-        files: patterns of a file's name in lower case, such as ``"*.zip"``.
+        target: ``"package.module:function"``; it takes a ``Path``, and returns a ``ganzoo.data.ImageSet`` or a
+            ``ganzoo.data.EncodedImages``.
+        files: patterns of a file's name in lower case, such as ``("*.lmdb",)``.
         folders: patterns of the name of a file that lies right in a folder of this format; ``"*"`` takes any folder.
     """
 
@@ -203,7 +222,7 @@ class Extractor(Spec):
     """A frozen network that turns images into the features that figures are computed from.
 
     Args:
-        file: ``"package:file.onnx"``, shipped inside the package; see ``ganzoo.evaluation.features``.
+        file: ``"package:features.onnx"``, a file that lies in the package.
         sha256: of that file, 64 hexadecimal digits: figures are comparable only within one extractor.
     """
 
@@ -217,7 +236,8 @@ class Metric(Spec):
     """Figures of quality: ``target(evidence)`` returns name -> number, from a ``ganzoo.evaluation.Evidence``.
 
     Args:
-        target: ``"module:function"``; it may leave out what the evidence does not allow (accuracy without labels).
+        target: ``"package.module:function"``; it may leave out what the evidence does not allow (accuracy without
+            labels).
         figures: each name that it may return -> ``"lower"`` or ``"higher"``, whichever is better, or ``""``.
         bounds: some of these names -> the least and the greatest value that there can be, (0, 1) of a share, say:
             intervals end there.
@@ -234,11 +254,12 @@ class Augmentation(Spec):
     """A random, differentiable change of real and generated images alike, before the discriminator sees them.
 
     ``target(options)`` has ``draw(count, shape, generator, device) -> dict[str, Tensor]``, which takes every random
-    number from ``generator``, and ``apply(images[B, C, H, W], drawn) -> images``, which is pure. One with a state is
-    called as ``draw(count, shape, generator, device, state)``, where ``state`` gives each number as a tensor.
+    number from the torch generator, and ``apply(images[B, C, H, W], drawn) -> images``, which is pure and
+    differentiable, twice where penalties are used. One with a state is called as
+    ``draw(count, shape, generator, device, state)``, where ``state`` gives each number as a tensor.
 
     Args:
-        target: ``"module:Class"``.
+        target: ``"package.module:Class"``.
         options: a dataclass type with a default for each field: what ``--set augment_options.KEY=VALUE`` sets.
         state: as of a ``Loss``, which shares by name what it remembers with the augmentation.
     """
@@ -254,12 +275,16 @@ class Optimizer(Spec):
     """A rule by which weights learn: ``target(weights, lr, options)`` returns a ``torch.optim.Optimizer``.
 
     ``weights`` is a list of parameters. ``lr`` is a float, or, where a CUDA graph shall hold the step, a tensor on the
-    device; an optimizer that cannot take one (its ``defaults`` have no true ``capturable``) runs outside of the graph.
+    device; an optimizer that cannot take one (its ``defaults`` have no true ``capturable``) is made again with a float,
+    and runs outside of the graph.
 
     Args:
-        target: ``"module:function"``.
-        options: a dataclass type with a default for each field: what ``--set generator.KEY=VALUE`` and ``--set
-            discriminator.KEY=VALUE`` set.
+        target: ``"package.module:function"``.
+        options: a dataclass type with a default for each field, such as ``betas``: what ``--set generator.KEY=VALUE``
+            and ``--set discriminator.KEY=VALUE`` set. ``lr``, ``optimizer`` and ``regularise`` are taken.
+
+    What it keeps by weight (tensors and numbers of ``optimizer.state``) and numbers of its ``param_groups`` are in
+    checkpoints.
     """
 
     kind: ClassVar[str] = "optimizer"

@@ -18,6 +18,7 @@ import os
 import runpy
 import select
 import signal
+import site
 import socket
 import sys
 from contextlib import suppress
@@ -96,7 +97,9 @@ def become(directory: str, environment: dict[str, str], streams: list[int]) -> N
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
-    importlib.invalidate_caches()  # what is installed may have changed
+    for directory in site.getsitepackages():
+        site.addsitedir(directory)  # what was installed with -e since stands in a .pth file
+    importlib.invalidate_caches()
 
 
 def run(program: list[str]) -> None:

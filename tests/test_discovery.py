@@ -434,7 +434,7 @@ def test_managers_are_independent(install: Install) -> None:
 
 
 def test_what_is_not_public_can_be_imported_all_the_same(install: Install) -> None:
-    """What docs/plugins.md lists is a promise, and no fence."""
+    """What docs/contract.md lists is a promise, and no fence."""
     install("ganzoo-curious", {"curious": PRIVATE})
     (plugin,) = (each for each in Manager().plugins if each.distribution == "ganzoo-curious")
     assert (plugin.state, [spec.name for spec in plugin.specs]) == (State.ACTIVE, ["curious"])

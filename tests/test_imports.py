@@ -94,8 +94,8 @@ def test_the_core_knows_no_model() -> None:
 
 
 def public() -> set[str]:
-    """The modules that docs/plugins.md says a plugin may import."""
-    text = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    """The modules that docs/contract.md says a plugin may import."""
+    text = (ROOT / "docs" / "contract.md").read_text("utf-8")
     _, _, section = text.partition("## What a plugin may import\n")
     return set(re.findall(r"^\| `(ganzoo[\w.]*)` \|", section.partition("\n## ")[0], re.MULTILINE))
 
@@ -115,7 +115,7 @@ def test_plugins_import_what_is_public_and_nothing_else() -> None:
 
 def test_what_is_public_is_there() -> None:
     """And each name that the page gives can be imported from where it says."""
-    text = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    text = (ROOT / "docs" / "contract.md").read_text("utf-8")
     _, _, section = text.partition("## What a plugin may import\n")
     rows = re.findall(r"^\| `(ganzoo[\w.]*)` \| (.*) \|$", section.partition("\n## ")[0], re.MULTILINE)
     for module, names in rows:

@@ -2,11 +2,12 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -25,6 +26,8 @@ from ganzoo.records.run import Run
 from ganzoo.runtime import card, vetting
 from ganzoo.serving import app, connection, pool, query, server
 from ganzoo.zoo.discovery import State
+from ganzoo.zoo.names import zoo
+from ganzoo.zoo.recipe import resolve
 from ganzoo_registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -67,11 +70,11 @@ def test_every_hook_with_its_arguments() -> None:
     hooks = {name: function for name, function in vars(hookspecs).items() if name.startswith("ganzoo_")}
     calls = {f"{name}({', '.join(inspect.signature(function).parameters)})" for name, function in hooks.items()}
     assert len(calls) >= 5
-    assert set(rows(section(page("plugins"), "Hooks"))) == calls
+    assert set(rows(section(page("contract"), "Hooks"))) == calls
 
 
 def test_the_hooks_that_are_shown(tmp_path: Path) -> None:
-    shown = re.search(r"```python\n(.*?)```", section(page("plugins"), "Hooks"), re.DOTALL)
+    shown = re.search(r"```python\n(.*?)```", section(page("contract"), "Hooks"), re.DOTALL)
     assert shown
     plugin = ModuleType("shown")
     exec(shown[1], vars(plugin))
@@ -88,9 +91,79 @@ def test_the_hooks_that_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", specs.KINDS)
 def test_every_field_of_every_spec_with_its_default(kind: type[Any]) -> None:
     common = documented(specs.Spec)
-    assert rows(section(page("plugins"), "Specs")) == common
+    assert rows(section(page("specs"), "Spec")) == common
     own = {name: value for name, value in documented(kind).items() if name not in common}
-    assert rows(section(page("plugins"), kind.__name__)) == own
+    assert rows(section(page("specs"), kind.__name__)) == own
+
+
+def load_reference() -> ModuleType:
+    """``docs/reference.py``, which writes ``docs/specs.md``."""
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+reference = load_reference()
+
+
+def test_the_page_of_specs_is_what_is_made_of_them() -> None:
+    assert page("specs") == reference.page(), "python docs/reference.py makes it again"
+
+
+def test_what_a_docstring_says_of_its_arguments() -> None:
+    @dataclass
+    class Shown:
+        """A thing.
+
+        Args:
+            one, two: numbers: ``1`` | ``2``,
+                or more.
+            three: a word.
+
+        The end.
+        """
+
+        one: int
+        two: int = 2
+        three: tuple[str, ...] = ("a",)
+
+    assert reference.section(Shown).splitlines() == [
+        "## Shown",
+        "",
+        "A thing.",
+        "",
+        "| field | default | meaning |",
+        "|---|---|---|",
+        r"| `one` | required | numbers: `1` \| `2`, or more |",
+        r"| `two` | `2` | numbers: `1` \| `2`, or more |",
+        '| `three` | `["a"]` | a word |',
+        "",
+        "The end.",
+    ]
+
+
+def test_a_field_without_a_meaning_is_noticed() -> None:
+    @dataclass
+    class Silent:
+        """A thing."""
+
+        size: int
+
+    with pytest.raises(KeyError, match="size"):
+        reference.section(Silent)
+
+
+def test_the_defaults_that_are_shown_are_a_configuration() -> None:
+    shown = re.search(r"```python\n(.*?)```", section(page("contract"), "Defaults"), re.DOTALL)
+    assert shown
+    names: dict[str, Any] = {}
+    exec(shown[1], names)
+    config = resolve(zoo(), "wgan-gp", names["defaults"]).config
+    assert config.penalties["r1"].every == 4
+    assert config.discriminator.regularise is not None
 
 
 def test_every_layer_has_its_row() -> None:
@@ -100,7 +173,7 @@ def test_every_layer_has_its_row() -> None:
 
 
 def test_everything_that_a_step_has() -> None:
-    named = section(page("plugins"), "Losses")
+    named = section(page("contract"), "Losses")
     source = ast.parse((ROOT / "ganzoo" / "step.py").read_text("utf-8"))
     (step,) = (node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Step")
     assigned = {node.attr for node in ast.walk(step) if isinstance(node, ast.Attribute) and _is_own(node)}
@@ -127,7 +200,7 @@ def test_every_call_from_python() -> None:
 
 
 def test_what_may_be_read_of_a_run_is_there() -> None:
-    promised = re.findall(r"^\| `run\.(\w+)", section(page("plugins"), "Runs"), re.MULTILINE)
+    promised = re.findall(r"^\| `run\.(\w+)", section(page("contract"), "Runs"), re.MULTILINE)
     assert {"reports", "samples", "events", "all_evaluations"} <= set(promised)
     run = Run(Path("runs/net/1"), RunConfig(model="m", architecture="a", loss="l"), {})
     assert [name for name in promised if not hasattr(run, name)] == []
