@@ -87,6 +87,14 @@ class Place:
         assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def check(self, *arguments: str) -> list[dict[str, str]]:
+        """What ``ganzoo plugins check`` found, and none of it a failure."""
+        done = self.run(self.command, "plugins", "check", *arguments, "--json")
+        found = [result for plugin in json.loads(done.stdout) for result in plugin["results"]]
+        assert [result for result in found if result["outcome"] not in ("pass", "not run")] == []
+        assert done.returncode == 0, done.stderr
+        return found
+
     def models(self) -> list[str]:
         return [model["name"] for model in json.loads(self.ganzoo("models", "--json"))]
 

@@ -31,16 +31,6 @@ def installed(place: Any, pip: Callable[..., str], build: Callable[[Path], Path]
     return name
 
 
-def results(place: Any, *arguments: str) -> list[dict[str, str]]:
-    """What ``ganzoo plugins check`` found, and none of it a failure."""
-    done = place.run(place.command, "plugins", "check", *arguments, "--json")
-    checked = json.loads(done.stdout)
-    found = [result for plugin in checked for result in plugin["results"]]
-    assert [result for result in found if result["outcome"] not in ("pass", "not run")] == []
-    assert done.returncode == 0, done.stderr
-    return found
-
-
 def served(place: Any, url: str) -> bytes:
     """What a server that is started for it answers."""
     command = [place.command, "serve", "first", "--port", "0", "--device", "cpu"]
@@ -59,7 +49,7 @@ def test_from_nothing_to_a_served_sample(place: Any, tell: Callable[[str], None]
     begin = time.perf_counter()
     assert place.ganzoo("plugins", "new", "first") == "ganzoo-first\n"
     assert place.ganzoo("install", *OFFLINE, "./ganzoo-first") == "ganzoo-first/first 0.1.0\n"
-    assert {result["check"] for result in results(place, "first")} >= {"two ranks", "onnx", "resume"}
+    assert {result["check"] for result in place.check("first")} >= {"two ranks", "onnx", "resume"}
     trained = place.run(place.command, "train", "--model", "first", "--steps", "2", "--device", "cpu")
     assert trained.returncode == 0, trained.stderr
     assert "gate passed: independence" in trained.stderr
@@ -106,7 +96,7 @@ def test_every_other_kind_passes_as_it_is_written(
         for kind in kinds:
             place.ganzoo("plugins", "new", f"new-{kind}", "--kind", kind, "--directory", f"kinds/{kind}")
             names.append(installed(place, pip, build, place.directory / "kinds" / kind))
-        found = results(place)  # all that is not built-in
+        found = place.check()  # all that is not built-in
         assert {result["subject"] for result in found} >= {f"{kind} new-{kind}" for kind in kinds}
     finally:
         for name in names:
@@ -165,4 +155,4 @@ def test_a_built_in_in_a_wheel_of_its_own_conforms(
     assert MOVED in elsewhere.models()
     shown = json.loads(elsewhere.ganzoo("plugins", "show", MOVED, "--json"))
     assert (shown["distribution"], shown["state"]) == (f"ganzoo-{MOVED}", "active")
-    assert len(results(elsewhere, MOVED)) > 10
+    assert len(elsewhere.check(MOVED)) > 10

@@ -1,0 +1,5 @@
+from ganzoo.testing import PluginConformance
+
+
+class TestConformance(PluginConformance):
+    plugin = "slopes"
