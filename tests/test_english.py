@@ -15,7 +15,7 @@ PACKAGES = ("ganzoo", "plugins/ganzoo_plugins", "registry/ganzoo_registry")
 
 CODE = [path for package in (*PACKAGES, "benchmarks") for path in sorted((ROOT / package).rglob("*.py"))]
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
 
 NAMES = re.compile(r"\b(judge|judge?ment|assess)\b", re.IGNORECASE)
 """Words for *evaluate* that nothing is called by."""

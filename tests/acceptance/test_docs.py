@@ -31,7 +31,7 @@ from ganzoo.zoo.recipe import resolve
 from ganzoo_registry import Registry
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("README.md"))]
 
 
 def page(name: str) -> str:
@@ -314,7 +314,7 @@ def test_the_layout_is_that_of_a_registry(tmp_path: Path) -> None:
     assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, file) for file in files)] == []
 
 
-@pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("source", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(source: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", source.read_text("utf-8")):
         path = source.parent / target if target else source

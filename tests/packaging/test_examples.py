@@ -68,6 +68,15 @@ def test_all_pass_the_kit(examples: Any) -> None:
     assert {"onnx", "tracing", "two ranks", "resume", "hidden state"} <= {each["check"] for each in found}
 
 
+def test_their_losses_are_their_papers(examples: Any) -> None:
+    """Their own tests, but for the kit."""
+    tests = [source / "tests" for source in EXAMPLES]
+    options = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-k", "not Conformance")
+    done = examples.run(examples.python, "-B", "-m", "pytest", *options, f"--rootdir={examples.directory}", *tests)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+
+
 def test_a_conditional_model_trains_and_exports(examples: Any) -> None:
     done = examples.run(examples.command, "train", "--model", "projection", *SHORT)
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,6 @@ class Relativistic:
         return softplus(step.real.logits - step.fake.logits).mean()
 
     def squared_slope(self, step, view):
-        """E |D(x + s u) - D(x)|^2 / s^2 = |grad D(x)|^2 + O(s^2) for u of N(0, I) (Lin et al., 2025, equation 6)."""
+        """E |D(x + s u) - D(x)|^2 / s^2 = |grad D(x)|^2 + O(s^2) for u of N(0, I) (Lin et al., 2025)."""
         near = view.images + self.options.sigma * step.normal_like(view.images)
         return ((step.score(near).logits - view.logits) / self.options.sigma).square().mean()
