@@ -30,4 +30,4 @@ def ganzoo_specs():
         options=Options,
         state={"real": 0.0, "fake": 0.0},
     )
-    yield Model(name="lecam", architecture="conditional", loss="lecam", defaults=DEFAULTS)
+    yield Model(name="lecam", summary="for few images", architecture="conditional", loss="lecam", defaults=DEFAULTS)
