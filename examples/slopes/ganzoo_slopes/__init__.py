@@ -28,12 +28,7 @@ class Options:
 
 @hookimpl
 def ganzoo_specs():
-    yield Loss(
-        name="slopes",
-        summary="R1 and R2 by finite differences",
-        target="ganzoo_slopes.losses:Relativistic",
-        options=Options,
-    )
+    yield Loss(name="slopes", summary="RpGAN, R1 and R2", target="ganzoo_slopes.losses:Relativistic", options=Options)
     # Differences of nearly equal logits want fp32.
     defaults = {"steps": 3000, "precision": "fp32", "options": {"width": 32}, **SCHEDULES}
     yield Model(name="slopes", summary="RpGAN with cosines", architecture="wgan-gp", loss="slopes", defaults=defaults)
