@@ -1,11 +1,15 @@
 """``Schedule``: how a number of the configuration changes in the course of a run, a function of the step alone."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class ScheduleName(StrEnum):
@@ -79,3 +83,26 @@ def at(value: float | Schedule, step: int, steps: int) -> float:
 def largest(value: float | Schedule) -> float:
     """The largest value that a number or a schedule has."""
     return max(value.start, value.to) if isinstance(value, Schedule) else value
+
+
+def varying(options: Any) -> dict[str, Any]:
+    """The fields of an options dataclass that are schedules, or tuples with one among them."""
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    return {name: value for name, value in values.items() if _varies(value)}
+
+
+def with_values(options: T, values: Mapping[str, Any]) -> T:
+    """A copy of an options dataclass with other values, past its own checks: what varies is no float.
+
+    The checks were made with the numbers at both ends of each schedule.
+    """
+    if not values:
+        return options
+    copied = copy.copy(options)
+    for name, value in values.items():
+        object.__setattr__(copied, name, value)
+    return copied
+
+
+def _varies(value: object) -> bool:
+    return isinstance(value, Schedule) or (isinstance(value, tuple) and any(map(_varies, value)))

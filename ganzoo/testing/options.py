@@ -1,6 +1,7 @@
 """Checks of options and defaults: what is recorded of a run must be read back as what it was."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import tomli_w
@@ -19,12 +20,13 @@ def options(bench: Bench, spec: Architecture | Loss | Augmentation | Optimizer) 
         raise NotRun("it has no options")
     defaults = spec.options()
     # TOML has no None; a key that is left out is the default.
-    written = {key: value for key, value in vars(defaults).items() if value is not None}
+    values = {field.name: getattr(defaults, field.name) for field in fields(defaults)}
+    written = {key: value for key, value in values.items() if value is not None}
     for form, read in (("TOML", parse_toml(tomli_w.dumps(written))), ("JSON", json.loads(json.dumps(written)))):
         found = convert(read, spec.options, "options.")
         if found != defaults:
             raise PluginError(f"through {form}, {defaults} become {found}")
-    return ", ".join(f"{key}={value!r}" for key, value in vars(defaults).items())
+    return ", ".join(f"{key}={value!r}" for key, value in values.items())
 
 
 def configuration(bench: Bench, spec: Model) -> str:

@@ -1,15 +1,14 @@
 """What changes from step to step by a schedule: learning rates, and numbers that losses and graphs read."""
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from ganzoo.config import Schedule, ScheduleName
-from ganzoo.config.schedule import CURVES
+from ganzoo.config.schedule import CURVES, varying, with_values
 
 T = TypeVar("T")
 
@@ -66,12 +65,10 @@ class Clock:
 
     def numbers(self, options: T) -> T:
         """Options with such tensors in the place of all schedules among their fields."""
-        changed = {key: value for key, value in vars(options).items() if isinstance(value, Schedule)}
-        if changed:
-            options = copy.copy(options)
-            for key, value in changed.items():  # past the checks of their class: a tensor is no float
-                object.__setattr__(options, key, self.number(value))
-        return options
+        return with_values(options, {key: self._numbers(value) for key, value in varying(options).items()})
+
+    def _numbers(self, value: Any) -> Any:
+        return tuple(map(self._numbers, value)) if isinstance(value, tuple) else self.number(value)
 
     def set(self, step: int) -> None:
         """Make every number what it is in ``step``, of those that change at all."""

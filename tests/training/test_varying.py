@@ -1,6 +1,7 @@
 """Numbers that change in the course of a run: exact at the ends, functions of the step, refused where senseless."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ganzoo.errors import UsageError
 from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
 from ganzoo.training import checkpoint
+from ganzoo.training.schedule import Clock
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import resolve
@@ -214,3 +216,21 @@ def test_a_constant_schedule_is_the_constant(make_trainer: MakeTrainer) -> None:
         other.step()
     pairs = zip(one.discriminator.parameters(), other.discriminator.parameters(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    width: float
+    widths: tuple[float, ...]
+
+
+def test_numbers_in_tuples_and_in_classes_with_slots_change_too() -> None:
+    clock = Clock(10, torch.zeros((), dtype=torch.float64))
+    changing = convert_schedule({"from": 1, "to": 2})
+    options = Widths(1.0, ())
+    for name, value in (("width", changing), ("widths", (4.0, changing))):
+        object.__setattr__(options, name, value)
+    given = clock.numbers(options)
+    clock.set(5)
+    assert (float(given.width), *map(float, given.widths)) == (1.5, 4.0, 1.5)
+    assert getattr(options, "width") is changing  # noqa: B009 - no float, whatever its class says
