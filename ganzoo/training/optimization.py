@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from ganzoo.config import Schedule
-from ganzoo.config.schedule import at
+from ganzoo.config.schedule import at, varying, with_values
+from ganzoo.errors import PluginError, UsageError
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import Ranks
 
@@ -58,14 +59,22 @@ class Optimization:
         self._named = dict(network.named_parameters())
         self._constrain: Callable[[], object] | None = getattr(network, "constrain", None)
         self._rate, self._steps = lr, steps
-        self._varying = {name: value for name, value in vars(options).items() if _varies(value)}
+        self._varying = varying(options)
         first = at(lr, 0, steps)
-        fixed = _with(options, {name: _at(value, 0, steps) for name, value in self._varying.items()})
+        fixed = with_values(options, {name: _at(value, 0, steps) for name, value in self._varying.items()})
         rate = torch.tensor(first, device=precision.device) if capturable and not self._varying else None
         self._optimizer = make(self.weights, first if rate is None else rate, fixed)
-        self._capturable = rate is not None and bool(self._optimizer.defaults.get("capturable"))
+        on_device = all(isinstance(group.get("lr"), Tensor) for group in self._optimizer.param_groups)
+        self._capturable = rate is not None and on_device and bool(self._optimizer.defaults.get("capturable"))
         if rate is not None and not self._capturable:
             self._optimizer = make(self.weights, first, fixed)
+        self._following = {  # a group with a value of its own, no weight decay of biases, say, keeps it
+            name: [group for group in self._optimizer.param_groups if group.get(name) == getattr(fixed, name)]
+            for name in self._varying
+        }
+        self._check_groups()
+        given = float(rate) if rate is not None and self._capturable else first
+        self._shares = [float(group["lr"]) / given for group in self._optimizer.param_groups]
         # Else torch warns of steps outside of a graph: those before a capture, and fp16's, which are never in one.
         self._optimizer._warned_capturable_if_run_uncaptured = True
         self._plain_adam = type(self._optimizer) is torch.optim.Adam and not self._optimizer.defaults["amsgrad"]
@@ -73,6 +82,32 @@ class Optimization:
         self._scaler = torch.amp.GradScaler(precision.device.type, FIRST_SCALE) if precision.scaled else None
         self._one = torch.ones((), device=precision.device)
         self._current = first
+
+    def _check_groups(self) -> None:
+        """Refuse an optimizer that leaves weights as they are, or that cannot be told what changes from step to step.
+
+        Raises:
+            PluginError: it has other weights than it was given, or no ``lr``.
+            UsageError: an option is a schedule, which would not reach it.
+        """
+        who, groups = f"optimizer {self.rule!r}", self._optimizer.param_groups
+        moved = {id(weight) for group in groups for weight in group["params"]}
+        given = {id(weight) for weight in self.weights}
+        if moved != given:
+            raise PluginError(
+                f"{who} has {len(moved & given)} of the {len(given)} weights that it was given in its param_groups",
+                hint="what is in none of them would never learn: update all weights, each kind by its own rule",
+            )
+        if not all("lr" in group for group in groups):
+            raise PluginError(
+                f"{who} has no lr in its param_groups", hint="schedules, warm-up and recovery write the rate there"
+            )
+        for name, following in self._following.items():
+            if not following:
+                raise UsageError(
+                    f"{name} cannot change in the course of the run: {who} does not keep it in its param_groups",
+                    hint=f"give {name} one value",
+                )
 
     @property
     def in_graph(self) -> bool:
@@ -85,22 +120,25 @@ class Optimization:
         return self._scaler.scale(self._one) if self._scaler else None
 
     def set_rate(self, factor: float, step: int) -> None:
-        """Use ``factor`` times the learning rate of ``step``, and what other options are in that step."""
+        """Use ``factor`` times the learning rate of ``step``, and what other options are in that step.
+
+        A group that was made with a multiple of the rate keeps that multiple.
+        """
         rate = at(self._rate, step, self._steps) * factor
-        for group in self._optimizer.param_groups:
+        for group, share in zip(self._optimizer.param_groups, self._shares, strict=True):
             if not self._capturable:
-                group["lr"] = rate
+                group["lr"] = rate * share
             elif rate != self._current:  # a write to the device, so only when it changes
-                group["lr"].fill_(rate)
-            for name, value in self._varying.items():
-                group[name] = _at(value, step, self._steps)
+                group["lr"].fill_(rate * share)
         self._current = rate
+        for name, groups in self._following.items():
+            value = _at(self._varying[name], step, self._steps)
+            for group in groups:
+                group[name] = value
 
     def clear(self) -> None:
         """Forget the gradients."""
-        for (
-            weight
-        ) in self.weights:  # an optimizer's zero_grad records itself for a profiler: 1 % of a small model's step
+        for weight in self.weights:  # zero_grad records itself for a profiler: 1 % of a small model's step
             weight.grad = None
 
     def average(self, ranks: Ranks, parts: int) -> None:
@@ -246,17 +284,5 @@ def _moment(weight: Tensor, key: str, value: Tensor) -> tuple[str, Tensor | floa
     return key, torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
-def _varies(value: object) -> bool:
-    return isinstance(value, Schedule) or (isinstance(value, tuple) and any(map(_varies, value)))
-
-
 def _at(value: Any, step: int, steps: int) -> Any:
     return tuple(at(each, step, steps) for each in value) if isinstance(value, tuple) else at(value, step, steps)
-
-
-def _with(options: Any, values: Mapping[str, Any]) -> Any:
-    """A copy of ``options`` with other values, which have passed its own checks."""
-    copied = object.__new__(type(options))
-    for key, value in {**vars(options), **values}.items():
-        object.__setattr__(copied, key, value)
-    return copied

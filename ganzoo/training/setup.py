@@ -11,7 +11,7 @@ from ganzoo.errors import UsageError
 from ganzoo.networks.allocation import assembling
 from ganzoo.networks.build import build, check_penalties
 from ganzoo.specs import Architecture, ImageShape, Loss, Penalty
-from ganzoo.training import rehearsal, shares
+from ganzoo.training import optimizers, rehearsal, shares
 from ganzoo.training.batch import Batches
 from ganzoo.training.draws import derive
 from ganzoo.training.executors.choice import choose_executor
@@ -109,6 +109,9 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
         reads_progress = rehearsal.rehearse(
             recipe.loss.name, replace(objective, chance=batches.chance), few, recipe.loss.reads
         )
+        chosen = rules(recipe)
+        for network in objective.networks:
+            optimizers.rehearse(chosen[network], getattr(config, network).lr, config.steps, precision)
     trainer = Trainer(
         config,
         objective,
@@ -117,7 +120,7 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
         feed.shape.classes if conditional else 0,
         ranks,
         replace(clock, read=reads_progress),
-        rules(recipe),
+        chosen,
     )
     return replace(recipe, config=config), trainer
 
@@ -137,6 +140,7 @@ def coupled_by(recipe: Recipe, trainer: Trainer, ranks: Ranks) -> str | None:
     networks = (trainer.generator, trainer.discriminator)
     if parts > 1 and any(isinstance(layer, _BatchNorm) for network in networks for layer in network.modules()):
         return "BatchNorm, which sees one part at a time"  # but all ranks
+    trainer.clock.set(recipe.config.steps // 2)  # what is nothing at first, or all, shows then; a step sets it anew
     devices = [trainer.objective.precision.device] if trainer.objective.precision.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         few = trainer.batches.draw(0, 0).part(0, parts)

@@ -161,8 +161,8 @@ def test_a_loss(plug: Callable[..., Plugin], result_of: ResultOf, check: str, lo
 
 
 OPTIMIZERS = {
-    "it counts": ("resume", "slowing", "resumed, it trains to another"),
-    "it counts for all": ("hidden state", "slowing_for_all", "taken back to a checkpoint, it trains to another"),
+    "it counts": ("resume", "slowing", "remembers something that no checkpoint holds"),
+    "it counts for all": ("hidden state", "slowing_for_all", "remembers something that no checkpoint holds"),
     "no optimizer": ("mixed precision", "no_optimizer", "optimizer"),
 }
 
