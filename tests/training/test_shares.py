@@ -13,6 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganzoo import Penalty
 from ganzoo.training import Step
 from ganzoo.training.objective import Own
+from ganzoo.training.ranks import Ranks
 from ganzoo.training.shares import coupling
 from ganzoo.training.trainer import Trainer
 
@@ -101,6 +102,36 @@ def test_a_loss_in_which_samples_meet(measure: Measure, loss: type[Plain]) -> No
 @pytest.mark.parametrize("loss", [Plain, ExactRaGAN, ExactMatching])
 def test_one_in_which_they_do_not_or_over_all_ranks(measure: Measure, loss: type[Plain]) -> None:
     assert measure(loss=loss) is None
+
+
+class Noted(Plain):
+    """The loss of a plain one, and something of the batch that is remembered."""
+
+    def __init__(self, what: Callable[[Tensor], Tensor]) -> None:
+        self.what = what
+
+    def discriminator(self, step: Step) -> Tensor:
+        step.remember("noted", self.what(step.real.logits))
+        return super().discriminator(step)
+
+
+def test_what_is_remembered_counts_like_a_gradient(measure: Measure) -> None:
+    """The mean over ranks of their largest logits is not the largest of all."""
+    state = {"noted": torch.zeros(())}
+    assert measure(loss=Noted(torch.max), state=state) == "the loss"
+    assert measure(loss=Noted(torch.mean), state=state) is None
+
+
+@dataclass(frozen=True)
+class Elsewhere(Ranks):
+    """Ranks that must not be asked: each measures for itself."""
+
+    def sum_(self, tensor: Tensor) -> None:
+        raise AssertionError("a collective operation")
+
+
+def test_means_over_true_ranks_are_not_waited_for(measure: Measure) -> None:
+    assert measure(loss=ExactRaGAN, ranks=Elsewhere(0, 2)) is None
 
 
 def test_a_mean_over_ranks_is_of_one_part(measure: Measure) -> None:
