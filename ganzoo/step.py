@@ -220,16 +220,27 @@ class Step:
         """Make the mean of ``value``, over all ranks and parts, what ``state[name]`` is from the next phase on.
 
         Raises:
-            TypeError: no state of this name was declared.
+            TypeError: no state of this name was declared, or it is no tensor.
         """
         if name not in self.state:
             declared = ", ".join(self.state) or "none"
             raise TypeError(f"step.remember({name!r}) without a declaration in state={{…}}; declared: {declared}")
         if self._remember is not None:
-            value = value.detach()
-            self._remember(name, value.mean() if value.dim() else value)
+            self._remember(name, _scalar(value, f"step.remember({name!r}, …)"))
 
     def log(self, name: str, value: "Tensor") -> None:
         """Log the mean of ``value`` as ``name``; it is read only for a log line, so it costs no synchronisation."""
-        value = value.detach()
-        self._log(name, value.mean() if value.dim() else value)
+        self._log(name, _scalar(value, f"step.log({name!r}, …)"))
+
+
+def _scalar(value: "Tensor", who: str) -> "Tensor":
+    """The mean of a tensor of any type, without its graph: [] in floats; of booleans, the share that is true.
+
+    Raises:
+        TypeError: it is no tensor.
+    """
+    if not hasattr(value, "detach"):
+        raise TypeError(f"{who} is given a {type(value).__name__}, not a tensor")
+    value = value.detach()
+    value = value if value.is_floating_point() else value.float()
+    return value.mean() if value.dim() else value

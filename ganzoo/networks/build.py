@@ -13,7 +13,7 @@ from torch.utils.flop_counter import flop_registry
 from ganzoo.errors import GanzooError, PluginError, UsageError, blamed
 from ganzoo.networks.allocation import is_out_of_memory
 from ganzoo.specs import Architecture, ImageShape, Penalty
-from ganzoo.step import as_output
+from ganzoo.step import Output, as_output
 from ganzoo.zoo.foreign import survived
 from ganzoo.zoo.names import load_target
 from ganzoo.zoo.recipe import check_size
@@ -161,10 +161,20 @@ def _construct(architecture: Architecture, role: str, shape: ImageShape, options
     return network
 
 
-def _check_tensor(architecture: Architecture, role: str, made: object) -> None:
+def _check_tensor(architecture: Architecture, role: str, made: object, wanted: str = "not a tensor of floats") -> None:
     if not isinstance(made, torch.Tensor) or not made.is_floating_point():
         what = made.dtype if isinstance(made, torch.Tensor) else f"a {type(made).__name__}"
-        raise PluginError(f"the {role} of architecture {architecture.name!r} returns {what}, not a tensor of floats")
+        raise PluginError(f"the {role} of architecture {architecture.name!r} returns {what}, {wanted}")
+
+
+def _check_heads(architecture: Architecture, answer: object) -> None:
+    if not isinstance(answer, Output):
+        _check_tensor(architecture, "discriminator", answer, "not logits, a tensor of floats, or an Output")
+        return
+    optional = {"class_logits": answer.class_logits, "features": answer.features}
+    given = {name: head for name, head in optional.items() if head is not None}
+    for name, head in {"logits": answer.logits, **given, **answer.extras}.items():
+        _check_tensor(architecture, "discriminator", head, f"not a tensor of floats, as {name}")
 
 
 @torch.no_grad()
@@ -192,8 +202,9 @@ def _check_contract(
         generator.train()
         return batch
     with _blaming(architecture, "cannot run the discriminator"):
-        logits = as_output(discriminator.eval()(images, labels)).logits
-    _check_tensor(architecture, "discriminator", logits)
+        answer = discriminator.eval()(images, labels)
+    _check_heads(architecture, answer)
+    logits = as_output(answer).logits
     if not logits.dim() or len(logits) != batch:
         raise PluginError(
             f"the discriminator of architecture {architecture.name!r} returns logits {list(logits.shape)} for {batch} "

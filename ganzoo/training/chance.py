@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ganzoo.errors import PluginError
 from ganzoo.step import Distribution
 from ganzoo.training.draws import derive
+
+EACH_STEP = "make the same calls in every step: torch.where chooses among numbers that are drawn"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Calls:
         drawn: what the batch holds for them.
         learnt: takes up calls that are not in ``drawn``; None: there can be none.
         network: whose phase it is.
+        samples: of the batch.
         caller: who draws: ``loss``, a penalty's name, or ``regularise``.
         progress_read: whether somebody has read how much of the run is over.
     """
@@ -60,28 +64,44 @@ class Calls:
     drawn: Mapping[str, Tensor]
     learnt: Chance | None
     network: str
+    samples: int
     caller: str = "loss"
     progress_read: bool = False
     _made: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def who(self) -> str:
+        """The caller, for messages."""
+        return {"loss": "the loss", "regularise": "regularise()"}.get(self.caller, f"the penalty {self.caller!r}")
 
     def draw(self, distribution: Distribution, x: Tensor) -> Tensor:
         """The numbers of the caller's next call, in the shape and type of ``x`` [B, …].
 
         Raises:
-            RuntimeError: there was no such call in the rehearsal, or it was of another shape.
+            PluginError: there was no such call in the rehearsal, it was of another shape, or ``x`` has not a row for
+                each sample.
         """
+        if x.dim() == 0 or len(x) != self.samples:
+            raise PluginError(
+                f"{self.who} draws random numbers in the shape {list(x.shape)} of a batch of {self.samples} samples",
+                hint="draw one row a sample, [B, …], and use some of them: that is how ranks get the same numbers",
+            )
         number = self._made.get(self.caller, 0)
         self._made[self.caller] = number + 1
         name = f"{self.network}/{self.caller}/{number}/{distribution}"
         if name not in self.drawn:
             return self._first(name, distribution, x)
         if self.drawn[name].shape != x.shape:
-            raise RuntimeError(f"{self.caller} draws {list(x.shape)} where it drew {list(self.drawn[name].shape)}")
+            raise PluginError(
+                f"{self.who} draws random numbers in the shape {list(x.shape)}, where it first drew "
+                f"{list(self.drawn[name].shape)}",
+                hint=EACH_STEP,
+            )
         return self.drawn[name].to(x.dtype)
 
     def _first(self, name: str, distribution: Distribution, x: Tensor) -> Tensor:
         if self.learnt is None:
-            raise RuntimeError(f"{self.caller} draws random numbers in some steps only: it has to in each")
+            raise PluginError(f"{self.who} draws random numbers in some steps only", hint=EACH_STEP)
         self.learnt.calls[name] = Kind(distribution, tuple(x.shape[1:]))
         numbers = torch.empty_like(x, requires_grad=False)
         return numbers.normal_() if distribution == "normal" else numbers.uniform_()

@@ -166,7 +166,7 @@ class Objective:
         its slope there, and the generator's gradient comes back through the augmentation: a change that only the real
         images underwent would be learnt as a property of theirs (Zhao et al., 2020, section 3.2).
         """
-        calls = Calls(batch.chance, self.chance, network)
+        calls = Calls(batch.chance, self.chance, network, len(batch.z))
 
         def real() -> Tensor:
             images = batch.real

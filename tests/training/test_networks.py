@@ -188,6 +188,16 @@ class Patches(Fine):
         return images
 
 
+class Listed(Fine):
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> Any:
+        return [images.flatten(1).sum(1)]
+
+
+class Headless(Fine):
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> Any:
+        return Output(images.flatten(1).sum(1), extras={"codes": None})  # type: ignore[dict-item]
+
+
 def not_a_module(shape: ImageShape, options: object) -> str:
     return "a network"
 
@@ -252,6 +262,16 @@ def test_a_view_of_a_parameter_in_a_layer(architecture: Callable[..., Architectu
         (Fine, OneLogit, "the discriminator of architecture 'odd' returns logits [] for 2 images"),
         (Fine, TwoLogitsEach, "the discriminator of architecture 'odd' returns logits [4] for 2 images"),
         (not_a_module, Judge, "the generator of architecture 'odd' is not a torch.nn.Module"),
+        (
+            Fine,
+            Listed,
+            "the discriminator of architecture 'odd' returns a list, not logits, a tensor of floats, or an Output",
+        ),
+        (
+            Fine,
+            Headless,
+            "the discriminator of architecture 'odd' returns a NoneType, not a tensor of floats, as codes",
+        ),
         (Fine, not_a_module, "the discriminator of architecture 'odd' is not a torch.nn.Module"),
     ],
 )
