@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import PluginError
+from ganzoo.training.batch import Batch
 from ganzoo.training.objective import Objective
 
 DEEPEST = 8
@@ -63,15 +64,20 @@ def memory(objective: Objective) -> Memory:
 
 
 def refuse(
-    loss: str, before: Memory, after: Memory, later: Memory, went_on: Sequence[Tensor], resumed: Sequence[Tensor]
+    loss: str,
+    before: Memory,
+    after: Memory,
+    later: Memory,
+    in_eval: tuple[Tensor, Tensor],
+    passes: tuple[Sequence[Tensor], Sequence[Tensor]],
 ) -> None:
     """Refuse what a resume would lose.
 
     Args:
         before, after, later: what was held before a pass, after it, and after another one on other images. What only
             the first pass changed was made once and kept, a table say: that is no state.
-        went_on: what that other pass gave.
-        resumed: what it gave to copies that were resumed before it.
+        in_eval: images in eval mode before that other pass, and those of copies that were resumed.
+        passes: what that other pass gave, and what it gave to these copies.
 
     Raises:
         PluginError: something changes in each pass, or the passes differ.
@@ -79,12 +85,29 @@ def refuse(
     changing = [name for name in later if before.get(name) != after.get(name) != later[name]]
     if changing:
         raise PluginError(f"a resumed run would lose what {changing[0]} remembers from phase to phase", hint=HINT)
+    if not _same(*in_eval):
+        raise PluginError(
+            "in eval mode the generator depends on something that no checkpoint holds, so neither would its average "
+            "and what is exported",
+            hint="keep what it remembers in a buffer: self.register_buffer, and write into it (copy_, lerp_)",
+        )
+    went_on, resumed = passes
     if len(went_on) != len(resumed) or not all(map(_same, went_on, resumed)):
         raise PluginError(
             f"loss {loss!r} or a network remembers something between phases that no checkpoint holds: a copy that was "
             "resumed computes something else",
             hint=HINT,
         )
+
+
+@torch.no_grad()
+def in_eval_mode(objective: Objective, batch: Batch) -> Tensor:
+    """The generator's images in eval mode, by which averages, previews and exported files make theirs."""
+    torch.random.manual_seed(0)  # of what the generator draws for itself
+    objective.generator.eval()
+    images = objective.generate(batch)
+    objective.generator.train()
+    return images
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

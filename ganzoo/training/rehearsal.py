@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError, PluginError, UsageError, blamed
 from ganzoo.networks.allocation import is_out_of_memory
@@ -48,9 +48,10 @@ def rehearse(name: str, objective: Objective, batch: Batch, reads: Sequence[str]
     rehearsal.run(first, batch)
     after = hidden.memory(first)
     hidden.resume(second, first)
+    in_eval = hidden.in_eval_mode(first, batch), hidden.in_eval_mode(second, batch)
     other = batch.map(lambda tensor: tensor.flip(0) if len(tensor) > 1 else tensor)
     one, two = rehearsal.run(first, other), rehearsal.run(second, other)
-    hidden.refuse(name, before, after, hidden.memory(first), one, two)
+    hidden.refuse(name, before, after, hidden.memory(first), in_eval, (one, two))
     return rehearsal.reads_progress
 
 
@@ -125,12 +126,23 @@ class Rehearsal:
         watched = replace(objective, discriminator=Unwatched(objective.discriminator))
         loss = self._alone(phase, watched, batch, fake)
         with _blaming(f"{self._name} with its penalties", where, batch), NoReading(batch.labels):
-            step, calls = watched.step(network, batch, fake, Told(fake, {}, {}))
+            told = Told(fake, {}, {})
+            step, calls = watched.step(network, batch, fake, told)
             total = watched.evaluate(phase._replace(regularised=False), step, calls)
         self.reads_progress |= calls.progress_read
+        for place in phase.due:
+            name = objective.penalties[place].name
+            _check_finite(f"the penalty {name!r}", told.logged[name])
         if phase.regularised:
             with _blaming(f"regularise() of the {network}", where, batch):
-                total = total + self._own(objective, phase, batch, fake)
+                value = self._own(objective, phase, batch, fake)
+            _check_finite(f"regularise() of the {network}", value)
+            if not value.requires_grad:
+                raise PluginError(
+                    f"regularise() of the {network} does not depend on its weights",
+                    hint="no detach(), .data or no_grad() on the way from weights to its value",
+                )
+            total = total + value
         if (fake._version, batch.real._version) != versions:
             raise PluginError(
                 f"the discriminator, or {self._name}, writes into the images that it is given",
@@ -156,11 +168,7 @@ class Rehearsal:
                 f"{self._name} calls backward() itself for the {phase.network}",
                 hint="return the loss: the engine computes its gradient, once",
             )
-        if not loss.isfinite():
-            raise PluginError(
-                f"{self._name} is {float(loss.detach())} for the {phase.network} on the first images",
-                hint="check its logarithms, roots and divisions at the values that untrained networks give",
-            )
+        _check_finite(self._name, loss, f" for the {phase.network}")
         if not loss.requires_grad:
             raise _independent(self._name, phase.network)
         return loss.detach()
@@ -182,19 +190,51 @@ class Rehearsal:
             total.backward()  # type: ignore[no-untyped-call]
             if phase.network == "generator" and fake.grad is not None:
                 images.backward(fake.grad)  # type: ignore[no-untyped-call]
-        found = [weight.grad for weight in network.parameters() if weight.grad is not None]
+        found = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
         if not found:
             raise _independent(self._name, phase.network)
-        if callable(constrain := getattr(network, "constrain", None)):
-            with _blaming(f"constrain() of the {phase.network}", "after an update", batch), torch.no_grad():
-                constrain()
-        return found
+        # In fp16 without its scale of the loss, which skips an update that overflows, this would tell nothing.
+        wrong = [name for name, each in found.items() if not each.isfinite().all()]
+        if wrong and not objective.precision.scaled:
+            raise PluginError(
+                f"the gradient of {self._name} with its terms is not finite for the {phase.network}'s {wrong[0]}",
+                hint="a root, a norm or a logarithm has no derivative at 0: (x + 1e-12).sqrt()",
+            )
+        self._constrain(network, phase.network, batch)
+        return list(found.values())
+
+    def _constrain(self, network: nn.Module, role: Network, batch: Batch) -> None:
+        """Let the network constrain its weights, which must stay what, and where, the optimizer updates them."""
+        if not callable(constrain := getattr(network, "constrain", None)):
+            return
+        before = {name: (weight, weight.data_ptr()) for name, weight in network.named_parameters()}
+        with _blaming(f"constrain() of the {role}", "after an update", batch), torch.no_grad():
+            constrain()
+        after = dict(network.named_parameters())
+        for name, (weight, place) in before.items():
+            if after.get(name) is not weight or weight.data_ptr() != place:
+                raise PluginError(
+                    f"constrain() of the {role} puts another tensor in the place of {name}",
+                    hint="write into the weights: weight.clamp_(-c, c), weight.copy_(…)",
+                )
+            if not weight.isfinite().all():
+                raise PluginError(
+                    f"constrain() of the {role} makes {name} NaN or infinite", hint="check its divisions and roots"
+                )
 
 
 def gradients(objective: Objective) -> bool:
     """Whether a weight of either network has a gradient."""
     networks = (objective.generator, objective.discriminator)
     return any(weight.grad is not None for network in networks for weight in network.parameters())
+
+
+def _check_finite(what: str, value: Tensor, where: str = "") -> None:
+    if not value.isfinite():
+        raise PluginError(
+            f"{what} is {float(value.detach())}{where} on the first images",
+            hint="check its logarithms, roots and divisions at the values that untrained networks give",
+        )
 
 
 def _independent(loss: str, network: Network) -> PluginError:

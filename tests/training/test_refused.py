@@ -355,6 +355,30 @@ def test_networks_and_losses_that_are_not_finite(
     assert " for the discriminator on the first images | check its " in said
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sloped(Penalty):
+    name: str = "sloped"
+    of: Callable[[Tensor], Tensor]
+
+    def points(self, step: Step) -> Tensor:
+        return step.fake.images
+
+    def value(self, squared_norm: Tensor) -> Tensor:
+        return self.of(squared_norm)
+
+
+def test_terms_and_gradients_that_are_not_finite(refused: Callable[..., str], objective: Objective) -> None:
+    """A root has no derivative at 0: of a critic that begins with zeros, the loss is finite, and no gradient."""
+    said = refused(penalties=[Sloped(of=lambda squares: squares * float("nan"))])
+    assert said.startswith("the penalty 'sloped' is nan on the first images | ")
+    nowhere = "the gradient of loss 'mine' with its terms is not finite for the discriminator's "
+    assert refused(penalties=[Sloped(of=lambda squares: (0 * squares).sqrt())]).startswith(nowhere)
+    assert refused(loss=Half(lambda step: (0 * step.real.logits).sum().sqrt())).startswith(nowhere)
+    network = Regularised(objective.discriminator, lambda step: step.real.logits.mean() * float("inf"))
+    said = refused(discriminator=network, own={"discriminator": Own(1.0, 1)})
+    assert said.startswith("regularise() of the discriminator is ")
+
+
 # Failures of any type
 
 
@@ -447,6 +471,10 @@ class Regularised(nn.Module):
             lambda step: step.labels.sum(),
             "regularise() of the discriminator fails for the discriminator: Attribute",
         ),
+        (
+            lambda step: step.real.logits.detach().mean(),
+            "regularise() of the discriminator does not depend on its weights | no detach()",
+        ),
     ],
 )
 def test_a_networks_own_term(
@@ -466,7 +494,125 @@ def test_constrain_that_fails(refused: Callable[..., str], objective: Objective)
     )
 
 
+def replaced(layer: nn.Linear) -> None:
+    layer.weight = nn.Parameter(layer.weight.clamp(-1, 1))
+
+
+def moved(layer: nn.Linear) -> None:
+    layer.weight.data = layer.weight.data.clamp(-1, 1)
+
+
+def divided(layer: nn.Linear) -> None:
+    layer.weight.div_(0 * layer.weight.norm())
+
+
+class Constrained(nn.Module):
+    def __init__(self, constrain: Callable[[nn.Linear], object]) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 1)
+        self.how = constrain
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.layer(images.flatten(1)).flatten()  # type: ignore[no-any-return]
+
+    def constrain(self) -> None:
+        self.how(self.layer)
+
+
+@pytest.mark.parametrize(
+    ("constrain", "said"),
+    [
+        (replaced, "puts another tensor in the place of layer.weight | write into the weights"),
+        (moved, "puts another tensor in the place of layer.weight | write into the weights"),
+        (divided, "makes layer.weight NaN or infinite | "),
+    ],
+)
+def test_constrain_that_loses_the_weights(
+    refused: Callable[..., str], constrain: Callable[[nn.Linear], object], said: str
+) -> None:
+    """The optimizer, and a captured graph, would update what the network no longer has."""
+    assert refused(discriminator=Constrained(constrain)).startswith(f"constrain() of the discriminator {said}")
+
+
+def test_constrain_that_writes_into_them(make_trainer: MakeTrainer) -> None:
+    made = make_trainer("vanilla")
+    tried(made, discriminator=Constrained(lambda layer: layer.weight.clamp_(-0.01, 0.01)))
+
+
+class Remembering(nn.Module):
+    """A mean of latents that eval mode alone reads: StyleGAN's mean style, kept as an attribute or as a buffer."""
+
+    latent_dim = 128
+    mean: Tensor
+
+    def __init__(self, network: nn.Module, *, stored: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.stored = stored
+        self.register_buffer("mean", torch.zeros(128)) if stored else setattr(self, "mean", torch.zeros(128))
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        if not self.training:
+            z = z + self.mean
+        elif self.stored:
+            self.mean.lerp_(z.mean(0), 0.5)
+        else:
+            self.mean = self.mean.lerp(z.mean(0), 0.5)
+        return self.network(z, labels)  # type: ignore[no-any-return]
+
+
+def test_what_only_eval_mode_reads(refused: Callable[..., str], make_trainer: MakeTrainer) -> None:
+    """No pass in training mode differs: the average that is exported would."""
+    made = make_trainer("wgan-gp", loss="non-saturating")
+    said = refused(generator=Remembering(made.generator, stored=False))
+    assert said.startswith("in eval mode the generator depends on something that no checkpoint holds, ")
+    tried(made, generator=Remembering(made.generator, stored=True))
+
+
 # What a step gives
+
+
+@pytest.mark.parametrize("value", [lambda x: x > 0, lambda x: (x > 0).sum(), lambda x: x.long(), lambda x: x.mean()])
+def test_tensors_of_any_type_are_logged_and_remembered(
+    make_trainer: MakeTrainer, value: Callable[[Tensor], Tensor]
+) -> None:
+    trainer = make_trainer("vanilla")
+    trainer.objective.state = {"seen": torch.zeros(())}
+
+    def half(step: Step) -> float:
+        step.log("seen", value(step.real.logits))
+        step.remember("seen", value(step.real.logits))
+        return 0.0
+
+    trainer.objective.loss = Half(half)
+    tried(trainer, loss=Half(half))
+    trainer.step()
+    assert trainer.telemetry.means()["seen"] == pytest.approx(float(trainer.objective.state["seen"]))
+
+
+def test_a_number_is_no_tensor(refused: Callable[..., str]) -> None:
+    said = refused(loss=Half(lambda step: step.log("seen", 1.0)))  # type: ignore[arg-type]
+    assert "TypeError: step.log('seen', …) is given a float, not a tensor" in said
+    said = refused(
+        loss=Half(lambda step: step.remember("seen", True)),  # type: ignore[arg-type]
+        state={"seen": torch.zeros(())},
+    )
+    assert "TypeError: step.remember('seen', …) is given a bool, not a tensor" in said
+
+
+@pytest.mark.parametrize("x", [lambda z: z[:1], lambda z: z.mean(), lambda z: torch.cat([z, z])])
+def test_numbers_of_no_row_a_sample(refused: Callable[..., str], x: Callable[[Tensor], Tensor]) -> None:
+    """Ranks could not slice them."""
+    said = refused(loss=Half(lambda step: step.uniform_like(x(step.z)).mean()))
+    assert said.startswith("the loss draws random numbers in the shape ")
+    assert " of a batch of 2 samples | draw one row a sample" in said
+
+
+def test_a_call_that_comes_later(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("vanilla")
+    trainer.objective.loss = Half(lambda step: step.normal_like(step.z).mean())
+    with pytest.raises(PluginError, match=r"^the loss draws random numbers in some steps only$"):
+        trainer.step()
 
 
 def remembering(step: Step) -> float:

@@ -147,14 +147,15 @@ def test_networks_may_read_values(make_trainer: MakeTrainer) -> None:
 
 
 def test_networks_train_meanwhile(make_trainer: MakeTrainer) -> None:
-    """Some answer with more heads then."""
+    """Some answer with more heads then. Only the comparison of a generator with its checkpoint is in eval mode."""
     trainer = make_trainer("dcgan")
-    modes = []
-    for network in (trainer.generator, trainer.discriminator):
-        network.register_forward_pre_hook(lambda network, _: modes.append(network.training))
+    modes: dict[str, list[bool]] = {"generator": [], "discriminator": []}
+    for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator)):
+        network.register_forward_pre_hook(lambda network, _, name=name: modes[name].append(network.training))
     rehearsed(trainer, Loss())
-    assert modes
-    assert all(modes)
+    assert modes["discriminator"]
+    assert all(modes["discriminator"])
+    assert modes["generator"] == [True, False, False, True, True]
 
 
 def test_a_critic_that_writes_into_its_images(refused: Callable[..., tuple[str, str]]) -> None:
