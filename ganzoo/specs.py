@@ -254,7 +254,7 @@ class Augmentation(Spec):
     """A random, differentiable change of real and generated images alike, before the discriminator sees them.
 
     ``target(options)`` has ``draw(count, shape, generator, device) -> dict[str, Tensor]``, which takes every random
-    number from the torch generator, and ``apply(images[B, C, H, W], drawn) -> images``, which is pure and
+    number from the torch generator (``shape`` is an ``ImageShape``), and ``apply(images[B, C, H, W], drawn) -> images``, which is pure and
     differentiable, twice where penalties are used. One with a state is called as
     ``draw(count, shape, generator, device, state)``, where ``state`` gives each number as a tensor.
 
@@ -284,7 +284,9 @@ class Optimizer(Spec):
             and ``--set discriminator.KEY=VALUE`` set. ``lr``, ``optimizer`` and ``regularise`` are taken.
 
     What it keeps by weight (tensors and numbers of ``optimizer.state``) and numbers of its ``param_groups`` are in
-    checkpoints.
+    checkpoints; ``step()`` is called without a closure. It is tried before the first step: one that keeps anything else
+    from step to step, or leaves a weight out of its groups, is refused. A group that is made with a multiple of ``lr``
+    keeps that multiple. A schedule of an option is written into the groups that have it under its name.
     """
 
     kind: ClassVar[str] = "optimizer"
