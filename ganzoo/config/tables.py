@@ -113,7 +113,8 @@ def _hint(problem: str, path: str) -> str:
     if path.endswith(".until"):
         return 'until = 1000, or until = "40%": more than 0%, at most 100%'
     if problem.endswith(("field `to`", "field `from`")) or "unknown field" in problem:
-        return f'--set {path}=\'{{from = 2e-4, to = 1e-5, until = "50%", curve = "cosine"}}\''
+        schedule = '{from = 2e-4, to = 1e-5, until = "50%", curve = "cosine"}'
+        return f"{schedule} in its place" if "[" in path else f"--set {path}='{schedule}'"
     return "ganzoo train --print-config"
 
 
@@ -162,12 +163,27 @@ def convert_varying(values: Settings, to: type[Any], prefix: str) -> Any:
     Raises:
         UsageError: a value is wrong, at one end of a schedule, too.
     """
+    for key, value in values.items():
+        _check_schedules(value, f"{prefix}{key}")
     last, first = (convert(without_schedules(values, end), to, prefix) for end in reversed(ENDS))
     for key, value in values.items():
         if without_schedules(value, "to") != value:
             # Past the dataclass's own checks, which both ends have passed: a schedule is no float.
             object.__setattr__(first, key, _scheduled(value, getattr(last, key), f"{prefix}{key}"))
     return first
+
+
+def _check_schedules(value: Any, key: str) -> None:
+    """Refuse a table that would be a schedule, but for a key that is missing or unknown.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            _check_schedules(each, f"{key}[{number}]")
+    elif isinstance(value, Mapping) and value.keys() & set(ENDS) and not is_schedule(value):
+        _as_schedule(value, key)
 
 
 def _scheduled(value: Any, ends: Any, key: str) -> Any:
@@ -178,6 +194,10 @@ def _scheduled(value: Any, ends: Any, key: str) -> Any:
         return ends
     if type(ends) is not float:
         raise UsageError(f"configuration key {key!r}: only a float can change in the course of a run", hint="one value")
+    return _as_schedule(value, key)
+
+
+def _as_schedule(value: Settings, key: str) -> Schedule:
     try:
         return msgspec.convert(value, Schedule)
     except msgspec.ValidationError as error:

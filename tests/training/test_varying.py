@@ -141,6 +141,16 @@ def test_the_configuration_keeps_the_tables(train: Callable[..., TrainResult], t
             "ganzoo train --print-config",
         ),
         (
+            {"generator": {"betas": [0.5, {"from": 0.9}]}},
+            "'generator.betas[1]': object missing required field `to`",
+            "{from = 2e-4, to = 1e-5, until = ",
+        ),
+        (
+            {"generator": {"betas": [0.5, {"from": 0.9, "to": 0.99, "till": 3}]}},
+            "'generator.betas[1]': object contains unknown field `till`",
+            "{from = 2e-4, to = 1e-5, until = ",
+        ),
+        (
             {"generator": {"betas": [0.5, {"from": 0.9, "to": 0.99, "curve": "x"}]}},
             "'generator.betas[1].curve': invalid enum value 'x'",
             "choose one of: linear, cosine, step",
