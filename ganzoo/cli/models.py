@@ -67,24 +67,39 @@ def _summary(found: Zoo, model: Model) -> dict[str, Any]:
 def _details(found: Zoo, model: Model) -> dict[str, Any]:
     from ganzoo.config import merge
     from ganzoo.zoo.options import penalty_table
+    from ganzoo.zoo.parts import parts
 
     architecture, loss = _parts(found, model)
+    defaults, home = merge(loss.defaults, model.defaults), found.owner(model).distribution
+    networks = parts(found, architecture, defaults, {}, home)
+    taken_from = {key: value for key, value in networks.tables.items() if key != "options"}
     return {
         **_summary(found, model),
         **{key: getattr(model, key) for key in ("paper", "year", "reference")},
-        "channels": list(architecture.channels),
+        "resolutions": list(networks.architecture.resolutions),
+        "channels": list(networks.architecture.channels),
         "architecture": found.qualified(architecture),
-        "generator": architecture.generator,
-        "discriminator": architecture.discriminator,
+        "generator": networks.architecture.generator,
+        "discriminator": networks.architecture.discriminator,
         "options": asdict(architecture.options()),
         "controls": {name: asdict(control) for name, control in architecture.control_ranges.items()},
         "loss": found.qualified(loss),
         "loss_options": asdict(loss.options()) if loss.options else {},
         "state": dict(loss.state),
         "penalties": {penalty.name: penalty_table(penalty) for penalty in loss.penalties},
-        "defaults": merge(loss.defaults, model.defaults),
+        "defaults": _with_optimizers(found, merge(defaults, taken_from), home),
         "defaults_up_to": {str(size): dict(defaults) for size, defaults in model.defaults_up_to.items()},
     }
+
+
+def _with_optimizers(found: Zoo, defaults: Mapping[str, Any], home: str) -> dict[str, Any]:
+    """The defaults with all options of each optimizer that they name."""
+    from ganzoo.config import NETWORKS
+    from ganzoo.zoo.options import optimizers
+
+    chosen, _ = optimizers(found, {"its model": defaults}, home)
+    named = [network for network in NETWORKS if "optimizer" in defaults.get(network, {})]
+    return {**defaults, **{each: {**asdict(chosen[each][0].options()), **defaults[each]} for each in named}}
 
 
 def _listing(models: Sequence[dict[str, Any]]) -> str:
@@ -155,7 +170,10 @@ def _readable(value: Any) -> Any:
         return f"{value['from']} to {value['to']} until {until}, {value.get('curve', CurveName.LINEAR)}"
     if isinstance(value, Mapping):
         return {key: _readable(each) for key, each in value.items() if each != {}}
-    return [_readable(each) for each in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        readable = [_readable(each) for each in value]
+        return f"[{', '.join(map(str, readable))}]" if any(map(is_schedule, value)) else readable
+    return value
 
 
 def _warn_of_broken(found: Zoo) -> None:

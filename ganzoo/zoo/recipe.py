@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ganzoo.config import NETWORKS, RunConfig, Settings, check_keys, convert, layered
+from ganzoo.config import NETWORKS, FakeLabels, RunConfig, Settings, check_keys, convert, layered
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.records.best import check_best
 from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Spec
@@ -114,6 +114,12 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
     if not loss.adversarial and (config.penalties or config.critic_steps > 1):
         what = f"the penalty {next(iter(config.penalties))!r}" if config.penalties else "critic_steps"
         raise UsageError(f"{what} is of a discriminator, and loss {loss.name!r} has none", hint="leave it out")
+    if config.fake_labels == FakeLabels.UNIFORM and not networks.architecture.conditional:
+        if "fake_labels" in given:
+            raise UsageError(
+                f"fake_labels: architecture {networks.architecture.name!r} takes no labels", hint="leave it out"
+            )
+        config = replace(config, fake_labels=FakeLabels.REAL)
     if config.patience and not config.eval_every:
         raise UsageError("patience counts evaluations, and there are none", hint="--eval-every 500, say")
     config = replace(config, observers=list(map(zoo.observer, config.observers)))

@@ -90,7 +90,39 @@ def test_what_a_plugins_model_says_of_itself(
         assert main(["models", "show", "r3gan"]) == 0
         out = capsys.readouterr().out
         assert "0.002 to 0.0005 until 80%, cosine" in out
-        assert "[0.0, '0.9 to 0.99 until 80%, cosine']" in out
+        assert "[0.0, 0.9 to 0.99 until 80%, cosine]" in out
+        assert main(["models", "show", "clipping"]) == 0
+        out = capsys.readouterr().out
+        facts = dict(line.split(None, 1) for line in out.splitlines() if len(line.split(None, 1)) == 2)
+        assert (facts["generator.optimizer"], facts["generator.eps"]) == ("rmsprop", "1e-08")
+    finally:
+        zoo.cache_clear()
+
+
+def test_a_model_of_two_architectures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The discriminator that trains, its options, and the sizes that both make."""
+    info = tmp_path / "joined-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: joined\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ganzoo.v1]\njoined = joined\n")
+    (tmp_path / "joined.py").write_text(
+        "from ganzoo import Model, hookimpl\n"
+        "@hookimpl\n"
+        "def ganzoo_specs():\n"
+        "    defaults = {'discriminator_of': 'vanilla', 'discriminator_options': {'width': 8}}\n"
+        "    yield Model(name='joined', architecture='dcgan', loss='non-saturating', defaults=defaults)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    zoo.cache_clear()
+    try:
+        assert main(["models", "show", "joined", "--json"]) == 0
+        model = json.loads(capsys.readouterr().out)
+        assert model["generator"] == "ganzoo_plugins.dcgan.networks:Generator"
+        assert model["discriminator"] == "ganzoo_plugins.vanilla.networks:Discriminator"
+        assert model["resolutions"] == [8, 16, 32, 64]
+        assert model["defaults"]["discriminator_options"]["width"] == 8
     finally:
         zoo.cache_clear()
 

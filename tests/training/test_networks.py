@@ -295,6 +295,12 @@ def test_a_conditional_architecture_needs_labels(architecture: Callable[..., Arc
     assert "one sub-folder per class" in caught.value.hint
 
 
+def test_labels_of_fakes_that_nobody_takes() -> None:
+    with pytest.raises(UsageError, match=r"^fake_labels: architecture 'dcgan' takes no labels$"):
+        resolve(zoo(), "dcgan", {"fake_labels": "uniform"})
+    assert resolve(zoo(), "conditional", {"fake_labels": "uniform"}).config.fake_labels == "uniform"
+
+
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 16)])
 def test_a_size_that_it_does_not_make(architecture: Callable[..., Architecture], height: int, width: int) -> None:
     with pytest.raises(UsageError) as caught:
