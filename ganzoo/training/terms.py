@@ -5,11 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.config import NetworkConfig, TermConfig
+from ganzoo.config import NETWORKS, NetworkConfig, TermConfig
 from ganzoo.errors import GanzooError, PluginError, UsageError, blamed
 from ganzoo.networks.build import Networks
 from ganzoo.specs import ImageShape, Optimizer
 from ganzoo.training.batch import Augment
+from ganzoo.training.draws import derive
 from ganzoo.training.layers.batchnorm import synchronise
 from ganzoo.training.layers.masked import mask_activations
 from ganzoo.training.layers.products import use_products
@@ -45,13 +46,17 @@ def make_objective(
             ranks.broadcast_(list(network.state_dict().values()))
     target = load_target(recipe.loss.target)
     given = [] if recipe.loss.options is None else [clock.numbers(recipe.loss_options)]
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(derive(recipe.config.seed, "init", len(NETWORKS)))  # of random features, say
+        loss = called(f"loss {recipe.loss.name!r}", target, *given)
+        augment = _augment(recipe, shape, precision, clock)
     return Objective(
         networks.generator,
         networks.discriminator,
-        called(f"loss {recipe.loss.name!r}", target, *given),
+        loss,
         tuple(map(clock.numbers, recipe.penalties)),
         precision,
-        _augment(recipe, shape, precision, clock),
+        augment,
         own=_own(recipe, networks, clock),
         state=_state(recipe, precision),
         progress=clock.progress,
