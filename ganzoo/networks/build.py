@@ -158,6 +158,7 @@ def _construct(architecture: Architecture, role: str, shape: ImageShape, options
         network = factory(shape, options)
     if not isinstance(network, nn.Module):
         raise PluginError(f"the {role} of architecture {architecture.name!r} is not a torch.nn.Module")
+    _check_hooks(architecture, role, network)
     return network
 
 
@@ -171,10 +172,30 @@ def _check_heads(architecture: Architecture, answer: object) -> None:
     if not isinstance(answer, Output):
         _check_tensor(architecture, "discriminator", answer, "not logits, a tensor of floats, or an Output")
         return
+    _check_tensor(architecture, "discriminator", answer.logits, "not a tensor of floats, as logits")
     optional = {"class_logits": answer.class_logits, "features": answer.features}
     given = {name: head for name, head in optional.items() if head is not None}
-    for name, head in {"logits": answer.logits, **given, **answer.extras}.items():
-        _check_tensor(architecture, "discriminator", head, f"not a tensor of floats, as {name}")
+    for name, head in {**given, **answer.extras}.items():
+        if not isinstance(head, torch.Tensor):
+            raise PluginError(
+                f"the discriminator of architecture {architecture.name!r} returns a {type(head).__name__} as {name}, "
+                "not a tensor",
+                hint="several of them are several extras: Output(…, extras={…})",
+            )
+
+
+def _check_hooks(architecture: Architecture, role: str, network: nn.Module) -> None:
+    """Refuse hooks that hold the network that they were made for: those of its copies would still write into it."""
+    modules = set(map(id, network.modules()))
+    for name, module in network.named_modules():
+        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values()):
+            cells = getattr(hook, "__closure__", None) or ()
+            if any(id(cell.cell_contents) in modules for cell in cells):
+                raise PluginError(
+                    f"a hook of the {role} of architecture {architecture.name!r}, of {name or 'itself'}, is a function "
+                    "that holds the network: a copy of the network, such as its average, would not have one of its own",
+                    hint="register a method of the network (self.keep), which is copied with it, or do without a hook",
+                )
 
 
 @torch.no_grad()

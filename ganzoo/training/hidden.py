@@ -58,7 +58,7 @@ def memory(objective: Objective) -> Memory:
                 digests[f"the {role}'s buffer {name!r} (persistent=False)"] = _digest(buffer)
         for path, module in network.named_modules():
             for name, value in _attributes(module).items():
-                if type(value) in (bool, int, float, str, list, dict, deque):
+                if type(value) in (bool, int, float, str, list, dict, deque) and not _holds_tensors(value):
                     digests[f"the {role}'s {f'{path}.{name}'.lstrip('.')}"] = _digest(value)
     return digests
 
@@ -121,6 +121,12 @@ def _attributes(holder: object) -> Mapping[str, object]:
     if isinstance(holder, nn.Module):
         return {name: value for name, value in own.items() if not name.startswith("_") and name != "training"}
     return own
+
+
+def _holds_tensors(value: object) -> bool:
+    """Whether a container has tensors in it, such as features for a later layer: what matters of them, passes show."""
+    each = value.values() if isinstance(value, dict) else value if isinstance(value, (list, deque)) else ()
+    return any(isinstance(item, Tensor) or _holds_tensors(item) for item in each)
 
 
 def _digest(value: object) -> str:

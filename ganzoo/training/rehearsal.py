@@ -44,6 +44,9 @@ def rehearse(name: str, objective: Objective, batch: Batch, reads: Sequence[str]
     rehearsal = Rehearsal(name, reads)
     with _blaming(f"loss {name!r}", "to be copied (copy.deepcopy)", batch):
         first, second = hidden.copies(objective), hidden.copies(objective)
+        weights = (*first.generator.parameters(), *first.discriminator.parameters())
+        if not all(weight.is_leaf for weight in weights):
+            raise TypeError("a copy of a network has weights that cannot be trained, as of torch.jit.script")
     before = hidden.memory(first)
     rehearsal.run(first, batch)
     after = hidden.memory(first)

@@ -198,6 +198,13 @@ class Headless(Fine):
         return Output(images.flatten(1).sum(1), extras={"codes": None})  # type: ignore[dict-item]
 
 
+class Hooked(Judge):
+    def __init__(self, shape: ImageShape, options: object) -> None:
+        super().__init__(shape, options)
+        self.layer, self.kept = nn.Flatten(), [torch.empty(0)]
+        self.layer.register_forward_hook(lambda module, inputs, output: self.kept.append(output))
+
+
 def not_a_module(shape: ImageShape, options: object) -> str:
     return "a network"
 
@@ -270,7 +277,13 @@ def test_a_view_of_a_parameter_in_a_layer(architecture: Callable[..., Architectu
         (
             Fine,
             Headless,
-            "the discriminator of architecture 'odd' returns a NoneType, not a tensor of floats, as codes",
+            "the discriminator of architecture 'odd' returns a NoneType as codes, not a tensor",
+        ),
+        (
+            Fine,
+            Hooked,
+            "a hook of the discriminator of architecture 'odd', of layer, is a function that holds the network: a copy "
+            "of the network, such as its average, would not have one of its own",
         ),
         (Fine, not_a_module, "the discriminator of architecture 'odd' is not a torch.nn.Module"),
     ],

@@ -266,6 +266,41 @@ def test_what_is_computed_anew_is_no_state(make_trainer: MakeTrainer) -> None:
     tried(make_trainer("wgan-gp", loss="non-saturating"), discriminator=OldSpectralNorm())
 
 
+class Stash(nn.Module):
+    """Features for a later layer, in a list that each pass makes anew, or that grows and counts."""
+
+    def __init__(self, *, grows: bool) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 1)
+        self.grows = grows
+        self.kept: list[Tensor] = []
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        self.kept = [*(self.kept if self.grows else []), images.detach().flatten(1).mean(1)]
+        return self.layer(images.flatten(1)).flatten() * len(self.kept) + self.kept[-1]  # type: ignore[no-any-return]
+
+
+def test_features_in_a_list(refused: Callable[..., str], make_trainer: MakeTrainer) -> None:
+    tried(make_trainer("wgan-gp", loss="non-saturating"), discriminator=Stash(grows=False))
+    assert "remembers something between phases that no checkpoint holds" in refused(discriminator=Stash(grows=True))
+
+
+class OfRandomFeatures(Plain):
+    def __init__(self) -> None:
+        self.features = nn.Linear(2, 2)
+
+
+def test_random_features_of_a_loss_depend_on_the_seed_alone(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For distances between images, say: a resumed run would have others."""
+    monkeypatch.setattr("ganzoo_plugins.losses.losses.NonSaturating", OfRandomFeatures)
+    losses: Any = [make_trainer("vanilla", seed=seed).objective.loss for seed in (0, 0, 1)]
+    one, other, third = (loss.features.weight for loss in losses)
+    assert torch.equal(one, other)
+    assert not torch.equal(one, third)
+
+
 # Backward passes
 
 
