@@ -77,7 +77,7 @@ class Optimization:
         self._shares = [float(group["lr"]) / given for group in self._optimizer.param_groups]
         # Else torch warns of steps outside of a graph: those before a capture, and fp16's, which are never in one.
         self._optimizer._warned_capturable_if_run_uncaptured = True
-        self._plain_adam = type(self._optimizer) is torch.optim.Adam and not self._optimizer.defaults["amsgrad"]
+        self._plain_adam = _is_plain_adam(self._optimizer)
         # A scaler for each network: with one for both, an overflow in either would stop and rescale the other, too.
         self._scaler = torch.amp.GradScaler(precision.device.type, FIRST_SCALE) if precision.scaled else None
         self._one = torch.ones((), device=precision.device)
@@ -272,6 +272,13 @@ class Optimization:
         """Whether a number of a group is the optimizer's own to change, as those are that were no default of it."""
         own = key not in self._optimizer.defaults or value != self._optimizer.defaults[key]
         return own and type(value) in (int, float) and key != "lr" and key not in self._varying
+
+
+def _is_plain_adam(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether its step is the one that ``_update`` writes out: Adam's, of one group, without variants."""
+    variants = ("amsgrad", "decoupled_weight_decay", "differentiable")
+    plain = type(optimizer) is torch.optim.Adam and not any(optimizer.defaults.get(name) for name in variants)
+    return plain and len(optimizer.param_groups) == 1
 
 
 def _moment(weight: Tensor, key: str, value: Tensor) -> tuple[str, Tensor | float]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganzoo.config import PrecisionName, Schedule
 from ganzoo.errors import GanzooError, PluginError, UsageError
-from ganzoo.training.optimization import Make, Optimization, Rule
+from ganzoo.training.optimization import Make, Optimization, Rule, _is_plain_adam
 from ganzoo.training.optimizers import rehearse
 from ganzoo.training.precision import Precision
 
@@ -182,3 +182,28 @@ def test_an_option_that_changes_and_is_read_once_is_refused() -> None:
         tried(Descent, options)
     assert str(caught.value).startswith("momentum cannot change in the course of the run: optimizer 'mine' does not ")
     assert caught.value.hint == "give momentum one value"
+
+
+@pytest.mark.parametrize("variant", [{"amsgrad": True}, {"decoupled_weight_decay": True}, {}])
+def test_variants_of_torchs_adam_are_what_they_are(variant: dict[str, bool]) -> None:
+    """In two groups, of which one has no weight decay."""
+
+    def make(weights: Iterable[nn.Parameter], lr: float | Tensor) -> torch.optim.Optimizer:
+        matrices, biases = weights
+        groups = [{"params": [matrices], "weight_decay": 0.3}, {"params": [biases]}]
+        return torch.optim.Adam(groups, lr, **variant)  # type: ignore[arg-type]
+
+    mine, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(mine.state_dict())
+    optimization = Optimization(mine, rule(make), 0.1, 10, Precision(PrecisionName.FP32, CPU))
+    reference = make(theirs.parameters(), 0.1)
+    for number in range(4):
+        for weight in (*mine.parameters(), *theirs.parameters()):
+            weight.grad = torch.sin(weight.detach() + number)
+        optimization.set_rate(1.0, number)
+        optimization.step()
+        reference.step()
+    assert all(map(torch.equal, mine.parameters(), theirs.parameters()))
+    one = [nn.Parameter(torch.ones(2))]
+    alone = torch.optim.Adam(one, 0.1, weight_decay=0.3, **variant)  # type: ignore[arg-type]
+    assert _is_plain_adam(alone) is not any(variant.values())
