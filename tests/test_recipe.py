@@ -382,6 +382,27 @@ def test_a_length_in_kimg_becomes_steps(kimg: float, steps: int) -> None:
     assert resolve(zoo(), "wgan-gp", {"kimg": 32.0, "batch": 64}).config.steps == 100  # five critic steps a step
 
 
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"steps": 0},
+        {"generator": {"lr": "fast"}},
+        {"generator": {"lr": {"from": 1e-3, "to": 0.0}}},
+        {"loss_options": {"margin": 1.0}},
+        {"discriminator_options": {"width": 8}},
+    ],
+)
+def test_a_wrong_value_of_a_models_own_is_the_plugins_fault(
+    make_zoo: Callable[..., Zoo], defaults: dict[str, Any]
+) -> None:
+    model = replace(MODEL, defaults=defaults, defaults_up_to={})
+    with pytest.raises(PluginError, match=r"^model 'net' is made wrongly: ") as caught:
+        resolve(make_zoo(NET, LOSS, model, Margin()), "net", {"batch": 8})
+    assert caught.value.exit_code == ExitCode.PLUGIN
+    with pytest.raises(UsageError):
+        resolve(make_zoo(NET, LOSS, replace(MODEL, defaults={}, defaults_up_to={}), Margin()), "net", defaults)
+
+
 def test_the_last_word_on_length_counts() -> None:
     first, second = {"steps": 7}, {"kimg": 6.4}
     assert resolve(zoo(), "dcgan", first, second).config.steps == 100

@@ -106,7 +106,7 @@ def _converted(values: Settings, to: type[Any], prefix: str) -> Any:
 def _problem(problem: str, path: str) -> str:
     if path.endswith(".until"):
         return "neither a number of steps, at least 1, nor a share of the run"
-    return f"{problem[:1].lower()}{problem[1:]}"
+    return f"{problem[:1].lower()}{problem[1:]}".replace("`float | object`", "`float`, or a schedule")
 
 
 def _hint(problem: str, path: str) -> str:

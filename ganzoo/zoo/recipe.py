@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ganzoo.config import NETWORKS, FakeLabels, RunConfig, Settings, check_keys, convert, layered
-from ganzoo.errors import PluginError, UsageError
+from ganzoo.errors import GanzooError, PluginError, UsageError
 from ganzoo.records.best import check_best
 from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Spec
 from ganzoo.zoo.names import Zoo
@@ -77,8 +77,28 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
     Raises:
         NotFoundError: nothing has one of the names.
         UsageError: an unknown key, or a value that its key does not take.
-        PluginError: a plugin's own defaults have an unknown key.
+        PluginError: a plugin's own defaults have an unknown key, or such a value.
     """
+    try:
+        return _resolve(zoo, model_name, *settings, native=native)
+    except UsageError as error:
+        if str(error) in (fault := _fault_of(zoo, model_name)):
+            raise PluginError(fault, hint=error.hint) from error
+        raise
+
+
+def _fault_of(zoo: Zoo, model_name: str) -> str:
+    """What is wrong with a model's own configuration, without a word of anybody else's; empty: nothing."""
+    try:
+        _resolve(zoo, model_name)
+    except UsageError as error:
+        return f"model {model_name!r} is made wrongly: {error}"
+    except GanzooError:
+        pass
+    return ""
+
+
+def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | None = None) -> Recipe:
     model = zoo.get(Model, model_name)
     given = layered(*settings)
     check_keys(given, RunConfig)
