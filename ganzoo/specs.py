@@ -254,8 +254,9 @@ class Augmentation(Spec):
     """A random, differentiable change of real and generated images alike, before the discriminator sees them.
 
     ``target(options)`` has ``draw(count, shape, generator, device) -> dict[str, Tensor]``, which takes every random
-    number from the torch generator (``shape`` is an ``ImageShape``), and ``apply(images[B, C, H, W], drawn) -> images``, which is pure and
-    differentiable, twice where penalties are used. One with a state is called as
+    number from the torch generator (``shape`` is an ``ImageShape``), and
+    ``apply(images[B, C, H, W], drawn) -> images``, which is pure and differentiable, twice where penalties are used.
+    One with a state is called as
     ``draw(count, shape, generator, device, state)``, where ``state`` gives each number as a tensor.
 
     Args:
