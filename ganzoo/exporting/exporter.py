@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ganzoo.errors import GanzooError
 from ganzoo.exporting.convert import Graph, to_graph
 from ganzoo.exporting.gates import pack
-from ganzoo.exporting.reference import reference
+from ganzoo.exporting.reference import reference, tolerance
 from ganzoo.exporting.tracing import DEFAULT_OPSET
 from ganzoo.files import Unreadable, parse_object
 from ganzoo.runtime.card import GeneratorCard
@@ -46,7 +46,7 @@ def export(
     arrays = reference(generator, card)
     graph = graph or to_graph(generator, card, opset or DEFAULT_OPSET)
     data = graph.file(generator, card)
-    return data, _verdict(pack(data, arrays), card.name)
+    return data, _verdict(pack(data, arrays, tolerance(generator, card, arrays)), card.name)
 
 
 def hint_of(refusal: str) -> str:

@@ -12,7 +12,7 @@ from ganzoo.exporting.convert import Graph, to_graph
 from ganzoo.exporting.exporter import hint_of
 from ganzoo.exporting.gates import check
 from ganzoo.exporting.reasons import UnexportableError
-from ganzoo.exporting.reference import reference
+from ganzoo.exporting.reference import reference, tolerance
 from ganzoo.networks.build import build_generator, latent_dim
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.vetting import Refused
@@ -84,7 +84,8 @@ def tried(
     graph = to_graph(generator.eval(), card)
     scale = max(1.0, float(np.abs(arrays["images"]).max()))
     try:
-        found = check(graph.file(generator, card), arrays, batches, TOLERANCE * scale)
+        allowed = max(TOLERANCE * scale, tolerance(generator, card, arrays))
+        found = check(graph.file(generator, card), arrays, batches, allowed)
     except Refused as refusal:
         raise UnexportableError(f"gate {refusal}", hint=hint_of(str(refusal))) from refusal
     return graph, found

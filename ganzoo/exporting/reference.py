@@ -1,5 +1,8 @@
 """The images that a file is compared with, as torch makes them; a generator that no file can equal is refused here."""
 
+import copy
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from ganzoo.errors import blamed
 from ganzoo.exporting.convert import Ported
+from ganzoo.exporting.gates import TOLERANCE
 from ganzoo.exporting.reasons import UnexportableError
 from ganzoo.latents import draw
 from ganzoo.runtime.card import GeneratorCard
@@ -20,6 +24,9 @@ CORNERS = (0.0, 4.0, -4.0)
 """Values of all entries of corner latents: 0, and +-4 standard deviations, where activations saturate."""
 
 REFERENCE_ROWS = 64
+
+MAX_ERROR_RATIO = 3.0
+"""Largest ratio of a file's distance from torch to torch's own distance from the exact images."""
 
 ROUNDING = 1e-3
 """Largest difference, relative to the largest pixel, between images in two batches that is taken for rounding."""
@@ -59,6 +66,26 @@ def reference(
     if card.controls:
         _require_defaults(generator, arrays, images, card, scale)
     return {**arrays, "images": images.contiguous().numpy()}
+
+
+@torch.no_grad()
+def tolerance(generator: nn.Module, card: GeneratorCard, arrays: "Mapping[str, NDArray[np.generic]]") -> float:
+    """Largest difference from torch in any pixel that rounding explains, at least ``gates.TOLERANCE``.
+
+    A file may be twice as far from the exact images as torch itself is, in float32: the two are then three times as far
+    from each other. Where many layers lie behind each other, at corner latents above all, that is more than 1e-5.
+
+    Args:
+        arrays: what ``reference`` gave.
+    """
+    exact = Ported(copy.deepcopy(generator).double().eval(), card)
+    inputs = [torch.from_numpy(array) for name, array in arrays.items() if name != "images"]
+    try:
+        images: Tensor = exact(*(each.double() if each.is_floating_point() else each for each in inputs))
+    except Exception:  # a forward that insists on float32
+        return TOLERANCE
+    own = (images - torch.from_numpy(arrays["images"])).abs().max().item()
+    return max(TOLERANCE, MAX_ERROR_RATIO * own) if math.isfinite(own) else TOLERANCE
 
 
 def _inputs(card: GeneratorCard, rows: int) -> "dict[str, NDArray[np.generic]]":

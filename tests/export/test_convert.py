@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.exporting.convert import to_onnx
-from ganzoo.exporting.reference import REFERENCE_ROWS, reference
+from ganzoo.exporting.exporter import export
+from ganzoo.exporting.reference import REFERENCE_ROWS, reference, tolerance
 from ganzoo.latents import draw
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.graph import weights_digest
@@ -171,3 +172,53 @@ def test_a_machine_without_a_temporary_directory(make_card: Make, monkeypatch: p
     with pytest.raises(GanzooError, match="without a temporary directory") as caught:
         to_onnx(Detouring(), make_card())
     assert str(caught.value.hint).startswith("name one that can: TMPDIR=DIR")
+
+
+class Steep(nn.Module):
+    """Sums that all but cancel, and are scaled up: torch's own rounding is more than 1e-5."""
+
+    latent_dim = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(64, 512)
+        self.last = nn.Linear(512, 64)
+
+    def forward(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return (40 * self.last(torch.relu(self.first(z)))).unflatten(1, (1, 8, 8)).tanh()  # type: ignore[no-any-return]
+
+
+def test_what_torch_itself_rounds_is_allowed_and_no_more() -> None:
+    torch.manual_seed(0)
+    generator, card = Steep().eval(), GeneratorCard(name="g", latent_dim=64, channels=1, height=8, width=8)
+    arrays = reference(generator, card)
+    allowed = tolerance(generator, card, arrays)
+    assert 1e-5 < allowed < 1e-3
+    _, report = export(generator, card)
+    assert f" of {allowed:.2g}, by torch's own rounding, at batches" in report["parity"]
+    with torch.no_grad():
+        generator.last.bias[0] += 1e-4  # what such a sum cannot explain
+    worse = generator(torch.from_numpy(arrays["z"]), None).detach().numpy()
+    assert np.abs(worse - arrays["images"]).max() > allowed
+
+
+def test_a_shallow_generator_has_the_limit_of_all() -> None:
+    generator = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
+    card = GeneratorCard(name="g", latent_dim=4, channels=1, height=8, width=8)
+
+    class Plain(nn.Module):
+        latent_dim = 4
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = generator
+
+        def forward(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+            return self.layers(z)  # type: ignore[no-any-return]
+
+    class Insisting(Plain):
+        def forward(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+            return self.layers(z.float())  # type: ignore[no-any-return]
+
+    for network in (Plain(), Insisting()):
+        assert tolerance(network, card, reference(network, card)) == 1e-5

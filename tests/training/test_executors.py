@@ -135,6 +135,24 @@ def test_one_that_computes_otherwise_is_not_used(model: str, using: Using) -> No
     assert note.startswith("executor compile is not used, and eager is: its gradient of the discriminator is 0.01")
 
 
+def test_one_that_leaves_other_buffers_is_not_used(using: Using) -> None:
+    """Its gradients are right in this step, and wrong in the next."""
+
+    class Forgetting(Executor):
+        def learn(self, phase: Phase, batch: Batch, images: torch.Tensor | None, scale: torch.Tensor | None) -> Told:
+            before = [buffer.clone() for buffer in self.objective.generator.buffers()]
+            told = super().learn(phase, batch, images, scale)
+            for buffer, value in zip(self.objective.generator.buffers(), before, strict=True):
+                buffer.copy_(value)
+            return told
+
+    _, (note,) = using(Forgetting, "dcgan")
+    assert note == (
+        "executor compile is not used, and eager is: "
+        "it leaves other buffers in the phase of the discriminator than the eager one"
+    )
+
+
 def test_one_that_fails_is_not_used(using: Using, make_trainer: MakeTrainer, weights: Weights, same: Same) -> None:
     made, (note,) = using(Broken, "vanilla")
     assert note == "executor compile is not used, and eager is: RuntimeError: no compiler"

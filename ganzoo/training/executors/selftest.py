@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from ganzoo.training import hidden
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.eager import Executor
-from ganzoo.training.executors.unmoved import unmoved
+from ganzoo.training.executors.unmoved import buffers, unmoved
 from ganzoo.training.objective import Objective, Phase
 
 MAX_ERROR_RATIO = 2.0
@@ -20,6 +21,10 @@ MIN_ERROR = 1e-5
 
 MAX_EPS = 32
 """Largest error of eager's own that rounding explains, in units of the number format's ``eps`` (and 1e-3 at least)."""
+
+
+SMALL = 0.01
+"""Norm of a buffer below which differences count as if it had this one: a mean near 0 is all rounding."""
 
 
 def mismatch(executor: Executor, phases: Sequence[tuple[Phase, Batch]], ready: Callable[[Phase], None]) -> str | None:
@@ -42,10 +47,10 @@ def mismatch(executor: Executor, phases: Sequence[tuple[Phase, Batch]], ready: C
     eager, wider = (Executor(each, {}, executor.ranks) for each in (objective, exact))
     # Eager first: a captured graph keeps autograd's nodes of the weights, which belong to the stream of the capture.
     known = [
-        (_second_gradient(eager, *each, ready), _second_gradient(wider, each[0], each[1].map(_widest(exact)), ready))
+        (_second_run(eager, *each, ready), _second_run(wider, each[0], each[1].map(_widest(exact)), ready))
         for each in phases
     ]
-    tried = [_second_gradient(executor, *each, ready) for each in phases]
+    tried = [_second_run(executor, *each, ready) for each in phases]
     found = [
         _difference(phase, fast, *pair, objective.precision.eps)
         for (phase, _), fast, pair in zip(phases, tried, known, strict=True)
@@ -53,26 +58,37 @@ def mismatch(executor: Executor, phases: Sequence[tuple[Phase, Batch]], ready: C
     return next((each for each in found if each), None)
 
 
-def _difference(phase: Phase, fast: Tensor, eager: Tensor, reference: Tensor, eps: float) -> str | None:
-    error, own = relative(fast, reference), relative(eager, reference)
+class _Left(NamedTuple):
+    """What a run leaves: its network's gradient, and the buffers of both networks."""
+
+    gradient: Tensor
+    buffers: list[Tensor]
+
+
+def _difference(phase: Phase, fast: _Left, eager: _Left, reference: _Left, eps: float) -> str | None:
+    error, own = (relative(each.gradient, reference.gradient) for each in (fast, eager))
     trusted = max(MAX_EPS * eps, 1e-3)
+    pairs = zip(fast.buffers, eager.buffers, strict=True)
+    if any((one - other).norm() > trusted * other.norm().clamp_min(SMALL) for one, other in pairs):
+        return f"it leaves other buffers in the phase of the {phase.network} than the eager one"
     if own > trusted:
-        error = relative(fast, eager)
+        error = relative(fast.gradient, eager.gradient)
         return None if error <= trusted else f"its gradient of the {phase.network} is {error:.2g} from the eager one"
     if error <= max(MAX_ERROR_RATIO * own, MIN_ERROR):
         return None
     return f"its gradient of the {phase.network} is {error:.2g} from the exact one, and the eager one's {own:.2g}"
 
 
-def _second_gradient(executor: Executor, phase: Phase, batch: Batch, ready: Callable[[Phase], None]) -> Tensor:
-    """The gradient of a second run, which differs where a graph does not go on from the buffers that the first left."""
+def _second_run(executor: Executor, phase: Phase, batch: Batch, ready: Callable[[Phase], None]) -> _Left:
+    """What a second run leaves, which differs where a graph does not go on from the buffers that the first left."""
     network = executor.objective.network(phase)
     with unmoved(executor.objective):
         for _ in range(2):
             network.zero_grad(set_to_none=True)
             ready(phase)
             executor.learn(phase, batch, None, None)
-        return gradient(network)
+        kept = [buffer.detach().double().clone() for _, _, buffer in buffers(executor.objective)]
+        return _Left(gradient(network), kept)
 
 
 def gradient(network: nn.Module) -> Tensor:
