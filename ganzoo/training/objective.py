@@ -212,6 +212,12 @@ class Objective:
         return step, calls
 
 
+def used_by(holder: object) -> list[nn.Module]:
+    """The networks that a loss or an augmentation uses: among its attributes, or itself. Nobody trains them."""
+    own = [holder] if isinstance(holder, nn.Module) else getattr(holder, "__dict__", {}).values()
+    return [each for each in own if isinstance(each, nn.Module)]
+
+
 def due_penalties(penalties: Sequence[Penalty], number: int) -> tuple[int, ...]:
     """Places of the penalties that act in step ``number``: each ``every``-th step (lazy regularisation)."""
     return tuple(place for place, penalty in enumerate(penalties) if number % penalty.every == 0)

@@ -19,7 +19,7 @@ from ganzoo.training import hidden
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.selftest import gradient, relative
-from ganzoo.training.objective import Objective, Phase
+from ganzoo.training.objective import Objective, Phase, used_by
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import ALONE
 from ganzoo.training.threads import RANKS, Meeting, ThreadRanks
@@ -63,6 +63,8 @@ def _exact(objective: Objective) -> Objective:
     cpu = torch.device("cpu")
     copied = hidden.copies(objective)
     generator = torch.Generator().manual_seed(0)
+    for network in (*used_by(copied.loss), *used_by(copied.augment)):
+        network.to(cpu, torch.float64)
     for network in (copied.generator, copied.discriminator):
         network.to(cpu, torch.float64)
         for module in network.modules():

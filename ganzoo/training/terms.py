@@ -1,6 +1,6 @@
 """A recipe's networks, loss, terms, augmentation and optimizers, made."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from ganzoo.training.draws import derive
 from ganzoo.training.layers.batchnorm import synchronise
 from ganzoo.training.layers.masked import mask_activations
 from ganzoo.training.layers.products import use_products
-from ganzoo.training.objective import Network, Objective, Own
+from ganzoo.training.objective import Network, Objective, Own, used_by
 from ganzoo.training.optimization import Rule
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import Ranks
@@ -22,6 +22,8 @@ from ganzoo.training.schedule import Clock
 from ganzoo.zoo.foreign import called, survived
 from ganzoo.zoo.names import load_target
 from ganzoo.zoo.recipe import Recipe
+
+T = TypeVar("T")
 
 
 def make_objective(
@@ -48,7 +50,7 @@ def make_objective(
     given = [] if recipe.loss.options is None else [clock.numbers(recipe.loss_options)]
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(derive(recipe.config.seed, "init", len(NETWORKS)))  # of random features, say
-        loss = called(f"loss {recipe.loss.name!r}", target, *given)
+        loss = _settled(called(f"loss {recipe.loss.name!r}", target, *given), precision)
         augment = _augment(recipe, shape, precision, clock)
     return Objective(
         networks.generator,
@@ -63,6 +65,13 @@ def make_objective(
         ranks=ranks,
         networks=("discriminator", "generator") if recipe.loss.adversarial else ("generator",),
     )
+
+
+def _settled(made: T, precision: Precision) -> T:
+    """A loss or an augmentation, the networks that it uses on the device, and frozen."""
+    for network in used_by(made):
+        network.to(precision.device, precision.master).requires_grad_(False)
+    return made
 
 
 def _state(recipe: Recipe, precision: Precision) -> dict[str, Tensor]:
@@ -127,7 +136,7 @@ def _augment(recipe: Recipe, shape: ImageShape, precision: Precision, clock: Clo
     generator = torch.Generator(images.device)
     try:
         with survived(f"augmentation {spec.name!r}"):
-            augment: Augment = factory(clock.numbers(recipe.augment_options))
+            augment: Augment = _settled(factory(clock.numbers(recipe.augment_options)), precision)
             changed = augment.apply(images, augment.draw(len(images), shape, generator, images.device, *state))
     except GanzooError:
         raise

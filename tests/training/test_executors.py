@@ -9,6 +9,7 @@ import torch
 
 from ganzoo.config import ExecutorName
 from ganzoo.errors import ExitCode, UsageError
+from ganzoo.step import Step
 from ganzoo.training import trainer
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors import selftest
@@ -20,6 +21,7 @@ from ganzoo.training.executors.unmoved import unmoved
 from ganzoo.training.objective import Network, Objective, Phase, Told
 from ganzoo.training.optimization import Optimization
 from ganzoo.training.ranks import Ranks
+from ganzoo.training.shares import coupling
 from ganzoo.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]
@@ -133,6 +135,37 @@ def test_one_that_computes_otherwise_is_not_used(model: str, using: Using) -> No
     made, (note,) = using(Wrong, model)
     assert type(made._executor) is Executor
     assert note.startswith("executor compile is not used, and eager is: its gradient of the discriminator is 0.01")
+
+
+class Perceptual:
+    """A loss with a network of its own, which nobody trains."""
+
+    def __init__(self) -> None:
+        self.features = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4))
+
+    def discriminator(self, step: Step) -> torch.Tensor:
+        return step.fake.logits.mean() - step.real.logits.mean()
+
+    def generator(self, step: Step) -> torch.Tensor:
+        gap = self.features(step.fake.images) - self.features(step.real.images)
+        return gap.square().mean() - step.fake.logits.mean()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp64"])
+def test_a_loss_that_uses_a_network(
+    using: Using, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    """In its precision, and in the wider one of the self-test."""
+    monkeypatch.setattr("ganzoo_plugins.losses.losses.NonSaturating", Perceptual)
+    made, notes = using(AotEager, "vanilla", precision=precision)
+    assert notes == []
+    network = made.objective.loss.features  # type: ignore[attr-defined]
+    assert not any(weight.requires_grad for weight in network.parameters())
+    assert network[1].weight.dtype == made.objective.precision.master
+    made.step()
+    fresh = make_trainer("vanilla", precision=precision)
+    few = fresh.batches.draw(0, 0).map(lambda tensor: tensor[:4])
+    assert coupling(fresh.objective, few, in_parts=False) is None
 
 
 def test_one_that_leaves_other_buffers_is_not_used(using: Using) -> None:

@@ -11,7 +11,7 @@ from ganzoo.training import hidden
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.eager import Executor
 from ganzoo.training.executors.unmoved import buffers, unmoved
-from ganzoo.training.objective import Objective, Phase
+from ganzoo.training.objective import Objective, Phase, used_by
 
 MAX_ERROR_RATIO = 2.0
 """Largest ratio of the fast error to the eager one, which another order of summation may reach."""
@@ -107,7 +107,7 @@ def relative(found: Tensor, reference: Tensor) -> float:
 def _in_wider_precision(objective: Objective) -> Objective:
     """Copies of everything that could keep a tensor of one precision from one pass to the next."""
     precision, copied = objective.precision.wider(), hidden.copies(objective)
-    for network in (copied.generator, copied.discriminator):
+    for network in (copied.generator, copied.discriminator, *used_by(copied.loss), *used_by(copied.augment)):
         network.to(precision.master)
     state = {name: precision.widened(value) for name, value in copied.state.items()}
     return replace(copied, precision=precision, state=state)
