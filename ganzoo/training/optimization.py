@@ -58,7 +58,7 @@ class Optimization:
         self.rule, make, options = rule
         self._named = dict(network.named_parameters())
         self._constrain: Callable[[], object] | None = getattr(network, "constrain", None)
-        self._rate, self._steps = lr, steps
+        self._rate, self._steps, self._asked = lr, steps, capturable
         self._varying = varying(options)
         first = at(lr, 0, steps)
         fixed = with_values(options, {name: _at(value, 0, steps) for name, value in self._varying.items()})
@@ -113,6 +113,13 @@ class Optimization:
     def in_graph(self) -> bool:
         """Whether a CUDA graph may hold the step: not with a loss scale, which is decided on outside."""
         return self._capturable and self._scaler is None
+
+    @property
+    def left_out(self) -> str | None:
+        """Why a CUDA graph cannot hold the step although it should; None: it can, or need not."""
+        if not self._asked or self._capturable:
+            return None
+        return "its options change from step to step" if self._varying else "it does not keep its state on the device"
 
     @property
     def scale(self) -> Tensor | None:

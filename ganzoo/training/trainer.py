@@ -129,8 +129,11 @@ class Trainer:
             failed = self.ranks.any(reason is not None)
         if failed:
             note(f"executor {name} is not used, and eager is: {reason or 'it fails on another rank'}")
-        else:
-            self._executor = fast
+            return
+        self._executor = fast
+        for network, each in self.optimizations.items():
+            if why := each.left_out:
+                note(f"the {network}'s optimizer {each.rule!r} runs outside of CUDA graphs: {why}")
 
     def _tried(self, name: ExecutorName) -> tuple[Executor, str | None]:
         """The executor (the present one if it cannot be made), and why not to use it; None: use it."""

@@ -136,7 +136,9 @@ def captured(make_trainer: MakeTrainer) -> MakeTrainer:
         trainer = make_trainer(model, **settings)
         notes: list[str] = []
         trainer.prepare(notes.append)
-        assert notes == []
+        scheduled = "runs outside of CUDA graphs: its options change from step to step"
+        assert [note for note in notes if not note.endswith(scheduled)] == []
+        assert len(notes) == (2 if model == "r3gan" else 0)
         assert type(trainer._executor) is CudaGraph
         return trainer
 

@@ -173,6 +173,7 @@ def test_one_that_a_graph_cannot_hold_is_made_with_a_plain_rate() -> None:
     rule, precision = Rule("sgd", make, SGDOptions()), Precision(PrecisionName.FP32, CPU)
     optimization = Optimization(network(), rule, 0.01, 1, precision, True)
     assert not optimization.in_graph
+    assert optimization.left_out == "it does not keep its state on the device"
     assert [type(rate) for rate in made] == [torch.Tensor, float]
     assert Optimization(network(), ADAM, 0.01, 1, precision, True).in_graph
 
