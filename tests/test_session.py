@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from ganzoo import api
+from ganzoo.cli import main
 from ganzoo.config import RunConfig, convert
 from ganzoo.data import load
 from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
@@ -28,7 +29,7 @@ from ganzoo.training.objective import generator_loss
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.discovery import State
 from ganzoo.zoo.names import zoo
-from ganzoo_registry import NotWritable, Registry
+from ganzoo_registry import NotWritable, Registry, RegistryError
 
 REPORTED = ["grad_norm_d", "grad_norm_g", "images_per_second", "loss_d", "loss_g", "seconds"]
 
@@ -411,6 +412,41 @@ def test_a_plugin_hears_of_a_run_and_adds_to_its_lineage(install: Callable[..., 
         ("ended", "vanilla:1"),
     ]
     assert lineage(result)["extra"] == {"ganzoo-watcher/watcher": {"budget": 3, "seed seen": 0}}
+
+
+BOOKKEEPER = """
+import ganzoo
+
+HEARD = []
+
+
+@ganzoo.hookimpl
+def ganzoo_registered(run, version):
+    HEARD.append(("registered", run.config.name, str(version)))
+
+
+@ganzoo.hookimpl
+def ganzoo_alias_moved(version, alias):
+    HEARD.append(("moved", str(version), alias))
+    raise ValueError("not today")
+"""
+
+
+def test_a_plugin_hears_of_versions_and_aliases(
+    install: Callable[..., None], capsys: pytest.CaptureFixture[str], own_registry: Path
+) -> None:
+    """And stops nothing when it raises; an alias that is not moved is not told."""
+    install("ganzoo-bookkeeper", bookkeeper=BOOKKEEPER)
+    train()
+    heard = sys.modules["bookkeeper"].HEARD
+    assert heard == [("registered", "vanilla", "vanilla:1")]
+    assert main(["registry", "alias", "vanilla:1", "champion"]) == 0
+    assert "plugin ganzoo-bookkeeper/bookkeeper 2.5 failed in ganzoo_alias_moved: ValueError" in capsys.readouterr().err
+    assert heard[1:] == [("moved", "vanilla:1", "champion")]
+    assert api.open_registry().resolve("vanilla@champion").number == 1
+    with pytest.raises(RegistryError):
+        api.move_alias("vanilla:9", "champion")
+    assert len(heard) == 2
 
 
 def test_a_plugin_hears_of_a_failure(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
