@@ -47,7 +47,8 @@ def check_isolated(
     results: list[Result] = []
     reading, writing = os.pipe()
     arguments = json.dumps([sys.path, plugin.qualified, exempt, dict(settings or {}), writing])
-    command = [sys.executable, "-X", "faulthandler", "-c", PROGRAM, arguments]
+    # -u: what a plugin has printed stays, although it crashes.
+    command = [sys.executable, "-u", "-X", "faulthandler", "-c", PROGRAM, arguments]
     try:
         child = subprocess.Popen(command, pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=sys.__stderr__)  # noqa: S603
     except OSError as error:
