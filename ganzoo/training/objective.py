@@ -135,10 +135,11 @@ class Objective:
         Args:
             fake: what ``generate`` made, without its graph.
         """
-        told = Told(fake, {}, {})
-        loss = self.evaluate(phase, *self.step(phase.network, batch, fake, told))
+        logged: dict[str, Tensor] = {}
+        remembered: dict[str, Tensor] = {}
+        loss = self.evaluate(phase, *self.step(phase.network, batch, fake, logged, remembered))
         (loss if scale is None else loss * scale).backward()  # type: ignore[no-untyped-call]
-        return told._replace(loss=loss.detach())
+        return Told(loss.detach(), logged, remembered)
 
     def evaluate(self, phase: Phase, step: Step, calls: Calls) -> Tensor:
         """The phase's loss with its graph."""
@@ -159,7 +160,14 @@ class Objective:
         network: Regularised = self.network(phase)  # type: ignore[assignment]
         return network.regularise(step)
 
-    def step(self, network: Network, batch: Batch, fake: Tensor, told: Told) -> tuple[Step, Calls]:
+    def step(
+        self,
+        network: Network,
+        batch: Batch,
+        fake: Tensor,
+        logged: dict[str, Tensor],
+        remembered: dict[str, Tensor],
+    ) -> tuple[Step, Calls]:
         """The view of the batch that losses and penalties are given, and the random numbers that they draw.
 
         The step's images are the augmented ones. The critic is a function of what it sees, so its penalties must bound
@@ -199,12 +207,12 @@ class Objective:
             labels=batch.labels,
             epsilon=batch.epsilon,
             discriminator=labelled(batch.labels),
-            log=told.logged.__setitem__,
+            log=logged.__setitem__,
             fake_labels=batch.fake_labels,
             labelled=None if batch.labels is None else labelled,
             generator=generate,
             state=self.state,
-            remember=told.remembered.__setitem__,
+            remember=remembered.__setitem__,
             progress=progress,
             draw=calls.draw,
             mean=lambda x: global_mean(x, self.ranks),

@@ -132,12 +132,13 @@ class Optimization:
         A group that was made with a multiple of the rate keeps that multiple.
         """
         rate = at(self._rate, step, self._steps) * factor
-        for group, share in zip(self._optimizer.param_groups, self._shares, strict=True):
-            if not self._capturable:
-                group["lr"] = rate * share
-            elif rate != self._current:  # a write to the device, so only when it changes
-                group["lr"].fill_(rate * share)
-        self._current = rate
+        if rate != self._current:
+            for group, share in zip(self._optimizer.param_groups, self._shares, strict=True):
+                if self._capturable:
+                    group["lr"].fill_(rate * share)
+                else:
+                    group["lr"] = rate * share
+            self._current = rate
         for name, groups in self._following.items():
             value = _at(self._varying[name], step, self._steps)
             for group in groups:

@@ -17,7 +17,7 @@ from ganzoo.step import as_output
 from ganzoo.training import hidden
 from ganzoo.training.batch import Batch
 from ganzoo.training.executors.unmoved import apart
-from ganzoo.training.objective import Network, Objective, Phase, Told
+from ganzoo.training.objective import Network, Objective, Phase
 from ganzoo.training.ranks import ALONE
 from ganzoo.training.reading import NoReading, Unwatched, ValueReadError
 from ganzoo.zoo.foreign import survived
@@ -128,14 +128,14 @@ class Rehearsal:
         versions = (fake._version, batch.real._version)
         watched = replace(objective, discriminator=Unwatched(objective.discriminator))
         loss = self._alone(phase, watched, batch, fake)
+        logged: dict[str, Tensor] = {}
         with _blaming(f"{self._name} with its penalties", where, batch), NoReading(batch.labels):
-            told = Told(fake, {}, {})
-            step, calls = watched.step(network, batch, fake, told)
+            step, calls = watched.step(network, batch, fake, logged, {})
             total = watched.evaluate(phase._replace(regularised=False), step, calls)
         self.reads_progress |= calls.progress_read
         for place in phase.due:
             name = objective.penalties[place].name
-            _check_finite(f"the penalty {name!r}", told.logged[name])
+            _check_finite(f"the penalty {name!r}", logged[name])
         if phase.regularised:
             with _blaming(f"regularise() of the {network}", where, batch):
                 value = self._own(objective, phase, batch, fake)
@@ -157,7 +157,7 @@ class Rehearsal:
     def _alone(self, phase: Phase, objective: Objective, batch: Batch, fake: Tensor) -> Tensor:
         """The loss proper, which must be a scalar, finite, and leave backward passes to the engine."""
         with _blaming(self._name, f"for the {phase.network}", batch), NoReading(batch.labels):
-            step, calls = objective.step(phase.network, batch, fake, Told(fake, {}, {}))
+            step, calls = objective.step(phase.network, batch, fake, {}, {})
             loss: object = getattr(objective.loss, phase.network)(step)
         self.reads_progress |= calls.progress_read
         if not isinstance(loss, Tensor) or loss.dim():
@@ -177,7 +177,7 @@ class Rehearsal:
         return loss.detach()
 
     def _own(self, objective: Objective, phase: Phase, batch: Batch, fake: Tensor) -> Tensor:
-        step, calls = objective.step(phase.network, batch, fake, Told(fake, {}, {}))
+        step, calls = objective.step(phase.network, batch, fake, {}, {})
         calls.caller = "regularise"
         value: object = objective.regularise(phase, step)
         self.reads_progress |= calls.progress_read

@@ -176,15 +176,15 @@ class Trainer:
             self.telemetry.watch(part.loss, self.steps_done)
             for name, value in part.logged.items():
                 self.telemetry.log(name, value)
-        self._remember([part.remembered for part in told])
+        if told[0].remembered:
+            self._remember([part.remembered for part in told])
         weights = self.optimizations[phase.network].weights
         self.telemetry.gradients(phase.network, weights, self.steps_done)
 
     @torch.no_grad()
     def _remember(self, parts: Sequence[Mapping[str, Tensor]]) -> None:
         """Write what a phase remembers: the mean over its parts and over all ranks."""
-        if not (names := sorted(parts[0])):
-            return
+        names = sorted(parts[0])
         means = torch.stack([torch.stack([part[name] for part in parts]).mean() for name in names])
         self.ranks.average_([means])
         for name, value in zip(names, means, strict=True):

@@ -268,7 +268,7 @@ def test_logits_and_images_of_the_built_in_networks_are_fp32s(model: str, make_t
     trainer = make_trainer(model, precision="bf16")
     batch = trainer.batches.draw(0, 0)
     fake = trainer.objective.generate(batch)
-    logits = trainer.objective.step("discriminator", batch, fake, objective.Told(fake, {}, {}))[0].fake.logits
+    logits = trainer.objective.step("discriminator", batch, fake, {}, {})[0].fake.logits
     for found in (fake, logits):
         assert found.dtype == torch.float32
         assert not torch.equal(found, found.bfloat16().float())

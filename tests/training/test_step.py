@@ -8,7 +8,7 @@ import torch
 
 from ganzoo.step import Step
 from ganzoo.training import setup
-from ganzoo.training.objective import GANLoss, Told
+from ganzoo.training.objective import GANLoss
 from ganzoo.training.ranks import ALONE, Ranks
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.names import zoo
@@ -214,7 +214,7 @@ def test_the_gradient_is_the_one_through_both_networks(model: str, make_trainer:
     trainer.generator.zero_grad()
     batch = trainer.batches.draw(0, 0)
     images = trainer.objective.generate(batch)
-    step, _ = trainer.objective.step("generator", batch, images, Told(images, {}, {}))
+    step, _ = trainer.objective.step("generator", batch, images, {}, {})
     trainer.objective.loss.generator(step).backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(found, gradient(trainer.generator), rtol=1e-5, atol=1e-7)
 
