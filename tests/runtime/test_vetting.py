@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -330,6 +332,16 @@ def test_a_graph_that_fails_among_many_images_only(make_onnx: Callable[..., byte
     ImageGenerator.from_bytes(data, device="cpu", threads=1).sample(8, 0)
     with pytest.raises(IntegrityError, match="division by zero"):
         vet_generator(data, "g.onnx")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process counts its own memory alone")
+def test_a_large_program_lets_no_graph_take_more() -> None:
+    """What the program that starts the trial has taken is not the graph's."""
+    large = np.ones(1 << 28, np.float32)  # 1 GiB
+    code = "import ganzoo.runtime.vetting as v; print(v._peak())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert large[0] == 1
+    assert 0 < int(done.stdout) < 1 << 29
 
 
 def test_a_slow_graph_is_not_tried_with_many() -> None:
