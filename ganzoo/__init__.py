@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Model as Model,
         Optimizer as Optimizer,
         Penalty as Penalty,
+        Preset as Preset,
         Reader as Reader,
         Spec as Spec,
     )
@@ -52,7 +53,7 @@ _HOME = {
     "ganzoo.records.result": "TrainResult",
     "ganzoo.records.run": "Run",
     "ganzoo.specs": (
-        "Architecture Augmentation Dataset Extractor ImageShape Loss Metric Model Optimizer Penalty Reader Spec"
+        "Architecture Augmentation Dataset Extractor ImageShape Loss Metric Model Optimizer Penalty Preset Reader Spec"
     ),
 }
 """Module -> the names that are public here."""

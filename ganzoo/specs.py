@@ -43,6 +43,7 @@ class Spec:
         paper: where it was published, as ``ganzoo models show`` cites it: "Miyato et al., 2018", say.
         year: of that publication; 0: none.
         reference: its address: a DOI, or a page.
+        code: the address of its authors' code.
     """
 
     kind: ClassVar[str]
@@ -51,6 +52,7 @@ class Spec:
     paper: str = ""
     year: int = 0
     reference: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,16 +162,36 @@ class Loss(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Configuration with a name, which ``--set preset=NAME`` lays over a model's defaults.
+
+    Args:
+        summary: one line for listings, of at most 500 characters.
+        defaults: as a model's.
+        resolutions: the sizes in pixels that it is meant for; empty: all of the architecture's.
+    """
+
+    summary: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    resolutions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model(Spec):
     """What ``--model`` names: an architecture, a loss, and the configuration that goes with them.
 
     Args:
         architecture, loss: a name; the distribution's own come first.
         defaults: the published configuration, over the loss's: any key but ``model``, ``architecture``, ``loss``,
-            ``init_from``, ``device`` and ``threads``, which are no defaults. ``augment``, ``size``, ``options``,
-            ``penalties``, schedules: all of them count as if a person had typed them.
+            ``init_from``, ``device``, ``threads`` and ``preset``, which are no defaults. ``augment``, ``size``,
+            ``options``, ``penalties``, schedules: all of them count as if a person had typed them.
         defaults_up_to: size in pixels -> what differs for images up to that size; of several that fit, the smallest
             counts.
+        presets: name -> what can be chosen by that name, over all of these: narrow networks for a CPU, or another
+            published recipe.
+        measured: ``"package:measured.json"``, a file that lies in the package: what was measured of it, as
+            ``ganzoo models show`` prints it. It holds a list of objects with ``data``, ``size``, ``budget`` and
+            ``figures``, the last a mapping of names to numbers.
     """
 
     kind: ClassVar[str] = "model"
@@ -177,6 +199,8 @@ class Model(Spec):
     loss: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     defaults_up_to: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+    measured: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from ganzoo.specs import (
     Model,
     Optimizer,
     Penalty,
+    Preset,
     Reader,
     Spec,
 )
@@ -146,6 +147,14 @@ BAD: list[tuple[object, str]] = [
         "model 'model': defaults_up_to={8: {'steps': 1}, 0: {}}; wanted: a mapping of sizes in pixels to mappings "
         "with string keys",
     ),
+    (replace(MODEL, code="a\nb"), "model 'model': code='a\\nb'; wanted: one line of text"),
+    (replace(MODEL, presets={"A": Preset()}), "model 'model': presets={'A': Preset("),
+    (replace(MODEL, presets={"a": {}}), "model 'model': presets={'a': {}}; wanted: a mapping of names to Preset("),  # type: ignore[dict-item]
+    (replace(MODEL, presets={"a": Preset(resolutions=(0,))}), "model 'model': presets={'a': Preset("),
+    (replace(MODEL, presets={"a": Preset(defaults=[])}), "model 'model': presets={'a': Preset("),  # type: ignore[arg-type]
+    (replace(MODEL, presets={"a": Preset(summary="a\nb")}), "model 'model': presets={'a': Preset("),
+    (replace(MODEL, measured="m.json"), "model 'model': measured='m.json'; wanted: 'package:file.json', or ''"),
+    (replace(MODEL, measured="pkg:m.toml"), "model 'model': measured='pkg:m.toml'; wanted: 'package:file.json'"),
     (replace(DATASET, target="pkg:"), "dataset 'data': target='pkg:'; wanted: 'package.module:attribute'"),
     (replace(DATASET, held_out="test"), "dataset 'data': held_out='test'; wanted: 'package.module:attribute', or ''"),
     (replace(DATASET, modes=25), "dataset 'data': modes=25; wanted: 'package.module:attribute', or ''"),  # type: ignore[arg-type]

@@ -75,7 +75,7 @@ def _details(found: Zoo, model: Model) -> dict[str, Any]:
     taken_from = {key: value for key, value in networks.tables.items() if key != "options"}
     return {
         **_summary(found, model),
-        **{key: getattr(model, key) for key in ("paper", "year", "reference")},
+        **{key: getattr(model, key) for key in ("paper", "year", "reference", "code")},
         "resolutions": list(networks.architecture.resolutions),
         "channels": list(networks.architecture.channels),
         "architecture": found.qualified(architecture),
@@ -89,6 +89,7 @@ def _details(found: Zoo, model: Model) -> dict[str, Any]:
         "penalties": {penalty.name: penalty_table(penalty) for penalty in loss.penalties},
         "defaults": _with_optimizers(found, merge(defaults, taken_from), home),
         "defaults_up_to": {str(size): dict(defaults) for size, defaults in model.defaults_up_to.items()},
+        "presets": {name: asdict(preset) for name, preset in model.presets.items()},
     }
 
 
@@ -136,8 +137,13 @@ def _page(model: dict[str, Any]) -> str:
         facts["images"] = "colour only" if model["channels"] == [3] else "grey only"
     if model["state"]:
         facts["remembers"] = ", ".join(model["state"])
+    for name, preset in model["presets"].items():
+        meant = f" ({', '.join(map(str, preset['resolutions']))} pixels)" if preset["resolutions"] else ""
+        facts[f"preset {name}"] = f"{preset['summary']}{meant}".strip()
     if published := " ".join(str(model[key]) for key in ("paper", "year", "reference") if model[key]):
         facts["published"] = published
+    if model["code"]:
+        facts["authors' code"] = model["code"]
     own = {key: model[key] for key in ("options", "loss_options", "penalties")}
     settings = {key: value for key, value in merge(own, model["defaults"]).items() if value != {}}
     small = [

@@ -80,6 +80,7 @@ OF_THE_HARDWARE = {"executor", "threads"}
 
 
 LATER = {
+    "preset": "",
     "fake_labels": "real",
     "generator_of": "",
     "discriminator_of": "",
@@ -136,6 +137,7 @@ class RunConfig:
 
     Args:
         model, architecture, loss: names of specs, with the distribution's name where it is not ganzoo.
+        preset: one of the model's, laid over its defaults; none: these alone.
         data: a data set's name or a path.
         held_out: share of the images to evaluate by; a set that says itself what is held out is left as it is.
         name: the run's directory and the registry name.
@@ -183,6 +185,7 @@ class RunConfig:
     model: str
     architecture: str
     loss: str
+    preset: str = ""
     data: str = "digits"
     held_out: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = HELD_OUT_SHARE
     name: str = ""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ganzoo.config import NETWORKS, FakeLabels, RunConfig, Settings, check_keys, convert, layered
-from ganzoo.errors import GanzooError, PluginError, UsageError
+from ganzoo.errors import GanzooError, PluginError, UsageError, did_you_mean
 from ganzoo.records.best import check_best
-from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Spec
+from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Preset, Spec
 from ganzoo.zoo.names import Zoo
 from ganzoo.zoo.options import optimizers, options_of, penalty_tables, weighed
 from ganzoo.zoo.parts import parts
@@ -19,7 +19,7 @@ SpecT = TypeVar("SpecT", bound=Spec)
 Native = Callable[[str], tuple[int, int]]
 """The value of ``data`` -> height and width of the images that it names."""
 
-OF_NO_DEFAULTS = ("model", "architecture", "loss", "init_from", "device", "threads")
+OF_NO_DEFAULTS = ("model", "architecture", "loss", "preset", "init_from", "device", "threads")
 """Keys that no plugin's defaults may decide: names that the spec has already, other weights, the machine."""
 
 OF_NO_LOSS = ("name", "size", "data", "options")
@@ -65,7 +65,7 @@ class Recipe:
 
 
 def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | None = None) -> Recipe:
-    """Lay core defaults < the loss's < the model's < each of ``settings`` over one another.
+    """Lay core defaults < the loss's < the model's < its preset's < each of ``settings`` over one another.
 
     Args:
         zoo: resolves names.
@@ -106,8 +106,12 @@ def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | No
     architecture = _spec(zoo, Architecture, given.get("architecture"), model.architecture, home)
     loss = _spec(zoo, Loss, given.get("loss"), model.loss, home)
     foreign = _of_others(zoo, model, architecture, loss, given, home)
-    of_loss, of_model = _checked(loss, loss.defaults), _without(_checked(model, model.defaults), foreign)
-    told = layered(of_loss, of_model, given)
+    preset = preset_of(model, given.get("preset", ""))
+    of_loss, of_model, of_preset = (
+        _checked(loss, loss.defaults),
+        *(_without(_checked(model, each.defaults), foreign) for each in (model, preset)),
+    )
+    told = layered(of_loss, of_model, of_preset, given)
     if isinstance(best := told.get("best"), str):  # before the data are looked at
         check_best(best, zoo.figures())
     size = told.get("size") or 0
@@ -115,7 +119,7 @@ def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | No
         joined = parts(zoo, architecture, told, given, home).architecture
         size = fitting_size(joined, *native(told.get("data", RunConfig.data)))
     of_size = _without(_checked(model, _small_image_defaults(model, size)), foreign)
-    layers = (of_loss, layered(of_model, of_size), given)
+    layers = (of_loss, layered(of_model, of_size, of_preset), given)
     values = layered(*layers, {"size": size, "name": told.get("name") or model.name})
     augmentation = _augmentation(zoo, values.get("augment", ""), "" if "augment" in given else home)
     for spec in (model, architecture, loss, *filter(None, [augmentation])):
@@ -146,6 +150,7 @@ def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | No
     check_new_name(config.name)
     if config.size:
         check_size(networks.architecture, config.size, config.size)
+        _check_preset(model, config)
     return Recipe(
         config=config,
         model=model,
@@ -188,6 +193,34 @@ def fitting_size(architecture: Architecture, height: int, width: int) -> int:
         return wanted
     offered = sorted(size for size in architecture.resolutions if size <= LARGEST_BY_DEFAULT)
     return min(offered or [min(architecture.resolutions)], key=lambda size: max(size / wanted, wanted / size))
+
+
+def preset_of(model: Model, name: Any) -> Preset:
+    """The model's preset of that name; one that changes nothing if ``name`` is empty.
+
+    Raises:
+        UsageError: the model has none of that name; the hint names those that it has.
+    """
+    if name == "":
+        return Preset()
+    if not isinstance(name, str) or name not in model.presets:
+        hint = did_you_mean(str(name), model.presets) if model.presets else "leave it out"
+        raise UsageError(f"model {model.name!r} has no preset {name!r}", hint=hint)
+    return model.presets[name]
+
+
+def _check_preset(model: Model, config: RunConfig) -> None:
+    """Refuse a preset that is meant for other sizes.
+
+    Raises:
+        UsageError: it is; the hint names the sizes that it is meant for.
+    """
+    meant = preset_of(model, config.preset).resolutions
+    if meant and config.size not in meant:
+        raise UsageError(
+            f"preset {config.preset!r} of model {model.name!r} is not meant for {config.size} pixels",
+            hint=f"--size: one of {', '.join(map(str, meant))}; or leave the preset out",
+        )
 
 
 def _small_image_defaults(model: Model, size: Any) -> Settings:

@@ -1,7 +1,6 @@
 """Checks the form of a plugin's specs. Each message shows the wanted form, for the plugin's author."""
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -22,25 +21,33 @@ from ganzoo.specs import (
     Reader,
     Spec,
 )
+from ganzoo.zoo.forms import (
+    LONGEST_SUMMARY,
+    NAME,
+    are_patterns,
+    are_presets,
+    are_sizes,
+    is_by_size,
+    is_configuration,
+    is_digest,
+    is_file,
+    is_line,
+    is_positive,
+    is_range,
+    is_reference,
+    is_state,
+    is_target,
+)
 from ganzoo.zoo.installed import LONGEST_NAME
 
 MOST_SPECS = 1000
 """Most specs of one plugin; more come from a generator that does not end."""
-
-LONGEST_SUMMARY = 500
-"""Most characters of a summary, which stands in a line."""
 
 LATEST_YEAR = 9999
 
 OF_EVERY_NETWORK = frozenset({"lr", "optimizer", "regularise", "options"})
 """The fields of ``NetworkConfig``, beside which an optimizer's options stand. Spelt here, too, because each command
 validates plugins, and the configuration takes as long to import as all of them."""
-
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_REFERENCE = re.compile(rf"({_NAME.pattern}/)?{_NAME.pattern}")
-_FILE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[\w-]+(\.[\w-]+)*\.onnx")
-_HEX = re.compile(r"[0-9a-f]{64}")
-_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 def validate(specs: Iterable[object]) -> tuple[Spec, ...]:
@@ -57,14 +64,14 @@ def validate(specs: Iterable[object]) -> tuple[Spec, ...]:
         if kind is None or not isinstance(spec, Spec):
             wanted = ", ".join(kind.__name__ for kind in KINDS)
             raise PluginError(f"ganzoo_specs yielded {spec!r:.60}; wanted: one of {wanted}")
-        if type(spec.name) is not str or not _NAME.fullmatch(spec.name):
+        if type(spec.name) is not str or not NAME.fullmatch(spec.name):
             raise PluginError(
                 f"{kind.kind} name {spec.name!r:.60} is malformed; wanted: lower-case letters, digits, inner '-'"
             )
         if len(spec.name) > LONGEST_NAME:
             raise PluginError(f"a {kind.kind} name has {len(spec.name):,} characters; wanted: at most {LONGEST_NAME}")
-        for field in ("summary", "paper", "reference"):
-            _require(spec, field, f"one line of text, at most {LONGEST_SUMMARY} characters", _is_summary)
+        for field in ("summary", "paper", "reference", "code"):
+            _require(spec, field, f"one line of text, at most {LONGEST_SUMMARY} characters", is_line)
         _require(spec, "year", "a year, or 0", lambda year: type(year) is int and 0 <= year <= LATEST_YEAR)
         _CHECKS[kind](spec)
         if (key := (kind.kind, spec.name)) in checked:
@@ -79,40 +86,8 @@ def _require(spec: Spec, field: str, wanted: str, holds: Callable[[Any], bool]) 
         raise PluginError(f"{spec.kind} {spec.name!r}: {field}={value!r:.60}; wanted: {wanted}")
 
 
-def _is_target(value: object) -> bool:
-    return isinstance(value, str) and _TARGET.fullmatch(value) is not None
-
-
-def _is_summary(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_SUMMARY and len(value.splitlines()) <= 1
-
-
-def _is_reference(value: object) -> bool:
-    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
-
-
-def _is_configuration(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
-
-
-def _is_positive(value: object) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _is_range(value: object) -> bool:
-    numbers = isinstance(value, tuple) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
-    return numbers and value[0] < value[1]  # type: ignore[index]
-
-
-def _is_state(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(name, str) and name.isidentifier() and type(number) in (int, float) and math.isfinite(number)
-        for name, number in value.items()
-    )
-
-
 def _state(spec: Loss | Augmentation) -> None:
-    _require(spec, "state", "a mapping of identifiers to finite numbers, such as {'real': 0.0}", _is_state)
+    _require(spec, "state", "a mapping of identifiers to finite numbers, such as {'real': 0.0}", is_state)
 
 
 def _flags(spec: Spec, *names: str) -> None:
@@ -140,13 +115,13 @@ def _options(spec: Architecture | Augmentation | Loss | Optimizer) -> None:
 
 def _architecture(spec: Architecture) -> None:
     for field in ("generator", "discriminator"):
-        _require(spec, field, "'package.module:Class'", _is_target)
+        _require(spec, field, "'package.module:Class'", is_target)
     _options(spec)
     _require(
         spec,
         "resolutions",
         "a non-empty tuple of pixels, such as (32, 64)",
-        lambda sizes: isinstance(sizes, tuple) and bool(sizes) and all(map(_is_positive, sizes)),
+        lambda sizes: are_sizes(sizes) and bool(sizes),
     )
     _flags(spec, "conditional", "batch_coupled")
     _require(
@@ -193,13 +168,13 @@ def _penalty(spec: Penalty) -> None:
         "a finite number >= 0",
         lambda weight: type(weight) in (int, float) and math.isfinite(weight) and weight >= 0,
     )
-    _require(spec, "every", "a whole number of steps >= 1", _is_positive)
+    _require(spec, "every", "a whole number of steps >= 1", is_positive)
     _flags(spec, "batch_coupled")
 
 
 def _loss(spec: Loss) -> None:
-    _require(spec, "target", "'package.module:Class'", _is_target)
-    _require(spec, "defaults", "a mapping with string keys", _is_configuration)
+    _require(spec, "target", "'package.module:Class'", is_target)
+    _require(spec, "defaults", "a mapping with string keys", is_configuration)
     _require(
         spec,
         "penalties",
@@ -220,56 +195,42 @@ def _loss(spec: Loss) -> None:
     )
 
 
-def _is_by_size(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(size, int) and size > 0 and _is_configuration(defaults) for size, defaults in value.items()
-    )
-
-
 def _model(spec: Model) -> None:
     for field in ("architecture", "loss"):
-        _require(spec, field, "'name' or 'distribution/name'", _is_reference)
-    _require(spec, "defaults", "a mapping with string keys", _is_configuration)
-    _require(spec, "defaults_up_to", "a mapping of sizes in pixels to mappings with string keys", _is_by_size)
-
-
-def _is_optional_target(value: object) -> bool:
-    return value == "" or _is_target(value)
+        _require(spec, field, "'name' or 'distribution/name'", is_reference)
+    _require(spec, "defaults", "a mapping with string keys", is_configuration)
+    _require(spec, "defaults_up_to", "a mapping of sizes in pixels to mappings with string keys", is_by_size)
+    _require(spec, "presets", "a mapping of names to Preset(defaults={…}, resolutions=(32, 64))", are_presets)
+    _require(spec, "measured", "'package:file.json', or ''", lambda file: file == "" or is_file(file, suffix=".json"))
 
 
 def _dataset(spec: Dataset) -> None:
-    _require(spec, "target", "'package.module:attribute'", _is_target)
+    _require(spec, "target", "'package.module:attribute'", is_target)
     for field in ("held_out", "modes"):
-        _require(spec, field, "'package.module:attribute', or ''", _is_optional_target)
-    _require(spec, "extractor", "'name' or 'distribution/name', or ''", lambda name: name == "" or _is_reference(name))
-
-
-def _are_patterns(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(each, str) and each == each.lower() for each in value)
+        _require(spec, field, "'package.module:attribute', or ''", lambda target: target == "" or is_target(target))
+    _require(spec, "extractor", "'name' or 'distribution/name', or ''", lambda name: name == "" or is_reference(name))
 
 
 def _reader(spec: Reader) -> None:
-    _require(spec, "target", "'package.module:function'", _is_target)
+    _require(spec, "target", "'package.module:function'", is_target)
     for field in ("files", "folders"):
-        _require(spec, field, "a tuple of lower-case patterns, such as ('*.zip',)", _are_patterns)
+        _require(spec, field, "a tuple of lower-case patterns, such as ('*.zip',)", are_patterns)
     _require(spec, "files", "a pattern in files or in folders", lambda files: bool(files or spec.folders))
 
 
 def _extractor(spec: Extractor) -> None:
-    _require(spec, "file", "'package:file.onnx'", lambda file: isinstance(file, str) and bool(_FILE.fullmatch(file)))
-    _require(
-        spec, "sha256", "64 hexadecimal digits", lambda digest: isinstance(digest, str) and bool(_HEX.fullmatch(digest))
-    )
+    _require(spec, "file", "'package:file.onnx'", lambda file: is_file(file, suffix=".onnx"))
+    _require(spec, "sha256", "64 hexadecimal digits", is_digest)
 
 
 def _metric(spec: Metric) -> None:
-    _require(spec, "target", "'package.module:function'", _is_target)
+    _require(spec, "target", "'package.module:function'", is_target)
     _require(
         spec,
         "figures",
         "a mapping of names to 'lower', 'higher' or ''",
         lambda figures: (
-            _is_configuration(figures)
+            is_configuration(figures)
             and bool(figures)
             and all(len(name) <= LONGEST_NAME for name in figures)
             and all(better in ("lower", "higher", "") for better in figures.values())
@@ -280,19 +241,19 @@ def _metric(spec: Metric) -> None:
         "bounds",
         "a mapping of names of figures to two numbers, the smaller one first",
         lambda bounds: (
-            _is_configuration(bounds) and bounds.keys() <= spec.figures.keys() and all(map(_is_range, bounds.values()))
+            is_configuration(bounds) and bounds.keys() <= spec.figures.keys() and all(map(is_range, bounds.values()))
         ),
     )
 
 
 def _augmentation(spec: Augmentation) -> None:
-    _require(spec, "target", "'package.module:Class'", _is_target)
+    _require(spec, "target", "'package.module:Class'", is_target)
     _options(spec)
     _state(spec)
 
 
 def _optimizer(spec: Optimizer) -> None:
-    _require(spec, "target", "'package.module:function'", _is_target)
+    _require(spec, "target", "'package.module:function'", is_target)
     _options(spec)
     taken = OF_EVERY_NETWORK & {each.name for each in fields(spec.options)}
     if taken:
