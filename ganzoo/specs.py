@@ -189,9 +189,10 @@ class Model(Spec):
             counts.
         presets: name -> what can be chosen by that name, over all of these: narrow networks for a CPU, or another
             published recipe.
-        measured: ``"package:measured.json"``, a file that lies in the package: what was measured of it, as
-            ``ganzoo models show`` prints it. It holds a list of objects with ``data``, ``size``, ``budget`` and
-            ``figures``, the last a mapping of names to numbers.
+        measured: ``"package:measured.json"``, a file that lies in the package, with what ``ganzoo models show`` prints
+            as measured: ``costs``, size in pixels -> network -> its ``parameters`` and ``gflop`` an image, and
+            ``trainings``, each with ``data``, ``size``, ``settings``, ``budget``, ``seeds`` and ``figures``, name ->
+            [mean, half its 95 % interval].
     """
 
     kind: ClassVar[str] = "model"

@@ -16,14 +16,28 @@ from ganzoo.zoo.names import Zoo, zoo
 
 
 @click.group(cls=Group, invoke_without_command=True)
+@click.option("--loss", metavar="NAME", help="Only models with this loss.")
+@click.option("--conditional/--unconditional", default=None, help="Only models that take class labels, or take none.")
 @json_option
 @click.pass_context
-def command(context: click.Context, as_json: bool) -> None:
+def command(context: click.Context, loss: str | None, conditional: bool | None, as_json: bool) -> None:
     """List the models that can be trained."""
     if context.invoked_subcommand is None:
         found = zoo()
-        emit([_summary(found, model) for model in found.all(Model)], as_json, _listing)
+        asked = None if loss is None else found.get(Loss, loss)
+        listed = [model for model in found.all(Model) if _wanted(found, model, asked, conditional)]
+        emit([_summary(found, model) for model in listed], as_json, _listing)
         _warn_of_broken(found)
+
+
+def _wanted(found: Zoo, model: Model, loss: Loss | None, conditional: bool | None) -> bool:
+    if loss is None and conditional is None:
+        return True
+    try:
+        architecture, own = _parts(found, model)
+    except GanzooError:  # it lacks a part: nobody knows
+        return False
+    return (loss is None or own is loss) and conditional in (None, architecture.conditional)
 
 
 @command.command()
@@ -66,6 +80,7 @@ def _summary(found: Zoo, model: Model) -> dict[str, Any]:
 
 def _details(found: Zoo, model: Model) -> dict[str, Any]:
     from ganzoo.config import merge
+    from ganzoo.zoo.measured import measured
     from ganzoo.zoo.options import penalty_table
     from ganzoo.zoo.parts import parts
 
@@ -90,6 +105,7 @@ def _details(found: Zoo, model: Model) -> dict[str, Any]:
         "defaults": _with_optimizers(found, merge(defaults, taken_from), home),
         "defaults_up_to": {str(size): dict(defaults) for size, defaults in model.defaults_up_to.items()},
         "presets": {name: asdict(preset) for name, preset in model.presets.items()},
+        "measured": asdict(measured(model)),
     }
 
 
@@ -158,8 +174,33 @@ def _page(model: dict[str, Any]) -> str:
             table(("", ""), list(facts.items())).lstrip("\n"),
             "",
             table(("SETTING (--set SETTING=VALUE)", "DEFAULT"), _rows(settings) + small),
+            *_costs(model["measured"]["costs"]),
+            *_trainings(model["measured"]["trainings"]),
         ]
     )
+
+
+def _costs(costs: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Parameters and operations of each network at each size, under a line that is empty; nothing if none is known."""
+    networks = sorted({network for cost in costs.values() for network in cost}, reverse=True)
+    header = ["PIXELS", *(f"{network.upper()} {unit}" for network in networks for unit in ("PARAMETERS", "GFLOP"))]
+    rows = [
+        [size, *(f"{cost[network][key]:,}" for network in networks for key in ("parameters", "gflop"))]
+        for size, cost in costs.items()
+    ]
+    return ["", table(header, rows)] if rows else []
+
+
+def _trainings(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was measured, a row for each training, under a line that is empty; nothing if nothing was."""
+    rows = []
+    for each in trainings:
+        figures = [
+            f"{name} {mean:.4g}" + (f" ± {half:.2g}" if half else "") for name, (mean, half) in each["figures"].items()
+        ]
+        what = f"{each['data']}, {each['size']} px" + (f", {each['settings']}" if each["settings"] else "")
+        rows.append((what, each["budget"], each["seeds"], ", ".join(figures)))
+    return ["", table(("MEASURED ON", "BUDGET", "SEEDS", "FIGURES"), rows)] if rows else []
 
 
 def _rows(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
