@@ -1,0 +1,7 @@
+"""The plugin ``dots`` does what every plugin must."""
+
+from ganzoo.testing import PluginConformance
+
+
+class TestConformance(PluginConformance):
+    plugin = "dots"
