@@ -1,0 +1,221 @@
+"""Every built-in model on images that people know, each within the same budget: docs/zoo.md, its pictures, and what
+``ganzoo models show`` prints as measured.
+
+    python benchmarks/zoo.py --mnist mnist10k.npz --emoji emoji64.npz [--models sngan …] [--data digits …] [--seeds 3]
+        [--scale 1.0] [--results FILE] [--page]
+
+A trial whose line stands in the results is not run again, so what was begun goes on; ``--page`` runs none, and writes
+the page and the files from what there is. The last line is JSON.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import machine
+from costs import costs, parts_of
+from trials import Outcome, Trial, interval, run_all, shown
+
+from ganzoo.specs import Model
+from ganzoo.zoo.names import zoo
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "zoo.md"
+PICTURES = ROOT / "docs" / "images" / "zoo"
+RESULTS = ROOT / "benchmarks" / "results" / "zoo.jsonl"
+
+Found = Mapping[str, Mapping[str, Sequence[Outcome]]]
+"""Data set -> model -> the outcomes of its seeds."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What each model is given on one data set.
+
+    Args:
+        title: the data set, in a heading.
+        size: height and width in pixels.
+        seconds: processor seconds of training.
+        threads: threads that share them.
+        preset: the preset, of the models that have it.
+    """
+
+    title: str
+    size: int
+    seconds: float
+    threads: int
+    preset: str
+
+
+BUDGETS = {
+    "digits": Budget("Digits at 8 pixels", 8, 60.0, 1, ""),
+    "mnist10k": Budget("MNIST at 32 pixels", 32, 1200.0, 2, "small"),
+    "emoji64": Budget("Emoji at 32 pixels, in colour", 32, 1200.0, 2, "small"),
+}
+
+FIGURES = ("fd", "mind", "clipped_density", "clipped_coverage", "accuracy", "copying")
+"""The figures of the page, in its order, as far as there are any."""
+
+
+def trial(model: Model, data: str, source: str, seed: int, scale: float) -> Trial:
+    """The training of a model on the data set that ``source`` names."""
+    budget = BUDGETS[data]
+    return Trial(
+        name=model.name,
+        model=model.name,
+        data=source,
+        size=budget.size,
+        seed=seed,
+        seconds=budget.seconds * scale,
+        threads=budget.threads,
+        settings=(f"preset={budget.preset}",) if budget.preset in model.presets else (),
+        grid=str(PICTURES / f"{model.name}-{data}.png") if seed == 0 else "",
+    )
+
+
+def page(models: Sequence[Model], found: Found) -> str:
+    """docs/zoo.md."""
+    parts = [
+        "# The zoo",
+        f"The {len(models)} built-in models. On each data set every one was trained within the same budget of "
+        "processor time, and evaluated by images that it had not seen ([what the figures mean](evaluation.md)). Made "
+        "by `python benchmarks/zoo.py`; `ganzoo models show NAME` has the same figures, and more of each model.",
+        _overview(models),
+    ]
+    for data, outcomes in found.items():
+        if outcomes:
+            parts += [f"## {BUDGETS[data].title}", _about(data, outcomes), _table(models, data, outcomes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overview(models: Iterable[Model]) -> str:
+    """A row a model: what it is, its paper, and what its networks have at 32 pixels."""
+    rows = [["model", "what it is", "paper", "generator", "discriminator"], ["---"] * 5]
+    for model in models:
+        found = costs(model, 32).values()
+        sizes = [f"{cost['parameters'] / 1e6:.2f} M, {cost['gflop']:.3g} GFLOP" for cost in found]
+        paper = f"[{model.paper}]({model.reference})" if model.reference else model.paper
+        rows.append([f"`{model.name}`", model.summary, paper, *sizes])
+    note = "Parameters, and operations of an image's forward pass, at 32 pixels in colour with default settings."
+    return f"{_markdown(rows)}\n\n{note}"
+
+
+def _about(data: str, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
+    first, budget = next(iter(outcomes.values()))[0], BUDGETS[data]
+    trained = first.trial
+    floor = ", ".join(f"{name} {first.real[name]:.4g}" for name in FIGURES if name in first.real)
+    preset = f"`preset={budget.preset}` where a model has it" if budget.preset else "default settings"
+    cores = f"{trained.threads} cores" if trained.threads > 1 else "one core"
+    return (
+        f"{trained.seconds / trained.threads:.0f} s of training on {cores}, {preset}. Real images score {floor}. "
+        f"{first.protocol[:1].upper()}{first.protocol[1:]}. Mean ± half the 95 % interval over seeds of training. The "
+        "best weights were chosen by these figures, the last were not."
+    )
+
+
+def _table(models: Sequence[Model], data: str, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
+    kept = [name for name in FIGURES if any(name in o.last for each in outcomes.values() for o in each)]
+    rows = [["model", "samples", "fd, last", "fd, best", *kept[1:], "steps", "ms a step", "seeds"]]
+    rows.append(["---"] * len(rows[0]))
+    for model in models:
+        if not (each := outcomes.get(model.name)):
+            continue
+        fd, *others = (shown([o.last[name] for o in each if name in o.last]) for name in kept)
+        best = shown([o.best["fd"] for o in each if "fd" in o.best])
+        cost = f"{1000 * min(o.step_seconds for o in each):.1f}"
+        picture = f"![{model.name}](images/zoo/{model.name}-{data}.png)"
+        rows.append([f"`{model.name}`", picture, fd, best, *others, f"{each[0].steps:,}", cost, str(len(each))])
+    typed = "\n".join(
+        f"$ {outcomes[model.name][0].trial.command(outcomes[model.name][0].steps)}"
+        for model in models
+        if model.name in outcomes
+    )
+    return f"{_markdown(rows)}\n\nSeed 0 of each:\n\n```text\n{typed}\n```"
+
+
+def _markdown(rows: Iterable[Iterable[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def record(model: Model, found: Found) -> None:
+    """Write the model's file of measurements: what it costs at each size, and what came of its trainings."""
+    package, _, file = model.measured.partition(":")
+    place = ROOT / "plugins" / Path(*package.split(".")) / file
+    known = {
+        "costs": {str(size): costs(model, size) for size in parts_of(model).architecture.resolutions},
+        "trainings": [_training(data, each[model.name]) for data, each in found.items() if model.name in each],
+    }
+    place.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+
+
+def _training(data: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    trained = outcomes[0].trial
+    names = [name for name in FIGURES if all(name in outcome.last for outcome in outcomes)]
+    cores = f"{trained.threads} cores" if trained.threads > 1 else "one core"
+    return {
+        "data": data,
+        "size": trained.size,
+        "settings": ", ".join(trained.settings),
+        "budget": f"{trained.seconds / trained.threads:.0f} s of {cores}",
+        "seeds": len(outcomes),
+        "figures": {
+            name: [float(f"{value:.4g}") for value in interval([outcome.last[name] for outcome in outcomes])]
+            for name in names
+        },
+        "real": {name: float(f"{outcomes[0].real[name]:.4g}") for name in names if name in outcomes[0].real},
+    }
+
+
+def read(models: Sequence[Model], results: Path) -> Found:
+    """What the results hold of each data set."""
+    lines = results.read_text("utf-8").splitlines() if results.exists() else []
+    outcomes = [Outcome.from_json(line) for line in lines]
+    return {
+        data: {
+            model.name: here
+            for model in models
+            if (here := [o for o in outcomes if (o.trial.model, Path(o.trial.data).stem) == (model.name, data)])
+        }
+        for data in BUDGETS
+    }
+
+
+def main() -> None:
+    """Train what is missing, and write the page and the files."""
+    models = [model for model in zoo().all(Model) if zoo().owner(model).builtin]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mnist", metavar="FILE", help="an .npz file called mnist10k")
+    parser.add_argument("--emoji", metavar="FILE", help="an .npz file called emoji64")
+    parser.add_argument("--models", nargs="+", default=[model.name for model in models])
+    parser.add_argument("--data", nargs="+", choices=list(BUDGETS), default=list(BUDGETS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="of each budget")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--page", action="store_true", help="train nothing")
+    arguments = parser.parse_args()
+    sources = {"digits": "digits", "mnist10k": arguments.mnist, "emoji64": arguments.emoji}
+    cores, outcomes = len(os.sched_getaffinity(0)), list[Outcome]()
+    for data in [] if arguments.page else arguments.data:
+        trials = [
+            trial(model, data, sources[data], seed, arguments.scale)
+            for seed in range(arguments.seeds)
+            for model in models
+            if model.name in arguments.models and sources[data]
+        ]
+        outcomes += run_all(trials, arguments.results, max(1, cores // BUDGETS[data].threads))
+    found = read(models, arguments.results)
+    PAGE.write_text(page(models, found), "utf-8")
+    for model in models:
+        if model.measured:
+            record(model, found)
+    rows = [{"model": o.trial.model, "data": Path(o.trial.data).stem, "seed": o.trial.seed, **o.last} for o in outcomes]
+    errors = {f"{o.trial.model} on {o.trial.data}": o.error for o in outcomes if o.error}
+    print(json.dumps({"benchmark": "zoo", "runs": rows, "errors": errors, "machine": machine.describe()}))
+
+
+if __name__ == "__main__":
+    main()
