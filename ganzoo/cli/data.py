@@ -200,11 +200,12 @@ def _listing(found: dict[str, Any]) -> str:
 
 
 def _page(facts: dict[str, Any]) -> str:
-    classes = list(facts["classes"].items())
+    classes, groups = list(facts["classes"].items()), facts["groups"]
     shown = ", ".join(f"{name} ({count:,})" for name, count in classes[:CLASSES_SHOWN])
     more = f", and {len(classes) - CLASSES_SHOWN:,} more" if len(classes) > CLASSES_SHOWN else ""
     rows = [
         ("images", f"{facts['count']:,} to train on, {facts['held_out']:,} held out"),
+        *([("groups", f"{groups:,} to train on, {facts['held_out_groups']:,} held out")] if groups else []),
         ("size", f"{facts['height']}x{facts['width']}, {'grey' if facts['channels'] == 1 else 'colour'}"),
         ("classes", f"{len(classes):,}: {shown}{more}" if classes else "none"),
         ("mean", ", ".join(f"{value:.1f}" for value in facts["mean"])),

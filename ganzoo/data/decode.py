@@ -107,6 +107,7 @@ def decode(
         class_names=class_names,
         unlabelled=encoded.unlabelled,
         held_out=None if encoded.held_out is None else encoded.held_out[kept],
+        groups=None if encoded.groups is None else encoded.groups[kept],
         skipped=tuple(skipped),
         notes=encoded.notes,
     )

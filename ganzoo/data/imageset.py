@@ -39,11 +39,13 @@ class ImageSet(_Told):
         class_names: one per class; empty without labels. They are kept as ``ganzoo.data.names.plain`` writes them.
         unlabelled: why what looks like labels was not taken; empty where nothing does.
         held_out: bool [N], which images the data itself holds out for evaluation; None: it does not say.
+        groups: int64 [N], any numbers: images with the same one (frames of a film, skin tones of an emoji) are
+            near-copies, and lie on one side of the split; None: each is alone. They are no part of the digest.
         skipped: what could not be read, as "file: reason".
         notes: what else a person should know, a line each: what lies there and is not read, say.
 
     Raises:
-        UsageError: no images, or labels that do not fit.
+        UsageError: no images, or labels or groups that do not fit.
     """
 
     pixels: NDArray[np.uint8]
@@ -51,6 +53,7 @@ class ImageSet(_Told):
     class_names: tuple[str, ...] = ()
     unlabelled: str = ""
     held_out: NDArray[np.bool_] | None = None
+    groups: NDArray[np.int64] | None = None
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -66,6 +69,22 @@ class ImageSet(_Told):
             raise UsageError(
                 f"held_out must be a bool array [{len(self.pixels)}], one an image, not {_describe(self.held_out)}"
             )
+        self._check_groups()
+        self._check_labels()
+
+    def _check_groups(self) -> None:
+        if self.groups is None:
+            return
+        if self.groups.dtype != np.int64 or self.groups.shape != (len(self.pixels),):
+            raise UsageError(
+                f"groups must be an int64 array [{len(self.pixels)}], one an image, not {_describe(self.groups)}"
+            )
+        if self.held_out is None:
+            return
+        if len(both := np.intersect1d(self.groups[self.held_out], self.groups[~self.held_out])):
+            raise UsageError(f"group {both[0]} has images that are held out and others that are not")
+
+    def _check_labels(self) -> None:
         if self.labels is None:
             if self.class_names:
                 raise UsageError(f"there are {len(self.class_names)} class names, but no labels")
@@ -91,7 +110,8 @@ class ImageSet(_Told):
     def take(self, rows: "slice | NDArray[np.int64]") -> "ImageSet":
         """Some of the images, with the same classes, and none of them held out; a slice copies nothing."""
         labels = None if self.labels is None else self.labels[rows]
-        return replace(self, pixels=self.pixels[rows], labels=labels, held_out=None)
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, pixels=self.pixels[rows], labels=labels, held_out=None, groups=groups)
 
     @cached_property
     def digest(self) -> str:
@@ -111,7 +131,7 @@ class EncodedImages(_Told):
         names: one an image, for messages: ``cats/7.png``.
         read: index -> the file's bytes; called from several threads at once. What it raises counts as damage of that
             one image, but for what the system says: ``MemoryError``, and an ``OSError`` with an ``errno``.
-        labels, class_names, unlabelled, held_out, notes: as in ``ImageSet``, for all of ``names``.
+        labels, class_names, unlabelled, held_out, groups, notes: as in ``ImageSet``, for all of ``names``.
     """
 
     names: Sequence[str]
@@ -120,6 +140,7 @@ class EncodedImages(_Told):
     class_names: tuple[str, ...] = ()
     unlabelled: str = ""
     held_out: NDArray[np.bool_] | None = None
+    groups: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
 
 

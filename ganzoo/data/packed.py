@@ -21,11 +21,11 @@ from ganzoo_registry.documents import LARGEST
 FAMILY = "ganzoo packed images "
 FORMAT = f"{FAMILY}1"
 
-LARGEST_LABEL = 16
-"""Most bytes that a label has in the sidecar."""
+LARGEST_ENTRY = 16 + 21
+"""Most bytes that an image's label and group have in the sidecar."""
 
 
-class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
+class Sidecar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The content of ``FILE.json``; its digests are ``ImageSet.digest`` of the two parts."""
 
     format: str
@@ -37,6 +37,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     held_out_digest: str | None
     class_names: tuple[str, ...]
     labels: list[int] | None
+    groups: list[int] | None = None
 
 
 def is_packed(path: Path) -> bool:
@@ -73,7 +74,7 @@ def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
     """
     try:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-        largest = LARGEST + LARGEST_LABEL * len(pixels)
+        largest = LARGEST + LARGEST_ENTRY * len(pixels)
         with beside(path).open("rb") as file:
             values = parse_object(read_file(file, largest), largest)
         if (form := str(values.get("format"))) != FORMAT and form.startswith(FAMILY):
@@ -83,8 +84,11 @@ def read_packed(path: Path) -> tuple[ImageSet, ImageSet | None]:
             raise ValueError(f"{beside(path).name} has another format")
         if pixels.shape != sidecar.shape or not 0 <= sidecar.held_out < len(pixels):
             raise ValueError("its two files do not belong together")
-        labels = None if sidecar.labels is None else np.array(sidecar.labels, np.int64)
-        parts = parts_of(ImageSet(pixels=pixels, labels=labels, class_names=sidecar.class_names), sidecar.held_out)
+        labels, groups = (
+            None if each is None else np.array(each, np.int64) for each in (sidecar.labels, sidecar.groups)
+        )
+        images = ImageSet(pixels=pixels, labels=labels, class_names=sidecar.class_names, groups=groups)
+        parts = parts_of(images, sidecar.held_out)
         if digests_of(parts) != (sidecar.digest, sidecar.held_out_digest):
             raise ValueError("its digest is not the one that was written")
     except Exception as error:  # NumPy may raise anything for a damaged header

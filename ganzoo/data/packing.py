@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 import numpy as np
@@ -92,10 +92,12 @@ def pack(
             labels, class_names = remaining_classes(
                 None if source.labels is None else source.labels[kept], source.class_names
             )
+            groups = None if source.groups is None else source.groups[kept]
             digests = [image_digest(rows.read(row)) for row in range(rows.shape[0])]
-            mask = held_out_rows(digests, held_out, labels) if source.held_out is None else source.held_out[kept]
+            mask = source.held_out
+            mask = held_out_rows(digests, held_out, labels, groups) if mask is None else mask[kept]
             require_training(name, mask)
-            sidecar = _store(rows, target, labels, class_names, mask, name)
+            sidecar = _store(rows, target, _Kept(labels, class_names, groups), mask, name)
     except OSError as error:
         raise cannot_write(target, error) from error
     count, channels, height, width = sidecar.shape
@@ -108,6 +110,19 @@ def pack(
         skipped=tuple(skipped),
         notes=source.told,
     )
+
+
+class _Kept(NamedTuple):
+    """What is known of the images beside their pixels, as an ``ImageSet`` has it."""
+
+    labels: NDArray[np.int64] | None
+    class_names: tuple[str, ...]
+    groups: NDArray[np.int64] | None
+
+    def ordered(self, order: NDArray[np.int64]) -> "_Kept":
+        """The same of the images in another order."""
+        labels, groups = (None if each is None else each[order] for each in (self.labels, self.groups))
+        return _Kept(labels, self.class_names, groups)
 
 
 class _Rows:
@@ -160,19 +175,12 @@ def _images(source: ImageSet | EncodedImages, size: int | None) -> Generator[NDA
         yield from (fit_pixels(image, size) for image in source.pixels)
 
 
-def _store(
-    rows: _Rows,
-    target: Path,
-    labels: NDArray[np.int64] | None,
-    class_names: tuple[str, ...],
-    held_out: NDArray[np.bool_],
-    name: str,
-) -> Sidecar:
+def _store(rows: _Rows, target: Path, kept: _Kept, held_out: NDArray[np.bool_], name: str) -> Sidecar:
     order = np.argsort(held_out, kind="stable")
-    labels = None if labels is None else labels[order]
+    kept = kept.ordered(order)
     with _partials(target) as (pixels, text, old):
         _write_array(pixels, rows, order)
-        mapped = ImageSet(pixels=np.load(pixels, mmap_mode="r"), labels=labels, class_names=class_names)
+        mapped = ImageSet(pixels=np.load(pixels, mmap_mode="r"), **kept._asdict())
         digest, held_out_digest = digests_of(parts_of(mapped, int(held_out.sum())))
         del mapped  # Windows renames no file that is mapped
         sidecar = Sidecar(
@@ -183,8 +191,9 @@ def _store(
             digest=digest,
             held_out=int(held_out.sum()),
             held_out_digest=held_out_digest,
-            class_names=class_names,
-            labels=None if labels is None else labels.tolist(),
+            class_names=kept.class_names,
+            labels=None if kept.labels is None else kept.labels.tolist(),
+            groups=None if kept.groups is None else kept.groups.tolist(),
         )
         with text.open("xb") as file:
             file.write(msgspec.json.encode(sidecar))

@@ -34,9 +34,10 @@ def facts(data: Split) -> dict[str, Any]:
     """Counts, size, classes, digest, and each channel's mean and standard deviation, as JSON.
 
     Returns:
-        ``count``, ``held_out``, ``channels``, ``height``, ``width``, ``classes`` (name -> images), ``mean`` and
-        ``standard_deviation`` (a number a channel, 0 to 255), ``digest``, ``skipped``, ``notes`` (lines that a person
-        should read), ``warning`` (see ``warning``); all but ``held_out`` describe the images to train on.
+        ``count``, ``held_out``, ``groups`` and ``held_out_groups`` (0 where the set has none), ``channels``,
+        ``height``, ``width``, ``classes`` (name -> images), ``mean`` and ``standard_deviation`` (a number a channel, 0
+        to 255), ``digest``, ``skipped``, ``notes`` (lines that a person should read), ``warning`` (see ``warning``);
+        all but those called ``held_out`` describe the images to train on.
     """
     images = data.training
     labels = images.labels if images.labels is not None else np.zeros(0, np.int64)
@@ -45,6 +46,8 @@ def facts(data: Split) -> dict[str, Any]:
     return {
         "count": len(images),
         "held_out": len(data.held_out) if data.held_out else 0,
+        "groups": _groups(images),
+        "held_out_groups": _groups(data.held_out),
         "channels": images.shape.channels,
         "height": images.shape.height,
         "width": images.shape.width,
@@ -56,6 +59,10 @@ def facts(data: Split) -> dict[str, Any]:
         "notes": list(images.told),
         "warning": warning(images),
     }
+
+
+def _groups(images: ImageSet | None) -> int:
+    return 0 if images is None or images.groups is None else len(np.unique(images.groups))
 
 
 def channel_statistics(images: ImageSet) -> tuple[list[float], list[float]]:

@@ -69,6 +69,18 @@ def test_show_counts(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Skipped cat/bad.png: " in err
 
 
+def test_show_counts_groups(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "show", "photos"]) == 0
+    assert "\ngroups" not in capsys.readouterr().out
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 8, 8), np.uint8)
+    np.savez("films.npz", images=pixels, groups=np.arange(30) // 5)
+    assert main(["data", "show", "films.npz", "--held-out", "0.3"]) == 0
+    assert "\ngroups      4 to train on, 2 held out\n" in capsys.readouterr().out
+    assert main(["data", "show", "films.npz", "--held-out", "0.3", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["count"], facts["groups"], facts["held_out_groups"]) == (20, 4, 2)
+
+
 def test_show_writes_nothing_unless_told(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(Path().rglob("*"))
     assert main(["data", "show", "photos"]) == 0

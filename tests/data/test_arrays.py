@@ -217,6 +217,32 @@ def test_labels_may_be_names(file: Path, labels: Any, names: Any) -> None:
     assert (read.labels.tolist(), read.class_names) == ([1, 0, 0, 2, 1], ("a", "b", "c"))
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64])
+def test_groups(file: Path, dtype: Any) -> None:
+    read = read_array(saved(file, images=GREY, groups=np.array([7, 7, 0, 1, 7], dtype)))
+    assert read.groups is not None
+    assert read.groups.dtype == np.int64
+    assert read.groups.tolist() == [7, 7, 0, 1, 7]
+    assert read.told == ()
+    assert read.digest == read_array(saved(file, images=GREY)).digest
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [
+        (np.zeros(4, int), r"groups must be an int64 array \[5\], one an image, not int64 \[4\]"),
+        (np.zeros((5, 1), int), r"groups must be an int64 array \[5\], one an image, not int64 \[5, 1\]"),
+        (np.zeros(5), r"groups must be whole numbers, one an image, not float64 \[5\]"),
+        (np.array(list("abcde")), r"groups must be whole numbers, one an image, not <U1 \[5\]"),
+        (np.array([{}] * 5), "groups are Python's objects, which are pickled and so never read"),
+    ],
+)
+def test_groups_that_cannot_be_used_are_refused(file: Path, groups: Any, reason: str) -> None:
+    """Unlike labels: figures against images that have near-copies in training would flatter."""
+    with pytest.raises(UsageError, match=f"images.npz: {reason}"):
+        read_array(saved(file, images=GREY, groups=groups))
+
+
 def test_labels_in_a_column(file: Path) -> None:
     """As Keras has CIFAR's."""
     read = read_array(saved(file, images=GREY, labels=[[0], [1], [2], [1], [0]]))
@@ -271,7 +297,9 @@ def test_a_file_without_images(file: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_array(saved(file, x=PIXELS, y=[0]))
     assert str(caught.value) == f"{file}: no array called 'images' among x, y"
-    assert caught.value.hint == "np.savez(path, images=...), and labels=... and class_names=... if it has them"
+    assert (
+        caught.value.hint == "np.savez(path, images=...), and labels=..., class_names=... and groups=... if it has them"
+    )
     with pytest.raises(UsageError, match="no array called 'images' among none"):
         read_array(saved(file))
 

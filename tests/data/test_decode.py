@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 from types import FrameType
 from typing import Any
@@ -49,6 +50,13 @@ def test_many_images_come_in_order_and_untouched(noise: Noise) -> None:
     images = decode(encoded(*map(png, pixels)), 8, strict=True, source="x")
     np.testing.assert_array_equal(images.pixels[:, 0], pixels)
     assert (images.labels, images.class_names, images.skipped) == (None, (), ())
+
+
+def test_groups_are_those_of_the_images_that_can_be_read() -> None:
+    source = replace(encoded(flat(1), b"", flat(3)), groups=np.array([4, 5, 6]))
+    images = decode(source, 4, strict=False, source="x")
+    assert images.groups is not None
+    assert images.groups.tolist() == [4, 6]
 
 
 def test_no_more_is_read_ahead_than_the_threads_may(monkeypatch: pytest.MonkeyPatch) -> None:

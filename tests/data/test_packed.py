@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from ganzoo.data import EncodedImages, ImageSet
 from ganzoo.data.decode import decode
-from ganzoo.data.packed import is_packed, read_packed
+from ganzoo.data.packed import LARGEST_ENTRY, is_packed, read_packed
 from ganzoo.data.packing import Packed, pack
 from ganzoo.data.resize import resized
 from ganzoo.data.split import split
@@ -67,6 +68,20 @@ def test_a_pack_is_what_loading_would_have_given(tmp_path: Path, size: int | Non
     assert (told.count, told.digest, told.shape) == (len(training), training.digest, training.shape)
     assert told.held_out == (len(held_out) if held_out else 0) == min(int(share * 20), 20 - 4)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.npy"]
+
+
+@pytest.mark.parametrize("share", [0.25, 0.6])
+def test_groups_come_back(tmp_path: Path, share: float) -> None:
+    images = replace(IMAGES, groups=np.arange(20) // 3)
+    wanted = split(images, share)
+    packing(images, tmp_path / "x.npy", held_out=share)
+    for found, loaded in zip(read_packed(tmp_path / "x.npy"), vars(wanted).values(), strict=True):
+        assert same(found, loaded)
+        assert found is not None
+        assert found.groups is not None
+        assert found.groups.tolist() == loaded.groups.tolist()
+    packing(IMAGES, tmp_path / "y.npy")
+    assert "groups" not in json.loads((tmp_path / "y.json").read_text())
 
 
 @pytest.mark.parametrize("files", [COLOUR, GREY, GREY[:9] + COLOUR[9:], COLOUR[:1] + GREY[1:]])
@@ -262,13 +277,13 @@ def test_a_pack_of_a_newer_ganzoo_is_not_damaged(tmp_path: Path, more: dict[str,
 
 
 def test_a_sidecar_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long it may be depends on how many labels it holds; more is not even read."""
+    """How long it may be depends on how many images it tells of; more is not even read."""
     packing(IMAGES, tmp_path / "x.npy")
     length = (tmp_path / "x.json").stat().st_size
-    monkeypatch.setattr("ganzoo.data.packed.LARGEST", length - 16 * len(IMAGES) - 1)
+    monkeypatch.setattr("ganzoo.data.packed.LARGEST", length - LARGEST_ENTRY * len(IMAGES) - 1)
     with pytest.raises(IntegrityError, match="larger than"):
         read_packed(tmp_path / "x.npy")
-    monkeypatch.setattr("ganzoo.data.packed.LARGEST", length - 16 * len(IMAGES))
+    monkeypatch.setattr("ganzoo.data.packed.LARGEST", length - LARGEST_ENTRY * len(IMAGES))
     assert read_packed(tmp_path / "x.npy")[1] is not None
 
 

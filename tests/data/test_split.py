@@ -1,13 +1,16 @@
 """Which images are held out: a matter of the images alone."""
 
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from ganzoo.data import ImageSet
-from ganzoo.data.split import held_out_rows, image_digest, resized, split
+from ganzoo.data.split import Split, held_out_rows, image_digest, resized, split, without_empty_classes
+from ganzoo.errors import UsageError
 
 
 def images(values: list[int]) -> ImageSet:
@@ -102,3 +105,105 @@ def test_both_parts_are_resized(share: float) -> None:
     parts = resized(split(ImageSet(pixels=pixels), share), 4)
     assert parts.training.pixels.shape[2:] == (4, 4)
     assert (parts.held_out.pixels.shape[2:] == (4, 4)) if parts.held_out else share == 0
+
+
+# Groups of near-copies
+
+grouped = st.lists(st.tuples(st.integers(0, 255), st.integers(-2, 8)), min_size=1, max_size=60)
+
+
+def images_of(pairs: list[tuple[int, int]]) -> ImageSet:
+    """An image for each (value, group)."""
+    return replace(images([value for value, _ in pairs]), groups=np.array([group for _, group in pairs]))
+
+
+def sides(parts: Split) -> dict[tuple[int, int], set[str]]:
+    """(value, group) -> the parts that it is in."""
+    found: dict[tuple[int, int], set[str]] = {}
+    for name, part in vars(parts).items():
+        for pair in zip(part.pixels.ravel().tolist(), part.groups.tolist(), strict=True) if part else ():
+            found.setdefault(pair, set()).add(name)
+    return found
+
+
+@given(grouped, shares, st.randoms())
+def test_a_group_and_all_that_is_linked_to_it_by_copies_lie_on_one_side(
+    pairs: list[tuple[int, int]], share: float, random: object
+) -> None:
+    parts = split(images_of(pairs), share)
+    found = sides(parts)
+    assert found.keys() == set(pairs)
+    for value, group in pairs:
+        linked = [side for (other, number), side in found.items() if other == value or number == group]
+        assert len(set().union(*linked)) == 1
+    assert {value % 2 for value in contents(parts.training)} == {value % 2 for value, _ in pairs}
+    shuffled = pairs.copy()
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert sides(split(images_of(shuffled), share)) == found
+
+
+@given(grouped, shares, shares)
+def test_a_larger_share_holds_out_what_a_smaller_one_does(
+    pairs: list[tuple[int, int]], one: float, other: float
+) -> None:
+    less, more = (contents(split(images_of(pairs), share).held_out) for share in sorted((one, other)))
+    assert less <= more
+
+
+@given(many, shares)
+def test_groups_of_one_image_change_nothing(values: list[int], share: float) -> None:
+    """Nor do groups of exact copies."""
+    plain = split(images(values), share)
+    alone = split(images_of([(value, value) for value in values]), share)
+    assert contents(alone.held_out) == contents(plain.held_out)
+    assert alone.training.digest == plain.training.digest
+
+
+def test_a_large_group_comes_no_sooner_than_a_small_one() -> None:
+    """The smallest digest of fifty images is small, so it would nearly always be held out at a tenth."""
+    random = np.random.default_rng(0)
+    groups = np.array([0] * 50 + list(range(1, 151)))
+    taken = [held_out_rows([random.bytes(16) for _ in groups], 0.1, groups=groups)[0] for _ in range(200)]
+    assert 0.05 < np.mean(taken) < 0.25  # 20 of the 151 units are enough
+
+
+def test_groups_are_held_out_whole_and_the_share_is_reached() -> None:
+    digests = [bytes([number]) * 16 for number in range(40)]
+    mask = held_out_rows(digests, 0.1, groups=np.arange(40) // 10)
+    assert mask.sum() == 10
+    assert len(set((np.arange(40) // 10)[mask])) == 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "labels"), [([0, 0, 0, 1, 2], None), ([0, 0, 0, 1, 2], [0, 0, 0, 1, 1]), ([0, 0, 0, 0, 0], None)]
+)
+def test_more_than_half_of_the_images_are_never_held_out(groups: list[int], labels: list[int] | None) -> None:
+    given = None if labels is None else np.array(labels)
+    mask = held_out_rows([bytes([number]) for number in range(5)], 0.9, given, np.array(groups))
+    assert not mask[:3].any()
+    assert mask.any() == (groups[-1] > 0)
+
+
+def test_what_cannot_be_held_out_is_told() -> None:
+    whole = replace(images([1, 2, 3, 4]), groups=np.zeros(4, np.int64))
+    assert [note[:19] for note in split(whole, 0.5).training.told] == ["nothing is held out"]
+    assert not split(whole, 0.1).training.told  # a share of no image
+    assert not split(images([1, 2, 3, 4]), 0.5).training.told
+
+
+def test_groups_stay_with_their_images() -> None:
+    whole = images_of([(value, value // 3) for value in range(30)])
+    for part in filter(None, vars(resized(split(whole, 0.3), 2)).values()):
+        assert part.groups.tolist() == [round(value) // 3 for value in part.pixels[:, 0, 0, 0].tolist()]
+    assert without_empty_classes(split(whole, 0.3)).training.groups is not None
+
+
+@pytest.mark.parametrize("groups", [np.zeros(3, np.int64), np.zeros(4), np.zeros((4, 1), np.int64)])
+def test_groups_that_do_not_fit_are_refused(groups: Any) -> None:
+    with pytest.raises(UsageError, match="groups must be an int64 array \\[4\\], one an image"):
+        replace(images([1, 2, 3, 4]), groups=groups)
+
+
+def test_a_set_that_holds_out_part_of_a_group_is_refused() -> None:
+    with pytest.raises(UsageError, match="group 7 has images that are held out and others that are not"):
+        replace(images([1, 2, 3]), groups=np.array([5, 7, 7]), held_out=np.array([True, True, False]))

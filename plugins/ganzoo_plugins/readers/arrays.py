@@ -1,4 +1,4 @@
-"""NumPy files: ``.npy`` (images) and ``.npz`` (images, and labels and class_names if it has them)."""
+"""NumPy files: ``.npy`` (images) and ``.npz`` (images; labels, class_names and groups if it has them)."""
 
 import math
 import warnings
@@ -18,7 +18,7 @@ from ganzoo_plugins.readers.bounded import BoundedFile
 from ganzoo_plugins.readers.labels import Classes, classes
 from ganzoo_plugins.readers.splits import part_of_shard
 
-IMAGES, LABELS, CLASS_NAMES = NAMES = ("images", "labels", "class_names")
+IMAGES, LABELS, CLASS_NAMES, GROUPS = NAMES = ("images", "labels", "class_names", "groups")
 
 TOLERANCE = 1e-3
 """How far values may lie outside their range, as arithmetic on floats leaves them; they are clipped."""
@@ -38,7 +38,7 @@ HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool
 }
 """Version of NumPy's format -> what reads its header; version 3 is for arrays of records alone."""
 
-_FORM = "np.savez(path, images=...), and labels=... and class_names=... if it has them"
+_FORM = "np.savez(path, images=...), and labels=..., class_names=... and groups=... if it has them"
 _RANGES = "uint8, or floats on [0, 1] or [-1, 1]"
 
 
@@ -47,7 +47,7 @@ def read(path: Path) -> ImageSet:
 
     Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3, uint8, or floats on [0, 1] or [-1, 1], which may
     be exceeded by a thousandth. An ``.npz`` holds them as ``images`` (or as its only array), and may hold ``labels``
-    [N] or [N, 1], numbers or names, and ``class_names``.
+    [N] or [N, 1], numbers or names, and ``class_names``; and ``groups`` [N], whole numbers.
 
     Raises:
         UsageError: anything else.
@@ -63,7 +63,8 @@ def read(path: Path) -> ImageSet:
     if (beside := path.with_suffix(".json")).is_file():
         notes.append(f"{beside.name} beside it is not read: it is not that of a packed set")
     try:
-        return ImageSet(pixels=pixels, notes=tuple(notes), **found._asdict())
+        groups = _groups(arrays.get(GROUPS))
+        return ImageSet(pixels=pixels, groups=groups, notes=tuple(notes), **found._asdict())
     except UsageError as error:
         raise UsageError(f"{path}: {error}", hint=_FORM) from error
 
@@ -190,6 +191,15 @@ def _labels(path: Path, arrays: dict[str, NDArray[Any] | Unreadable], count: int
     if labels.ndim > 1 and labels.size != count:
         return Classes(unlabelled=f"labels have shape {list(labels.shape)}, not one number or name an image")
     return classes(labels.ravel(), known)
+
+
+def _groups(groups: NDArray[Any] | Unreadable | None) -> NDArray[np.int64] | None:
+    """Unlike labels that cannot be used, such groups are refused: without them, held-out figures would flatter."""
+    if isinstance(groups, Unreadable):
+        raise UsageError(str(groups))
+    if groups is not None and groups.dtype.kind not in "iu":
+        raise UsageError(f"groups must be whole numbers, one an image, not {groups.dtype} {list(groups.shape)}")
+    return None if groups is None else groups.astype(np.int64)
 
 
 def _hint(names: list[str]) -> str:
