@@ -170,7 +170,7 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict[str, float]:
     share = k / np.maximum(real_held, k)
     holding = np.zeros(len(fake))  # how many real balls each fake lies in
     recalled = covered = 0
-    for rows, distance in _distances(real, fake):
+    for rows, distance in distances(real, fake):
         inside = distance < real_radius[rows, None]
         holding += share[rows] @ inside
         covered += int(inside.any(axis=1).sum())
@@ -191,13 +191,13 @@ def _balls(x: Float, k: int) -> tuple[Float, NDArray[np.int64]]:
     """
     noise = NOISE * np.square(x).sum(axis=1) + np.finfo(np.float64).tiny
     radii, held = np.zeros(len(x)), np.zeros(len(x), np.int64)
-    for rows, distance in _distances(x, x):
+    for rows, distance in distances(x, x):
         radii[rows] = np.maximum(np.partition(distance, k, axis=1)[:, k] - noise[rows], noise[rows])
         held[rows] = (distance < radii[rows, None]).sum(axis=1)
     return radii, held
 
 
-def _distances(x: Float, y: Float) -> Iterator[tuple[slice, Float]]:
+def distances(x: Float, y: Float) -> Iterator[tuple[slice, Float]]:
     """Squared Euclidean distances of all pairs: blocks of rows of x, each with its distances [rows, M]."""
     squares_x, squares_y = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
     for rows in _blocks(len(x), len(y)):
@@ -227,7 +227,7 @@ def nearer(fake: ArrayLike, train: ArrayLike, held_out: ArrayLike) -> float:
 def _nearest(x: ArrayLike, y: ArrayLike) -> tuple[Float, Float]:
     """Squared distance [N] of each row of x to the nearest of y, 0 for a copy, and its possible rounding."""
     x, y = pair_of(x, y)
-    nearest = np.concatenate([distance.min(axis=1) for _, distance in _distances(x, y)])
+    nearest = np.concatenate([distance.min(axis=1) for _, distance in distances(x, y)])
     rounding: Float = NOISE * np.square(x).sum(axis=1)
     return np.where(nearest < rounding, 0.0, nearest), rounding
 

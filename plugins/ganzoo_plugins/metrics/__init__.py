@@ -15,7 +15,7 @@ FROM_0 = (0.0, math.inf)
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
-    """Seven metrics."""
+    """Nine metrics."""
     module = "ganzoo_plugins.metrics.metrics"
     yield Metric(
         name="frechet",
@@ -36,6 +36,20 @@ def ganzoo_specs() -> "Iterable[Spec]":
         target=f"{module}:neighbours",
         figures={"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"},
         bounds={"precision": SHARE, "recall": SHARE, "density": FROM_0, "coverage": SHARE},
+    )
+    yield Metric(
+        name="monge",
+        summary="optimal transport of features along random directions: Berthet et al., 2026",
+        target=f"{module}:monge",
+        figures={"mind": "lower"},
+        bounds={"mind": FROM_0},
+    )
+    yield Metric(
+        name="neighbours-clipped",
+        summary="density and coverage as the share of good samples: Salvy et al., 2026",
+        target=f"{module}:clipped",
+        figures={"clipped_density": "higher", "clipped_coverage": "higher"},
+        bounds={"clipped_density": SHARE, "clipped_coverage": SHARE},
     )
     yield Metric(
         name="predictions",

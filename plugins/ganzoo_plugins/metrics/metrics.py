@@ -7,16 +7,18 @@ from ganzoo.evaluation import (
     Evidence,
     Sample,
     class_deviations,
+    clipped_density_coverage,
     frechet_distance,
     kernel_distance,
     mifid,
     mode_figures,
+    monge_distance,
     nearer,
     prdc,
 )
 
 NEIGHBOURS = 5
-"""k of precision, recall, density and coverage (Naeem et al., 2020, section 4)."""
+"""k of precision, recall, density and coverage (Naeem et al., 2020, section 4), and of the clipped ones."""
 
 
 def frechet(evidence: Evidence) -> dict[str, float]:
@@ -36,6 +38,20 @@ def neighbours(evidence: Evidence) -> dict[str, float]:
     if fake is None or real is None or len(real) <= NEIGHBOURS:
         return {}
     return prdc(real, fake, NEIGHBOURS)
+
+
+def monge(evidence: Evidence) -> dict[str, float]:
+    """``mind``: squared distances of optimal transport along random directions (Berthet et al., 2026)."""
+    fake, real = evidence.fake.features, evidence.real.features
+    return {} if fake is None or real is None else {"mind": monge_distance(fake, real)}
+
+
+def clipped(evidence: Evidence) -> dict[str, float]:
+    """``clipped_density`` and ``clipped_coverage`` (Salvy et al., 2026)."""
+    fake, real = _pairs(evidence)
+    if fake is None or real is None or len(real) <= NEIGHBOURS:
+        return {}
+    return clipped_density_coverage(real, fake, NEIGHBOURS)
 
 
 def predictions(evidence: Evidence) -> dict[str, float]:
