@@ -282,7 +282,9 @@ class Augmentation(Spec):
     number from the torch generator (``shape`` is an ``ImageShape``), and
     ``apply(images[B, C, H, W], drawn) -> images``, which is pure and differentiable, twice where penalties are used.
     One with a state is called as
-    ``draw(count, shape, generator, device, state)``, where ``state`` gives each number as a tensor.
+    ``draw(count, shape, generator, device, state)``, where ``state`` gives each number as a tensor. It may have
+    ``observe(step)``, which is called without gradients in each phase of the discriminator, behind the loss, whatever
+    loss that is: there it may ``remember`` what the discriminator says.
 
     Args:
         target: ``"package.module:Class"``.

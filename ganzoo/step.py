@@ -137,6 +137,7 @@ class Step:
         progress: gives ``progress``; None: 0.
         draw: (distribution, like) -> random numbers of its shape; None: torch's own.
         mean: mean of [B, …] over the samples of the whole batch; None: of these samples.
+        batch: what ``batch`` is; None: the length of z.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Step:
         progress: "Callable[[], Tensor] | None" = None,
         draw: "Callable[[Distribution, Tensor], Tensor] | None" = None,
         mean: "Callable[[Tensor], Tensor] | None" = None,
+        batch: int | None = None,
     ) -> None:
         others = fake_labels is not None and labelled is not None
         self.real = View(real, discriminator)
@@ -166,6 +168,7 @@ class Step:
         self.fake_labels = labels if fake_labels is None else fake_labels
         self.epsilon = epsilon
         self.state = {} if state is None else state
+        self.batch = len(z) if batch is None else batch
         self._discriminator = discriminator
         self._labelled = labelled
         self._generator = generator

@@ -22,7 +22,7 @@ State = Mapping[str, Tensor]
 
 
 class Augment(Protocol):
-    """The interface of an ``Augmentation`` spec's target."""
+    """The interface of an ``Augmentation`` spec's target; ``observe(step)`` is optional."""
 
     @property
     def draw(self) -> Callable[..., Mapping[str, Tensor]]:

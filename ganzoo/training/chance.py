@@ -57,7 +57,7 @@ class Calls:
         learnt: takes up calls that are not in ``drawn``; None: there can be none.
         network: whose phase it is.
         samples: of the batch.
-        caller: who draws: ``loss``, a penalty's name, or ``regularise``.
+        caller: who draws: ``loss``, a penalty's name, ``regularise``, or ``observe``.
         progress_read: whether somebody has read how much of the run is over.
     """
 
@@ -72,7 +72,8 @@ class Calls:
     @property
     def who(self) -> str:
         """The caller, for messages."""
-        return {"loss": "the loss", "regularise": "regularise()"}.get(self.caller, f"the penalty {self.caller!r}")
+        own = {"loss": "the loss", "regularise": "regularise()", "observe": "observe()"}
+        return own.get(self.caller, f"the penalty {self.caller!r}")
 
     def draw(self, distribution: Distribution, x: Tensor) -> Tensor:
         """The numbers of the caller's next call, in the shape and type of ``x`` [B, …].

@@ -1,7 +1,7 @@
 """What one phase computes, from a batch to gradients: losses and penalties, the same under every executor."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal, NamedTuple, Protocol
@@ -78,6 +78,7 @@ class Objective:
         chance: takes up what is drawn in the rehearsal; None: it is known.
         ranks: the processes over which ``step.mean`` takes means.
         networks: those that are updated, in this order; without an adversary, the generator alone.
+        batch: samples of the whole batch, on all ranks and in all parts; None: those of a step.
     """
 
     generator: nn.Module
@@ -92,6 +93,7 @@ class Objective:
     chance: Chance | None = None
     ranks: Ranks = ALONE
     networks: Sequence[Network] = ("discriminator", "generator")
+    batch: int | None = None
 
     def network(self, phase: Phase) -> nn.Module:
         """The network that the phase updates."""
@@ -137,8 +139,10 @@ class Objective:
         """
         logged: dict[str, Tensor] = {}
         remembered: dict[str, Tensor] = {}
-        loss = self.evaluate(phase, *self.step(phase.network, batch, fake, logged, remembered))
+        step, calls = self.step(phase.network, batch, fake, logged, remembered)
+        loss = self.evaluate(phase, step, calls)
         (loss if scale is None else loss * scale).backward()  # type: ignore[no-untyped-call]
+        self.observe(phase, step, calls)
         return Told(loss.detach(), logged, remembered)
 
     def evaluate(self, phase: Phase, step: Step, calls: Calls) -> Tensor:
@@ -154,6 +158,14 @@ class Objective:
         value = self.regularise(phase, step)
         step.log(f"regularise_{phase.network[0]}", value)
         return loss + (own.weight * own.every) * value
+
+    def observe(self, phase: Phase, step: Step, calls: Calls) -> None:
+        """Show the discriminator's phase, whose answers are known, to an augmentation that has ``observe``."""
+        observe: Callable[[Step], None] | None = getattr(self.augment, "observe", None)
+        if observe is not None and phase.network == "discriminator":
+            calls.caller = "observe"
+            with torch.no_grad():
+                observe(step)
 
     def regularise(self, phase: Phase, step: Step) -> Tensor:
         """The own term of the network that the phase updates, without its weight."""
@@ -216,6 +228,7 @@ class Objective:
             progress=progress,
             draw=calls.draw,
             mean=lambda x: global_mean(x, self.ranks),
+            batch=self.batch,
         )
         return step, calls
 

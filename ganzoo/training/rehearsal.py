@@ -146,6 +146,9 @@ class Rehearsal:
                     hint="no detach(), .data or no_grad() on the way from weights to its value",
                 )
             total = total + value
+        with _blaming("observe() of the augmentation", where, batch), NoReading(batch.labels):
+            watched.observe(phase, step, calls)
+        self.reads_progress |= calls.progress_read
         if (fake._version, batch.real._version) != versions:
             raise PluginError(
                 f"the discriminator, or {self._name}, writes into the images that it is given",

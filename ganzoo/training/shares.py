@@ -52,7 +52,7 @@ def coupling(objective: Objective, batch: Batch, *, in_parts: bool) -> str | Non
         if relative(torch.cat([made(exact, half) for half in _halves(samples)]), made(exact, samples)) > TOLERANCE:
             return name
     if any(_differs(exact, samples, Phase(phase.network), in_parts=False) for phase in phases):
-        return "the loss"
+        return "the loss, or what the augmentation observes" if hasattr(exact.augment, "observe") else "the loss"
     for place in range(len(exact.penalties)):
         if _differs(exact, samples, Phase("discriminator", (place,)), in_parts=False):
             return f"the penalty {objective.penalties[place].name!r}"

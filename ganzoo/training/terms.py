@@ -64,6 +64,7 @@ def make_objective(
         progress=clock.progress,
         ranks=ranks,
         networks=("discriminator", "generator") if recipe.loss.adversarial else ("generator",),
+        batch=recipe.config.batch,
     )
 
 

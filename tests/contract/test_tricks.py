@@ -24,6 +24,7 @@ TRICKS = [
     "bcr",
     "lecam",
     "ada",
+    "observed",
     "annealed-r1",
     "orthogonal",
     "path-length",

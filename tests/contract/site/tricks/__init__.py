@@ -78,6 +78,13 @@ class NoiseOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ObserverOptions(NoiseOptions):
+    """The options of noise whose share follows what the critic says."""
+
+    kimg: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeekingOptions:
     """The options of MSGAN."""
 
@@ -128,6 +135,7 @@ def models() -> Iterable[Model]:
     yield Model(name="bcr", architecture="plain", loss="bcr")
     yield Model(name="lecam", architecture="plain", loss="lecam")
     yield Model(name="ada", architecture="plain", loss="ada", defaults={"augment": "adaptive"})
+    yield Model(name="observed", architecture="plain", loss="non-saturating", defaults={"augment": "observing"})
     yield Model(
         name="annealed-r1",
         architecture="plain",
@@ -186,5 +194,8 @@ def ganzoo_specs() -> "Iterable[Spec]":
         defaults={"fake_labels": "uniform"},
     )
     yield Augmentation(name="adaptive", target=f"{losses}:AdaptiveNoise", options=NoiseOptions, state={"p": 0.0})
+    yield Augmentation(
+        name="observing", target=f"{losses}:ObservingNoise", options=ObserverOptions, state={"p": 0.1, "seen": 0.0}
+    )
     yield Augmentation(name="noise", target=f"{losses}:Noise", options=NoiseOptions)
     yield from models()

@@ -8,7 +8,15 @@ from torch.nn.functional import cross_entropy, softplus
 
 from ganzoo import ImageShape
 from ganzoo.training import Step, View
-from tricks import CodeOptions, ConsistencyOptions, ControllerOptions, LeCamOptions, NoiseOptions, SeekingOptions
+from tricks import (
+    CodeOptions,
+    ConsistencyOptions,
+    ControllerOptions,
+    LeCamOptions,
+    NoiseOptions,
+    ObserverOptions,
+    SeekingOptions,
+)
 from tricks.networks import CODES
 
 
@@ -99,6 +107,25 @@ class AdaptiveNoise(Noise):
         noise = super().draw(count, shape, generator, device)["noise"]
         chosen = torch.rand(count, 1, 1, 1, generator=generator, device=device) < state["p"]
         return {"noise": noise * chosen}
+
+
+class ObservingNoise(AdaptiveNoise):
+    """Noise on a share p of the images, which grows by images seen where fakes look better than real ones, and noise.
+
+    It scores other images, too, and draws, which the rest of the step must not notice.
+    """
+
+    def __init__(self, options: ObserverOptions) -> None:
+        super().__init__(options)
+        self.pace = 1 / (1000 * options.kimg)
+
+    def observe(self, step: Step) -> None:
+        noise = step.score(0.1 * step.normal_like(step.real.images)).logits
+        signs = (step.fake.logits + noise - 2 * step.real.logits).sign()
+        moved = step.state["p"] + self.pace * step.batch * step.mean(signs).sign()
+        step.remember("p", moved.clamp(0, 1))
+        step.remember("seen", step.state["seen"] + step.batch)
+        step.log("p", moved)
 
 
 class InfoGAN(NonSaturating):
