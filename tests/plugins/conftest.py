@@ -9,6 +9,7 @@ KNOWN = (
     "it has no hooks of runs",
     "it has no options",
     "it declares no modes",
+    "declares batch_coupled",
     "is not downloaded",
 )
 
