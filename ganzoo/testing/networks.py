@@ -11,9 +11,10 @@ from ganzoo.errors import PluginError
 from ganzoo.exporting.gates import BATCHES
 from ganzoo.exporting.preflight import tried, untrained_card
 from ganzoo.exporting.reasons import UnexportableError
+from ganzoo.networks.build import Networks
 from ganzoo.networks.weights import load_network, network_bytes
 from ganzoo.specs import Architecture, ImageShape
-from ganzoo.step import Output, as_output
+from ganzoo.step import Output, Step, as_output
 from ganzoo.testing.bench import Bench, shapes_of
 from ganzoo.zoo.names import load_target
 
@@ -66,9 +67,13 @@ def gradients(bench: Bench, spec: Architecture) -> str:
     shape = shapes_of(spec)[0]
     networks = bench.networks(spec, shape)
     generator, discriminator = networks.generator.train(), networks.discriminator.train()
-    z = torch.randn(LATENTS, networks.latent_dim, generator=torch.Generator().manual_seed(0))
-    answer = as_output(discriminator(generator(z, _labels(LATENTS, shape)), _labels(LATENTS, shape)))
-    sum(part.square().mean() for _, part in _parts(answer)).backward()  # type: ignore[union-attr]
+    step = _step(networks, shape)
+    answer = as_output(discriminator(step.fake.images, step.labels))
+    terms = [part.square().mean() for _, part in _parts(answer)]
+    for network in (generator, discriminator):
+        if callable(own := getattr(network, "regularise", None)):
+            terms.append(own(step))
+    torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
     for role, network in (("generator", generator), ("discriminator", discriminator)):
         for name, weight in network.named_parameters():
             if weight.requires_grad and weight.grad is None:
@@ -76,6 +81,23 @@ def gradients(bench: Bench, spec: Architecture) -> str:
             if weight.grad is not None and not weight.grad.isfinite().all():
                 raise PluginError(f"the gradient of the {role}'s {name} holds NaN or infinity")
     return f"{sum(1 for network in (generator, discriminator) for _ in network.parameters())} parameters"
+
+
+def _step(networks: Networks, shape: ImageShape) -> Step:
+    """A phase in which what a generator that was never trained makes stands for real images, too."""
+    z = torch.randn(LATENTS, networks.latent_dim, generator=torch.Generator().manual_seed(0))
+    labels = _labels(LATENTS, shape)
+    images = networks.generator(z, labels)
+    return Step(
+        real=images.detach,
+        fake=lambda: images,
+        z=z,
+        labels=labels,
+        epsilon=torch.full((LATENTS, 1, 1, 1), 0.5),
+        discriminator=lambda given: as_output(networks.discriminator(given, labels)),
+        log=lambda name, value: None,
+        generator=networks.generator,
+    )
 
 
 def seeds(bench: Bench, spec: Architecture) -> str:

@@ -11,6 +11,7 @@ KNOWN = (
     "it declares no modes",
     "declares batch_coupled",
     "is not downloaded",
+    "declares batch_coupled",
 )
 
 
