@@ -60,7 +60,7 @@ class R2(R1):
 
 @hookimpl
 def ganzoo_specs() -> "Iterable[Spec]":
-    """Six losses and three penalties."""
+    """Seven losses and three penalties."""
     module = "ganzoo_plugins.losses.losses"
     yield GradientPenalty()
     yield R1()
@@ -69,6 +69,11 @@ def ganzoo_specs() -> "Iterable[Spec]":
     yield Loss(name="minimax", summary="Goodfellow et al., 2014, as analysed", target=f"{module}:Minimax")
     yield Loss(name="lsgan", summary="least squares: Mao et al., 2017", target=f"{module}:LeastSquares")
     yield Loss(name="hinge", summary="Lim and Ye, 2017; Miyato et al., 2018", target=f"{module}:Hinge")
+    yield Loss(
+        name="wasserstein",
+        summary="Wasserstein distance, of a critic that is bounded by its own weights: Arjovsky et al., 2017",
+        target=f"{module}:Wasserstein",
+    )
     yield Loss(
         name="wgan-gp",
         summary="Wasserstein distance with gradient penalty: Gulrajani et al., 2017",
