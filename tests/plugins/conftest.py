@@ -11,7 +11,6 @@ KNOWN = (
     "it declares no modes",
     "declares batch_coupled",
     "is not downloaded",
-    "declares batch_coupled",
 )
 
 
