@@ -33,10 +33,10 @@ RECIPES = ROOT / "benchmarks" / "recipes"
 BUDGETS = {"10s": 10, "1m": 60, "10m": 600}
 """Wall-clock seconds."""
 
-DATA = {"digits": 8, "stacked-digits": 8, "mnist10k": 32, "emoji64": 32}
+DATA = {"digits": 8, "stacked-digits": 8, "dots": 16, "mnist10k": 32, "emoji64": 32}
 """Data set -> size in pixels."""
 
-DECISIVE = {"stacked-digits": "modes"}
+DECISIVE = {"stacked-digits": "modes", "dots": "modes"}
 """Data set -> the figure that decides, the greatest first; else it is ``fd``, the least first."""
 
 ALSO = ("modes", "good", "mind", "clipped_density", "clipped_coverage", "accuracy", "least_class_deviation")
@@ -131,7 +131,7 @@ def trials(arguments: argparse.Namespace, recipes: Sequence[Recipe], models: Seq
     made = []
     for source in arguments.data:
         size = DATA[Path(source).stem]
-        threads = 1 if size == 8 else 2
+        threads = 1 if size <= 16 else 2
         taking = [*recipes, *(of_model(model, size, threads) for model in models)]
         made += [
             Trial(
