@@ -46,7 +46,7 @@ def test_there_are_as_many_feature_maps_as_in_the_code() -> None:
     for size in (32, 64, 128, 256):
         expected = {side: min(32_768 // side, 512) for side in (4, 8, 16, 32, 64, 128, 256) if side <= size}
         assert feature_maps(shape(size), Options()) == expected
-    assert feature_maps(shape(8), Options()) == {4: 64, 8: 64}
+    assert feature_maps(shape(8), Options()) == {4: 32, 8: 32}
 
 
 @pytest.mark.parametrize("style", [0.1, 1.0, 30.0])

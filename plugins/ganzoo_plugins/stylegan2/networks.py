@@ -20,9 +20,6 @@ from ganzoo_plugins.stylegan2 import Options
 BASE = 4
 """Side of the smallest maps."""
 
-WIDEST = 64
-"""Side of the largest maps of which there are ``width``."""
-
 ROOT_TWO = 2**0.5
 """By it a map is multiplied behind a rectifier, so that its mean square stays 1 (He et al., 2015)."""
 
@@ -31,11 +28,11 @@ MEAN_RATE = 0.005
 
 
 def feature_maps(shape: ImageShape, options: Options) -> dict[int, int]:
-    """Side of the maps, 4, 8, ... up to the image's -> how many there are."""
-    default = 512 if shape.height > 16 else 64
+    """Side of the maps, 4, 8, ... up to the image's -> how many there are: min(base / side, width)."""
+    default = 512 if shape.height > 16 else 32
     width = options.width if options.width is not None else default
     sides = [BASE << doubling for doubling in range((shape.height // BASE).bit_length())]
-    return {side: max(1, width * WIDEST // max(side, WIDEST)) for side in sides}
+    return {side: max(1, min(options.channel_base // side, width)) for side in sides}
 
 
 class Mapping(nn.Module):
