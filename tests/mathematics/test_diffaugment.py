@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ganzoo import ImageShape
+from ganzoo.config.schedule import with_values
 from ganzoo_plugins.augment import Options
 from ganzoo_plugins.augment.augment import DiffAugment
 
@@ -294,3 +295,43 @@ def test_it_compiles_in_one_piece() -> None:
 def test_a_policy_that_is_none(policy: Policy) -> None:
     with pytest.raises(ValueError, match="policy names one or more of colour, translation and cutout, each once"):
         Options(policy=policy)
+
+
+def test_p_is_the_share_of_images_that_are_changed_and_the_others_stay_to_the_bit() -> None:
+    x = images(4000, channels=1)
+    for p in (0.0, 0.55, 1.0):
+        augment = DiffAugment(Options(policy=("colour",), p=p))
+        made = augment.apply(x, augment.draw(len(x), shape(channels=1), generator(), CPU))
+        share = (made != x).flatten(1).any(1).double().mean()
+        assert abs(share - p) <= 3 * (p * (1 - p) / len(x)) ** 0.5  # three standard deviations of a share
+
+
+def test_p_of_a_schedule_is_read_when_images_are_changed() -> None:
+    p = torch.zeros(())
+    augment = DiffAugment(with_values(Options(policy=("colour",)), {"p": p}))
+    x = images(200)
+
+    def changed() -> int:
+        made = augment.apply(x, augment.draw(len(x), shape(), generator(), CPU))
+        return int((made != x).flatten(1).any(1).sum())
+
+    assert changed() == 0
+    p.fill_(0.5)
+    assert 70 < changed() < 130
+    p.fill_(1.0)
+    assert changed() == 200
+
+
+def test_p_draws_after_everything_else() -> None:
+    """So that the changes themselves are those of p = 1."""
+    always = DiffAugment(Options()).draw(5, shape(), generator(), CPU)
+    sometimes = dict(DiffAugment(Options(p=0.5)).draw(5, shape(), generator(), CPU))
+    del sometimes["changed"]
+    assert sometimes.keys() == always.keys()
+    assert all(torch.equal(sometimes[name], always[name]) for name in always)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
+def test_p_is_a_probability(p: float) -> None:
+    with pytest.raises(ValueError, match="p is a probability"):
+        Options(p=p)

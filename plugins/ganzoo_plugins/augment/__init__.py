@@ -23,13 +23,17 @@ class Options:
     Args:
         policy: the kinds of change, each drawn anew for every image; they act in the order colour, translation,
             cutout, whatever order they are given in.
+        p: probability that an image is changed at all; it may be a schedule.
     """
 
     policy: tuple[Literal["colour", "translation", "cutout"], ...] = ("colour", "translation", "cutout")
+    p: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.policy or len(set(self.policy)) < len(self.policy):
             raise ValueError("policy names one or more of colour, translation and cutout, each once")
+        if not 0 <= self.p <= 1:
+            raise ValueError("p is a probability, 0 to 1")
 
 
 Change = Literal["blit", "geometry", "colour"]

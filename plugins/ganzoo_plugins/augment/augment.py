@@ -22,11 +22,12 @@ class DiffAugment:
     """Changes images by sums and products with what was drawn, so that it can be differentiated any number of times.
 
     Args:
-        options: the kinds of change.
+        options: the kinds of change, and how probable a change is: a number, or a tensor [] of a schedule.
     """
 
     def __init__(self, options: Options) -> None:
         self._policy = options.policy
+        self._p: float | Tensor = options.p
 
     def draw(
         self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
@@ -36,7 +37,8 @@ class DiffAugment:
         Returns:
             ``brightness`` on [-.5, .5), ``saturation`` on [0, 2) and ``contrast`` on [.5, 1.5), [B, 1, 1, 1];
             ``shift_y``, ``shift_x`` (down and to the right) and ``cut_y``, ``cut_x`` (the cutout's upper left corner,
-            which may lie outside by half its side), int64 [B], in pixels.
+            which may lie outside by half its side), int64 [B], in pixels; where p is not 1, ``changed``, bool
+            [B, 1, 1, 1].
         """
 
         def uniform(low: float, high: float) -> Tensor:
@@ -56,10 +58,13 @@ class DiffAugment:
                 side = _part(CUT, size)
                 # The square's middle lies in the image: on a pixel if its side is odd, else between two or at an edge.
                 drawn[f"cut_{axis}"] = pixels(-(side // 2), size - 1 + (side + 1) % 2 - side // 2)
+        if self._sometimes:
+            drawn["changed"] = uniform(0, 1) < self._p
         return drawn
 
     def apply(self, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
         """The images [B, C, H, W], changed."""
+        given = images
         if "colour" in self._policy:
             images = images + drawn["brightness"]
             images = _spread(images, images.mean(1, keepdim=True), drawn["saturation"])
@@ -68,7 +73,11 @@ class DiffAugment:
             images = _translated(images, drawn["shift_y"], drawn["shift_x"])
         if "cutout" in self._policy:
             images = images * _outside(images, drawn["cut_y"], drawn["cut_x"])
-        return images
+        return torch.where(drawn["changed"], images, given) if self._sometimes else images
+
+    @property
+    def _sometimes(self) -> bool:
+        return isinstance(self._p, Tensor) or self._p < 1
 
 
 def _part(share: float, size: int) -> int:
