@@ -12,7 +12,7 @@ from ganzoo.zoo.recipe import Recipe, resolve
 
 SPECS = """
 from dataclasses import dataclass
-from ganzoo import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, hookimpl
+from ganzoo import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Preset, hookimpl
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -52,6 +52,15 @@ def ganzoo_specs():
     yield Loss(name="bare", target="pkg:Bare", defaults={LOSS})
     yield Model(name="mine", architecture="net", loss="smoothed", defaults={MODEL})
     yield Model(name="plain", architecture="net", loss="bare")
+    noise = {"augment": "noise", "augment_options": {"strength": 0.1}}
+    yield Model(
+        name="grows",
+        architecture="net",
+        loss="bare",
+        defaults=noise,
+        defaults_up_to={8: {"augment": ""}},
+        presets={"other": Preset(defaults={"augment": "other", "augment_options": {"strength": 0.4}})},
+    )
 """
 
 
@@ -87,6 +96,16 @@ def test_an_augmentation_of_the_defaults_is_applied(resolved: Callable[..., Reci
         recipe = resolve(zoo(), "mine", settings)
         assert (recipe.augmentation.name if recipe.augmentation else None) == name
         assert (recipe.augment_options.strength if recipe.augmentation else None) == strength
+
+
+def test_options_of_an_augmentation_do_not_count_for_another_one(resolved: Callable[..., Recipe]) -> None:
+    """In a model's defaults for small images and its presets as in what a person says; see SPECS."""
+    assert resolved({}, model="grows").augmentation is None
+    assert resolve(zoo(), "grows", {"size": 16}).augment_options.strength == 0.1
+    assert resolve(zoo(), "grows", {"size": 8, "augment": "noise"}).augment_options.strength == 0.5
+    other = resolve(zoo(), "grows", {"size": 16, "preset": "other"})
+    assert other.augmentation is not None
+    assert (other.augmentation.name, other.augment_options.strength) == ("other", 0.4)
 
 
 def test_size_name_and_data_of_the_defaults(resolved: Callable[..., Recipe]) -> None:

@@ -14,7 +14,7 @@ class EMA:
     """A generator whose weights follow another's with a half-life counted in images.
 
     The half-life ramps up: min(what is asked for, 5 % of the images shown so far), as in StyleGAN2-ADA (Karras et al.,
-    2020), so that the first, poor weights are forgotten soon.
+    2020), so that the first, poor weights are forgotten soon. One that is a schedule says itself how it rises.
 
     BatchNorm's running statistics are averaged likewise. Every other buffer is copied: the mean of spectral norm's unit
     vectors, say, is no unit vector, and would make the norm come out too small and the weights too large.
@@ -33,8 +33,11 @@ class EMA:
         ]
 
     @torch.no_grad()
-    def update(self, half_life: float, images_shown: int, batch: int) -> None:
-        """Follow the generator, by a half-life in images, after a step of ``batch`` images, ``images_shown`` in all."""
+    def update(self, half_life: float, images_shown: float, batch: int) -> None:
+        """Follow the generator, by a half-life in images, after a step of ``batch`` images, ``images_shown`` in all.
+
+        With ``images_shown`` infinite there is no ramp.
+        """
         half_life = max(min(half_life, images_shown * self.RAMP), 1e-8)
         weight = 1 - 0.5 ** (batch / half_life)
         averaged, followed = self._averaged.copy(), self._followed.copy()

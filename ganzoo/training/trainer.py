@@ -1,11 +1,12 @@
 """The step: everything that happens between two values of the step counter."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.config import ExecutorName, RunConfig
+from ganzoo.config import ExecutorName, RunConfig, Schedule
 from ganzoo.config.schedule import at
 from ganzoo.errors import described
 from ganzoo.training import schedule
@@ -163,7 +164,8 @@ class Trainer:
             self._update(self.objective.phase(network, self.steps_done), parts, images)
         half_life = 1000 * at(self.config.ema_kimg, self.steps_done, self.config.steps)
         self.steps_done += 1
-        self.ema.update(half_life, self.images_shown, self.config.batch * self.config.critic_steps)
+        shown = math.inf if isinstance(self.config.ema_kimg, Schedule) else self.images_shown
+        self.ema.update(half_life, shown, self.config.batch * self.config.critic_steps)
 
     def update_critic(self, number: int) -> None:
         """Make the critic's update ``number`` of this step by itself; the generator does not learn from its images."""

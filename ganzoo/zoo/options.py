@@ -49,6 +49,38 @@ def options_of(spec: Loss | Augmentation | None, given: Any, key: str) -> tuple[
     return options, _filled_in(options, spec.options, key)
 
 
+def augmented(
+    zoo: Zoo, defaults: Sequence[Settings], given: Settings, home: str
+) -> tuple[Augmentation | None, Settings]:
+    """The augmentation, if there is one, and what was set of its options.
+
+    Where a layer names another augmentation, options of the one before do not count.
+
+    Args:
+        defaults: the loss's and the model's, the last one on top.
+        given: a person's, over all of them.
+        home: the distribution whose defaults may name an augmentation of its own.
+
+    Raises:
+        UsageError: what should be a name, or a table, is something else.
+    """
+    spec, table = None, dict[str, Any]()
+    for layer in (*defaults, given):
+        if "augment" in layer:
+            other = _augmentation(zoo, layer["augment"], "" if layer is given else home)
+            spec, table = other, table if other is spec else {}
+        table = merge(table, _table(layer.get("augment_options", {}), "augment_options"))
+    return spec, table
+
+
+def _augmentation(zoo: Zoo, named: Any, home: str) -> Augmentation | None:
+    if not isinstance(named, str):
+        raise UsageError(
+            f"configuration key 'augment': expected a name, got {named!r}", hint="ganzoo train --print-config"
+        )
+    return zoo.get(Augmentation, named, home=home or None) if named else None
+
+
 def _table(given: Any, key: str) -> Settings:
     if not isinstance(given, Mapping):
         raise UsageError(f"configuration key {key!r}: expected a table", hint=f"--set {key}.KEY=VALUE")

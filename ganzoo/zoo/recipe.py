@@ -10,7 +10,7 @@ from ganzoo.errors import GanzooError, PluginError, UsageError, did_you_mean
 from ganzoo.records.best import check_best
 from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Preset, Spec
 from ganzoo.zoo.names import Zoo
-from ganzoo.zoo.options import optimizers, options_of, penalty_tables, weighed
+from ganzoo.zoo.options import augmented, optimizers, options_of, penalty_tables, weighed
 from ganzoo.zoo.parts import parts
 from ganzoo_registry.refs import check_new_name
 
@@ -121,7 +121,7 @@ def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | No
     of_size = _without(_checked(model, _small_image_defaults(model, size)), foreign)
     layers = (of_loss, layered(of_model, of_size, of_preset), given)
     values = layered(*layers, {"size": size, "name": told.get("name") or model.name})
-    augmentation = _augmentation(zoo, values.get("augment", ""), "" if "augment" in given else home)
+    augmentation, of_augmentation = augmented(zoo, (of_loss, of_model, of_size, of_preset), given, home)
     for spec in (model, architecture, loss, *filter(None, [augmentation])):
         values["augment" if spec is augmentation else spec.kind] = _pinned(zoo, spec)
     own = {_pinned(zoo, penalty): penalty for penalty in loss.penalties}
@@ -129,9 +129,7 @@ def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | No
     networks = parts(zoo, architecture, values, given, home)
     values |= networks.tables
     loss_options, values["loss_options"] = options_of(loss, values.get("loss_options", {}), "loss_options")
-    augment_options, values["augment_options"] = options_of(
-        augmentation, values.get("augment_options", {}), "augment_options"
-    )
+    augment_options, values["augment_options"] = options_of(augmentation, of_augmentation, "augment_options")
     whose = (f"loss {loss.name!r}", f"model {model.name!r}", "")
     chosen, tables = optimizers(zoo, dict(zip(whose, layers, strict=True)), home)
     config: RunConfig = _counted_in_steps(convert(values | tables, RunConfig))
@@ -258,28 +256,15 @@ def _checked(spec: Model | Loss, defaults: Settings) -> Settings:
 def _of_others(
     zoo: Zoo, model: Model, architecture: Architecture, loss: Loss, given: Settings, home: str
 ) -> frozenset[str]:
-    """Keys of the model's defaults that belong to an architecture, loss or augmentation that was replaced."""
+    """Keys of the model's defaults that belong to an architecture or a loss that was replaced."""
     foreign: set[str] = set()
     if architecture is not _spec(zoo, Architecture, None, model.architecture, home):
         foreign |= {"options", *(f"{network}_{what}" for network in NETWORKS for what in ("of", "options"))}
     foreign |= {f"{network}_options" for network in NETWORKS if f"{network}_of" in given}
     if loss is not _spec(zoo, Loss, None, model.loss, home):
         foreign |= {"penalties", "loss_options"}
-    own = model.defaults.get("augment", "")
-    asked = given.get("augment", own)
-    if asked != own and not (asked and own and zoo.get(Augmentation, str(own), home=home).name == str(asked)):
-        foreign.add("augment_options")
     return frozenset(foreign)
 
 
 def _without(settings: Settings, keys: Container[str]) -> Settings:
     return {key: value for key, value in settings.items() if key not in keys}
-
-
-def _augmentation(zoo: Zoo, asked: Any, home: str) -> Augmentation | None:
-    if asked == "":
-        return None
-    if not isinstance(asked, str):
-        hint = "ganzoo train --print-config"
-        raise UsageError(f"configuration key 'augment': expected a name, got {asked!r}", hint=hint)
-    return zoo.get(Augmentation, asked, home=home or None)

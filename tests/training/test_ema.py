@@ -61,6 +61,19 @@ def test_the_half_life_ramps_up_to_its_value(shown: int, half_life: int) -> None
     torch.testing.assert_close(averages(ema), torch.full_like(averages(ema), 0.5))
 
 
+def test_a_schedule_says_itself_how_the_half_life_rises(make_trainer: Callable[..., Trainer]) -> None:
+    """Of 1 kimg in every step: no ramp. A generator that moves by 1 has moved its average by 1 - .5^(batch / 1000)."""
+    trainer = make_trainer("vanilla", batch=100, ema_kimg={"from": 1.0, "to": 1.0})
+
+    def weights(network: nn.Module) -> torch.Tensor:
+        return torch.cat([weight.detach().flatten() for weight in network.parameters()])
+
+    before = weights(trainer.generator)
+    trainer.step()
+    moved, mine = weights(trainer.generator) - before, weights(trainer.ema.generator) - before
+    torch.testing.assert_close(mine, moved * (1 - 0.5**0.1), rtol=1e-3, atol=1e-7)
+
+
 def test_the_first_step_leaves_almost_nothing_of_the_initial_weights() -> None:
     """64 of 64 images shown, half-life 3.2: 0.5^20 is left."""
     _, ema = live_at_one()
