@@ -3,8 +3,8 @@
 Numbers from the authors' code, https://github.com/brownvc/R3GAN (``train.py``, preset ``CIFAR10``; ``Networks.py``,
 ``Trainer.py``): batch 512, 250 Mimg, 64 latents, width 768 in four stages of 2 blocks, expansion 2, 96 groups of 16
 channels. Five numbers change by a cosine over the first 20 Mimg, 8 % of the run, and then stay: Adam's rate from 2e-4
-to 5e-5 and beta2 from .9 to .99 in both networks, gamma of R1 and R2 from .05 to .005, the half-life of the average from
-0 to 5 Mimg, and the augmentation's probability from 0 to .55. Its CIFAR-10 models are conditional: ``r3gan-conditional``.
+to 5e-5 and its beta2 from .9 to .99, gamma of R1 and R2 from .05 to .005, the half-life of the average from 0 to 5
+Mimg, and the augmentation's probability from 0 to .55. Its CIFAR-10 models are conditional: ``r3gan-conditional``.
 
 At 64 pixels and above, the width halves with each doubling of the size, as in its presets for FFHQ.
 """
@@ -79,7 +79,6 @@ TINY = {
     "penalties": penalties(1.0),
     "ema_kimg": 3.0,
     "augment": "",
-    "augment_options": {},
 }
 
 
@@ -100,6 +99,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         paper="Huang et al., 2024",
         year=2024,
         reference="https://arxiv.org/abs/2501.05441",
+        code="https://github.com/brownvc/R3GAN",
         architecture="r3gan",
         loss="rpgan",
         defaults=PUBLISHED,

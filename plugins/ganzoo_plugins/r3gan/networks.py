@@ -62,19 +62,14 @@ class Block(nn.Module):
     def __init__(self, width: int, options: Options, blocks: int) -> None:
         super().__init__()
         inner = options.expansion * width
-        self.layers = nn.Sequential(
-            nn.Conv2d(width, inner, 1),
-            nn.LeakyReLU(SLOPE),
-            nn.Conv2d(inner, inner, 3, padding=1, groups=groups(inner, options.group)),
-            nn.LeakyReLU(SLOPE),
-            nn.Conv2d(inner, width, 1, bias=False),
-        )
-        first, _, second, _, last = self.layers
+        first = nn.Conv2d(width, inner, 1)
+        second = nn.Conv2d(inner, inner, 3, padding=1, groups=groups(inner, options.group))
+        last = nn.Conv2d(inner, width, 1, bias=False)
         for layer in (first, second):
-            assert isinstance(layer, nn.Conv2d) and layer.bias is not None  # noqa: S101 - for mypy
             draw(layer.weight, GAIN * blocks ** (-1 / (2 * LAYERS - 2)))
-            nn.init.zeros_(layer.bias)
+            nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]  # it has one
         nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(first, nn.LeakyReLU(SLOPE), second, nn.LeakyReLU(SLOPE), last)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
@@ -136,7 +131,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """The generator's mirror image: blocks and halving down to 4x4, one weighted mean a map, and a linear layer.
 
-    With labels, the linear layer makes as many features as there are maps, which are projected on the label's embedding.
+    With labels, the linear layer makes as many features as there are maps, for the product with the label's embedding.
     """
 
     def __init__(self, shape: ImageShape, options: Options) -> None:
@@ -149,7 +144,7 @@ class Discriminator(nn.Module):
 
         first = nn.Conv2d(shape.channels, maps[0], 1, bias=False)
         draw(first.weight)
-        layers = [first]
+        layers: list[nn.Module] = [first]
         for before, after in pairwise(maps):
             layers += [*blocks(before), FilteredDownsample(), transition(before, after)]
         basis = nn.Conv2d(maps[-1], maps[-1], BASE, groups=maps[-1], bias=False)
