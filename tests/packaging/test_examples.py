@@ -41,7 +41,7 @@ def test_what_is_a_line_of_code() -> None:
 @pytest.mark.parametrize("source", EXAMPLES, ids=NAMES)
 def test_an_example_is_small_and_whole(source: Path) -> None:
     project = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))["project"]
-    package = f"ganzoo_{source.name}"
+    package = f"ganzoo_{source.name.replace('-', '_')}"
     assert project["entry-points"]["ganzoo.v1"] == {source.name: package}
     assert f"ganzoo-{source.name}" == project["name"]
     assert project["name"] in (source / "README.md").read_text("utf-8")
@@ -64,7 +64,9 @@ def examples(place: Any, build: Callable[[Path], Path], pip: Callable[..., str])
 
 def test_all_pass_the_kit(examples: Any) -> None:
     found = examples.check("--set", "options.width=8")
-    assert {"model projection", "model slopes", "model lecam", "dataset shapes"} <= {each["subject"] for each in found}
+    assert {"model label-projection", "model slopes", "model lecam", "dataset shapes"} <= {
+        each["subject"] for each in found
+    }
     assert {"onnx", "tracing", "two ranks", "resume", "hidden state"} <= {each["check"] for each in found}
 
 
@@ -78,10 +80,10 @@ def test_their_losses_are_their_papers(examples: Any) -> None:
 
 
 def test_a_conditional_model_trains_and_exports(examples: Any) -> None:
-    done = examples.run(examples.command, "train", "--model", "projection", *SHORT)
+    done = examples.run(examples.command, "train", "--model", "label-projection", *SHORT)
     assert done.returncode == 0, done.stderr
     assert "gate passed: parity" in done.stderr
-    examples.ganzoo("sample", "projection", "-n", "4", "--label", "7", "-o", "sevens.png", "--device", "cpu")
+    examples.ganzoo("sample", "label-projection", "-n", "4", "--label", "7", "-o", "sevens.png", "--device", "cpu")
 
 
 @pytest.mark.parametrize("model", ["slopes", "lecam"])

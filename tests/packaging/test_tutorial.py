@@ -32,8 +32,8 @@ def test_a_plugin_from_nothing_to_a_wheel(
     try:
         tour.follow("docs/plugins.md")
     finally:
-        if "sngan" in place.models():
-            pip(place.python, "uninstall", "--yes", "ganzoo-sngan")
+        if "driftgan" in place.models():
+            pip(place.python, "uninstall", "--yes", "ganzoo-driftgan")
     seconds = time.perf_counter() - begin
     tell(f"the tutorial of docs/plugins.md: {seconds:.0f} s")
     assert seconds < SECONDS

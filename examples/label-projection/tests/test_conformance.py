@@ -2,4 +2,4 @@ from ganzoo.testing import PluginConformance
 
 
 class TestConformance(PluginConformance):
-    plugin = "projection"
+    plugin = "label-projection"

@@ -25,21 +25,21 @@ class Options:
 @hookimpl
 def ganzoo_specs():
     yield Architecture(
-        name="projection",
+        name="label-projection",
         summary="residual blocks of ganzoo.layers; the label by conditional BatchNorm and by projection",
-        generator="ganzoo_projection.networks:Generator",
-        discriminator="ganzoo_projection.networks:Discriminator",
+        generator="ganzoo_label_projection.networks:Generator",
+        discriminator="ganzoo_label_projection.networks:Discriminator",
         options=Options,
         resolutions=(8, 16, 32, 64),
         conditional=True,
     )
     yield Model(
-        name="projection",
+        name="label-projection",
         summary="class-conditional SNGAN",
         paper="Miyato and Koyama, 2018",
         year=2018,
         reference="https://arxiv.org/abs/1802.05637",
-        architecture="projection",
+        architecture="label-projection",
         loss="hinge",
         defaults={"steps": 5000, "generator": adam(5e-4), "discriminator": adam(1e-3)},
         defaults_up_to={8: {"steps": 1000}},
