@@ -3,9 +3,12 @@
 import hashlib
 from collections.abc import Callable
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Self
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -21,7 +24,8 @@ class Frozen(nn.Module):
 
     Args:
         network: a module of the file's shapes; its own weights are replaced.
-        file: a safetensors file: a path, or ``"package:file.safetensors"`` in a package.
+        file: a path, or ``"package:file.safetensors"`` in a package: a safetensors file, or a state dict that torch
+            saved, ``.pth`` or ``.pt``, of which nothing but tensors is read.
         sha256: of that file, 64 hexadecimal digits.
 
     Raises:
@@ -39,8 +43,8 @@ class Frozen(nn.Module):
         if (found := hashlib.sha256(data).hexdigest()) != sha256:
             raise IntegrityError(f"{file}: its SHA-256 is {found[:12]}…, not {sha256[:12]}…", hint="fetch it anew")
         try:
-            network.load_state_dict(load(data))
-        except (SafetensorError, RuntimeError) as error:
+            network.load_state_dict(_tensors(data, str(file)))
+        except (SafetensorError, UnpicklingError, RuntimeError, TypeError) as error:
             raise IntegrityError(f"{file}: it is not of this network: {' '.join(str(error).split())[:200]}") from error
 
     def forward(self, *inputs: Any) -> Any:
@@ -52,6 +56,12 @@ class Frozen(nn.Module):
         self.network._apply(fn)  # type: ignore[no-untyped-call]
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
+
+
+def _tensors(data: bytes, file: str) -> Any:
+    """The state dict in a file whose digest was verified before."""
+    saved_by_torch = file.endswith((".pth", ".pt"))
+    return torch.load(BytesIO(data), "cpu", weights_only=True) if saved_by_torch else load(data)
 
 
 def _read(file: str | Path) -> bytes:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ganzoo.config import Settings
-from ganzoo.errors import PluginWarning
+from ganzoo.errors import MissingPackageError, PluginWarning
 from ganzoo.specs import Spec
 from ganzoo.testing.checks import Case, NotRun, cases_of, check_exemptions
 from ganzoo.zoo.discovery import resolve
@@ -113,7 +113,7 @@ def _run(case: Case, bench: "Bench") -> Result:
         try:
             with bench.alone():
                 found = function(bench, case.spec)
-        except NotRun as reason:
+        except (NotRun, MissingPackageError) as reason:
             return Result.of(case, Outcome.NOT_RUN, str(reason))
         except BaseException as error:  # a plugin's code may raise anything
             if error in interrupts:

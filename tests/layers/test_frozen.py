@@ -50,6 +50,26 @@ def test_a_file_in_a_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, we
     assert Frozen(network(), "pretrained_things:w.safetensors", weights[1]).sha256 == weights[1]
 
 
+def test_a_state_dict_that_torch_saved(tmp_path: Path) -> None:
+    source, path = network(), tmp_path / "weights.pth"
+    torch.save(source.state_dict(), path)
+    frozen = Frozen(network(), path, hashlib.sha256(path.read_bytes()).hexdigest())
+    assert all(
+        torch.equal(mine, theirs) for mine, theirs in zip(frozen.network.parameters(), source.parameters(), strict=True)
+    )
+
+
+def test_code_in_a_saved_file_is_never_run(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return exec, ("raise SystemExit('it was run')",)
+
+    path = tmp_path / "weights.pt"
+    torch.save({"0.weight": Bomb()}, path)
+    with pytest.raises(IntegrityError, match="it is not of this network: Weights only load failed"):
+        Frozen(network(), path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
 def test_what_is_not_that_file(weights: tuple[Path, str], tmp_path: Path) -> None:
     path, digest = weights
     with pytest.raises(IntegrityError, match=r"its SHA-256 is [0-9a-f]{12}…, not 0{12}…$"):
