@@ -246,14 +246,22 @@ class Reader(Spec):
 class Extractor(Spec):
     """A frozen network that turns images into the features that figures are computed from.
 
+    It is a file, or is built of weights that another package has, once, into the cache.
+
     Args:
-        file: ``"package:features.onnx"``, a file that lies in the package.
-        sha256: of that file, 64 hexadecimal digits: figures are comparable only within one extractor.
+        file: ``"package:features.onnx"``, a file that lies in the package; empty if there is a ``builder``.
+        builder: ``"package.module:function"``, called with a ``Path`` at which it writes the ONNX file, by
+            ``write_extractor``. It raises ``MissingPackageError`` where the weights are not installed, and
+            ``IntegrityError`` where they are others than ``sha256`` says.
+        sha256: of that file, 64 hexadecimal digits: figures are comparable only within one extractor. With a builder,
+            whose file's bytes depend on torch's version, of the weights that it starts from; the builder must then make
+            the same features of them in every version of the plugin, or have another name.
     """
 
     kind: ClassVar[str] = "extractor"
-    file: str
+    file: str = ""
     sha256: str
+    builder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

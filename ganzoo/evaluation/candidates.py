@@ -195,6 +195,8 @@ def _notes(candidate: Candidate, criteria: Criteria) -> list[str]:
         notes.append("it is held against the very images that it was trained on")
     elif trained_on["digest"] != data.training.digest:
         notes.append(f"it was trained on other images ({trained_on['name']})")
+    if criteria.extractor and criteria.extractor.sha256 in candidate.lineage.get("frozen", {}).values():
+        notes.append(f"{criteria.extractor.name} was in training: its weights are part of the networks, which flatters")
     return notes
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
 from ganzoo.errors import IntegrityError, NotFoundError, PluginError, UsageError, first_line
+from ganzoo.evaluation.built import built
 from ganzoo.evaluation.evidence import of_images
 from ganzoo.evaluation.features import CONTRACT, FeatureExtractor
 from ganzoo.runtime.file import SUFFIX, as_text, read_file
@@ -41,7 +42,8 @@ def open_extractor(
 
     Raises:
         NotFoundError: no such name or file.
-        PluginError: the plugin lacks the file.
+        PluginError: the plugin lacks the file, or cannot build it.
+        MissingPackageError: it is built of weights that are not installed.
         IntegrityError: the file is not the one that the plugin declares, is no ONNX file, or must not be run.
         UsageError: the network is no feature extractor.
     """
@@ -52,7 +54,8 @@ def open_extractor(
         vet_extractor(data, f"extractor {name}", size)
     else:
         spec = _named(reference, zoo)
-        data, name = _shipped(spec), zoo.shortest(spec)
+        data, name = built(spec, zoo) if spec.builder else _shipped(spec), zoo.shortest(spec)
+        return FeatureExtractor(data, name, device=device, threads=threads, sha256=spec.sha256)
     return FeatureExtractor(data, name, device=device, threads=threads)
 
 

@@ -43,14 +43,16 @@ class FeatureExtractor:
 
     Attributes:
         name: the name or path that it was asked for by.
-        sha256: of the file, 64 hexadecimal digits.
+        sha256: of the file, or of the weights that it was built of: 64 hexadecimal digits.
         wanted: C, H and W of the images that it takes; None where any will do.
         class_names: what the logits are scores of, in their order; empty where the file does not say.
     """
 
-    def __init__(self, data: bytes, name: str, *, device: Device = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, data: bytes, name: str, *, device: Device = "auto", threads: int | None = None, sha256: str = ""
+    ) -> None:
         self.name = name
-        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.sha256 = sha256 or hashlib.sha256(data).hexdigest()
         try:
             self._session, _ = open_session(data, device=device, threads=threads, source=f"extractor {name}")
         except IntegrityError as error:

@@ -219,7 +219,11 @@ def _reader(spec: Reader) -> None:
 
 
 def _extractor(spec: Extractor) -> None:
-    _require(spec, "file", "'package:file.onnx'", lambda file: is_file(file, suffix=".onnx"))
+    if spec.builder:
+        _require(spec, "builder", "'package.module:function'", is_target)
+        _require(spec, "file", "'' beside a builder", lambda file: file == "")
+    else:
+        _require(spec, "file", "'package:file.onnx'", lambda file: is_file(file, suffix=".onnx"))
     _require(spec, "sha256", "64 hexadecimal digits", is_digest)
 
 

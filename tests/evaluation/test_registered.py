@@ -17,8 +17,10 @@ from ganzoo.cli import main
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.evaluation import candidates
 from ganzoo.evaluation.evaluate import Evaluator
+from ganzoo.evaluation.extractor import open_extractor
 from ganzoo.records import evaluation
 from ganzoo.records.evaluation import Evaluation, attached, keys
+from ganzoo.zoo.names import zoo
 from ganzoo_registry import NotWritable, Registry
 
 TINY: dict[str, Any] = {"steps": 2, "batch": 8, "options": {"width": 2, "latent_dim": 3}, "device": "cpu"}
@@ -125,6 +127,20 @@ def test_notes(
 ) -> None:
     monkeypatch.chdir(trained.parent)
     assert ganzoo.evaluate(["vanilla:1"], **question, **QUICK)["vanilla:1"].notes == tuple(notes)
+
+
+def test_an_extractor_whose_weights_were_in_training_is_marked(
+    store: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_frozen(digest: str) -> tuple[str, ...]:
+        frozen = {"frozen": {"discriminator.features": digest}}
+        monkeypatch.setattr(Registry, "lineage", lambda self, version: {**lineage(self, version), **frozen})
+        return ganzoo.evaluate(["vanilla:1"], force=True, **QUICK)["vanilla:1"].notes
+
+    lineage = Registry.lineage
+    assert with_frozen("0" * 64) == ()
+    seen = open_extractor("digits", zoo(), device="cpu").sha256
+    assert with_frozen(seen) == ("digits was in training: its weights are part of the networks, which flatters",)
 
 
 def test_held_out_images_of_ones_own(store: Registry, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

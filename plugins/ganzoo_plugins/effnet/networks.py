@@ -21,7 +21,7 @@ STAGES = (0, 3, 5, 11, 16)
 """The blocks after which maps have a quarter, an eighth, a 16th and a 32nd of the image's sides: ends of slices."""
 
 CHANNELS = (24, 40, 112, 320)
-"""Of these maps."""
+"""Channels of these maps."""
 
 STRIDE = 32
 """What the sides of images are multiples of: "same" padding then is the same for all of them."""
@@ -61,8 +61,8 @@ class Block(nn.Module):
         """x [B, I, H, W] -> [B, O, H / stride, W / stride]."""
         y = self.rectify(self._bn0(self._expand_conv(x))) if self.expands else x
         y = self.rectify(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.adds else y
+        projected: Tensor = self._bn2(self._project_conv(y))
+        return x + projected if self.adds else projected
 
 
 class EfficientNetLite0(nn.Module):
@@ -92,12 +92,12 @@ class EfficientNetLite0(nn.Module):
         return maps
 
     def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [B, 1280], means of the last maps; and the scores of ImageNet's classes [B, 1000]."""
-        features = self.rectify(self._bn1(self._conv_head(self(images)[-1]))).mean((2, 3))
-        return features, self._fc(features)
+        """Features [B, 320], means of the last maps; and the scores of ImageNet's classes [B, 1000]."""
+        last = self(images)[-1]
+        return last.mean((2, 3)), self._fc(self.rectify(self._bn1(self._conv_head(last))).mean((2, 3)))
 
     def fuse(self) -> None:
-        """Make BatchNorm part of the convolution before it: half as many layers, of the same result but for rounding."""
+        """Make BatchNorm part of the convolution before it: the same but for rounding, with half as many layers."""
         for module in self.modules():
             children = list(module.named_children())
             for (convolution_name, convolution), (norm_name, after) in pairwise(children):
