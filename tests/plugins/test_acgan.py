@@ -11,7 +11,7 @@ from torch import Tensor
 from ganzoo.specs import ImageShape
 from ganzoo.testing import PluginConformance
 from ganzoo.training import Output, Step
-from ganzoo_plugins.acgan import D2DOptions, Options
+from ganzoo_plugins.acgan import ACOptions, D2DOptions, Options
 from ganzoo_plugins.acgan.losses import (
     AuxiliaryClassifier,
     DataToDataCrossEntropy,
@@ -64,16 +64,16 @@ def classified(logits: Tensor, labels: Tensor) -> float:
 
 
 def test_the_auxiliary_classifier() -> None:
-    """-L_S - L_C and -L_C + L_S (equations 2 and 3): each batch by its own labels."""
+    """-L_S - L_C and -L_C + L_S (equations 2 and 3): each batch by its own labels; the class has weights."""
     real, fake = answer(0), answer(10)
-    step, loss = step_of(real, fake), AuxiliaryClassifier()
+    step, loss = step_of(real, fake), AuxiliaryClassifier(ACOptions(discriminator=0.6, generator=0.1))
     assert real.class_logits is not None
     assert fake.class_logits is not None
     source = sum(softplus(-x) for x in real.logits.tolist()) + sum(softplus(x) for x in fake.logits.tolist())
     classes = classified(real.class_logits, REAL) + classified(fake.class_logits, FAKE)
-    assert loss.discriminator(step).item() == pytest.approx(source / COUNT + classes, rel=1e-12)
+    assert loss.discriminator(step).item() == pytest.approx(source / COUNT + 0.6 * classes, rel=1e-12)
     fooled = sum(softplus(-x) for x in fake.logits.tolist()) / COUNT
-    assert loss.generator(step).item() == pytest.approx(fooled + classified(fake.class_logits, FAKE), rel=1e-12)
+    assert loss.generator(step).item() == pytest.approx(fooled + 0.1 * classified(fake.class_logits, FAKE), rel=1e-12)
 
 
 def cosine(one: list[float], other: list[float]) -> float:
@@ -139,7 +139,8 @@ def test_gradcheck() -> None:
 
     def acgan(logits: Tensor, classes: Tensor) -> Tensor:
         step = step_of(Output(logits, class_logits=classes), Output(-logits, class_logits=classes.square()))
-        return AuxiliaryClassifier().discriminator(step) + AuxiliaryClassifier().generator(step)
+        loss = AuxiliaryClassifier(ACOptions())
+        return loss.discriminator(step) + loss.generator(step)
 
     assert torch.autograd.gradcheck(reacgan, (embedding, proxy))
     assert torch.autograd.gradcheck(acgan, (numbers(COUNT).requires_grad_(), numbers(COUNT, CLASSES).requires_grad_()))
@@ -163,3 +164,8 @@ def test_a_class_has_the_classifiers_weights_for_a_proxy(embedding: int | None) 
 def test_options_that_make_no_sense(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="margin on"):
         D2DOptions(**wrong)
+
+
+def test_weights_below_0() -> None:
+    with pytest.raises(ValueError, match="at least 0"):
+        ACOptions(generator=-0.1)

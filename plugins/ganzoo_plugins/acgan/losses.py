@@ -5,23 +5,32 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from ganzoo.training import Step, View
-from ganzoo_plugins.acgan import D2DOptions
+from ganzoo_plugins.acgan import ACOptions, D2DOptions
 from ganzoo_plugins.losses.losses import Hinge, NonSaturating
 
 
 class AuxiliaryClassifier(NonSaturating):
-    """The source S and the class C of an image: https://arxiv.org/abs/1610.09585, equations 2 and 3."""
+    """The source S and the class C of an image: https://arxiv.org/abs/1610.09585, equations 2 and 3.
+
+    Args:
+        options: weights of the class.
+    """
+
+    def __init__(self, options: ACOptions) -> None:
+        self.options = options
 
     def discriminator(self, step: Step) -> Tensor:
         """-L_S - L_C, with the class of real and of generated images."""
         real = cross_entropy(step.real.class_logits, step.labels)  # type: ignore[arg-type]
-        fake = cross_entropy(step.fake.class_logits, step.fake_labels)  # type: ignore[arg-type]
         step.log("loss_classes", real)
-        return super().discriminator(step) + real + fake
+        return super().discriminator(step) + self.options.discriminator * (real + self._generated(step))
 
     def generator(self, step: Step) -> Tensor:
         """-L_C + L_S, the latter non-saturating."""
-        return super().generator(step) + cross_entropy(step.fake.class_logits, step.fake_labels)  # type: ignore[arg-type]
+        return super().generator(step) + self.options.generator * self._generated(step)
+
+    def _generated(self, step: Step) -> Tensor:
+        return cross_entropy(step.fake.class_logits, step.fake_labels)  # type: ignore[arg-type]
 
 
 class DataToDataCrossEntropy(Hinge):

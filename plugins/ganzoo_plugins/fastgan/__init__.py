@@ -25,7 +25,8 @@ TINY = {"batch": 32, "ema_kimg": 3.0, "generator": FASTER, "discriminator": FAST
 HALF_AS_FAST = {"lr": 5e-4, "betas": [0.0, 0.9]}
 SMALL = {
     "batch": 32,
-    "steps": 3_000,
+    "steps": 4_000,
+    "schedule": "linear",
     "ema_kimg": 3.0,
     "options": {"width": 8},
     "generator": HALF_AS_FAST,

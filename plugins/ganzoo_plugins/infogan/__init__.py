@@ -29,9 +29,8 @@ TINY = {
 
 HALF_AS_FAST = {"lr": 5e-4, "betas": [0.0, 0.9]}
 SMALL = {
-    "steps": 4_000,
+    "steps": 12_000,
     "critic_steps": 1,
-    "schedule": "constant",
     "ema_kimg": 5.0,
     "options": {"width": 32},
     "generator": HALF_AS_FAST,

@@ -25,7 +25,8 @@ discriminator; it grows again from there."""
 
 HALF_AS_FAST = {"lr": 5e-4, "betas": [0.0, 0.9]}
 SMALL = {
-    "steps": 4_000,
+    "steps": 12_000,
+    "schedule": "linear",
     "ema_kimg": 5.0,
     "options": {"width": 32, "discriminator_norm": "none"},
     "generator": HALF_AS_FAST,
