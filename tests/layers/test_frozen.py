@@ -70,6 +70,12 @@ def test_code_in_a_saved_file_is_never_run(tmp_path: Path) -> None:
         Frozen(network(), path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
+def test_on_the_meta_device_there_are_only_shapes(weights: tuple[Path, str]) -> None:
+    with torch.device("meta"):
+        frozen = Frozen(network(), *weights)
+    assert all(tensor.is_meta for tensor in frozen.network.state_dict().values())
+
+
 def test_what_is_not_that_file(weights: tuple[Path, str], tmp_path: Path) -> None:
     path, digest = weights
     with pytest.raises(IntegrityError, match=r"its SHA-256 is [0-9a-f]{12}…, not 0{12}…$"):
