@@ -4,7 +4,8 @@ Numbers from the authors' code, https://github.com/brownvc/R3GAN (``train.py``, 
 ``Trainer.py``): batch 512, 250 Mimg, 64 latents, width 768 in four stages of 2 blocks, expansion 2, 96 groups of 16
 channels. Five numbers change by a cosine over the first 20 Mimg, 8 % of the run, and then stay: Adam's rate from 2e-4
 to 5e-5 and its beta2 from .9 to .99, gamma of R1 and R2 from .05 to .005, the half-life of the average from 0 to 5
-Mimg, and the augmentation's probability from 0 to .55. Its CIFAR-10 models are conditional: ``r3gan-conditional``.
+Mimg, and the augmentation's probability from 0 to .55: ADA's changes, here ``bgc``; theirs change colours half as
+often, and also cut out. Their CIFAR-10 models are conditional: ``r3gan-conditional``.
 
 At 64 pixels and above, the width halves with each doubling of the size, as in its presets for FFHQ.
 """
@@ -67,7 +68,7 @@ PUBLISHED = {
     "discriminator": adam(cosine(2e-4, 5e-5), cosine(0.9, 0.99)),
     "penalties": penalties(cosine(0.05, 0.005)),
     "ema_kimg": cosine(1e-3, 5000.0),  # a half-life of one image is as good as 0, which an average cannot have
-    "augment": "diffaugment",
+    "augment": "bgc",
     "augment_options": {"p": cosine(0.0, 0.55)},
 }
 
