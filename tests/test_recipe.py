@@ -102,7 +102,7 @@ def test_every_model_resolves_completely_and_its_configuration_survives_its_file
 
 @pytest.mark.parametrize(("model", "loss"), [*product(MODELS, LOSSES)])
 def test_every_model_builds_with_every_loss_or_says_why_not(model: str, loss: str) -> None:
-    recipe = setup.settle(resolve(zoo(), model, {"loss": loss, "options": {"latent_dim": 4, "width": 2}}, native=eight))
+    recipe = setup.settle(resolve(zoo(), model, {"loss": loss, "options": {"latent_dim": 4, "width": 8}}, native=eight))
     spec = zoo().get(Loss, loss)
     assert recipe.loss is spec
     assert [penalty.name for penalty in recipe.penalties] == [penalty.name for penalty in spec.penalties]
@@ -116,7 +116,7 @@ def test_every_model_builds_with_every_loss_or_says_why_not(model: str, loss: st
         assert recipe.penalties[0].name in str(error)  # noqa: PT017
         if "discriminator_norm" not in {field.name for field in fields(recipe.architecture.options)}:
             return
-        settings = {"loss": loss, "options": {"latent_dim": 4, "width": 2, "discriminator_norm": "layer"}}
+        settings = {"loss": loss, "options": {"latent_dim": 4, "width": 8, "discriminator_norm": "layer"}}
         mended = setup.settle(resolve(zoo(), model, settings, native=eight))
         setup.assemble(mended, load(recipe.config.data, zoo()).training)
 

@@ -21,7 +21,7 @@ from ganzoo_plugins.biggan import Options
 from ganzoo_plugins.biggan.networks import Discriminator, Generator, non_orthogonality
 
 SHAPE = ImageShape(channels=1, height=8, width=8, classes=3)
-WIDTHS: dict[str, Any] = {"latent_dim": 8, "embedding_dim": 4, "generator_width": 8, "discriminator_width": 8}
+WIDTHS: dict[str, Any] = {"latent_dim": 8, "embedding_dim": 4, "width": 8, "discriminator_width": 8}
 NARROW = Options(**WIDTHS)
 ORTHOGONAL = Options(**WIDTHS, attention=True, initialisation="orthogonal")
 
@@ -50,7 +50,7 @@ def test_the_recipe_of_studiogan() -> None:
     assert (config.batch, config.steps, config.critic_steps) == (64, 100_000, 5)
     for network in (config.generator, config.discriminator):
         assert (network.lr, network.options["betas"]) == (2e-4, (0.5, 0.999))
-    assert (config.options["latent_dim"], config.options["generator_width"]) == (80, 4 * 96)
+    assert (config.options["latent_dim"], config.options["width"]) == (80, 4 * 96)
     assert (config.options["initialisation"], config.options["attention"]) == ("orthogonal", True)
     with pytest.raises(UsageError, match="studiogan"):
         resolve(zoo(), "biggan", {"size": 64, "preset": "studiogan"})
@@ -85,15 +85,15 @@ def test_a_latent_shorter_than_its_slices_is_refused() -> None:
         Generator(ImageShape(channels=1, height=64, width=64, classes=3), Options(**{**WIDTHS, "latent_dim": 4}))
 
 
-@pytest.mark.parametrize("option", ["latent_dim", "embedding_dim", "generator_width", "discriminator_width"])
+@pytest.mark.parametrize("option", ["latent_dim", "embedding_dim", "width", "discriminator_width"])
 def test_a_number_below_one_is_refused(option: str) -> None:
     with pytest.raises(UsageError, match="must be at least 1"):
         resolve(zoo(), "biggan", {"options": {option: 0}})
 
 
 def test_fewer_maps_than_attention_divides_are_refused() -> None:
-    with pytest.raises(UsageError, match="with attention, generator_width and discriminator_width must be at least 8"):
-        resolve(zoo(), "biggan", {"options": {"attention": True, "generator_width": 4}})
+    with pytest.raises(UsageError, match="with attention, width and discriminator_width must be at least 8"):
+        resolve(zoo(), "biggan", {"options": {"attention": True, "width": 4}})
 
 
 def test_weights_start_orthogonal() -> None:

@@ -18,14 +18,12 @@ from ganzoo_plugins.sngan.networks import Discriminator, Generator
 from ganzoo_plugins.wgan_gp_resnet import Options
 
 SHAPE = ImageShape(channels=1, height=8, width=8, classes=3)
-NARROW = Options(latent_dim=8, generator_width=8, discriminator_width=8)
+NARROW = Options(latent_dim=8, width=8, discriminator_width=8)
 
 
 class TestConformance(PluginConformance):
     plugin = "projection"
-    settings: ClassVar[Mapping[str, Any]] = {
-        "options": {"latent_dim": 8, "generator_width": 8, "discriminator_width": 8}
-    }
+    settings: ClassVar[Mapping[str, Any]] = {"options": {"latent_dim": 8, "width": 8, "discriminator_width": 8}}
 
 
 def test_the_published_configuration() -> None:

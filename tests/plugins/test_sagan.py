@@ -20,9 +20,9 @@ from ganzoo.zoo.recipe import resolve
 from ganzoo_plugins.sagan import Options
 from ganzoo_plugins.sagan.networks import Discriminator, Generator, downs_before, ups_before
 
-SETTINGS = {"options": {"latent_dim": 8, "generator_width": 8, "discriminator_width": 8}}
+SETTINGS = {"options": {"latent_dim": 8, "width": 8, "discriminator_width": 8}}
 SHAPE = ImageShape(channels=1, height=8, width=8, classes=3)
-NARROW = Options(latent_dim=8, generator_width=8, discriminator_width=8)
+NARROW = Options(latent_dim=8, width=8, discriminator_width=8)
 
 
 class TestConformance(PluginConformance):
@@ -63,7 +63,7 @@ def test_attention_is_nothing_until_gamma_is_learned(side: int) -> None:
         assert not torch.allclose(network(inputs, labels), with_it)
 
 
-@pytest.mark.parametrize("option", ["generator_width", "discriminator_width"])
+@pytest.mark.parametrize("option", ["width", "discriminator_width"])
 def test_fewer_maps_than_attention_divides_are_refused(option: str) -> None:
     with pytest.raises(UsageError, match="must be at least 8: attention takes an eighth"):
         resolve(zoo(), "sagan", {"options": {option: 7}})

@@ -14,14 +14,12 @@ from ganzoo.zoo.recipe import resolve
 from ganzoo_plugins.wgan_gp_resnet import Options
 from ganzoo_plugins.wgan_gp_resnet.networks import Critic, Generator
 
-NARROW = Options(latent_dim=4, generator_width=2, discriminator_width=2)
+NARROW = Options(latent_dim=4, width=2, discriminator_width=2)
 
 
 class TestConformance(PluginConformance):
     plugin = "wgan-gp-resnet"
-    settings: ClassVar[Mapping[str, Any]] = {
-        "options": {"latent_dim": 8, "generator_width": 8, "discriminator_width": 8}
-    }
+    settings: ClassVar[Mapping[str, Any]] = {"options": {"latent_dim": 8, "width": 8, "discriminator_width": 8}}
 
 
 def test_the_published_configuration() -> None:
@@ -66,11 +64,11 @@ def test_widths_follow_the_side() -> None:
 
     assert [widths(side) for side in (8, 16, 32)] == [[32] * 2, [64] * 3, [128] * 4]
     assert widths(64) == [64 * multiple for multiple in (16, 8, 4, 2, 1)]
-    assert widths(32, generator_width=4, doubling=True) == [32, 16, 8, 4]
-    assert widths(64, generator_width=4, doubling=False) == [4] * 5
+    assert widths(32, width=4, doubling=True) == [32, 16, 8, 4]
+    assert widths(64, width=4, doubling=False) == [4] * 5
 
 
-@pytest.mark.parametrize("option", ["latent_dim", "generator_width", "discriminator_width"])
+@pytest.mark.parametrize("option", ["latent_dim", "width", "discriminator_width"])
 def test_a_number_below_one_is_refused(option: str) -> None:
     with pytest.raises(UsageError, match="must be at least 1"):
         resolve(zoo(), "wgan-gp-resnet", {"options": {option: 0}})

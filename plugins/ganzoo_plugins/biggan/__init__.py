@@ -32,8 +32,9 @@ class Options:
         latent_dim: length of z; one slice goes into the first layer, one into each block, so that what is left over
             of a division by their number is dropped.
         embedding_dim: length of the labels' shared embedding.
-        generator_width, discriminator_width: feature maps next to the image. None: 256 for 32 pixels (the paper's
-            ``ch`` 64), in proportion for fewer, and 64 for more.
+        width: feature maps next to the generator's image. None: 256 for 32 pixels (the paper's ``ch`` is 64), in
+            proportion for fewer, and 64 for more.
+        discriminator_width: the same of the discriminator.
         doubling: whether they double with each halving of the side, up to 16 times as many at 4 pixels. None: for more
             than 32 pixels.
         attention: whether both networks have self-attention where the map has half the image's side, at most 64 pixels.
@@ -42,18 +43,18 @@ class Options:
 
     latent_dim: int = 128
     embedding_dim: int = 128
-    generator_width: int | None = None
+    width: int | None = None
     discriminator_width: int | None = None
     doubling: bool | None = None
     attention: bool = False
     initialisation: Literal["normal", "orthogonal"] = "normal"
 
     def __post_init__(self) -> None:
-        widths = [width for width in (self.generator_width, self.discriminator_width) if width is not None]
+        widths = [width for width in (self.width, self.discriminator_width) if width is not None]
         if min(self.latent_dim, self.embedding_dim, *widths) < 1:
-            raise ValueError("latent_dim, embedding_dim, generator_width and discriminator_width must be at least 1")
+            raise ValueError("latent_dim, embedding_dim, width and discriminator_width must be at least 1")
         if self.attention and min(widths, default=8) < 8:
-            raise ValueError("with attention, generator_width and discriminator_width must be at least 8")
+            raise ValueError("with attention, width and discriminator_width must be at least 8")
 
 
 def adam(beta1: float) -> dict[str, object]:
@@ -86,7 +87,7 @@ STUDIOGAN = {
     "discriminator": adam(0.5),
     "options": {
         "latent_dim": 80,
-        "generator_width": 384,
+        "width": 384,
         "discriminator_width": 192,
         "attention": True,
         "initialisation": "orthogonal",
@@ -94,7 +95,14 @@ STUDIOGAN = {
 }
 """``BigGAN.yaml`` over ``config.py``, and ``big_resnet.py``: ``ch`` 96, times 4 in the generator, 2 in the other."""
 
-SMALLEST = {"latent_dim": 64, "embedding_dim": 32, "generator_width": 64, "discriminator_width": 64}
+FAST = {"lr": 1e-3, "betas": [0.0, 0.9]}
+FASTEST = {"lr": 2e-3, "betas": [0.0, 0.9]}
+SMALLEST = {
+    "options": {"latent_dim": 64, "embedding_dim": 32, "width": 32, "discriminator_width": 32, "doubling": True},
+    "generator": FASTEST,
+    "discriminator": FASTEST,
+}
+"""What differs from SNGAN's defaults for images of at most 16 pixels."""
 
 
 @hookimpl
@@ -120,7 +128,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         architecture="biggan",
         loss="hinge",
         defaults=SCRIPT,
-        defaults_up_to={size: {**defaults, "options": SMALLEST} for size, defaults in UP_TO.items()},
+        defaults_up_to={8: {**UP_TO[8], **SMALLEST, "steps": 1_000}, 16: {**UP_TO[16], **SMALLEST}},
         presets={
             "launch-cifar-ema": Preset(
                 summary="BigGAN-PyTorch's for CIFAR-10: the defaults", defaults=SCRIPT, resolutions=(32, 64, 128, 256)
@@ -128,7 +136,12 @@ def ganzoo_specs() -> "Iterable[Spec]":
             "studiogan": Preset(summary="StudioGAN's for CIFAR-10", defaults=STUDIOGAN, resolutions=(32,)),
             "small": Preset(
                 summary="narrow networks, for a CPU",
-                defaults={**SMALL, "options": {**NARROW, "embedding_dim": 32}},
+                defaults={
+                    **SMALL,
+                    "options": {**NARROW, "embedding_dim": 32, "initialisation": "orthogonal"},
+                    "generator": FAST,
+                    "discriminator": FAST,
+                },
                 resolutions=(32, 64),
             ),
         },

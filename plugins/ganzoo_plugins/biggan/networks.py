@@ -50,7 +50,7 @@ class Generator(nn.Module):
 
     def __init__(self, shape: ImageShape, options: Options) -> None:
         super().__init__()
-        self.maps = maps = feature_maps(shape, options.generator_width, options.doubling, AT_32)
+        self.maps = maps = feature_maps(shape, options.width, options.doubling, AT_32)
         self.slice = options.latent_dim // len(maps)
         if not self.slice:
             raise UsageError(

@@ -24,8 +24,8 @@ class Options(wgan_gp_resnet.Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if any(width is not None and width < 8 for width in (self.generator_width, self.discriminator_width)):
-            raise ValueError("generator_width and discriminator_width must be at least 8: attention takes an eighth")
+        if any(width is not None and width < 8 for width in (self.width, self.discriminator_width)):
+            raise ValueError("width and discriminator_width must be at least 8: attention takes an eighth")
 
 
 def adam(lr: float) -> dict[str, object]:

@@ -32,13 +32,13 @@ SMALL = {
 
 EIGHT = {
     "batch": 64,
-    "steps": 700,
+    "steps": 600,
     "critic_steps": 1,
-    "schedule": "constant",
+    "schedule": "linear",
     "ema_kimg": 3.0,
     "fake_labels": "real",
     "preview_every": 100,
-    "options": {"generator_width": 64, "discriminator_width": 64},
+    "options": {"width": 64, "discriminator_width": 64},
     "generator": FASTEST,
     "discriminator": FASTEST,
 }

@@ -18,7 +18,7 @@ ADAM = {"lr": 2e-4, "betas": [0.0, 0.9]}
 FASTER = {"lr": 1e-3}
 """For networks a quarter as wide and less: the stable rate grows as the width shrinks (Yang et al., 2022)."""
 
-NARROW = {"latent_dim": 64, "generator_width": 24, "discriminator_width": 24, "doubling": True}
+NARROW = {"latent_dim": 64, "width": 24, "discriminator_width": 24, "doubling": True}
 """Options with which a step on 64 images of 32 pixels takes a CPU's core 0.2 s."""
 
 FASTEST = {"lr": 2e-3}
@@ -27,7 +27,7 @@ EIGHT = {
     "critic_steps": 1,
     "ema_kimg": 3.0,
     "preview_every": 100,
-    "options": {"generator_width": 64},
+    "options": {"width": 64},
     "generator": FASTEST,
     "discriminator": FASTEST,
 }
@@ -40,21 +40,22 @@ class Options:
 
     Args:
         latent_dim: length of z.
-        generator_width, discriminator_width: feature maps next to the image. None: what the paper's code has for 32
-            pixels, in proportion for fewer, and 64 for more.
+        width: feature maps next to the generator's image. None: what the paper's code has for 32 pixels, in proportion
+            for fewer, and 64 for more.
+        discriminator_width: the same of the discriminator.
         doubling: whether they double with each halving of the side, up to 16 times as many at 4 pixels. None: for more
             than 32 pixels.
     """
 
     latent_dim: int = 128
-    generator_width: int | None = None
+    width: int | None = None
     discriminator_width: int | None = None
     doubling: bool | None = None
 
     def __post_init__(self) -> None:
-        numbers = (self.latent_dim, self.generator_width, self.discriminator_width)
+        numbers = (self.latent_dim, self.width, self.discriminator_width)
         if any(number is not None and number < 1 for number in numbers):
-            raise ValueError("latent_dim, generator_width and discriminator_width must be at least 1")
+            raise ValueError("latent_dim, width and discriminator_width must be at least 1")
 
 
 @hookimpl

@@ -85,7 +85,7 @@ class Generator(nn.Module):
     def __init__(self, shape: ImageShape, options: Options, *, spectral: bool = False) -> None:
         super().__init__()
         self.latent_dim = options.latent_dim
-        self.maps = maps = feature_maps(shape, options.generator_width, options.doubling, self.at_32)
+        self.maps = maps = feature_maps(shape, options.width, options.doubling, self.at_32)
         linear, convolution = (
             nn.Linear(self.latent_dim, maps[0] * BASE**2),
             nn.Conv2d(maps[-1], shape.channels, 3, 1, 1),
