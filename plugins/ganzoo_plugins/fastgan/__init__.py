@@ -22,14 +22,15 @@ FASTER = {"lr": 1e-3, "betas": [0.0, 0.9]}
 TINY = {"batch": 32, "ema_kimg": 3.0, "generator": FASTER, "discriminator": FASTER}
 """For images of at most 16 pixels: on digits the Fréchet distance is 11 after 1,200 steps, unaugmented."""
 
+HALF_AS_FAST = {"lr": 5e-4, "betas": [0.0, 0.9]}
 SMALL = {
     "batch": 32,
     "steps": 4_000,
     "schedule": "linear",
     "ema_kimg": 3.0,
     "options": {"width": 8},
-    "generator": FASTER,
-    "discriminator": FASTER,
+    "generator": HALF_AS_FAST,
+    "discriminator": HALF_AS_FAST,
 }
 
 
