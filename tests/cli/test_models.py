@@ -87,7 +87,7 @@ def test_what_a_plugins_model_says_of_itself(
         assert facts["remembers"] == "real, fake"
         assert facts["loss_options.decay"] == "0.9"
         assert "penalties" not in out
-        assert main(["models", "show", "r3gan"]) == 0
+        assert main(["models", "show", "schedules"]) == 0
         out = capsys.readouterr().out
         assert "0.002 to 0.0005 until 80%, cosine" in out
         assert "[0.0, 0.9 to 0.99 until 80%, cosine]" in out

@@ -89,7 +89,7 @@ def test_check_prints_each_result(loud: None, capsys: pytest.CaptureFixture[str]
     assert [row[:7].rstrip() for row in rows] == ["pass", "pass", "not run", "pass"]
     assert rows[-1].split(None, 3) == ["pass", "figures", "metric", "loud  loud 1"]
     assert counts == "1 not run, 3 pass"
-    assert err.endswith("by name they are: ganzoo plugins check augment\n")
+    assert err.endswith("by name they are: ganzoo plugins check acgan\n")
 
 
 def test_check_as_json_and_with_exemptions(loud: None, capsys: pytest.CaptureFixture[str]) -> None:

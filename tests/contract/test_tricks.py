@@ -29,11 +29,11 @@ TRICKS = [
     "orthogonal",
     "path-length",
     "truncation",
-    "infogan",
-    "r3gan",
+    "coded",
+    "schedules",
     "moments",
     "patches",
-    "projected",
+    "frozen",
     "mode-seeking",
 ]
 SITE = Path(__file__).parent / "site"
@@ -105,7 +105,7 @@ def test_its_shares_are_measured_and_right(tricks: Path, model: str, tmp_path: P
     assert shares.coupling(made.objective, few, in_parts=False) is None
 
 
-EXPORTED = {"clipping", "orthogonal", "path-length", "truncation", "infogan", "mode-seeking"}
+EXPORTED = {"clipping", "orthogonal", "path-length", "truncation", "coded", "mode-seeking"}
 """One model a generator; the other models share theirs."""
 
 
@@ -146,8 +146,8 @@ def test_truncation_and_a_code_are_chosen_when_sampling(tricks: Path, tmp_path: 
     assert (full == sampled("truncation", truncation=1.0)).all()
     distances = [np.abs(each.astype(int) - mean).mean() for each in (half, full)]
     assert 0 < distances[0] < distances[1]
-    by_z = sampled("infogan")
-    by_code = [sampled("infogan", code=float(code)) for code in range(4)]
-    assert (by_z == sampled("infogan", code=-1.0)).all()
+    by_z = sampled("coded")
+    by_code = [sampled("coded", code=float(code)) for code in range(4)]
+    assert (by_z == sampled("coded", code=-1.0)).all()
     for index, image in enumerate(by_z):
         assert sum((image == each[index]).all() for each in by_code) == 1, "z's own code is one of them"

@@ -138,7 +138,7 @@ def captured(make_trainer: MakeTrainer) -> MakeTrainer:
         trainer.prepare(notes.append)
         scheduled = "runs outside of CUDA graphs: its options change from step to step"
         assert [note for note in notes if not note.endswith(scheduled)] == []
-        assert len(notes) == (2 if model == "r3gan" else 0)
+        assert len(notes) == (2 if model == "schedules" else 0)
         assert type(trainer._executor) is CudaGraph
         return trainer
 
@@ -188,7 +188,7 @@ def test_other_recipes_are_too(
 
 
 @pytest.mark.parametrize(
-    "trick", ["lecam", "ada", "bcr", "annealed-r1", "path-length", "r3gan", "moments", "mode-seeking"]
+    "trick", ["lecam", "ada", "bcr", "annealed-r1", "path-length", "schedules", "moments", "mode-seeking"]
 )
 def test_what_plugins_say_of_state_time_and_chance_is_too(
     trick: str,

@@ -155,11 +155,11 @@ def models() -> Iterable[Model]:
         defaults={"generator": {"regularise": {"weight": 2.0, "every": 2}}},
     )
     yield Model(name="truncation", architecture="truncated", loss="non-saturating")
-    yield Model(name="infogan", architecture="coded", loss="infogan")
-    yield Model(name="r3gan", architecture="plain", loss="rpgan", defaults=R3GAN)
+    yield Model(name="coded", architecture="coded", loss="infogan")
+    yield Model(name="schedules", architecture="plain", loss="rpgan", defaults=R3GAN)
     yield Model(name="moments", architecture="plain", loss="moments")
     yield Model(name="patches", architecture="patches", loss="hinge")
-    yield Model(name="projected", architecture="projected", loss="hinge")
+    yield Model(name="frozen", architecture="projected", loss="hinge")
     yield Model(name="mode-seeking", architecture="labelled", loss="mode-seeking")
 
 
