@@ -35,6 +35,10 @@ def labels_for(architecture: Architecture, count: int) -> torch.Tensor | None:
     return torch.arange(count) % 10 if architecture.conditional else None
 
 
+UNBOUNDED = {"stylegan2"}
+"""Whose images are sums without a tanh, as the paper's are."""
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @torch.no_grad()
@@ -49,7 +53,7 @@ def test_shapes(name: str, channels: int) -> None:
             labels = labels_for(architecture, count)
             images = networks.generator(torch.randn(count, networks.latent_dim), labels)
             assert images.shape == (count, channels, size, size)
-            assert images.abs().max() <= 1
+            assert name in UNBOUNDED or images.abs().max() <= 1
             assert as_output(networks.discriminator(images, labels)).logits.shape == (count,)
 
 
@@ -363,7 +367,9 @@ def test_an_option_that_no_network_can_be_built_with(
 ) -> None:
     assert main(["train", "--model", model, "--set", f"options.{option}", "--dry-run"]) == ExitCode.USAGE
     error, hint = capsys.readouterr().err.splitlines()
-    assert error == "Error: configuration key 'options': latent_dim and width must be at least 1"
+    assert error.startswith("Error: configuration key 'options': ")
+    assert error.endswith(" must be at least 1")
+    assert option.partition("=")[0] in error
     assert hint == "Hint: ganzoo train --print-config"
 
 

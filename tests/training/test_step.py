@@ -193,7 +193,7 @@ def test_the_generator_learns_from_what_the_critic_has_just_seen(
     for name in ("z", "labels", "epsilon"):
         assert getattr(critics[-1], name) is getattr(generator, name)
     assert critics[-1].fake.images.data_ptr() == generator.fake.images.data_ptr()
-    assert critics[-1].real.images is generator.real.images
+    assert critics[-1].real.images.data_ptr() == generator.real.images.data_ptr()  # under R1, a leaf of its own
     assert generator.fake.images.requires_grad
     assert not any(critic.fake.images.requires_grad for critic in critics)
 
@@ -275,6 +275,8 @@ def rebuilt(trainer: Trainer) -> Trainer:
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
 def test_parts_are_the_whole(model: str, make_trainer: MakeTrainer, network: str) -> None:
     """In fp64 and without BatchNorm, which sees one part at a time: the same gradient, but for rounding."""
+    if resolve(zoo(), model).architecture.batch_coupled:
+        pytest.skip("its samples meet outside of BatchNorm, and it says so")
     settings = {"precision": "fp64", "critic_steps": 1, **STILL}
     trainers = [make_trainer(model, accumulate=parts, **settings) for parts in (1, 4)]
     for trainer in trainers:
