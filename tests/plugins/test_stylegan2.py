@@ -117,7 +117,7 @@ def planned(tmp_path: Path, **settings: object) -> Trainer:
 
 
 def test_r1_acts_on_every_16th_step_with_16_times_its_weight(tmp_path: Path) -> None:
-    trainer = planned(tmp_path, penalties={"r1": {"weight": 0.01}})
+    trainer = planned(tmp_path, penalties={"r1": {"weight": 0.01, "every": 16}})
     objective = trainer.objective
     assert [n for n in range(64) if objective.phase("discriminator", n).due] == [0, 16, 32, 48]
     batch = trainer.batches.draw(0, 0)
