@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch._subclasses import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
+from measuring import counting
 
 from ganzoo.networks.build import latent_dim
 from ganzoo.specs import Architecture, ImageShape, Model
@@ -13,7 +12,7 @@ from ganzoo.zoo.parts import Parts, parts
 from ganzoo.zoo.recipe import resolve
 
 CLASSES = 10
-BATCH = 4
+BATCH = 2
 """Images of the pass that is counted: networks whose samples meet need more than one."""
 
 
@@ -30,16 +29,15 @@ def costs(model: Model, size: int, preset: str = "") -> Mapping[str, Mapping[str
     shape = ImageShape(channels=3, height=size, width=size, classes=CLASSES if recipe.architecture.conditional else 0)
     found = {}
     targets = {"generator": recipe.architecture.generator, "discriminator": recipe.architecture.discriminator}
-    with FakeTensorMode():  # nothing is computed, and no memory taken
-        labels = torch.zeros(BATCH, dtype=torch.int64) if shape.classes else None
-        for network, target in targets.items():
-            module = load_target(target)(shape, recipe.networks[network][1]).eval()
-            images = torch.empty(BATCH, shape.channels, size, size)
-            given = torch.empty(BATCH, latent_dim(module)) if network == "generator" else images
-            with torch.no_grad(), FlopCounterMode(display=False) as counter:
-                module(given, labels)
-            found[network] = {
-                "parameters": sum(weight.numel() for weight in module.parameters() if weight.requires_grad),
-                "gflop": float(f"{counter.get_total_flops() / BATCH / 1e9:.3g}"),
-            }
+    labels = torch.zeros(BATCH, dtype=torch.int64) if shape.classes else None
+    for network, target in targets.items():
+        module = load_target(target)(shape, recipe.networks[network][1]).eval()
+        images = torch.empty(BATCH, shape.channels, size, size)
+        given = torch.empty(BATCH, latent_dim(module)) if network == "generator" else images
+        with torch.no_grad(), counting() as flops:
+            module(given, labels)
+        found[network] = {
+            "parameters": sum(weight.numel() for weight in module.parameters() if weight.requires_grad),
+            "gflop": float(f"{flops.total / BATCH / 1e9:.3g}"),
+        }
     return found

@@ -156,7 +156,7 @@ def _page(model: dict[str, Any]) -> str:
     for name, preset in model["presets"].items():
         meant = f" ({', '.join(map(str, preset['resolutions']))} pixels)" if preset["resolutions"] else ""
         facts[f"preset {name}"] = f"{preset['summary']}{meant}".strip()
-    if published := " ".join(str(model[key]) for key in ("paper", "year", "reference") if model[key]):
+    if published := _published(model):
         facts["published"] = published
     if model["code"]:
         facts["authors' code"] = model["code"]
@@ -178,6 +178,12 @@ def _page(model: dict[str, Any]) -> str:
             *_trainings(model["measured"]["trainings"]),
         ]
     )
+
+
+def _published(model: Mapping[str, Any]) -> str:
+    """Paper, year and address, as far as they are known; the year once."""
+    year = "" if str(model["year"]) in model["paper"] else model["year"]
+    return " ".join(str(each) for each in (model["paper"], year, model["reference"]) if each)
 
 
 def _costs(costs: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> list[str]:

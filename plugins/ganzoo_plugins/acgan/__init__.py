@@ -130,18 +130,20 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="acgan",
+        measured="ganzoo_plugins.acgan:measured.json",
         summary="class-conditional GAN whose discriminator classifies, too",
         architecture="acgan",
         loss="acgan",
         defaults={"batch": 100, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},
         defaults_up_to={8: {"steps": 2_000, "preview_every": 100, **TINY}, 16: {"steps": 5_000, **TINY}},
         presets=small(**MORE_OF_A_CLASS),
-        paper="Odena et al., Conditional Image Synthesis with Auxiliary Classifier GANs",
+        paper="Odena et al., 2017",
         year=2017,
         reference="https://arxiv.org/abs/1610.09585",
     )
     yield Model(
         name="reacgan",
+        measured="ganzoo_plugins.acgan:measured-reacgan.json",
         summary="AC-GAN with the data-to-data cross-entropy, on AC-GAN's networks here",
         architecture="acgan",
         loss="d2d-ce",
@@ -157,7 +159,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
             16: {"steps": 5_000, **TINY},
         },
         presets=small(),
-        paper="Kang et al., Rebooting ACGAN: Auxiliary Classifier GANs with Stable Training",
+        paper="Kang et al., 2021",
         year=2021,
         reference="https://arxiv.org/abs/2111.01118",
         code="https://github.com/POSTECH-CVLab/PyTorch-StudioGAN",

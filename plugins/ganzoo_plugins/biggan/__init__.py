@@ -120,6 +120,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="biggan",
+        measured="ganzoo_plugins.biggan:measured.json",
         summary="class-conditional GAN with a shared embedding, z in slices, and truncation",
         paper="Brock et al., 2019",
         year=2019,

@@ -38,7 +38,11 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="conditional",
+        measured="ganzoo_plugins.conditional:measured.json",
         summary="class-conditional DCGAN: choose what to sample by label",
+        paper="Mirza and Osindero, 2014",
+        year=2014,
+        reference="https://arxiv.org/abs/1411.1784",
         architecture="conditional",
         loss="non-saturating",
         defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},

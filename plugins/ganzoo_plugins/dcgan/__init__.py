@@ -48,7 +48,12 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="dcgan",
+        measured="ganzoo_plugins.dcgan:measured.json",
         summary="DCGAN with the non-saturating loss",
+        paper="Radford et al., 2015",
+        year=2015,
+        reference="https://arxiv.org/abs/1511.06434",
+        code="https://github.com/Newmu/dcgan_code",
         architecture="dcgan",
         loss="non-saturating",
         defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},

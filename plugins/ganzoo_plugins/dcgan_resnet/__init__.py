@@ -23,6 +23,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     """One model of two others' networks."""
     yield Model(
         name="dcgan-resnet",
+        measured="ganzoo_plugins.dcgan_resnet:measured.json",
         summary="DCGAN's generator with SNGAN's residual discriminator",
         paper="Radford et al., 2015; Miyato et al., 2018",
         year=2018,

@@ -102,6 +102,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="infogan",
+        measured="ganzoo_plugins.infogan:measured.json",
         summary="codes without labels: what a class or a slant is, it finds by itself; choose them by controls",
         architecture="infogan",
         loss="infogan",
@@ -117,7 +118,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         presets={
             "small": Preset(summary="half as wide and faster, for a CPU", defaults=SMALL, resolutions=(32, 64)),
         },
-        paper="Chen et al., InfoGAN: Interpretable Representation Learning by Information Maximizing GANs",
+        paper="Chen et al., 2016",
         year=2016,
         reference="https://arxiv.org/abs/1606.03657",
         code="https://github.com/openai/InfoGAN",

@@ -39,6 +39,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     """One model."""
     yield Model(
         name="lsgan",
+        measured="ganzoo_plugins.lsgan:measured.json",
         summary="DCGAN with least squares instead of logarithms",
         architecture="dcgan",
         loss="lsgan",
@@ -51,7 +52,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
                 resolutions=(32, 64),
             )
         },
-        paper="Mao et al., Least Squares Generative Adversarial Networks",
+        paper="Mao et al., 2017",
         year=2017,
         reference="https://arxiv.org/abs/1611.04076",
         code="https://github.com/xudonmao/LSGAN",

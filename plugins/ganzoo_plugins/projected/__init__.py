@@ -75,6 +75,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="projected",
+        measured="ganzoo_plugins.projected:measured.json",
         summary="critics that see what a network trained on ImageNet sees",
         paper="Sauer et al., 2021",
         year=2021,

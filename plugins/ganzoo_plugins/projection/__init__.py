@@ -30,6 +30,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="projection",
+        measured="ganzoo_plugins.projection:measured.json",
         summary="class-conditional SNGAN",
         paper="Miyato and Koyama, 2018",
         year=2018,

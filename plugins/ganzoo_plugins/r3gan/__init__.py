@@ -93,6 +93,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     model = Model(
         name="r3gan",
+        measured="ganzoo_plugins.r3gan:measured.json",
         summary="relativistic pairing with R1 and R2 and modern networks",
         paper="Huang et al., 2024",
         year=2024,
@@ -107,4 +108,5 @@ def ganzoo_specs() -> "Iterable[Spec]":
     yield architecture
     yield replace(architecture, name="r3gan-conditional", conditional=True)
     yield model
-    yield replace(model, name="r3gan-conditional", architecture="r3gan-conditional")
+    others = "ganzoo_plugins.r3gan:measured-conditional.json"
+    yield replace(model, name="r3gan-conditional", architecture="r3gan-conditional", measured=others)

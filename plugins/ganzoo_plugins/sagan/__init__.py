@@ -47,6 +47,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="sagan",
+        measured="ganzoo_plugins.sagan:measured.json",
         summary="class-conditional GAN with self-attention",
         paper="Zhang et al., 2019",
         year=2019,

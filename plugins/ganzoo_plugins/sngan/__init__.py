@@ -60,6 +60,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="sngan",
+        measured="ganzoo_plugins.sngan:measured.json",
         summary="spectrally normalised GAN",
         paper="Miyato et al., 2018",
         year=2018,

@@ -95,6 +95,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="stylegan2",
+        measured="ganzoo_plugins.stylegan2:measured.json",
         summary="StyleGAN2 as configured for CIFAR-10; for few images with --augment ada",
         paper="Karras et al., 2020",
         year=2020,

@@ -47,7 +47,12 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="vanilla",
+        measured="ganzoo_plugins.vanilla:measured.json",
         summary="the GAN of 2014: perceptrons and the non-saturating loss",
+        paper="Goodfellow et al., 2014",
+        year=2014,
+        reference="https://arxiv.org/abs/1406.2661",
+        code="https://github.com/goodfeli/adversarial",
         architecture="vanilla",
         loss="non-saturating",
         defaults={"batch": 64, "steps": 50_000, "generator": ADAM, "discriminator": ADAM},

@@ -65,6 +65,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="wgan",
+        measured="ganzoo_plugins.wgan:measured.json",
         summary="Wasserstein GAN with weight clipping",
         architecture="wgan",
         loss="wasserstein",
@@ -83,7 +84,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
                 resolutions=(32, 64),
             )
         },
-        paper="Arjovsky et al., Wasserstein GAN",
+        paper="Arjovsky et al., 2017",
         year=2017,
         reference="https://arxiv.org/abs/1701.07875",
         code="https://github.com/martinarjovsky/WassersteinGAN",

@@ -52,7 +52,12 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="wgan-gp",
+        measured="ganzoo_plugins.wgan_gp:measured.json",
         summary="Wasserstein GAN with gradient penalty",
+        paper="Gulrajani et al., 2017",
+        year=2017,
+        reference="https://arxiv.org/abs/1704.00028",
+        code="https://github.com/igul222/improved_wgan_training",
         architecture="wgan-gp",
         loss="wgan-gp",
         defaults={"batch": 64, "steps": 100_000, "generator": ADAM, "discriminator": ADAM},

@@ -71,6 +71,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Model(
         name="wgan-gp-resnet",
+        measured="ganzoo_plugins.wgan_gp_resnet:measured.json",
         summary="Wasserstein GAN with gradient penalty and residual networks",
         paper="Gulrajani et al., 2017",
         year=2017,
