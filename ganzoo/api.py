@@ -99,7 +99,8 @@ def evaluate(
     Args:
         references: one or more; see ``load``.
         data: a data set's name or a path; None: what they were trained on, if that has a name.
-        features: an extractor's name, or a ``.onnx`` file; empty: the data set's own.
+        features: an extractor's name, or a ``.onnx`` file; empty: the data set's, or one that is made of its training
+            images (with torch, once).
         n: samples per seed; None: as many as there are training images, at most 10,000.
         seeds: number of sample seeds, from 0; at most ``MOST_SEEDS``.
         against: ``held-out`` or ``training``: the real images to evaluate by.
@@ -122,7 +123,9 @@ def evaluate(
         check_whole(n, "n", 1)
     store, asked = open_registry(registry), [references] if isinstance(references, str | os.PathLike) else references
     candidates = find_candidates(asked, store, registry, device)
-    criteria = find_criteria(candidates, zoo(), data=data, features=features, n=n, against=against, device=device)
+    criteria = find_criteria(
+        candidates, zoo(), data=data, features=features, n=n, against=against, device=device, noted=noted
+    )
     if criteria.cost:
         noted(criteria.cost)
     found = evaluate_all(candidates, criteria, store, seeds=seeds, force=force, seen=seen)

@@ -193,7 +193,7 @@ def registry_root(option: str | os.PathLike[str] | None = None) -> Path:
 
 
 def cache_root() -> Path:
-    """Where downloads are kept: ``$GANZOO_CACHE``, else the user's cache directory.
+    """Where downloads and extractors that were made are kept: ``$GANZOO_CACHE``, else the user's cache directory.
 
     Raises:
         UsageError: it is none; see ``checked``.
@@ -201,7 +201,7 @@ def cache_root() -> Path:
     """
     if named := os.environ.get("GANZOO_CACHE"):
         return checked(named, "GANZOO_CACHE")
-    return _in_home("user_cache_dir", "what is downloaded", "GANZOO_CACHE=DIR or HOME=DIR")
+    return _in_home("user_cache_dir", "what is downloaded or made", "GANZOO_CACHE=DIR or HOME=DIR")
 
 
 def _in_home(kind: str, what: str, cure: str) -> Path:

@@ -246,7 +246,8 @@ class Reader(Spec):
 class Extractor(Spec):
     """A frozen network that turns images into the features that figures are computed from.
 
-    It is a file, or is built of weights that another package has, once, into the cache.
+    It is a file, or is built once, into the cache: of weights that another package has, or of the images that a model
+    trains on, so that each data set has one of its own.
 
     Args:
         file: ``"package:features.onnx"``, a file that lies in the package; empty if there is a ``builder``.
@@ -255,13 +256,19 @@ class Extractor(Spec):
             ``IntegrityError`` where they are others than ``sha256`` says.
         sha256: of that file, 64 hexadecimal digits: figures are comparable only within one extractor. With a builder,
             whose file's bytes depend on torch's version, of the weights that it starts from; the builder must then make
-            the same features of them in every version of the plugin, or have another name.
+            the same features of them in every version of the plugin, or have another name. Empty if ``from_images``,
+            where the file's own digest counts.
+        from_images: whether the builder is given the training images, too, a ``ganzoo.data.ImageSet``:
+            ``function(path, images)``. The same images should give the same bytes.
+        recipe: what such a builder does, from 1; rises with each change that changes its files.
     """
 
     kind: ClassVar[str] = "extractor"
     file: str = ""
-    sha256: str
+    sha256: str = ""
     builder: str = ""
+    from_images: bool = False
+    recipe: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

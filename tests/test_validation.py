@@ -65,10 +65,11 @@ PENALTY = Complete(name="p", weight=0, every=16)
 DATASET = Dataset(name="data", target="pkg.data:load")
 READER = Reader(name="reader", target="pkg.read:read", files=("*.zip",), folders=("*.tar", "*"))
 EXTRACTOR = Extractor(name="extractor", file="pkg.sub:features-1.onnx", sha256="0" * 64)
+BUILT = Extractor(name="built", builder="pkg.sub:write", from_images=True, recipe=1)
 METRIC = Metric(name="metric", target="pkg.figures:sharp", figures={"sharp": "higher", "odd": ""})
 AUGMENTATION = Augmentation(name="noise", target="pkg.noise:Noise", options=Options)
 OPTIMIZER = Optimizer(name="lion", target="pkg.lion:lion", options=Options)
-GOOD = (ARCHITECTURE, LOSS, MODEL, PENALTY, DATASET, READER, EXTRACTOR, METRIC, AUGMENTATION, OPTIMIZER)
+GOOD = (ARCHITECTURE, LOSS, MODEL, PENALTY, DATASET, READER, EXTRACTOR, BUILT, METRIC, AUGMENTATION, OPTIMIZER)
 
 
 def test_every_kind_is_here() -> None:
@@ -166,6 +167,10 @@ BAD: list[tuple[object, str]] = [
     (replace(EXTRACTOR, file="x.onnx"), "extractor 'extractor': file='x.onnx'; wanted: 'package:file.onnx'"),
     (replace(EXTRACTOR, file="pkg:../x.onnx"), "extractor 'extractor': file='pkg:../x.onnx'; wanted: 'package:file"),
     (replace(EXTRACTOR, sha256="F" * 64), "extractor 'extractor': sha256='FFFF"),
+    (replace(EXTRACTOR, from_images=True), "extractor 'extractor': builder=''; wanted: a builder, which is given"),
+    (replace(BUILT, sha256="0" * 64), "extractor 'built': sha256='0000"),
+    (replace(BUILT, recipe=0), "extractor 'built': recipe=0; wanted: a whole number from 1"),
+    (replace(BUILT, file="pkg:x.onnx"), "extractor 'built': file='pkg:x.onnx'; wanted: '' beside a builder"),
     (replace(METRIC, target=print), "metric 'metric': target=<built-in function print>; wanted: 'package.module:f"),  # type: ignore[arg-type]
     (replace(METRIC, figures={}), "metric 'metric': figures={}; wanted: a mapping of names to 'lower', 'higher'"),
     (replace(METRIC, bounds={"dull": (0, 1)}), "metric 'metric': bounds={'dull': (0, 1)}; wanted: a mapping of names"),

@@ -27,7 +27,7 @@ _FORMS = (".md", ".json", ".png", ".svg")
 @click.option("--compare", is_flag=True, help="Show several references side by side, in one table and a plot.")
 @click.option("--data", metavar="SOURCE", help="Real images to evaluate by. [default: the set that it was trained on]")
 @click.option(
-    "--features", default="", metavar="NAME|FILE.onnx", help="Extractor of features. [default: the data set's]"
+    "--features", default="", metavar="NAME|FILE.onnx", help="Extractor of features. [default: the data set's, or own]"
 )
 @click.option("-n", "n", type=click.IntRange(min=2), help="Samples per seed. [default: as many as training images]")
 @click.option(

@@ -172,7 +172,7 @@ class RunConfig:
         threads: number of CPU threads; 0 becomes as many as the networks are worth.
         report_every, preview_every, checkpoint_every: steps between log lines, previews and checkpoints.
         eval_every: steps between evaluations; 0: none.
-        features: the extractor to evaluate with, by name or path; none: the data set's own.
+        features: the extractor to evaluate with, by name or path; none: the data set's, or ``own``.
         best: the figure that decides which weights are kept, when ``patience`` is over, and by what ``registry ls
             --sort`` sorts; a second one after a comma decides among equals. Empty: ``fd``, or ``modes,good`` where
             the data have no extractor.

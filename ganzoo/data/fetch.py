@@ -77,7 +77,7 @@ def fetch(
         if _is_whole(path, size, sha256):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(cache_root() / "lock", note):
+        with alone(cache_root() / "lock", note, "downloads"):
             if not _is_whole(path, size, sha256):  # another process may have fetched it meanwhile
                 _download(path, name, size, sha256, urls, note, patience)
     except OSError as error:
@@ -212,13 +212,18 @@ def _is_whole(path: Path, size: int, sha256: str) -> bool:
 
 
 @contextmanager
-def _alone(lock: Path, note: Note) -> Iterator[None]:
-    """Hold ``lock``, which the system releases when the process ends, however it ends."""
+def alone(lock: Path, note: Note, doing: str) -> Iterator[None]:
+    """Hold ``lock``, which the system releases when the process ends, however it ends.
+
+    Args:
+        note: is told once if another process holds it.
+        doing: what that process does, for the note.
+    """
     with lock.open("ab") as file:
         waiting = False
         while not _try_lock(file.fileno()):
             if not waiting:
-                note("waiting for another process that downloads")
+                note(f"waiting for another process that {doing}")
             waiting = True
             time.sleep(0.1)
         yield

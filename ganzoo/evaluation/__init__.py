@@ -6,13 +6,14 @@ This package exports what a plugin's metric, modes or extractor need.
 from ganzoo.evaluation.clipped import clipped_density_coverage
 from ganzoo.evaluation.counting import Tally, mode_figures
 from ganzoo.evaluation.evidence import Evidence, Sample
-from ganzoo.evaluation.features import FeatureExtractor
+from ganzoo.evaluation.features import CLASSES, FeatureExtractor
 from ganzoo.evaluation.figures import Moments, frechet_distance, kernel_distance, mifid, nearer, prdc
 from ganzoo.evaluation.modes import Modes
 from ganzoo.evaluation.monge import monge_distance
 from ganzoo.evaluation.within import WithinClasses, class_deviations
 
 __all__ = [
+    "CLASSES",
     "Evidence",
     "FeatureExtractor",
     "Modes",

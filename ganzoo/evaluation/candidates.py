@@ -80,6 +80,7 @@ def find_criteria(
     n: int | None = None,
     against: str = HELD_OUT,
     device: Device = "auto",
+    noted: Callable[[str], None] = lambda message: None,
 ) -> Criteria:
     """The criteria to evaluate all ``candidates`` by; see ``ganzoo.evaluate``.
 
@@ -91,7 +92,7 @@ def find_criteria(
     images = load(source, zoo, size=size, held_out=_share(candidates))
     for candidate in candidates:
         _check_channels(candidate, images, source)
-    return choose_criteria(source, images, zoo, features=features, n=n, against=against, device=device)
+    return choose_criteria(source, images, zoo, features=features, n=n, against=against, device=device, noted=noted)
 
 
 def evaluate_all(

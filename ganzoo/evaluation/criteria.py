@@ -1,5 +1,6 @@
 """Criteria to evaluate by: real images, an extractor or known modes, and the metrics."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from ganzoo.records.evaluation import HELD_OUT, TRAINING
 from ganzoo.runtime.providers import Device
 from ganzoo.specs import Metric
 from ganzoo.zoo.names import Zoo, load_target
+
+OWN = "own"
+"""The extractor of data sets that have none, and no modes: it is made of their training images."""
 
 SAMPLES = 10_000
 """Most samples a seed unless a number is asked for; no more than the training set has images."""
@@ -67,33 +71,33 @@ def choose_criteria(
     n: int | None = None,
     against: str = HELD_OUT,
     device: Device = "auto",
+    noted: Callable[[str], None] = lambda message: None,
 ) -> Criteria:
     """Choose extractor and modes for the data that ``source`` names.
 
     Args:
-        features: an extractor's name, or the path of a ``.onnx`` file; empty: the data set's own.
+        features: an extractor's name, or the path of a ``.onnx`` file; empty: the data set's, or ``OWN`` where it has
+            neither that nor modes.
         n: samples a seed; None: as many as there are training images, at most ``SAMPLES``.
         device: where the extractor runs.
+        noted: is given what there is to wait for, in one line.
 
     Raises:
-        UsageError: nothing is known to evaluate such images by, the extractor is none that figures can be made with, or
-            too few images were held out.
+        UsageError: the extractor is none that figures can be made with, or too few images were held out.
     """
     if against not in (HELD_OUT, TRAINING):
         raise UsageError(f"there are no {against!r} images", hint=f"choose {HELD_OUT} or {TRAINING}")
     dataset = named(source, zoo)
-    reference = features or (dataset.extractor if dataset else "")
     modes: Modes | None = load_target(dataset.modes) if dataset and dataset.modes else None
-    size = data.training.shape.height
-    extractor = open_extractor(reference, zoo, device=device, threads=1, size=size) if reference else None
-    if extractor is None and modes is None:
-        raise UsageError(
-            f"there is no extractor for {source}",
-            hint="--features FILE.onnx, or when training --set features=FILE.onnx; see docs/evaluation.md",
+    reference = features or (dataset.extractor if dataset else "") or (OWN if modes is None else "")
+    images = data.training
+    extractor = None
+    if reference:
+        extractor = open_extractor(
+            reference, zoo, device=device, threads=1, size=images.shape.height, images=images, noted=noted
         )
-    if extractor:
-        extractor.check(data.training.shape)
-    made = try_extractor(extractor, data.training) if extractor else 0
+        extractor.check(images.shape)
+    made = try_extractor(extractor, images) if extractor else 0
     real = data.held_out if against == HELD_OUT else data.training
     if real is None or len(real) < 2:
         raise UsageError(

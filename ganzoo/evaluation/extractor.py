@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,7 +29,14 @@ TOLERANCE = 1e-3
 
 
 def open_extractor(
-    reference: str | os.PathLike[str], zoo: Zoo, *, device: Device = "auto", threads: int | None = None, size: int = 64
+    reference: str | os.PathLike[str],
+    zoo: Zoo,
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
+    size: int = 64,
+    images: ImageSet | None = None,
+    noted: Callable[[str], None] = lambda message: None,
 ) -> FeatureExtractor:
     """Load an extractor.
 
@@ -39,6 +47,8 @@ def open_extractor(
         device: ``auto`` takes CUDA where it really works and otherwise the CPU.
         threads: threads that work on one batch together; None: ONNX Runtime chooses.
         size: height and width of the images that a file is tried with.
+        images: the training images, of which one is made that each data set has of its own.
+        noted: is given what there is to wait for, in one line.
 
     Raises:
         NotFoundError: no such name or file.
@@ -54,8 +64,8 @@ def open_extractor(
         vet_extractor(data, f"extractor {name}", size)
     else:
         spec = _named(reference, zoo)
-        data, name = built(spec, zoo) if spec.builder else _shipped(spec), zoo.shortest(spec)
-        return FeatureExtractor(data, name, device=device, threads=threads, sha256=spec.sha256)
+        data = built(spec, zoo, images, noted) if spec.builder else _shipped(spec)
+        return FeatureExtractor(data, zoo.shortest(spec), device=device, threads=threads, sha256=spec.sha256)
     return FeatureExtractor(data, name, device=device, threads=threads)
 
 

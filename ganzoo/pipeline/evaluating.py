@@ -32,7 +32,7 @@ def prepare(config: RunConfig, data: Split, noted: Callable[[str], None]) -> tup
     """
     if not config.eval_every:
         return None, None
-    criteria = choose_criteria(config.data, data, zoo(), features=config.features)
+    criteria = choose_criteria(config.data, data, zoo(), features=config.features, noted=noted)
     evaluator = Evaluator(criteria, workers=1, noted=noted)
     _ = evaluator.floor
     for name, reason in evaluator.left_out.items():

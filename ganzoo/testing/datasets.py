@@ -50,7 +50,7 @@ def images_of_the_set(bench: Bench, spec: Dataset) -> str:
         if both > MOST_IN_BOTH:
             raise PluginError(f"{both:.0%} of its held-out images are trained on")
     if spec.extractor:
-        open_extractor(spec.extractor, bench.zoo).check(found.training.shape)
+        open_extractor(spec.extractor, bench.zoo, images=found.training).check(found.training.shape)
     return _described(found)
 
 

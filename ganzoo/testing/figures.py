@@ -35,10 +35,11 @@ def figures(bench: Bench, spec: Metric) -> str:
 
 def features(bench: Bench, spec: Extractor) -> str:
     """Its file is the one that was declared, and the features of an image are those of that image alone."""
-    extractor = open_extractor(bench.zoo.qualified(spec), bench.zoo, device="cpu", threads=1)
+    given = images(ImageShape(channels=3, height=PIXELS, width=PIXELS)) if spec.from_images else None
+    extractor = open_extractor(bench.zoo.qualified(spec), bench.zoo, device="cpu", threads=1, images=given)
     channels, height, width = extractor.wanted
     shape = ImageShape(channels=channels or 3, height=height or PIXELS, width=width or PIXELS)
-    tried: ImageSet = images(shape)
+    tried: ImageSet = given or images(shape)
     return f"{try_extractor(extractor, tried)} features of {shape.channels}x{shape.height}x{shape.width}"
 
 

@@ -224,6 +224,11 @@ def _extractor(spec: Extractor) -> None:
         _require(spec, "file", "'' beside a builder", lambda file: file == "")
     else:
         _require(spec, "file", "'package:file.onnx'", lambda file: is_file(file, suffix=".onnx"))
+    if spec.from_images:
+        _require(spec, "builder", "a builder, which is given the images", bool)
+        _require(spec, "sha256", "'' where it is built of images", lambda digest: digest == "")
+        _require(spec, "recipe", "a whole number from 1", lambda recipe: type(recipe) is int and recipe >= 1)
+        return
     _require(spec, "sha256", "64 hexadecimal digits", is_digest)
 
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load as load_tensors
 
 from ganzoo import api
-from ganzoo.errors import GanzooError, TrainingStopped, UsageError
+from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.observer import Observer
 from ganzoo.records.best import Ranking
@@ -305,11 +305,16 @@ def test_every_version_has_figures(tmp_path: Path, own_registry: Path) -> None:
     )
 
 
-def test_images_without_an_extractor_are_refused_before_the_first_step(train: Train, tmp_path: Path) -> None:
+def test_images_without_an_extractor_get_one_of_their_own(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import numpy as np
 
+    monkeypatch.setattr("ganzoo_plugins.own.making.STEPS", 3)
     np.save(tmp_path / "own.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8))
-    with pytest.raises(UsageError, match="there is no extractor"):
-        train("vanilla", data=str(tmp_path / "own.npy"), eval_every=2)
-    assert not (tmp_path / "runs").exists()
+    result = train("vanilla", data=str(tmp_path / "own.npy"), eval_every=2, steps=2)
+    assert result.best
+    last = json.loads((result.run / "evaluations.jsonl").read_text().splitlines()[-1])
+    assert {"fd", "mind", "copying"} <= last["figures"].keys()
+    assert len(list((tmp_path / "cache/extractors").glob("own-*/*.onnx"))) == 1
     assert train("vanilla", data=str(tmp_path / "own.npy"), eval_every=2, features="digits", steps=2).best
