@@ -23,6 +23,14 @@ NAMES = re.compile(r"\b(judge|judge?ment|assess)\b", re.IGNORECASE)
 WORDS = re.compile(r"\b(judg|assess)\w*", re.IGNORECASE)
 """The same words in any form, as prose has them."""
 
+NAMED = "benchmarks/judges.py"
+"""The one file that is called by such a word: what it is cited by is no prose."""
+
+
+def other_words(text: str) -> bool:
+    """Whether prose has another word for *evaluate*."""
+    return bool(WORDS.search(text.replace(NAMED, "")))
+
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
     """Line and text of every string that stands by itself: those of modules, classes, functions and constants."""
@@ -62,12 +70,12 @@ def test_a_docstring_says_its_subject_first(path: Path) -> None:
 def test_code_says_evaluate(path: Path) -> None:
     source = path.read_text("utf-8")
     assert not NAMES.search(source)
-    assert not [f"{within(path)}:{line}" for line, text in prose(source) if WORDS.search(text)]
+    assert not [f"{within(path)}:{line}" for line, text in prose(source) if other_words(text)]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=within)
 def test_documents_say_evaluate(path: Path) -> None:
-    found = [number for number, line in enumerate(path.read_text("utf-8").splitlines(), 1) if WORDS.search(line)]
+    found = [number for number, line in enumerate(path.read_text("utf-8").splitlines(), 1) if other_words(line)]
     assert not found
 
 
@@ -81,4 +89,4 @@ def test_a_docstring_without_a_subject_is_found(source: str) -> None:
 
 @pytest.mark.parametrize("source", ["x = 1  # as judged", 'f"{x} judges"', "'assessment'"])
 def test_another_word_for_evaluate_is_found(source: str) -> None:
-    assert any(WORDS.search(text) for _, text in prose(source))
+    assert any(other_words(text) for _, text in prose(source))
