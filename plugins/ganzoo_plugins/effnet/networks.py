@@ -31,12 +31,15 @@ class Convolution(nn.Conv2d):
     """A convolution without bias, padded as TensorFlow does: at stride 2, less before the image than behind it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        super().__init__(inputs, outputs, kernel, stride, (kernel - stride) // 2, groups=groups, bias=False)
         self.before, self.behind = (kernel - stride) // 2, (kernel - stride + 1) // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, I, H, W] -> [B, O, H / stride, W / stride]."""
-        return super().forward(F.pad(x, (self.before, self.behind, self.before, self.behind)))
+        if self.before == self.behind:
+            return super().forward(x)
+        padded = F.pad(x, (self.before, self.behind, self.before, self.behind))
+        return F.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)
 
 
 def norm(channels: int) -> nn.BatchNorm2d:

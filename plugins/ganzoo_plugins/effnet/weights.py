@@ -3,6 +3,8 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+
 from ganzoo import MissingPackageError
 from ganzoo.layers import Frozen
 from ganzoo_plugins.effnet import SHA256
@@ -28,4 +30,5 @@ def pretrained() -> Frozen:
     network = EfficientNetLite0()
     frozen = Frozen(network, Path(found.origin).parent / FILE, SHA256)
     network.fuse()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # with such images, a third faster
     return frozen

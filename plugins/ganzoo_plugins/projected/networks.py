@@ -109,5 +109,5 @@ class Discriminator(nn.Module):
         """Images [B, C, H, W] -> logits [B, K] of all patches of all critics; grey ones as three equal channels."""
         colour = images.expand(-1, 3, -1, -1)
         looked_at = F.interpolate(colour, (self.side, self.side), mode="bilinear", align_corners=False)
-        maps = self.mixing(self.features(looked_at))
+        maps = self.mixing(self.features(looked_at.contiguous(memory_format=torch.channels_last)))
         return torch.cat([widen(critic(x)) for critic, x in zip(self.critics, maps, strict=True)], 1)
