@@ -49,6 +49,7 @@ class Trial:
         settings: ``KEY=VALUE``, as for ``--set``.
         features: the extractor to evaluate with; empty: the data set's own.
         grid: where to write a grid of samples; empty: nowhere.
+        whole: whether it takes the whole budget; else no more steps than its configuration says.
     """
 
     name: str
@@ -61,12 +62,13 @@ class Trial:
     settings: tuple[str, ...] = ()
     features: str = ""
     grid: str = ""
+    whole: bool = True
 
     @property
     def key(self) -> str:
         """What tells it from other trials, without paths, which differ from machine to machine."""
         budget = [self.size, self.seed, self.seconds, self.threads]
-        return json.dumps([self.model, Path(self.data).name, *budget, self.settings, Path(self.features).name])
+        return json.dumps([self.model, Path(self.data).name, *budget, self.whole, self.settings, self.features])
 
     def command(self, steps: int) -> str:
         """What a person types for the same training."""
@@ -126,8 +128,9 @@ def run(trial: Trial) -> Outcome:
         there = Path(place, "registry")
         plan = api.plan(trial.model, settings=settings, registry=there)
         cost = _step_seconds(plan.trainer)
-        steps = max(EVALUATIONS, int(SHARE * trial.seconds / cost))
         config = plan.recipe.config
+        steps = max(EVALUATIONS, int(SHARE * trial.seconds / cost))
+        steps = steps if trial.whole else min(steps, config.steps)
         every = {"steps": steps, "eval_every": -(-steps // EVALUATIONS), "checkpoint_every": steps}
         del plan
         result = ganzoo.train(trial.model, settings=merge(settings, every), registry=there, runs=Path(place, "runs"))

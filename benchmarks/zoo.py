@@ -74,6 +74,7 @@ def trial(model: Model, data: str, source: str, seed: int, scale: float) -> Tria
         threads=budget.threads,
         settings=(f"preset={budget.preset}",) if budget.preset in model.presets else (),
         grid=str(PICTURES / f"{model.name}-{data}.png") if seed == 0 else "",
+        whole=False,  # defaults for small images end where they are best
     )
 
 
@@ -111,9 +112,9 @@ def _about(data: str, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     preset = f"`preset={budget.preset}` where a model has it" if budget.preset else "default settings"
     cores = f"{trained.threads} cores" if trained.threads > 1 else "one core"
     return (
-        f"{trained.seconds / trained.threads:.0f} s of training on {cores}, {preset}. Real images score {floor}. "
-        f"{first.protocol[:1].upper()}{first.protocol[1:]}. Mean ± half the 95 % interval over seeds of training. The "
-        "best weights were chosen by these figures, the last were not."
+        f"At most {trained.seconds / trained.threads:.0f} s of training on {cores}, {preset}. Real images score "
+        f"{floor}. {first.protocol[:1].upper()}{first.protocol[1:]}. Mean ± half the 95 % interval over seeds of "
+        "training. The best weights were chosen by these figures, the last were not."
     )
 
 

@@ -22,7 +22,7 @@ PAGES = (
     "docs/serving.md",
     "docs/training.md",
 )
-BY_HAND = {"docs/performance.md", "docs/results.md", "docs/scaling.md"}
+BY_HAND = {"docs/performance.md", "docs/results.md", "docs/scaling.md", "docs/zoo.md"}
 """These show what benchmarks gave, and what takes several hosts."""
 
 IN_AN_ENVIRONMENT = {"docs/plugins.md": "tests/packaging/test_tutorial.py"}
