@@ -204,7 +204,7 @@ TABLE = {
         f"{TRAIN} --data x.npz",
         2,
         "x.npz: not a NumPy file of plain numbers",
-        "np.savez(path, images=...), and labels=... and class_names=... if it has them",
+        "np.savez(path, images=...), and labels=..., class_names=... and groups=... if it has them",
     ),
     "labels of unlabelled data": (
         photos,
