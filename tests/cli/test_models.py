@@ -67,7 +67,8 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert model["options"]["latent_dim"] > 0
     assert main(["models", "show", "ganzoo/wgan-gp"]) == 0
     out = capsys.readouterr().out
-    settings = dict(line.split(None, 1) for line in out.partition("SETTING")[2].splitlines()[1:])
+    table = out.partition("SETTING")[2].partition("\n\n")[0]
+    settings = dict(line.split(None, 1) for line in table.splitlines()[1:])
     assert settings["critic_steps"] == "5"
     assert settings["penalties.gradient-penalty.weight"] == "10.0"
     assert settings["options.latent_dim"] == str(model["options"]["latent_dim"])
