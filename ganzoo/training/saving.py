@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,7 +89,15 @@ class Saver:
 
 def _write(snapshot: Snapshot, path: Path, then: Callable[[], object]) -> str:
     """Write the file, then call ``then``; returns why that failed, in one line, or nothing."""
-    write_atomic(path, checkpoint.encode(snapshot))
+    data = checkpoint.encode(snapshot)
+    try:
+        write_atomic(path, data)
+    except GanzooError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        with suppress(OSError):  # somebody has removed the folder since the training made sure of it
+            path.parent.mkdir()
+        write_atomic(path, data)
     try:
         then()
     except OSError as error:

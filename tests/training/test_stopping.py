@@ -368,6 +368,18 @@ def test_a_second_checkpoint_waits_for_the_first(
     assert order == [0, "after 0", 1, "after 1", 2, "after 2"]
 
 
+def test_a_folder_removed_before_the_disk_is_reached_is_made_again(
+    make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "checkpoints" / "file"
+    file.parent.mkdir()
+    monkeypatch.setattr(checkpoint, "encode", lambda snapshot: file.parent.rmdir() or b"state")  # type: ignore[func-returns-value]
+    with Saver(make_trainer("vanilla"), pytest.fail) as saver:
+        saver.keep(file, then=lambda: None)
+        saver.finish()
+    assert file.read_bytes() == b"state"
+
+
 def test_only_the_first_rank_writes(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     """Each of them keeps the state that all go back to."""
     trainer = make_trainer("vanilla")
