@@ -87,6 +87,15 @@ def choose_criteria(
     """
     if against not in (HELD_OUT, TRAINING):
         raise UsageError(f"there are no {against!r} images", hint=f"choose {HELD_OUT} or {TRAINING}")
+    real = data.held_out if against == HELD_OUT else data.training
+    if real is None or len(real) < 2:
+        raise UsageError(
+            f"{source} has {len(real) if real else 'no'} {against} image{'s' * (not real)} to evaluate by",
+            hint="hold more out when training: --set held_out=0.2; or eval --against training, which rewards copies",
+        )
+    n = min(SAMPLES, len(data.training)) if n is None else n
+    if n < 2:
+        raise UsageError(f"{n} samples are too few to evaluate", hint="ask for more: -n 1000")
     dataset = named(source, zoo)
     modes: Modes | None = load_target(dataset.modes) if dataset and dataset.modes else None
     reference = features or (dataset.extractor if dataset else "") or (OWN if modes is None else "")
@@ -98,15 +107,6 @@ def choose_criteria(
         )
         extractor.check(images.shape)
     made = try_extractor(extractor, images) if extractor else 0
-    real = data.held_out if against == HELD_OUT else data.training
-    if real is None or len(real) < 2:
-        raise UsageError(
-            f"{source} has {len(real) if real else 'no'} {against} image{'s' * (not real)} to evaluate by",
-            hint="hold more out when training: --set held_out=0.2; or eval --against training, which rewards copies",
-        )
-    n = min(SAMPLES, len(data.training)) if n is None else n
-    if n < 2:
-        raise UsageError(f"{n} samples are too few to evaluate", hint="ask for more: -n 1000")
     return Criteria(
         data=data,
         name=source if dataset else Path(source).name,

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from ganzoo.evaluation.checks import Float, pair_of
 
 DIRECTIONS = 1000
-"""M, the number of random directions (Berthet et al., 2026, Appendix A)."""
+"""M, the number of random directions (Berthet et al., 2026)."""
 
 AT_ONCE = 64
 """Directions whose projections are in memory at the same time."""

@@ -58,6 +58,17 @@ def rehearse(name: str, objective: Objective, batch: Batch, reads: Sequence[str]
     return rehearsal.reads_progress
 
 
+def meet(objective: Objective, batch: Batch) -> None:
+    """Show a copy of the discriminator a whole batch, for a network in which samples meet may refuse its size.
+
+    Raises:
+        GanzooError: it does.
+    """
+    copied = hidden.copies(objective)
+    with _blaming("the discriminator", "on a whole batch", batch), copied.precision.autocast(), torch.no_grad():
+        copied.discriminator(batch.real, batch.labels)
+
+
 class Rehearsal:
     """One try of both phases after the other; see ``rehearse``."""
 

@@ -105,10 +105,13 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
     state = objective.state if recipe.augmentation is not None and recipe.augmentation.state else None
     batches = Batches(config, feed, networks.latent_dim, objective.augment, precision, ranks, conditional, state)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        few = batches.draw(0, 0).part(0, config.accumulate).map(lambda tensor: tensor[: rehearsal.IMAGES])
+        part = batches.draw(0, 0).part(0, config.accumulate)
+        few = part.map(lambda tensor: tensor[: rehearsal.IMAGES])
         reads_progress = rehearsal.rehearse(
             recipe.loss.name, replace(objective, chance=batches.chance), few, recipe.loss.reads
         )
+        if recipe.architecture.batch_coupled:
+            rehearsal.meet(objective, part)
         chosen = rules(recipe)
         for network in objective.networks:
             optimizers.rehearse(chosen[network], getattr(config, network).lr, config.steps, precision)

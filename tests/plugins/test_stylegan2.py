@@ -157,6 +157,13 @@ def test_a_size_below_1(tmp_path: Path, name: str) -> None:
         planned(tmp_path, options={name: 0})
 
 
+def test_a_batch_of_no_whole_groups_is_refused_before_the_run_exists(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="groups of 32, and this one has 48 images"):
+        planned(tmp_path, batch=48, **NARROW)
+    with pytest.raises(UsageError, match="groups of 32, and this one has 48 images"):  # what is seen at a time counts
+        planned(tmp_path, batch=96, accumulate=2, **NARROW)
+
+
 def test_a_critic_sees_that_samples_are_alike() -> None:
     """The channel before the last convolution is 0, but for sqrt(1e-8), where they are the same."""
     made = Discriminator(shape(), Options(width=8))
