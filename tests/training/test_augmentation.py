@@ -1,25 +1,20 @@
 """Flip and augmentation in the step: on what, with which random numbers, and who learns through them."""
 
-import sys
-import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
+from augmentations import Unchanging, refused
 
-from ganzoo.data import load as load_data
-from ganzoo.errors import ExitCode, PluginError, UsageError
+from ganzoo.errors import ExitCode, UsageError
 from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
-from ganzoo.specs import Augmentation, ImageShape, Loss
+from ganzoo.specs import ImageShape, Loss
 from ganzoo.step import Step
-from ganzoo.training import setup
 from ganzoo.training.objective import GANLoss
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.names import zoo
-from ganzoo.zoo.recipe import resolve
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -275,25 +270,12 @@ def test_a_policy_that_there_is_none_of(make_trainer: MakeTrainer, policy: list[
     assert caught.value.hint == (known if policy == ["color"] else "ganzoo train --print-config")
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoOptions:
-    pass
-
-
-class Shrinking:
-    def __init__(self, options: NoOptions) -> None:
-        pass
-
-    def draw(
-        self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
-    ) -> dict[str, torch.Tensor]:
-        return {}
-
+class Shrinking(Unchanging):
     def apply(self, images: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return images[:, :, 1:]
 
 
-class Failing(Shrinking):
+class Failing(Unchanging):
     def draw(
         self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
     ) -> dict[str, torch.Tensor]:
@@ -312,17 +294,10 @@ class Failing(Shrinking):
     ],
 )
 def test_one_that_breaks_its_contract(
-    monkeypatch: pytest.MonkeyPatch, target: type[Shrinking], message: str, hint: str | None
+    monkeypatch: pytest.MonkeyPatch, target: type[Unchanging], message: str, hint: str | None
 ) -> None:
     """Found before the first step, and named."""
-    module = types.ModuleType("somebodys_augmentation")
-    module.Mine = target  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    images = load_data("digits", zoo()).training
-    recipe = setup.settle(resolve(zoo(), "vanilla", {"device": "cpu"}, native=lambda _: images.pixels.shape[2:]))
-    spec = Augmentation(name="mine", target="somebodys_augmentation:Mine", options=NoOptions)
-    with pytest.raises(PluginError) as caught:
-        setup.assemble(replace(recipe, augmentation=spec, augment_options=NoOptions()), images)
-    assert str(caught.value).partition(" (training/test_augmentation.py:")[0] == message
-    assert caught.value.hint == hint
-    assert caught.value.exit_code == ExitCode.PLUGIN
+    error = refused(target, monkeypatch)
+    assert str(error).partition(" (training/test_augmentation.py:")[0] == message
+    assert error.hint == hint
+    assert error.exit_code == ExitCode.PLUGIN

@@ -1,22 +1,16 @@
 """Augmentations that see the discriminator's phases: ADA's rule, state that lasts, and code that is refused."""
 
-import sys
-import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from augmentations import NoOptions, Unchanging, refused
 
-from ganzoo.data import load as load_data
-from ganzoo.errors import ExitCode, PluginError, UsageError
-from ganzoo.specs import Augmentation, ImageShape
+from ganzoo.errors import ExitCode, UsageError
 from ganzoo.step import Output, Step
-from ganzoo.training import checkpoint, setup, shares
+from ganzoo.training import checkpoint, shares
 from ganzoo.training.trainer import Trainer
-from ganzoo.zoo.names import zoo
-from ganzoo.zoo.recipe import resolve
 from ganzoo_plugins.augment import AdaOptions
 from ganzoo_plugins.augment.ada import Ada
 
@@ -120,23 +114,7 @@ def test_options_that_make_no_sense(make_trainer: MakeTrainer, options: dict[str
         make_trainer("vanilla", augment="ada", augment_options=options)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoOptions:
-    pass
-
-
-class Observing:
-    def __init__(self, options: NoOptions) -> None:
-        pass
-
-    def draw(
-        self, count: int, shape: ImageShape, generator: torch.Generator, device: torch.device
-    ) -> dict[str, torch.Tensor]:
-        return {}
-
-    def apply(self, images: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        return images * 1
-
+class Observing(Unchanging):
     def observe(self, step: Step) -> None:
         step.remember("p", step.real.logits.mean())
 
@@ -167,17 +145,10 @@ class Forgetful(Observing):
 )
 def test_one_that_breaks_its_contract(monkeypatch: pytest.MonkeyPatch, target: type[Observing], message: str) -> None:
     """Found before the first step, and named."""
-    module = types.ModuleType("somebodys_augmentation")
-    module.Mine = target  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    images = load_data("digits", zoo()).training
-    recipe = setup.settle(resolve(zoo(), "vanilla", {"device": "cpu"}, native=lambda _: images.pixels.shape[2:]))
-    spec = Augmentation(name="mine", target="somebodys_augmentation:Mine", options=NoOptions)
-    with pytest.raises(PluginError) as caught:
-        setup.assemble(replace(recipe, augmentation=spec, augment_options=NoOptions()), images)
-    assert message in str(caught.value)
-    assert target is Forgetful or str(caught.value).startswith("observe() of the augmentation ")
-    assert caught.value.exit_code == ExitCode.PLUGIN
+    error = refused(target, monkeypatch)
+    assert message in str(error)
+    assert target is Forgetful or str(error).startswith("observe() of the augmentation ")
+    assert error.exit_code == ExitCode.PLUGIN
 
 
 class Largest(Observing):
