@@ -41,7 +41,7 @@ def built(
     if (data := _whole(folder)) is not None:
         return data
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with alone(folder.parent / "lock", noted, "builds an extractor"):
             return _whole(folder) or _build(spec, zoo, images, folder, noted)
     except OSError as error:
@@ -65,7 +65,7 @@ def _build(spec: Extractor, zoo: Zoo, images: ImageSet | None, folder: Path, not
     given = [images] if spec.from_images else []
     if images is not None and given:
         noted(f"building the extractor {zoo.shortest(spec)} of {len(images):,} training images, once")
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         path = Path(place) / "features.onnx"
         zoo.call(spec, spec.builder, path, *given)
         if not path.is_file():
@@ -73,6 +73,7 @@ def _build(spec: Extractor, zoo: Zoo, images: ImageSet | None, folder: Path, not
                 f"{spec.builder} (extractor {spec.name!r}) writes no file", hint="its author has to repair it"
             )
         data = path.read_bytes()
+    folder.mkdir(exist_ok=True)
     write_atomic(folder / f"{hashlib.sha256(data).hexdigest()}.onnx", data)
     return data
 

@@ -1,5 +1,6 @@
 """A whole training on two ranks: who writes, and what happens when torchrun has lost one of them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from ganzoo.cli import main
 from ganzoo.errors import ExitCode
 from ganzoo.training.torchrun import leave
 from ganzoo.training.trainer import Trainer
+from ganzoo_plugins.own import making
 
 if TYPE_CHECKING:
     from tests.distributed.conftest import Command, Launch, Outcome
@@ -73,6 +75,16 @@ def test_two_ranks_leave_what_one_process_does(home: Path, shared: "list[Outcome
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-9, atol=1e-9)
+
+
+def test_rank_0_alone_evaluates(home: Path, launch: "Launch") -> None:
+    """With an extractor that is built of the training images, which the other rank waits for."""
+    first, second = launch(2, __file__, str(home), "evaluated")
+    assert first.errors.count("building the extractor own of 52 training images, once\n") == 1
+    assert (second.output, second.errors) == ("", "")
+    lines = (home / "runs/evaluated/1/evaluations.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [15, 30]
+    assert len(list((home.with_name("cache") / "extractors").glob("own-*/*.onnx"))) == 1
 
 
 def test_ranks_that_are_told_different_things_do_not_begin(home: Path, launch: "Launch") -> None:
@@ -145,8 +157,12 @@ def run(home: Path, name: str) -> int:
             Trainer.step = dying(Trainer.step)  # type: ignore[assignment, method-assign]
     places = ["--data", home / "data.npy", "--runs", home / "runs", "--registry", home / "registry"]
     told = ["steps=31", "generator.lr=0.5", "threads=2"] if name == "torn" and os.environ["RANK"] == "1" else []
+    if name == "evaluated":
+        os.environ["GANZOO_CACHE"] = str(home.with_name("cache"))
+        making.STEPS = 3
+        told = ["eval_every=15", "held_out=0.2"]
     settings = [argument for pair in [*PAIRS, *told] for argument in ("--set", pair)]
-    arguments = ["--model", "vanilla", "--name", name, "--no-export"]
+    arguments = ["--model", "vanilla", "--name", name, *["--no-export"][: name != "evaluated"]]
     return main(["train", *arguments, *map(str, places), *settings])
 
 

@@ -1,6 +1,8 @@
 """The extractor that is made of a data set's training images: repeatable, cached, and by these images alone."""
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,33 @@ def test_it_is_made_once_and_again_if_it_is_damaged(opened: Callable[..., Featur
     assert len(notes) == 2
     opened(images(labelled=False))
     assert len(cached(tmp_path)) == 2
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules |= dict.fromkeys(("torch", "onnx", "onnxscript"))
+import numpy as np
+from ganzoo.data import ImageSet
+from ganzoo.errors import MissingPackageError
+from ganzoo.evaluation.extractor import open_extractor
+from ganzoo.zoo.names import zoo
+for path in sys.argv[1:]:
+    try:
+        print(open_extractor("own", zoo(), device="cpu", images=ImageSet(pixels=np.load(path))).sha256)
+    except MissingPackageError as error:
+        print(error)
+"""
+
+
+def test_to_use_it_takes_no_torch(opened: Callable[..., FeatureExtractor], tmp_path: Path) -> None:
+    known, other = images(labelled=False), images(labelled=False, seed=1)
+    made = opened(known)
+    np.save(tmp_path / "known.npy", known.pixels)
+    np.save(tmp_path / "other.npy", other.pixels)
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path / "known.npy"), str(tmp_path / "other.npy")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said == [made.sha256, "this needs the package torch, which is not installed"]
+    assert len(list((tmp_path / "cache/extractors").iterdir())) == 2  # the lock, and the one that was made
 
 
 def test_another_recipe_is_another_file(tmp_path: Path) -> None:

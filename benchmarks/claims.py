@@ -1,0 +1,141 @@
+"""What papers say of one another's models, held against trainings of one budget: docs/claims.md.
+
+    python benchmarks/claims.py --mnist mnist10k.npz [--seeds 3] [--results FILE] [--page]
+
+Of whole data sets the trainings are those of ``speedrun.py --budget 1m --data digits``; here only those of few images
+are run, a tenth of mnist10k's, evaluated by the other nine. A trial whose line stands in the results is not run again.
+The last line is JSON.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+import speedrun
+from trials import Outcome, Trial, interval, run_all, shown
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "claims.md"
+RESULTS = ROOT / "benchmarks" / "results" / "claims.jsonl"
+
+FEW = "held_out=0.9"
+"""What leaves a tenth of the images to train on."""
+
+SECONDS, SIZE = 60.0, 16
+
+AUGMENTED = {"dcgan": (), "dcgan, DiffAugment": ('augment="diffaugment"',), "dcgan, ADA": ('augment="ada"',)}
+"""What is trained on few images -> its settings."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing is better than another.
+
+    Args:
+        better, worse: recipes.
+        paper: who says so.
+        few: whether of a tenth of the images.
+    """
+
+    better: str
+    worse: str
+    paper: str
+    few: bool = False
+
+
+CLAIMS = (
+    Claim("wgan-gp", "wgan", "Gulrajani et al., 2017"),
+    Claim("sngan", "dcgan", "Miyato et al., 2018"),
+    Claim("stylegan2", "dcgan", "Karras et al., 2020"),
+    Claim("r3gan", "dcgan", "Huang et al., 2024"),
+    Claim("dcgan, DiffAugment", "dcgan", "Zhao et al., 2020", few=True),
+    Claim("dcgan, ADA", "dcgan", "Karras et al., 2020", few=True),
+)
+
+Found = Mapping[tuple[str, bool], Sequence[float]]
+"""Recipe, and whether of few images -> FD of the last weights, of each seed."""
+
+
+def page(found: Found) -> str:
+    """docs/claims.md."""
+    rows = [["claim", "by", "images", "FD", "against", "here"], ["---"] * 6]
+    for claim in CLAIMS:
+        better, worse = found.get((claim.better, claim.few), ()), found.get((claim.worse, claim.few), ())
+        if better and worse:
+            images = "1,000 of mnist10k, 16 px" if claim.few else "digits, 8 px"
+            said = f"`{claim.better}` before `{claim.worse}`"
+            rows.append([said, claim.paper, images, shown(better), shown(worse), verdict(better, worse)])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return (
+        "# What papers claim\n\n"
+        "Whether one model is better than another depends on images, time and settings. Papers say so of large data "
+        "sets and of days; this is what a minute of one core shows, with ganzoo's defaults, by the Fréchet distance "
+        "(lower is better) of the last weights: mean ± half the 95 % interval over seeds of training. Made by `python "
+        "benchmarks/claims.py`.\n\n"
+        f"{table}\n"
+    )
+
+
+def verdict(better: Sequence[float], worse: Sequence[float]) -> str:
+    """Whether it holds, as far as these seeds can tell."""
+    (one, half), (other, other_half) = interval(better), interval(worse)
+    if abs(one - other) <= (half**2 + other_half**2) ** 0.5:
+        return "not to be told apart"
+    return "holds" if one < other else "the other way round"
+
+
+def few(source: str, seeds: int) -> list[Trial]:
+    """The trainings of few images."""
+    return [
+        Trial(
+            name=name,
+            model="dcgan",
+            data=source,
+            size=SIZE,
+            seed=seed,
+            seconds=SECONDS,
+            threads=1,
+            settings=(FEW, *settings),
+        )
+        for seed in range(seeds)
+        for name, settings in AUGMENTED.items()
+    ]
+
+
+def read(results: Path) -> dict[tuple[str, bool], list[float]]:
+    """The figures that there are."""
+    found: dict[tuple[str, bool], list[float]] = {}
+    for outcome in [*_lines(speedrun.RESULTS), *_lines(results)]:
+        whole = speedrun.stem(outcome) == "digits" and outcome.trial.seconds == speedrun.BUDGETS["1m"]
+        if whole or FEW in outcome.trial.settings:
+            found.setdefault((outcome.trial.name, not whole), []).append(outcome.last["fd"])
+    return found
+
+
+def _lines(path: Path) -> Iterable[Outcome]:
+    return map(Outcome.from_json, path.read_text("utf-8").splitlines() if path.exists() else [])
+
+
+def main() -> None:
+    """Train what is missing, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mnist", metavar="FILE", help="an .npz file called mnist10k")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--page", action="store_true", help="train nothing")
+    arguments = parser.parse_args()
+    trials = [] if arguments.page or not arguments.mnist else few(arguments.mnist, arguments.seeds)
+    outcomes = list(run_all(trials, arguments.results, len(os.sched_getaffinity(0))))
+    found = read(arguments.results)
+    PAGE.write_text(page(found), "utf-8")
+    rows = [{"recipe": name, "few": tenth, "fd": values} for (name, tenth), values in found.items()]
+    errors = [o.error for o in outcomes if o.error]
+    print(json.dumps({"benchmark": "claims", "runs": rows, "errors": errors, "machine": machine.describe()}))
+
+
+if __name__ == "__main__":
+    main()
