@@ -1,6 +1,7 @@
 """Every test has its own registry and cache, and torch on one thread: cores are shared, results must be equal."""
 
 import contextlib
+import gc
 import importlib
 import os
 import re
@@ -74,6 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return not longest, DEAR.index(folder) if folder in DEAR else -1
 
     items.sort(key=turn)
+    gc.collect()
+    gc.freeze()  # what is imported by now stays; each later collection would look at all of it
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):

@@ -64,7 +64,8 @@ def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
     Raises:
         UsageError: there is such a key; names it, and the one that was probably meant.
     """
-    known = {field.name: get_type_hints(to)[field.name] for field in fields(to)}
+    hints = get_type_hints(to)
+    known = {field.name: hints[field.name] for field in fields(to)}
     for key, value in values.items():
         if key not in known and to is not NetworkConfig:  # whose optimizer has options of its own
             raise UsageError(f"unknown configuration key {prefix + key!r}", hint=did_you_mean(key, known, prefix))
