@@ -134,8 +134,10 @@ def run(trial: Trial) -> Outcome:
         every = {"steps": steps, "eval_every": -(-steps // EVALUATIONS), "checkpoint_every": steps}
         del plan
         result = ganzoo.train(trial.model, settings=merge(settings, every), registry=there, runs=Path(place, "runs"))
+        # By its path: a version records the last part of one alone.
+        criteria: dict[str, Any] = {"data": trial.data, "features": trial.features, "seeds": 3}
         figures = {
-            what: ganzoo.evaluate(reference, features=trial.features, seeds=3, registry=there)[reference]
+            what: ganzoo.evaluate(reference, **criteria, registry=there)[reference]
             for what, reference in {"last": str(result.version), "best": str(result.best or result.version)}.items()
         }
         if trial.grid:
