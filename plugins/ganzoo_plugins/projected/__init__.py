@@ -100,7 +100,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
             "discriminator": ADAM,
         },
         defaults_up_to={
-            8: {"steps": 600, "preview_every": 100, **TINY},
+            8: {"steps": 950, "schedule": "linear", "preview_every": 100, **TINY},
             16: {"steps": 2_000, **TINY},
         },
         presets={"small": Preset(summary="narrow and faster, for a CPU", defaults=SMALL, resolutions=(32, 64))},
