@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,11 @@ class Trial:
         """What tells it from other trials, without paths, which differ from machine to machine."""
         budget = [self.size, self.seed, self.seconds, self.threads]
         return json.dumps([self.model, Path(self.data).name, *budget, self.whole, self.settings, self.features])
+
+    @property
+    def anywhere(self) -> "Trial":
+        """The same without paths, as results have it."""
+        return replace(self, data=Path(self.data).name, grid=Path(self.grid).name)
 
     def command(self, steps: int) -> str:
         """What a person types for the same training."""
@@ -192,7 +197,7 @@ def run_all(trials: Sequence[Trial], results: Path, workers: int) -> Iterator[Ou
             known[outcome.trial.key] = outcome
             if not outcome.error:
                 with results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(outcome)) + "\n")
+                    file.write(json.dumps(asdict(replace(outcome, trial=outcome.trial.anywhere))) + "\n")
             told = outcome.error or ", ".join(f"{name} {value:.4g}" for name, value in sorted(outcome.last.items()))
             print(
                 f"{number}/{len(missing)} {outcome.trial.name} on {Path(outcome.trial.data).name}, seed "

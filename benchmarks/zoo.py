@@ -109,7 +109,7 @@ def _about(data: str, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     floor = ", ".join(f"{name} {first.real[name]:.4g}" for name in FIGURES if name in first.real)
     preset = f"`preset={budget.preset}` where a model has it" if budget.preset else "default settings"
     return (
-        f"One thread and at most {budget.seconds:.0f} processor seconds of training, or as many as the table says; "
+        f"One thread and at most {budget.seconds:,.0f} processor seconds of training, or as many as the table says; "
         f"{preset}. Real images score {floor}. {first.protocol[:1].upper()}{first.protocol[1:]}. Mean ± half the 95 % "
         "interval over seeds of training. The best weights were chosen by these figures, the last were not."
     )

@@ -1,12 +1,16 @@
 """Every example of README.md and docs/, as a person would type it, but for what changes an environment."""
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from tour import ROOT, Tour, agrees, blocks
+from tour import ROOT, Tour, agrees, blocks, commands
+
+from ganzoo.cli import main
 
 PAGES = (
     "README.md",
@@ -22,7 +26,7 @@ PAGES = (
     "docs/serving.md",
     "docs/training.md",
 )
-BY_HAND = {"docs/performance.md", "docs/results.md", "docs/scaling.md", "docs/zoo.md"}
+BY_HAND = {"docs/claims.md", "docs/performance.md", "docs/results.md", "docs/scaling.md", "docs/zoo.md"}
 """These show what benchmarks gave, and what takes several hosts."""
 
 IN_AN_ENVIRONMENT = {"docs/plugins.md": "tests/packaging/test_tutorial.py"}
@@ -68,6 +72,22 @@ def tour(workplace: Any, train: Callable[[str], str], tmp_path: Path) -> Iterato
 @pytest.mark.parametrize("page", PAGES)
 def test_everything_that_a_page_shows(page: str, tour: Tour) -> None:
     tour.follow(page, python=page not in SCRIPTS_ELSEWHERE)
+
+
+LONG = [command for language, _, text in blocks("README.md") if language == "text" for command, _ in commands(text)]
+"""The trainings behind README's pictures."""
+
+
+@pytest.mark.parametrize("command", LONG)
+def test_a_long_training_that_is_shown_can_begin(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is checked, built and rehearsed, on as many images and classes as the pictures were made of."""
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (1_000, 28, 28), np.uint8)
+    np.savez("mnist10k.npz", images=pixels, labels=np.arange(len(pixels)) % 10)
+    assert main([*shlex.split(command)[1:], "--dry-run"]) == 0
+    assert "would train 4,000 steps of projection on cpu" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", [*SCRIPTS_ELSEWHERE, *IN_AN_ENVIRONMENT])
