@@ -108,7 +108,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         architecture="r3gan",
         loss="rpgan",
         defaults=PUBLISHED,
-        defaults_up_to={8: {"steps": 1_900, "preview_every": 200, **TINY}, 16: {"steps": 4_000, **TINY}},
+        defaults_up_to={8: {"steps": 3_500, "preview_every": 200, **TINY}, 16: {"steps": 4_000, **TINY}},
         presets={"small": Preset(summary="narrow and faster, for a CPU", defaults=SMALL, resolutions=(32, 64))},
     )
     yield architecture

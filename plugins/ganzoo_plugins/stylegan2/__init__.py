@@ -112,7 +112,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
             "ema_kimg": 500.0,
         },
         defaults_up_to={
-            8: {**short(2e-2, 1_500, 1.0), "preview_every": 100},
+            8: {**short(2e-2, 2_500, 1.0), "preview_every": 100},
             16: short(1e-2, 4_000, 2.0),
         },
         presets={
