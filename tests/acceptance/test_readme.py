@@ -82,7 +82,7 @@ LONG = [command for language, _, text in blocks("README.md") if language == "tex
 def test_a_long_training_that_is_shown_can_begin(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is checked, built and rehearsed, on as many images and classes as the pictures were made of."""
+    """It is checked, built and rehearsed, on fewer images of the same size and as many classes."""
     monkeypatch.chdir(tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (1_000, 28, 28), np.uint8)
     np.savez("mnist10k.npz", images=pixels, labels=np.arange(len(pixels)) % 10)

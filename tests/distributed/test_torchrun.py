@@ -162,7 +162,8 @@ def run(home: Path, name: str) -> int:
         making.STEPS = 3
         told = ["eval_every=15", "held_out=0.2"]
     settings = [argument for pair in [*PAIRS, *told] for argument in ("--set", pair)]
-    arguments = ["--model", "vanilla", "--name", name, *["--no-export"][: name != "evaluated"]]
+    export = [] if name == "evaluated" else ["--no-export"]
+    arguments = ["--model", "vanilla", "--name", name, *export]
     return main(["train", *arguments, *map(str, places), *settings])
 
 
