@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +27,10 @@ settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("full", max_examples=2000, deadline=None)
 settings.load_profile("quick")
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+"""Bytes that a memory file system has free if the tests work there."""
+
 FIGURES = pytest.StashKey[list[str]]()
 
 SHARED = re.compile(
@@ -39,6 +44,9 @@ DEAR = ("end_to_end", "export", "evaluation", "packaging", "distributed", "accep
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
+    # What is synced as carefully as a registry, and removed after each of thousands of tests, keeps a disk busy.
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     # A job in the background, or one that outlives its terminal, is started with these ignored; tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform != "win32":
@@ -154,6 +162,16 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GANZOO_REGISTRY", str(root))
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_translation_table() -> Iterator[None]:
+    """torch's exporter makes its table of ONNX functions, always the same, for each export anew: in .3 s."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield
 
 
 FORK_SERVER = Path(__file__).with_name("forkserver.py")

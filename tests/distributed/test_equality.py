@@ -2,7 +2,9 @@
 
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +29,9 @@ from ganzoo.zoo.recipe import resolve
 if TYPE_CHECKING:
     from tests.distributed.conftest import Launch
 
+Shared = Callable[[int], list[dict[str, Tensor]]]
+
 STEPS = 50
-COUNTS = [2, 4]
 STILL = {"generator": {"lr": 1e-30}, "discriminator": {"lr": 1e-30}}
 """A step that moves no weight, so that both networks' gradients are those at the weights they started with."""
 
@@ -43,6 +46,9 @@ def declared(model: Model) -> bool:
 MODELS = [zoo().shortest(spec) for spec in zoo().all(Model) if not declared(spec)]
 FOLLOWED = [name for name in MODELS if name in ("conditional", "dcgan", "vanilla", "wgan", "wgan-gp")]
 """Models that are followed for ``STEPS`` steps; a few steps of each are in its conformance test."""
+
+COUNTS = {2: MODELS, 4: FOLLOWED}
+"""Ranks -> the models that so many train."""
 
 
 def make(home: Path, ranks: Ranks, model: str, **settings: Any) -> Trainer:
@@ -108,20 +114,20 @@ def in_parts(home: Path, ranks: Ranks) -> dict[str, Tensor]:
 
 
 def everything(home: Path, ranks: Ranks) -> dict[str, Tensor]:
-    """The two, of every model, and the third."""
+    """The two, of every model that so many ranks train, and the third."""
     return in_parts(home, ranks) | {
         f"{model}/{name}": value
-        for model in MODELS
+        for model in COUNTS.get(ranks.count, MODELS)
         for name, value in (
             gradients(home, ranks, model) | (curve(home, ranks, model) if model in FOLLOWED else {})
         ).items()
     }
 
 
-@pytest.fixture(scope="module", params=COUNTS)
-def shared(request: pytest.FixtureRequest, launch: "Launch") -> list[dict[str, Tensor]]:
-    """What each of 2 and of 4 ranks computed, of all models."""
-    return [outcome.tensors for outcome in launch(request.param, __file__)]
+@pytest.fixture(scope="module")
+def shared(launch: "Launch") -> Shared:
+    """``shared(count)``: what each of so many ranks computed."""
+    return cache(lambda count: [outcome.tensors for outcome in launch(count, __file__)])
 
 
 @pytest.fixture(scope="module")
@@ -134,41 +140,46 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     return found
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("count", "model"), [(count, model) for count, models in COUNTS.items() for model in models])
 def test_one_step_has_the_gradients_of_one_process(
-    alone: dict[str, Tensor], shared: list[dict[str, Tensor]], model: str
+    alone: dict[str, Tensor], shared: Shared, count: int, model: str
 ) -> None:
     for network in ("generator", "discriminator"):
         name = f"{model}/gradient.{network}"
-        for rank in shared:
+        for rank in shared(count):
             assert (rank[name] - alone[name]).norm() <= 1e-5 * alone[name].norm(), network
 
 
 @pytest.mark.parametrize("model", FOLLOWED)
+@pytest.mark.parametrize("count", COUNTS)
 def test_the_first_steps_are_those_of_one_process(
-    alone: dict[str, Tensor], shared: list[dict[str, Tensor]], model: str
+    alone: dict[str, Tensor], shared: Shared, count: int, model: str
 ) -> None:
     """In fp64, because rounding is the only difference, and grows with every step."""
     names = [name for name in alone if name.startswith((f"{model}/logged.", f"{model}/state."))]
     assert f"{model}/logged.loss_g" in names
     for name in names:
-        for rank in shared:
+        for rank in shared(count):
             torch.testing.assert_close(rank[name], alone[name], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
-def test_parts_of_ranks_are_one_batch(alone: dict[str, Tensor], shared: list[dict[str, Tensor]], network: str) -> None:
+@pytest.mark.parametrize("count", COUNTS)
+def test_parts_of_ranks_are_one_batch(alone: dict[str, Tensor], shared: Shared, count: int, network: str) -> None:
     whole = alone[f"parts.{network}"]
     assert whole.any()
-    for rank in shared:
+    for rank in shared(count):
         assert (rank[f"parts.{network}"] - whole).norm() <= 1e-9 * whole.norm()
 
 
-def test_all_ranks_have_the_same_to_the_bit(alone: dict[str, Tensor], shared: list[dict[str, Tensor]]) -> None:
+@pytest.mark.parametrize("count", COUNTS)
+def test_all_ranks_have_the_same_to_the_bit(alone: dict[str, Tensor], shared: Shared, count: int) -> None:
     """So that a checkpoint of one is a checkpoint of all, whatever the rounding."""
-    for rank in shared:
-        assert rank.keys() == alone.keys()
-        assert [name for name in alone if not torch.equal(rank[name], shared[0][name])] == []
+    first, *others = shared(count)
+    assert first.keys() <= alone.keys()
+    for rank in others:
+        assert rank.keys() == first.keys()
+        assert [name for name in rank if not torch.equal(rank[name], first[name])] == []
 
 
 @pytest.mark.parametrize(
