@@ -83,8 +83,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return not longest, DEAR.index(folder) if folder in DEAR else -1
 
     items.sort(key=turn)
-    gc.collect()
-    gc.freeze()  # what is imported by now stays; each later collection would look at all of it
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -162,6 +160,12 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GANZOO_REGISTRY", str(root))
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spared() -> None:
+    """What libraries keep by now is looked at by no later collection of garbage: that took a tenth of all time."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -172,7 +172,10 @@ def kept(changed: Callable[[list[str]], object], *more: Aspect) -> Iterator[None
 
 
 def _names(module: ModuleType) -> dict[str, Any]:
-    return {name: value for name, value in module.__dict__.items() if name not in OF_ITS_OWN}
+    names = module.__dict__.copy()
+    for name in OF_ITS_OWN:
+        names.pop(name, None)
+    return names
 
 
 def _changed_names(left: Iterable[tuple[str, dict[str, Any], dict[str, Any], None]]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Small trainings on the digits, on one thread, so that results do not vary."""
 
-import gc
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -28,13 +27,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def frozen() -> None:
-    """What is there by now is looked at by no later collection: for a module whose tests make dozens of them each."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(params=COVERING)

@@ -30,8 +30,6 @@ MakeTrainer = Callable[..., Trainer]
 Weights = Callable[[Trainer], dict[str, torch.Tensor]]
 Same = Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]
 
-pytestmark = pytest.mark.usefixtures("frozen")
-
 STEPS = 4
 CAPTURED: list["Recorded"] = []
 """Into the pool that graphs share."""

@@ -14,8 +14,6 @@ from ganzoo.training.objective import Phase, Told
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("frozen")
-
 MakeTrainer = Callable[..., Trainer]
 
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory: you tried to allocate"
