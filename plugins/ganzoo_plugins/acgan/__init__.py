@@ -29,13 +29,15 @@ TINY = {"batch": 64, "ema_kimg": 5.0, "generator": FASTER, "discriminator": FAST
 HALF_AS_FAST = {"lr": 5e-4, "betas": [0.0, 0.9]}
 SMALL = {
     "batch": 64,
-    "steps": 12_000,
+    "steps": 2_500,
     "schedule": "linear",
     "ema_kimg": 5.0,
     "options": {"width": 32},
     "generator": HALF_AS_FAST,
     "discriminator": HALF_AS_FAST,
 }
+"""On 10,000 of MNIST's digits the Fréchet distance is .05 (.009: real ones), and .8 with 7,000 steps: the discriminator
+knows its images by then, and the generator's become alike."""
 MORE_OF_A_CLASS = {"loss_options": {"generator": 0.1}}
 """On emoji the deviation within classes is .58 of real images' after 1,500 steps, and .31 with weight 1 after 2,500."""
 
