@@ -111,8 +111,8 @@ def _about(data: str, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     return (
         f"One thread and at most {budget.seconds:,.0f} processor seconds of training, or as many as the table says; "
         f"{preset}. Real images score {floor}. {first.protocol[:1].upper()}{first.protocol[1:]}. Mean ± half the 95 % "
-        "interval over seeds of training. The best weights were chosen by these figures, the last were not; samples are "
-        "of the best."
+        "interval over seeds of training. The best weights were chosen by these figures, the last were not; samples "
+        "are of the best."
     )
 
 
