@@ -46,7 +46,7 @@ def pip() -> Callable[..., str]:
     """``pip(python, command, *arguments)``: this environment's pip at work in another, which need not have one."""
 
     def act(python: Path, command: str, *arguments: str | Path) -> str:
-        offline = OFFLINE if command == "install" else OFFLINE[:2]
+        offline = (*OFFLINE, "--no-build-isolation") if command == "install" else OFFLINE[:2]
         return run(sys.executable, "-m", "pip", "--python", python, command, *offline, *arguments)
 
     return act

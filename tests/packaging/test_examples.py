@@ -54,9 +54,9 @@ def test_an_example_is_small_and_whole(source: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def examples(place: Any, build: Callable[[Path], Path], pip: Callable[..., str]) -> Iterator[Any]:
+def examples(place: Any, pip: Callable[..., str]) -> Iterator[Any]:
     """The environment with all of them in it."""
-    pip(place.python, "install", *[build(source) for source in EXAMPLES])
+    pip(place.python, "install", *EXAMPLES)
     yield place
     pip(place.python, "uninstall", "--yes", *[f"ganzoo-{name}" for name in NAMES])
     assert not set(NAMES) & set(place.models())

@@ -27,9 +27,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _installed(place: Any, source: Path, build: Callable[[Path], Path], pip: Callable[..., str]) -> None:
+def _installed(place: Any, source: Path, pip: Callable[..., str]) -> None:
     assert "softgan" not in place.models()
-    pip(place.python, "install", build(source))
+    pip(place.python, "install", source)
 
 
 def test_it_is_one_page_of_three_files() -> None:

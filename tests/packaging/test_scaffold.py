@@ -24,9 +24,8 @@ OFFLINE = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation")
 MOVED = "dcgan"
 
 
-def installed(place: Any, pip: Callable[..., str], build: Callable[[Path], Path], source: Path) -> str:
-    """Install a distribution, and return its name."""
-    pip(place.python, "install", build(source))
+def name_of(source: Path) -> str:
+    """The name of a distribution."""
     name: str = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))["project"]["name"]
     return name
 
@@ -86,36 +85,33 @@ def test_what_is_no_plugin_is_told_and_can_be_taken_away(place: Any) -> None:
     assert place.run(place.python, "-I", "-c", "import stranger").returncode == 1
 
 
-def test_every_other_kind_passes_as_it_is_written(
-    place: Any, pip: Callable[..., str], build: Callable[[Path], Path]
-) -> None:
+def test_every_other_kind_passes_as_it_is_written(place: Any, pip: Callable[..., str]) -> None:
     kinds = [kind for kind in KINDS if kind != "model"]
     assert len(kinds) >= 5
-    names = []
+    for kind in kinds:
+        place.ganzoo("plugins", "new", f"new-{kind}", "--kind", kind, "--directory", f"kinds/{kind}")
+    sources = [place.directory / "kinds" / kind for kind in kinds]
+    pip(place.python, "install", *sources)
     try:
-        for kind in kinds:
-            place.ganzoo("plugins", "new", f"new-{kind}", "--kind", kind, "--directory", f"kinds/{kind}")
-            names.append(installed(place, pip, build, place.directory / "kinds" / kind))
         found = place.check()  # all that is not built-in
         assert {result["subject"] for result in found} >= {f"{kind} new-{kind}" for kind in kinds}
     finally:
-        for name in names:
-            pip(place.python, "uninstall", "--yes", name)
+        pip(place.python, "uninstall", "--yes", *map(name_of, sources))
 
 
-def test_its_own_test_is_the_kit(place: Any, pip: Callable[..., str], build: Callable[[Path], Path]) -> None:
+def test_its_own_test_is_the_kit(place: Any, pip: Callable[..., str]) -> None:
     """The test that is written with it, run as its author would."""
     place.ganzoo("plugins", "new", "tested", "--kind", "metric")
     source = place.directory / "ganzoo-tested"
     lines = (source / "tests" / "test_conformance.py").read_text("utf-8").split("\n\n\n")[1].splitlines()
     assert len(lines) == 2
-    name = installed(place, pip, build, source)
+    pip(place.python, "install", source)
     try:
         done = place.run(place.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", source)
         assert done.returncode == 0, done.stdout
         assert "3 passed, 1 skipped" in done.stdout
     finally:
-        pip(place.python, "uninstall", "--yes", name)
+        pip(place.python, "uninstall", "--yes", name_of(source))
 
 
 @pytest.fixture

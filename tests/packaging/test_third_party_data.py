@@ -12,8 +12,8 @@ TINY = ("--steps", "2", "--batch", "4", "--device", "cpu", "--set", "options.wid
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _installed(place: Any, build: Callable[[Path], Path], pip: Callable[..., str]) -> Iterator[None]:
-    pip(place.python, "install", build(SOURCE))
+def _installed(place: Any, pip: Callable[..., str]) -> Iterator[None]:
+    pip(place.python, "install", SOURCE)
     (place.directory / "x.rings").write_text("1\n2\n3\n1.5\n" * 5)
     yield
     pip(place.python, "uninstall", "--yes", "ganzoo-rings")
