@@ -25,13 +25,14 @@ discriminator; it grows again from there."""
 
 HALF_AS_FAST = {"lr": 5e-4, "betas": [0.0, 0.9]}
 SMALL = {
-    "steps": 12_000,
+    "steps": 4_000,
     "schedule": "linear",
     "ema_kimg": 5.0,
     "options": {"width": 32, "discriminator_norm": "none"},
     "generator": HALF_AS_FAST,
     "discriminator": HALF_AS_FAST,
 }
+"""On 10,000 of MNIST's digits the Fréchet distance is .085 after 2,500 steps, .075 after 4,000, and .17 after 7,500."""
 
 
 @hookimpl
