@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import io
 import json
 import os
 from dataclasses import replace
@@ -11,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from archives import png
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from PIL import Image
 
 from ganzoo.data import EncodedImages, ImageSet
 from ganzoo.data.decode import decode
@@ -30,12 +29,6 @@ IMAGES = ImageSet(pixels=PIXELS, labels=LABELS, class_names=("a", "b", "c", "d")
 
 def packing(source: ImageSet | EncodedImages, target: Path, **options: Any) -> Packed:
     return pack(source, target, **{"size": None, "held_out": 0.25, "strict": False, "name": "photos", **options})
-
-
-def png(pixels: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def encoded(*files: bytes, labels: Any = None, class_names: tuple[str, ...] = ()) -> EncodedImages:

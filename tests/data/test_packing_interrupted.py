@@ -2,7 +2,6 @@
 
 import errno
 import inspect
-import io
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-from PIL import Image
+from archives import png
 
 from ganzoo.data import EncodedImages, ImageSet, packing as writer
 from ganzoo.data.packing import pack
@@ -26,12 +25,6 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8), dtype=np.uint8)
 
 def packing(source: ImageSet | EncodedImages, target: Path, size: int | None = None, held_out: float = 0.25) -> None:
     pack(source, target, size=size, held_out=held_out, strict=False, name="photos")
-
-
-def png(pixels: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 OLD = ImageSet(pixels=PIXELS)

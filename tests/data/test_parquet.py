@@ -1,6 +1,5 @@
 """Parquet as Hugging Face writes it: shards, row groups, labels, and files that are something else."""
 
-import io
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from archives import png
 
 from ganzoo.data import EncodedImages
 from ganzoo.data.decode import decode
@@ -19,12 +18,6 @@ from ganzoo.errors import ExitCode, MissingPackageError, UsageError
 from ganzoo_plugins.readers import parquet
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
-
-
-def png(pixels: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 FILES = [png(pixels) for pixels in PIXELS]
