@@ -29,7 +29,7 @@ FEW = "held_out=0.9"
 SECONDS, SIZE = 60.0, 16
 
 SHARE = 0.2
-"""Of the budget that ``zoo.py`` has for 32 pixels."""
+"""The part of the budget that ``zoo.py`` has for 32 pixels."""
 
 IMAGES = {
     "digits": "digits, 8 px, 1 minute",
@@ -49,7 +49,7 @@ class Claim:
     Args:
         better, worse: recipes.
         paper: who says so.
-        images: of which of ``IMAGES``.
+        images: names in ``IMAGES``.
     """
 
     better: str
