@@ -77,6 +77,9 @@ def test_everything_that_a_page_shows(page: str, tour: Tour) -> None:
 LONG = [command for language, _, text in blocks("README.md") if language == "text" for command, _ in commands(text)]
 """The trainings behind README's pictures."""
 
+SHAPES = {"mnist10k.npz": (28, 28), "emoji64.npz": (64, 64, 3)}
+"""Shapes of the images that they learn from."""
+
 
 @pytest.mark.parametrize("command", LONG)
 def test_a_long_training_that_is_shown_can_begin(
@@ -84,10 +87,12 @@ def test_a_long_training_that_is_shown_can_begin(
 ) -> None:
     """It is checked, built and rehearsed, on fewer images of the same size and as many classes."""
     monkeypatch.chdir(tmp_path)
-    pixels = np.random.default_rng(0).integers(0, 256, (1_000, 28, 28), np.uint8)
-    np.savez("mnist10k.npz", images=pixels, labels=np.arange(len(pixels)) % 10)
-    assert main([*shlex.split(command)[1:], "--dry-run"]) == 0
-    assert "would train 4,000 steps of projection on cpu" in capsys.readouterr().out
+    words = shlex.split(command)
+    given = dict(zip(words[2::2], words[3::2], strict=True))
+    pixels = np.random.default_rng(0).integers(0, 256, (1_000, *SHAPES[given["--data"]]), np.uint8)
+    np.savez(given["--data"], images=pixels, labels=np.arange(len(pixels)) % 10)
+    assert main([*words[1:], "--dry-run"]) == 0
+    assert f"would train {int(given['--steps']):,} steps of {given['--model']} on cpu" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", [*SCRIPTS_ELSEWHERE, *IN_AN_ENVIRONMENT])
