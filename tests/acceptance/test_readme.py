@@ -89,7 +89,7 @@ def test_a_long_training_that_is_shown_can_begin(
     monkeypatch.chdir(tmp_path)
     words = shlex.split(command)
     given = dict(zip(words[2::2], words[3::2], strict=True))
-    pixels = np.random.default_rng(0).integers(0, 256, (1_000, *SHAPES[given["--data"]]), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, *SHAPES[given["--data"]]), np.uint8)
     np.savez(given["--data"], images=pixels, labels=np.arange(len(pixels)) % 10)
     assert main([*words[1:], "--dry-run"]) == 0
     assert f"would train {int(given['--steps']):,} steps of {given['--model']} on cpu" in capsys.readouterr().out
