@@ -15,11 +15,14 @@ from ganzoo.records.evaluation import Evaluation
 from ganzoo.runtime.card import ATTACHMENT
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.training.evaluating import SEED, Evaluating
+from ganzoo.training.ranks import Ranks
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
 
 
-def prepare(config: RunConfig, data: Split, noted: Callable[[str], None]) -> tuple[Criteria | None, Evaluating | None]:
+def prepare(
+    config: RunConfig, data: Split, ranks: Ranks, noted: Callable[[str], None]
+) -> tuple[Criteria | None, Evaluating | None]:
     """The criteria to evaluate by, and how to do it; nothing if ``eval_every`` is 0.
 
     Real images are evaluated first, so that a figure that cannot be computed is told before the first step.
@@ -32,7 +35,8 @@ def prepare(config: RunConfig, data: Split, noted: Callable[[str], None]) -> tup
     """
     if not config.eval_every:
         return None, None
-    criteria = choose_criteria(config.data, data, zoo(), features=config.features, noted=noted)
+    with ranks.chief_first():  # which builds the extractor, if there is none yet, and says so
+        criteria = choose_criteria(config.data, data, zoo(), features=config.features, noted=noted)
     evaluator = Evaluator(criteria, workers=1, noted=noted)
     _ = evaluator.floor
     for name, reason in evaluator.left_out.items():

@@ -69,7 +69,7 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
         refuse_longer(draft.run, trainer)
     names = data.training.class_names if recipe.architecture.conditional else ()
     parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent, names, observer.noted),)
-    criteria, evaluating = prepare(recipe.config, data, observer.noted)
+    criteria, evaluating = prepare(recipe.config, data, ranks, observer.noted)
     return Plan(recipe=recipe, data=data, trainer=trainer, criteria=criteria, evaluating=evaluating, parents=parents)
 
 

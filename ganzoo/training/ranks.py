@@ -93,6 +93,17 @@ class Ranks:
             dist.all_reduce(raised, dist.ReduceOp.MAX)
         return bool(raised)
 
+    @contextmanager
+    def chief_first(self) -> Iterator[None]:
+        """Let rank 0 do what all do before the others do it: they find what it leaves in a cache, or fail as it did."""
+        if not self.chief:
+            self.any(False)
+        try:
+            yield
+        finally:
+            if self.chief:
+                self.any(False)
+
     def share(self, value: Any) -> Any:
         """Rank 0's ``value`` on all ranks; it goes through JSON."""
         if self.count == 1:

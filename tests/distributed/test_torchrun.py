@@ -78,15 +78,20 @@ def test_two_ranks_leave_what_one_process_does(home: Path, shared: "list[Outcome
 
 
 def test_rank_0_alone_evaluates(home: Path, launch: "Launch") -> None:
-    """With an extractor that one of them builds of the training images, and the other has then: whoever comes first."""
+    """With an extractor that is built of the training images, which the other rank waits for."""
     first, second = launch(2, __file__, str(home), "evaluated")
-    building = "Warning: building the extractor own of 52 training images, once"
-    waiting = "Warning: waiting for another process that builds an extractor"
-    assert [line for line in first.errors.splitlines() if "extractor" in line] in ([building], [waiting], [])
+    assert first.errors.count("building the extractor own of 52 training images, once\n") == 1
     assert (second.output, second.errors) == ("", "")
     lines = (home / "runs/evaluated/1/evaluations.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [15, 30]
     assert len(list((home.with_name("cache") / "extractors").glob("own-*/*.onnx"))) == 1
+
+
+def test_what_rank_0_refuses_first_the_others_refuse(home: Path, launch: "Launch") -> None:
+    """None of them waits for one that has ended."""
+    first, _ = launch(2, __file__, str(home), "unevaluable", codes=(ExitCode.USAGE,) * 2)
+    assert first.errors.startswith(f"Error: {home / 'data.npy'} has no held-out images to evaluate by\n")
+    assert not (home / "runs/unevaluable").exists()
 
 
 def test_ranks_that_are_told_different_things_do_not_begin(home: Path, launch: "Launch") -> None:
@@ -163,6 +168,8 @@ def run(home: Path, name: str) -> int:
         os.environ["GANZOO_CACHE"] = str(home.with_name("cache"))
         making.STEPS = 3
         told = ["eval_every=15", "held_out=0.2"]
+    if name == "unevaluable":
+        told = ["eval_every=15", "held_out=0"]
     settings = [argument for pair in [*PAIRS, *told] for argument in ("--set", pair)]
     export = [] if name == "evaluated" else ["--no-export"]
     arguments = ["--model", "vanilla", "--name", name, *export]

@@ -24,6 +24,7 @@ from ganzoo.evaluation.evidence import CHUNK, Gatherer, Source, of_images
 from ganzoo.pipeline import evaluating as preparing
 from ganzoo.records.evaluation import Evaluation
 from ganzoo.specs import Metric, Spec
+from ganzoo.training.ranks import ALONE
 from ganzoo.zoo.discovery import Manager, Plugin, State
 from ganzoo.zoo.names import Zoo, load_target, zoo
 
@@ -472,8 +473,8 @@ def test_a_figure_that_was_asked_for_and_cannot_be_computed_is_told_before_the_f
     reason = "metric acme/odd fails: TypeError: object of type 'Evidence' has no len()"
     if best == "odd":
         with pytest.raises(PluginError, match=re.escape(reason)):
-            preparing.prepare(config, parts, said.append)
+            preparing.prepare(config, parts, ALONE, said.append)
     else:
-        _, evaluating = preparing.prepare(config, parts, said.append)
+        _, evaluating = preparing.prepare(config, parts, ALONE, said.append)
         assert evaluating is not None
     assert said == [f"{reason}; it is left out"]
