@@ -39,7 +39,8 @@ def clipped_density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5) -> di
         )
     radius = np.concatenate([np.partition(each, k, axis=1)[:, k] for _, each in distances(real, real)])
     noise = NOISE * np.square(real).sum(axis=1) + np.finfo(np.float64).tiny
-    small = np.minimum(radius, np.median(radius)) + noise  # a neighbour on the rim is inside
+    median = np.square(np.median(np.sqrt(radius)))  # of an even number of squares it would be another one
+    small = np.minimum(radius, median) + noise  # a neighbour on the rim is inside
     near, own = np.zeros(len(fake)), -np.ones(len(real))  # each real image lies in its own ball, which does not count
     held = np.zeros(len(real))
     for rows, distance in distances(real, fake):
