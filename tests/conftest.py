@@ -1,4 +1,5 @@
-"""Every test has its own registry and cache, and torch on one thread: cores are shared, results must be equal."""
+"""Every test has its own registry and cache, and torch on one thread: workers share the cores, and two threads of each
+wait for one another ten times as long as one computes; results must be equal, too."""
 
 import contextlib
 import gc
@@ -44,6 +45,8 @@ DEAR = ("end_to_end", "export", "evaluation", "packaging", "distributed", "accep
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of what tests start
     # What is synced as carefully as a registry, and removed after each of thousands of tests, keeps a disk busy.
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
@@ -235,9 +238,8 @@ def _fork_server(python: Path, path: Path) -> Iterator[None]:
         listener.bind(str(path))
         listener.listen()
         command = [str(python), str(FORK_SERVER), str(listener.fileno()), *PRELOADED]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         server = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()]
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()]
         )
     with server:  # whose end is the end of its standard input
         yield

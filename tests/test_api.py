@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import ganzoo
 from ganzoo import api
@@ -20,7 +19,6 @@ Trained = tuple[Path, TrainResult]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    torch.set_num_threads(1)
     home = tmp_path_factory.mktemp("api")
     settings = {"steps": 2, "batch": 4, "options": {"width": 2, "latent_dim": 3}, "device": "cpu"}
     result = ganzoo.train("vanilla", settings=settings, registry=str(home / "registry"), runs=str(home / "runs"))

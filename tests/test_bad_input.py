@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 from ganzoo import api, files
@@ -34,7 +33,6 @@ TRAIN = (
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with ``plain:1``, which takes no labels, and ``labelled:1``, which does; both exported."""
-    torch.set_num_threads(1)
     home = tmp_path_factory.mktemp("trained")
     for name, model in {"plain": "vanilla", "labelled": "conditional"}.items():
         api.train(model, settings={**TINY, "name": name}, registry=home / "registry", runs=home / "runs")

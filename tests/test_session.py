@@ -124,7 +124,6 @@ GRUMPY = "import ganzoo\n" + "".join(
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Runs go to ``./runs``."""
-    torch.set_num_threads(1)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

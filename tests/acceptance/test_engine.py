@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,14 +88,6 @@ def differences(train: Train, trainer: Trainer) -> list[str]:
         assert ours.keys() == theirs.keys()
         found += [f"{name}.{key}" for key in ours if not torch.equal(ours[key], theirs[key])]
     return found
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("case", CASES)

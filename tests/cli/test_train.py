@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from ganzoo import api
 from ganzoo.cli import main, progress
@@ -24,7 +23,6 @@ TINY = ["--model", "vanilla", "--steps", "3", "--batch", "4", "--device", "cpu",
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    torch.set_num_threads(1)
     monkeypatch.delenv("GANZOO_DEBUG", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -108,7 +108,7 @@ def _torchruns(rank: int, ranks: int, port: int) -> dict[str, str]:
 def _child(
     command: list[str], variables: Mapping[str, str], output: IO[str], errors: IO[str]
 ) -> Iterator["subprocess.Popen[str]"]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    environment = {**os.environ, **variables}
     with subprocess.Popen(command, env=environment, text=True, stdout=output, stderr=errors) as child:
         try:
             yield child

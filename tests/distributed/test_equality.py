@@ -133,11 +133,7 @@ def shared(launch: "Launch") -> Shared:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     """What one process computes, of all models."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    found = everything(tmp_path_factory.mktemp("alone"), ALONE)
-    torch.set_num_threads(threads)
-    return found
+    return everything(tmp_path_factory.mktemp("alone"), ALONE)
 
 
 @pytest.mark.parametrize(("count", "model"), [(count, model) for count, models in COUNTS.items() for model in models])
@@ -207,7 +203,6 @@ def test_a_batch_that_ranks_do_not_divide(
 
 def main(home: str) -> None:
     """What one rank does."""
-    torch.set_num_threads(1)
     with joined("cpu") as ranks:
         save_file(everything(Path(home), ranks), Path(home) / f"{ranks.rank}.safetensors")
 

@@ -40,7 +40,6 @@ def test_all_ranks_go_on(launch: "Launch") -> None:
 
 def main(home: str) -> None:
     """What each rank does."""
-    torch.set_num_threads(1)
     trainer.EXECUTORS = {ExecutorName.COMPILE: Failing}  # type: ignore[attr-defined]
     small = {"options": {"width": 8}, "batch": 8, "device": "cpu", "precision": "fp32", "executor": "compile"}
     with joined("cpu") as ranks:

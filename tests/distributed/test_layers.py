@@ -150,11 +150,6 @@ def trained(ranks: Ranks = ALONE, steps: int = STEPS, **settings: Any) -> dict[s
     return state(trainer)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def test_two_ranks_train_as_one_process(launch: "Launch") -> None:
     alone, before = trained(), trained(steps=0)
     ranks = [outcome.tensors for outcome in launch(2, __file__)]
@@ -246,7 +241,6 @@ def test_stored_weights_fill_a_network_without_memory(network: Callable[..., nn.
 
 def main(home: str) -> None:
     """What one rank does."""
-    torch.set_num_threads(1)
     with joined("cpu") as ranks:
         save_file(trained(ranks), Path(home) / f"{ranks.rank}.safetensors")
 

@@ -157,7 +157,6 @@ def dying(step: Callable[[Trainer], None]) -> Callable[[Trainer], None]:
 
 def run(home: Path, name: str) -> int:
     """What one rank does: rank 1 is watched, and killed in its first life if that is the run's name."""
-    torch.set_num_threads(1)
     if os.environ["RANK"] == "1":
         sys.addaudithook(watcher(home))
         if name == "killed" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -66,7 +65,6 @@ def test_two_ranks_train_what_one_does(launch: "Launch", tmp_path: Path) -> None
 def main(home: str) -> None:
     """What one rank does."""
     sys.path.insert(0, str(SITE))
-    torch.set_num_threads(1)
     with joined("cpu") as ranks:
         save_file(everything(Path(home), ranks), Path(home) / f"{ranks.rank}.safetensors")
 

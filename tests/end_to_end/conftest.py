@@ -1,11 +1,9 @@
 """What every registered model goes through, once a session."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 import ganzoo
 from ganzoo.records.result import TrainResult
@@ -23,14 +21,6 @@ class Trained:
     conditional: bool
     registry: Path
     result: TrainResult
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session", params=zoo().all(Model), ids=zoo().shortest)

@@ -1,25 +1,16 @@
 """Features to compare, and extractors made by hand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from ganzoo_plugins.digits import reader
 
 Features = NDArray[np.float64]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _flat(pixels: NDArray[np.uint8]) -> Features:

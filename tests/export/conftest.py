@@ -39,11 +39,6 @@ def _card(classes: int = 0, **changed: Any) -> GeneratorCard:
     return GeneratorCard(**{**fields, **changed})
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def make_generator() -> type[Generator]:
     return Generator

@@ -1,6 +1,6 @@
 """Steps made by hand: the images, the critic and epsilon are whatever a test says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,14 +8,6 @@ import torch
 from torch import Tensor
 
 from ganzoo.training import Output, Step
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Critic:

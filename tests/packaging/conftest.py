@@ -61,7 +61,7 @@ class Place:
         scripts = directory / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
         self.python = scripts / "python"
         self.command = scripts / "ganzoo"
-        self.environment = {**os.environ, "GANZOO_REGISTRY": str(directory / "registry"), "OMP_NUM_THREADS": "1"}
+        self.environment = {**os.environ, "GANZOO_REGISTRY": str(directory / "registry")}
 
     def borrow_dependencies(self) -> None:
         """Look for what is not here in the environment of the tests: installing torch again would take minutes.

@@ -1,6 +1,6 @@
-"""Small trainings on the digits, on one thread, so that results do not vary."""
+"""Small trainings on the digits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,6 @@ from ganzoo.zoo.recipe import resolve
 COVERING = ("conditional", "dcgan", "stylegan2", "vanilla", "wgan-gp")
 """Models that have between them what the engine tells apart: labels, penalties, lazy ones, samples that meet.
 What holds of every model is in its conformance test."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=COVERING)

@@ -28,7 +28,6 @@ PAUSE = 17
 # Waits in the middle of the run until its parent has done what it wants to it, so that no timing is involved.
 CHILD = f"""
 import os, sys, torch
-torch.set_num_threads(1)
 from ganzoo.cli import main
 from ganzoo.cli.progress import Progress
 
@@ -63,17 +62,13 @@ def start() -> Iterator[Callable[[list[str]], "subprocess.Popen[str]"]]:
         def start(arguments: list[str]) -> "subprocess.Popen[str]":
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             child: subprocess.Popen[str] = subprocess.Popen(
-                [sys.executable, "-c", CHILD, *arguments], env=environment(), text=True, **pipes
+                [sys.executable, "-c", CHILD, *arguments], text=True, **pipes
             )
             children.enter_context(child)
             children.callback(child.kill)
             return child
 
         yield start
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def interrupt(child: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, str]:
@@ -113,7 +108,6 @@ def test_sigterm_and_kill_in_the_middle_then_resume(
     assert checkpoint("killed/1") == checkpoint("whole/1")
     again = subprocess.run(
         [sys.executable, "-m", "ganzoo", "train", "--resume", "stopped/1", "--no-export"],
-        env=environment(),
         capture_output=True,
         text=True,
     )

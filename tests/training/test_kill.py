@@ -29,7 +29,6 @@ STEPS = 60
 # Forks a process for each line of arguments, with all imports done: those would take most of the time.
 SERVER = """
 import json, os, sys, torch
-torch.set_num_threads(1)
 from ganzoo.cli import main
 answers = open(os.dup(1), "w")
 os.dup2(os.open(os.devnull, os.O_RDWR), 1)
@@ -51,11 +50,8 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
     monkeypatch.chdir(tmp_path)
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context((tmp_path / "errors").open("w"))
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
-        server = stack.enter_context(
-            subprocess.Popen([sys.executable, "-c", SERVER], env=environment, text=True, **pipes)
-        )
+        server = stack.enter_context(subprocess.Popen([sys.executable, "-c", SERVER], text=True, **pipes))
         print(json.dumps([*start("none"), "--dry-run"]), file=server.stdin, flush=True)
         yield partial(ask, server)
 
