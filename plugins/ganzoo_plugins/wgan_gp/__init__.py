@@ -2,7 +2,7 @@
 
 Adam(1e-4, .5, .9), 5 critic steps, lambda 10, batch 64, 128 normal latents, 128 feature maps, 5x5 kernels,
 He initialisation, BatchNorm in the generator only. Images of at most 16 pixels get narrower networks and a higher
-rate.
+rate, those of 8 pixels one critic step.
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 ADAM = {"lr": 1e-4, "betas": [0.5, 0.9]}
 FASTER = {"lr": 1e-3, "betas": [0.5, 0.9]}
 """Adam for networks a quarter as wide: its stable rate grows as the width shrinks (Yang et al., 2022)."""
+
+TINY = {"lr": 2e-3, "betas": [0.0, 0.9]}
+EIGHT = {
+    "steps": 2_000,
+    "critic_steps": 1,
+    "ema_kimg": 2.0,
+    "preview_every": 100,
+    "generator": TINY,
+    "discriminator": TINY,
+}
+"""For images of 8 pixels: on digits the Fréchet distance is 9 after 17 s of a core; with 5 critic steps from ``FASTER``
+it is 11 after 43 s."""
 
 SMALL = {
     "steps": 3_000,
@@ -73,7 +85,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
         loss="wgan-gp",
         defaults={"batch": 64, "steps": 100_000, "generator": ADAM, "discriminator": ADAM},
         defaults_up_to={
-            8: {"steps": 1_500, "preview_every": 100, "generator": FASTER, "discriminator": FASTER},
+            8: EIGHT,
             16: {"steps": 3_000, "generator": FASTER, "discriminator": FASTER},
         },
         presets={"small": Preset(summary="a quarter as wide, for a CPU", defaults=SMALL, resolutions=(32, 64))},
