@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 class Observer:
     """An observer, which is told how a run goes; it does nothing. Subclass it for ``ganzoo.train(observer=…)``."""
 
+    def doing(self, what: str) -> None:
+        """Called when something begins that can take a while: "loading the data", say; the next one ends it."""
+
     def reading(self, done: int, total: int) -> None:
         """Called while image files are decoded: ``done`` of ``total`` are."""
 

@@ -59,13 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     given = sys.argv[1:] if arguments is None else list(arguments)
     with telling() as out:
-        with staged(given, out, _note, for_good=arguments is None):
+        with staged(given, out, _say, for_good=arguments is None):
             code = _run(given)
         out.flush()
         if code == 0 and out.failure is not None and not out.left:
             code = _tell(out.failure)
     if arguments is None:
-        end_in_time(code, _note)
+        end_in_time(code, _say)
     return code
 
 
@@ -83,7 +83,7 @@ def _tell(error: Exception, command: str = "") -> int:
     return tell(error, command)
 
 
-def _note(line: str) -> None:
-    from ganzoo.cli.output import note  # only where there is something to tell
+def _say(line: str) -> None:
+    from ganzoo.cli.output import say  # only where there is something to tell
 
-    note(line)
+    say(line)

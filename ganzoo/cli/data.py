@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import PathOption, ProgressBar, emit, json_option, note, table
+from ganzoo.cli.output import PathOption, emit, json_option, note, say
+from ganzoo.cli.tables import listing, table
 from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo.names import zoo
@@ -96,7 +98,7 @@ def show(source: str, size: int | None, held_out: float, strict: bool, output: P
     if output:
         require_text(output, "-o")
         _check_sheet(output, source)
-    with ProgressBar("reading") as progress:
+    with ProgressBar("reading", "images") as progress:
         data = load(source, zoo(), size=size, strict=strict, held_out=held_out, progress=progress)
     found = {"source": source, **facts(data)}
     emit({**found, "contact_sheet": str(output)} if output else found, as_json, _page)
@@ -119,7 +121,7 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
 
     path = _unpacked(source)
     require_text(file, "FILE.npy")
-    with _interrupted_by_sigterm(), ProgressBar("packing") as progress:
+    with _interrupted_by_sigterm(), ProgressBar("packing", "images") as progress:
         packed = pack_images(
             read(path, zoo()),
             file,
@@ -148,9 +150,9 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
 def _tell(skipped: Sequence[str], notes: Sequence[str]) -> None:
     """What a person should know of a set beside its numbers."""
     for line in notes:
-        note(f"Warning: {line}")
+        say(f"Warning: {line}")
     for line in skipped[:SKIPPED_SHOWN]:
-        note(f"Skipped {line}")
+        say(f"Skipped {line}")
 
 
 def _unpacked(source: str) -> Path:
@@ -214,12 +216,12 @@ def _page(facts: dict[str, Any]) -> str:
         ("unreadable", f"{facts['skipped']:,}"),
         *([("contact sheet", facts["contact_sheet"])] if "contact_sheet" in facts else []),
     ]
-    return table(("", ""), rows).lstrip("\n")
+    return listing(rows)
 
 
 def _pack_page(facts: dict[str, Any]) -> str:
     rows = [(key, value) for key, value in facts.items() if key != "notes"]  # they are told as warnings
-    return table(("", ""), rows).lstrip("\n")
+    return listing(rows)
 
 
 @contextmanager

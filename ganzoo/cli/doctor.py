@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.output import emit, json_option, registry_option, table
+from ganzoo.cli.output import emit, json_option, registry_option
+from ganzoo.cli.tables import listing
 from ganzoo.errors import GanzooError, PluginError, first_line
 from ganzoo.files import registry_root
 from ganzoo.machine import cores
@@ -151,4 +152,4 @@ def _page(findings: dict[str, Any]) -> str:
         ("plugins", f"{sum(plugin['state'] == 'active' for plugin in findings['plugins'])} active"),
     ]
     problems = findings["problems"] or ["none"]
-    return "\n".join([table(("", ""), rows).lstrip("\n"), "", "Problems:", *(f"  {line}" for line in problems)])
+    return "\n".join([listing(rows), "", "Problems:", *(f"  {line}" for line in problems)])

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import PathOption, ProgressBar, device_option, emit, json_option, note, registry_option, table
+from ganzoo.cli.bars import ProgressBar
+from ganzoo.cli.output import PathOption, device_option, emit, json_option, note, registry_option
+from ganzoo.cli.tables import table
 from ganzoo.errors import UsageError
 from ganzoo.files import cannot_write
 from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS, TRAINING
@@ -68,7 +70,7 @@ def command(
         raise cannot_write(output, FileNotFoundError(errno.ENOENT, ""))
     from ganzoo import api
 
-    with ProgressBar("evaluating") as seen:
+    with ProgressBar("evaluating", "samples") as seen:
         found = api.evaluate(list(references), registry=registry, device=device, seen=seen, noted=note, **question)
     better = api.figures()
     data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
@@ -84,7 +86,7 @@ def _page(found: "Mapping[str, Evaluation]", better: "Mapping[str, str]", compar
     from ganzoo.evaluation import tables
 
     header, rows = tables.rows(found, better)
-    parts = [table(header, rows)]
+    parts = [table(header, rows, dispensable=header[-1:])]
     if compare:
         parts.append(tables.plot(found, better))
     return "\n\n".join([*parts, "\n".join(tables.remarks(found))])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from ganzoo.cli.output import in_line, note
+from ganzoo.cli.output import in_line, say
 from ganzoo.errors import ExitCode, message, missing_package
 
 
@@ -37,13 +37,13 @@ def tell(error: Exception, command: str = "") -> int:
     if os.environ.get("GANZOO_DEBUG") == "1":
         import traceback
 
-        note("".join(traceback.format_exception(error)).rstrip())
+        say("".join(traceback.format_exception(error)).rstrip())
     failure = explain(error, command)
     stopped = failure.exit_code == ExitCode.STOPPED  # an outcome, not an error
     said = in_line(failure.message)
-    note(said[:1].upper() + said[1:] if stopped else f"Error: {said}")
+    say(said[:1].upper() + said[1:] if stopped else f"Error: {said}")
     if failure.hint:
-        note(f"Hint: {in_line(failure.hint)}")
+        say(f"Hint: {in_line(failure.hint)}")
     return failure.exit_code
 
 

@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from ganzoo.cli.output import quiet_option
 from ganzoo.errors import GanzooError, ToldToEnd, UsageError, described, did_you_mean
 
 
@@ -25,10 +26,12 @@ class Text(click.types.StringParamType):
 
 
 def strict(command: click.Command) -> click.Command:
-    """The command, with ``Text`` for all its text, and that of its subcommands."""
+    """The command, with ``Text`` for all its text and ``--quiet``, and its subcommands alike."""
     for parameter in command.params:
         if parameter.type is click.STRING:
             parameter.type = Text()
+    if not isinstance(command, click.Group) and quiet_option not in command.params:
+        command.params.append(quiet_option)
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         strict(inner)
     return command

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, flatten, json_option, table
+from ganzoo.cli.output import emit, flatten, json_option
+from ganzoo.cli.tables import listing, table
 from ganzoo.errors import GanzooError
 from ganzoo.specs import Architecture, Loss, Model
 from ganzoo.zoo.discovery import State
@@ -132,7 +133,11 @@ def _listing(models: Sequence[dict[str, Any]]) -> str:
         )
         for model in models
     ]
-    return table(("MODEL", "ARCHITECTURE", "LOSS", "PIXELS", "LABELS", "FROM", "SUMMARY"), rows)
+    return table(
+        ("MODEL", "ARCHITECTURE", "LOSS", "PIXELS", "LABELS", "FROM", "SUMMARY"),
+        rows,
+        dispensable=("FROM", "PIXELS", "ARCHITECTURE", "LOSS"),
+    )
 
 
 def _page(model: dict[str, Any]) -> str:
@@ -171,7 +176,7 @@ def _page(model: dict[str, Any]) -> str:
         [
             f"{model['name']}: {model['summary']}" if model["summary"] else model["name"],
             "",
-            table(("", ""), list(facts.items())).lstrip("\n"),
+            listing(list(facts.items())),
             "",
             table(("SETTING (--set SETTING=VALUE)", "DEFAULT"), _rows(settings) + small),
             *_costs(model["measured"]["costs"]),

@@ -3,10 +3,11 @@
 import json
 import os
 import re
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import click
 
@@ -15,9 +16,6 @@ from ganzoo.cli.streams import Dropping
 from ganzoo.errors import UsageError
 
 Value = TypeVar("Value")
-
-REDRAWS = 200
-"""Most times that a progress bar is drawn."""
 
 # Control characters; the marks that turn the direction of writing; other ends of a line; signs that nobody sees, but
 # for the two that join letters or part them; halves of characters.
@@ -91,52 +89,6 @@ def duration(text: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
 
 
-class ProgressBar:
-    """A bar on a terminal, nothing elsewhere: ``bar(done, total)``."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._bar: Any = None
-        self._done = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are done."""
-        if not draws():
-            return
-        if self._bar is None:
-            self._bar = click.progressbar(
-                length=total,
-                label=self._label,
-                show_pos=True,
-                file=sys.stderr,
-                width=24,
-                update_min_steps=max(1, total // REDRAWS),
-            )
-        self._bar.length = total
-        self._bar.update(done - self._done)
-        self._done = done
-        if done >= total:
-            self.close()
-
-    def close(self) -> None:
-        """Clear the line for what comes next."""
-        if self._bar is not None:
-            self._bar.render_progress()
-            self._bar.render_finish()
-            self._bar, self._done = None, 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def draws() -> bool:
-    """Whether stderr is a terminal on which a line can be drawn anew."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
 def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
     """Print data: as JSON, or as ``render`` writes the same data for a person.
 
@@ -147,7 +99,7 @@ def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
 
         text = json.dumps(json_value(value), indent=2, default=str, allow_nan=False)
     else:
-        text = printable(render(value))
+        text = wrapped(printable(render(value)), columns(data_stream()))
     print_data(text)
 
 
@@ -175,10 +127,64 @@ def emit_bytes(data: bytes) -> None:
     out.flush()
 
 
+def _be_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.meta[_QUIET] = value
+
+
+_QUIET = f"{__name__}.quiet"
+quiet_option = click.Option(
+    ["-q", "--quiet"],
+    is_flag=True,
+    expose_value=False,
+    callback=_be_quiet,
+    help="Say nothing but results, warnings and errors.",
+)
+
+
+def quiet() -> bool:
+    """Whether ``--quiet`` was given."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
 def note(message: str) -> None:
-    """Tell the person something that is not data."""
-    sys.stderr.write(f"{printable(message)}\n")
+    """Tell the person something that is not data, unless they asked for quiet."""
+    if not quiet():
+        say(message)
+
+
+def say(message: str) -> None:
+    """Tell the person what they must know, such as an error or a warning."""
+    sys.stderr.write(f"{wrapped(printable(message), columns(sys.stderr))}\n")
     sys.stderr.flush()
+
+
+def columns(stream: IO[str] | Any) -> int | None:
+    """The width of the terminal that a stream is, or what ``COLUMNS`` says of it; None: it is none."""
+    if not stream.isatty():
+        return None
+    try:
+        own = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        own = 0
+    return int(os.environ.get("COLUMNS") or 0) or own or shutil.get_terminal_size().columns
+
+
+def wrapped(text: str, width: int | None) -> str:
+    """Text whose lines are broken at spaces, further ones as far in as the first; commands to copy stay whole."""
+    if width is None:
+        return text
+    return "\n".join(
+        line if len(line) <= width or line.lstrip().startswith("ganzoo ") else _broken(line, width)
+        for line in text.split("\n")
+    )
+
+
+def _broken(line: str, width: int) -> str:
+    import textwrap
+
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def printable(text: str) -> str:
@@ -192,15 +198,6 @@ def printable(text: str) -> str:
 def in_line(text: str) -> str:
     """The same for a part of a line, in which line ends and tabs are escapes, too."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Aligned columns under a header; just the header where there are no rows."""
-    lines = [list(header), *([in_line(str(cell)) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import PathOption, ProgressBar, emit, json_option, note, print_data, table
+from ganzoo.cli.output import PathOption, emit, json_option, note, print_data
+from ganzoo.cli.tables import listing, table
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.zoo.discovery import Plugin
 from ganzoo.zoo.names import zoo
@@ -94,7 +96,7 @@ def check(name: str | None, isolated: bool, exemptions: Sequence[str], pairs: Se
     exempt, settings = dict(map(_exemption, exemptions)), parse_settings(list(pairs))
     found: dict[Plugin, list[Result]] = {}
     for plugin in plugins:
-        with ProgressBar(f"checking {plugin.qualified}") as bar:
+        with ProgressBar(f"checking {plugin.qualified}", "checks") as bar:
             run = check_isolated if isolated else check_plugin
             found[plugin] = run(plugin, exempt=exempt, settings=settings, seen=bar)
     emit(
@@ -193,7 +195,7 @@ def _listing(plugins: Sequence[dict[str, Any]]) -> str:
 def _page(plugin: dict[str, Any]) -> str:
     facts = [(key, plugin[key]) for key in ("distribution", "version", "location", "target", "api", "state", "reason")]
     specs = [(spec["kind"], spec["name"], spec["summary"]) for spec in plugin["provides"]]
-    shown = table(("", ""), [(key, value) for key, value in facts if value]).lstrip("\n")
+    shown = listing([(key, value) for key, value in facts if value])
     return f"{plugin['name']}\n\n{shown}\n\n{table(('KIND', 'NAME', 'SUMMARY'), specs)}"
 
 

@@ -2,37 +2,39 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import click
-
-from ganzoo.cli.output import ProgressBar, draws, note
+from ganzoo.cli.bars import CLEAR_LINE, ProgressBar, draws
+from ganzoo.cli.output import note, say
 from ganzoo.config import ExecutorName
 from ganzoo.observer import Observer
 
 if TYPE_CHECKING:
+    from ganzoo.cli.meter import Meter
     from ganzoo.records.run import Run
 
-REDRAW_SECONDS = 0.1
 LINE_SECONDS = 5.0
 """Least seconds between two lines where there is no terminal; the last line is always written."""
 
-
 FIGURES_SHOWN = 4
-CLEAR_LINE = "\r\x1b[K"
 
 
 class Progress(Observer):
-    """Shows step, images per second, losses and the time left on stderr."""
+    """Shows on stderr what is done, the step, losses, images per second and the time left.
 
-    def __init__(self) -> None:
-        self._reading = ProgressBar("reading")
-        self._bar: Any = None
-        self._done = 0
+    Args:
+        verbose: also write lines: of what is done, with the seconds since the beginning, and of every report.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._began = time.monotonic()
+        self._reading = ProgressBar("reading", "images")
+        self._meter: Meter | None = None
+        self._doing = ""
         self._shown = 0.0
-        self._metrics = ""
         self._steps = 0
 
     def __enter__(self) -> Self:
@@ -42,54 +44,57 @@ class Progress(Observer):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._reading.close()
-        if self._bar is not None:
-            self._bar.render_progress()
-            self._bar.render_finish()
+        self._clear()
+        if self._meter is not None:
+            self._meter.close()
+
+    def doing(self, what: str) -> None:
+        """Say so in place of the bar, until the next thing happens."""
+        self._clear()
+        if self._verbose:
+            note(f"{time.monotonic() - self._began:6.1f} s  {what}")
+        elif draws():
+            self._draw(what)
 
     def reading(self, done: int, total: int) -> None:
         """Show how far the decoding of image files is."""
+        self._clear()
         self._reading(done, total)
 
     def started(self, run: "Run", step: int) -> None:
-        """Say what is trained on what, and start the bar."""
+        """Say what is trained on what, and make the bar."""
         config, count = run.config, run.facts["data"]["count"]
         where = f"{config.device} in {config.precision}"
         where += f" by {config.executor}" if config.executor != ExecutorName.EAGER else ""
+        self._clear()
         note(
             f"{config.model} on {config.data}: {count:,} images, {config.size}x{config.size}; {where}; {run.directory}"
         )
-        self._steps, self._done = config.steps, step
+        self._steps = config.steps
         if draws():
-            self._bar = click.progressbar(
-                length=config.steps,
-                label="training",
-                show_pos=True,
-                show_percent=False,
-                item_show_func=lambda _item: self._metrics,
-                file=sys.stderr,
-                width=24,
-            )
-            self._bar.update(step)
-            self._bar.render_progress()  # at once: the first step can take long
+            from ganzoo.cli.meter import Meter
+
+            self._meter = Meter("training", "steps", config.steps, step)
 
     def stepped(self, step: int) -> None:
-        """Move the bar, a few times a second."""
-        now = time.monotonic()
-        if self._bar is not None and (now - self._shown > REDRAW_SECONDS or step == self._steps):
-            if step <= self._done:  # training went back to a checkpoint, and click's bars only go on
-                self._done = self._bar.pos = step - 1
-                self._bar.finished = False
-            self._bar.update(step - self._done)
-            self._done, self._shown = step, now
+        """Move the bar; it is drawn a few times a second."""
+        if self._meter is not None:
+            if self._doing or step <= self._meter.n:  # the latter if training went back
+                self._clear()
+                self._meter.n = self._meter.last_print_n = step
+                self._meter.refresh()
+            self._meter.update(step - self._meter.n)
 
     def logged(self, run: "Run", step: int, metrics: Mapping[str, float]) -> None:
         """Show the latest means."""
         rate = f"{metrics['images_per_second']:,.0f} images/s"
         losses = "  ".join(f"{name} {metrics[name]:.3f}" for name in ("loss_d", "loss_g") if name in metrics)
-        self._metrics = f"{rate}  {losses}"
+        if self._meter is not None:
+            self._meter.rate_shown, self._meter.figures = f", {rate}", f"  {losses}"
         now = time.monotonic()
-        if self._bar is None and (now - self._shown > LINE_SECONDS or step == self._steps):
-            note(f"step {step:,}/{self._steps:,}  {self._metrics}")
+        due = self._verbose or now - self._shown > LINE_SECONDS or step == self._steps
+        if due and (self._verbose or self._meter is None):
+            self._above(f"step {step:,}/{self._steps:,}  {rate}  {losses}")
             self._shown = now
 
     def evaluated(self, run: "Run", step: int, figures: Mapping[str, float]) -> None:
@@ -98,11 +103,24 @@ class Progress(Observer):
         self._above(f"evaluated step {step:,}/{self._steps:,}  {shown}")
 
     def noted(self, message: str) -> None:
-        """Pass a warning on."""
-        self._above(f"Warning: {message}")
+        """Pass a warning on, quiet or not."""
+        self._above(f"Warning: {message}", say)
 
-    def _above(self, message: str) -> None:
-        """Write a message in place of the bar, which is drawn anew below it."""
-        if self._bar is not None:
+    def _above(self, message: str, tell: Callable[[str], None] = note) -> None:
+        """Write a message in place of what is drawn, which is drawn anew below it, a bar with the next step."""
+        doing = self._doing
+        self._clear()
+        tell(message)
+        if doing:
+            self._draw(doing)
+
+    def _draw(self, doing: str) -> None:
+        self._doing = doing
+        sys.stderr.write(f"{CLEAR_LINE}{doing} …")
+        sys.stderr.flush()
+
+    def _clear(self) -> None:
+        """Leave an empty line in place of what is drawn."""
+        if self._doing or self._meter is not None:
             sys.stderr.write(CLEAR_LINE)
-        note(message)
+        self._doing = ""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, flatten, json_option, note, print_data, registry_option, table
+from ganzoo.cli.output import emit, flatten, json_option, note, print_data, registry_option
+from ganzoo.cli.tables import table
 from ganzoo.errors import ExitCode, UsageError
 from ganzoo.files import registry_root
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.output import PathOption, note, print_data, registry_option
+from ganzoo.cli.output import PathOption, print_data, registry_option, say
 
 
 @click.command()
@@ -31,6 +31,6 @@ def command(references: tuple[str, ...], output: Path | None, runs: Path, regist
             output=output,
             runs=runs,
             registry=registry,
-            noted=lambda message: note(f"Warning: {message}"),
+            noted=lambda message: say(f"Warning: {message}"),
         )
     )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option, table
+from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option
 from ganzoo.cli.settings import parse_settings, read_file
+from ganzoo.cli.tables import table
 from ganzoo.config import RunConfig, choices, layered
 from ganzoo.errors import TrainingStopped, UsageError
 from ganzoo.machine import alone
@@ -110,6 +111,7 @@ def choice(key: str) -> click.Choice[str]:
 @click.option("--runs", type=PathOption(), default=Path("runs"), show_default=True, help="Directory of the runs.")
 @click.option("--print-config", is_flag=True, help="Print the resolved configuration as TOML, and stop.")
 @click.option("--dry-run", is_flag=True, help="Load and build everything, say what would happen, and stop.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what is done, with times, and write every report as a line.")
 @registry_option
 @json_option
 def command(
@@ -123,6 +125,7 @@ def command(
     runs: Path,
     print_config: bool,
     dry_run: bool,
+    verbose: bool,
     registry: Path | None,
     as_json: bool,
     **shorthands: Any,
@@ -147,7 +150,7 @@ def command(
         return
     there = f" --registry {shlex.quote(str(registry))}" if registry else ""
     try:
-        with Progress() as progress:
+        with Progress(verbose=verbose) as progress:
             result = api.train(
                 model,
                 settings=settings,
@@ -227,4 +230,4 @@ def _figures(result: "TrainResult") -> list[str]:
     from ganzoo.evaluation import tables
 
     header, rows = tables.rows(result.evaluations, figures())
-    return ["", table(header, rows), *tables.remarks(result.evaluations)]
+    return ["", table(header, rows, dispensable=header[-1:]), *tables.remarks(result.evaluations)]

@@ -46,6 +46,10 @@ class WithHooks(Observer):
                     self._observer.noted(f"plugin {plugin} {reason}")
         return gathered
 
+    def doing(self, what: str) -> None:
+        """See ``Observer``."""
+        self._observer.doing(what)
+
     def reading(self, done: int, total: int) -> None:
         """See ``Observer``."""
         self._observer.reading(done, total)

@@ -57,6 +57,7 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
     """
     recipe = setup.settle(draft.recipe, ranks)
     config = recipe.config
+    observer.doing("loading the data")
     data = draft.source.load(size=config.size, strict=strict, held_out=config.held_out, progress=observer.reading)
     for line in data.training.told:
         observer.noted(line)
@@ -64,11 +65,14 @@ def make_plan(draft: Draft, store: Registry, ranks: Ranks, observer: Observer, *
     ranks.check_told(told | {"images": data.training.digest})
     if draft.run:
         refuse_changes(draft.run, config, data.training)
+    observer.doing("building the networks")
     recipe, trainer = setup.assemble(recipe, data.training, ranks)
     if draft.run:
         refuse_longer(draft.run, trainer)
     names = data.training.class_names if recipe.architecture.conditional else ()
     parents = () if draft.parent is None else (load_parent(trainer, store, draft.parent, names, observer.noted),)
+    if config.eval_every:
+        observer.doing("evaluating real images")
     criteria, evaluating = prepare(recipe.config, data, ranks, observer.noted)
     return Plan(recipe=recipe, data=data, trainer=trainer, criteria=criteria, evaluating=evaluating, parents=parents)
 

@@ -51,12 +51,17 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
         GanzooError: a gate did not pass, or there is no room in the run's directory; the weights are registered.
     """
     trainer = plan.trainer
+    observer.doing("registering")
     best = _register_best(store, run, plan, observer)
     made = preview(trainer)
     version = _register(store, run, plan, observer, made)
+    if export:
+        observer.doing("exporting")
     with _registered(version):
         write_atomic(run.grid_path, made)
         gates = export_version(store, version, run.onnx_path, graph=plan.graph).report if export else {}
+    if export and plan.criteria is not None:
+        observer.doing("evaluating")
     ended_best = plan.evaluating is not None and best_step(run, plan.evaluating) == trainer.steps_done
     return TrainResult(
         run=run.directory,

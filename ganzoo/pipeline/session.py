@@ -68,6 +68,7 @@ class Session:
         """
         plan = self.plan(draft)
         if export and self._ranks.chief:
+            self._observer.doing("trying the export")
             plan = with_graph(plan)
         if run := draft.run or self._under_way(plan):
             self._note_upgrades(run, plan)
@@ -162,6 +163,7 @@ class Session:
             running_on(config.threads, tf32=config.tf32, deterministic=config.deterministic),
             explained(trainer),
         ):
+            self._observer.doing("preparing the first step")
             trainer.prepare(self._observer.noted)
             return run_to_end(trainer, run, self._observer, plan.evaluating)
 

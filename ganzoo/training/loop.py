@@ -187,6 +187,7 @@ class _Loop:
         run, step, how = self._run, self._step, self._evaluating
         if how and (due(run, step) or last) and step not in run.evaluations(how.protocol):
             with self._clock.paused():
+                self._observer.doing("evaluating")
                 figures = evaluate(self._trainer, run, how, self._saver)
                 self._on_rank_0(lambda: run.record_evaluation(step, how.protocol, figures))
                 self._observer.evaluated(run, step, figures)

@@ -12,7 +12,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from ganzoo.cli import COMMANDS, cli, main
-from ganzoo.cli.output import table
+from ganzoo.cli.tables import table
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError
 from ganzoo.version import __version__
 from ganzoo_registry import RegistryError

@@ -1,20 +1,19 @@
 """``ganzoo train`` as a person sees it; what it trains has its own tests."""
 
 import json
-import os
-import pty
 import re
 import shlex
-import threading
 import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from terminal import terminal
 
 from ganzoo import api
 from ganzoo.cli import main, progress
+from ganzoo.cli.meter import Meter
 from ganzoo.config import RunConfig, convert
 from ganzoo.errors import ExitCode, TrainingStopped
 
@@ -198,37 +197,51 @@ def test_a_log_gets_a_line_a_report_but_not_too_many(
     assert 3 <= len(steps) <= 6
 
 
-def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    master, slave = pty.openpty()
-    seen = bytearray()
-
-    def read() -> None:
-        while chunk := _read(master):
-            seen.extend(chunk)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0.0)
-    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
-        monkeypatch.setattr("sys.stderr", terminal)
-        code = train("--steps", "4", "--set", "report_every=2")
-        monkeypatch.undo()
-    reader.join(timeout=20)
-    os.close(master)
-    assert code == 0
-    shown = seen.decode()
-    positions = [int(at) for at in re.findall(r"training  \[[#-]{24}\]  (\d)/4", shown)]
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Meter, "redraw_seconds", 0.0)
+    with terminal(120) as made:
+        assert train("--steps", "4", "--set", "report_every=2") == 0
+    positions = [int(at) for at in re.findall(r"training +\d+% .*? (\d)/4 steps", made.text)]
     assert positions[0] == 0
     assert positions[-1] == 4
     assert positions == sorted(positions)
     assert set(positions) >= {1, 2, 3}
-    assert re.search(r"\] +4/4.* images/s  loss_d -?\d+\.\d{3}  loss_g ", shown)
-    assert "\x1b[?25h" in shown  # the cursor is back
-    assert not re.search(r"^step ", shown, re.MULTILINE)
+    assert re.search(r" 4/4 .* images/s  loss_d -?\d+\.\d{3}  loss_g ", made.text)
+    assert "loading the data …" in made.text
+    assert "registering …" in made.text
+    assert "…" not in "".join(made.lines())  # of what is done nothing is left
+    assert not re.search(r"^step ", made.text, re.MULTILINE)
 
 
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 4096)
-    except OSError:  # Linux says EIO when the other end is closed
-        return b""
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    with terminal(columns) as made:
+        assert train("--steps", "4", "--eval-every", "2", "--set", "data=digits") == 0
+    assert made.wraps() == []
+    assert any(line.startswith("training 100%") for line in made.lines())
+
+
+def test_quiet_leaves_results_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--steps", "2", "--quiet") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("registered  vanilla:1\n")
+    assert err == ""
+
+
+def test_quiet_draws_nothing() -> None:
+    with terminal(80) as made:
+        assert train("--steps", "2", "-q") == 0
+    assert [line.split()[0] for line in made.lines()] == ["registered", "samples"]
+    assert "\x1b" not in made.text
+
+
+def test_verbose_says_what_is_done_and_every_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--steps", "4", "--set", "report_every=1", "-v") == 0
+    err = capsys.readouterr().err
+    assert re.findall(r"^ +\d+\.\d s  (.*)$", err, re.MULTILINE) == [
+        "loading the data",
+        "building the networks",
+        "preparing the first step",
+        "registering",
+    ]
+    assert re.findall(r"^step (\d)/4  ", err, re.MULTILINE) == ["1", "2", "3", "4"]

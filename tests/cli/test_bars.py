@@ -1,0 +1,62 @@
+"""The bar that reading, packing and evaluating show on a terminal."""
+
+import re
+
+import pytest
+from terminal import Terminal, terminal
+
+from ganzoo.cli.bars import ProgressBar
+from ganzoo.cli.meter import Meter
+
+
+def shown(*calls: tuple[int, int], columns: int = 80) -> Terminal:
+    with terminal(columns) as made, ProgressBar("reading", "images") as bar:
+        for done, total in calls:
+            bar(done, total)
+    return made
+
+
+def positions(made: Terminal) -> list[int]:
+    return [int(found) for found in re.findall(r"reading +\d+% .*? (\d+)/", made.text)]
+
+
+def test_it_moves_to_the_end_and_leaves_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = shown(*((done, 8) for done in range(1, 9)))
+    assert positions(made)[-1] == 8
+    assert positions(made) == sorted(positions(made))
+    assert made.text.endswith("\r\n")
+    assert len(made.lines()) == 1
+
+
+def test_it_is_not_redrawn_for_every_image() -> None:
+    made = shown(*((done, 100_000) for done in range(1, 100_000)))
+    assert len(positions(made)) < 1000
+    assert positions(made)[-1] == 99_999
+
+
+def test_one_that_is_stopped_leaves_the_line() -> None:
+    assert shown((3, 8)).text.endswith("\r\n")
+
+
+def test_nothing_is_shown_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar("reading", "images") as bar:
+        bar(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("columns", [30, 60, 75, 80, 109, 110, 200])
+def test_it_is_as_wide_as_the_terminal(columns: int) -> None:
+    made = shown((1, 8), (3, 8), columns=columns)
+    (line,) = made.lines(10 * columns)
+    assert len(line) <= columns
+    assert re.match(r"reading +38% .* 3/8", line)
+
+
+def test_what_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Meter, "rate_shown", ", 1,234 images/s")
+    monkeypatch.setattr(Meter, "figures", "  loss_d -12.345  loss_g 12.345")
+    (narrow,), (middle,), (wide,) = (shown((3, 8), columns=columns).lines() for columns in (60, 80, 120))
+    assert "loss_d" not in narrow
+    assert "loss_g 12.345" in middle
+    assert "images/s" not in middle
+    assert wide.endswith("left, 1,234 images/s  loss_d -12.345  loss_g 12.345")
