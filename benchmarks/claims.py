@@ -1,10 +1,11 @@
 """What papers say of one another's models, held against trainings of one budget: docs/claims.md.
 
-    python benchmarks/claims.py --mnist mnist10k.npz [--seeds 3] [--results FILE] [--page]
+    python benchmarks/claims.py --mnist mnist10k.npz --emoji emoji64.npz [--seeds 3] [--results FILE] [--page]
 
-Of whole data sets the trainings are those of ``speedrun.py --budget 1m --data digits`` and of ``zoo.py --data mnist10k
---scale 0.2``; here only those of few images are run, a tenth of mnist10k's, evaluated by the other nine. A trial whose
-line stands in the results is not run again. The last line is JSON.
+Of whole data sets the trainings are those of ``speedrun.py --budget 1m --data digits``, of ``zoo.py --data mnist10k
+--scale 0.2`` and of ``zoo.py --data emoji64``; here only those of a tenth of mnist10k's images are run, evaluated by the
+other nine, and those that are augmented. A trial whose line stands in the results is not run again. The last line is
+JSON.
 """
 
 import argparse
@@ -23,23 +24,46 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "claims.md"
 RESULTS = ROOT / "benchmarks" / "results" / "claims.jsonl"
 
-FEW = "held_out=0.9"
-"""What leaves a tenth of the images to train on."""
-
-SECONDS, SIZE = 60.0, 16
-
 SHARE = 0.2
-"""The part of the budget that ``zoo.py`` has for 32 pixels."""
+"""The part of the budget that ``zoo.py`` has for 32 pixels, of mnist10k."""
 
 IMAGES = {
     "digits": "digits, 8 px, 1 minute",
     "mnist10k": "mnist10k, 32 px, 4 minutes",
     "few": "1,000 of mnist10k, 16 px, 1 minute",
+    "emoji64": "3,288 of emoji64, 32 px, 4,000 steps",
 }
 """What was trained on, in words."""
 
-AUGMENTED = {"dcgan": (), "dcgan, DiffAugment": ('augment="diffaugment"',), "dcgan, ADA": ('augment="ada"',)}
-"""What is trained on few images -> its settings."""
+DIFFAUGMENT, ADA = 'augment="diffaugment"', 'augment="ada"'
+
+
+@dataclass(frozen=True)
+class Few:
+    """A model that is trained on few images, with and without an augmentation.
+
+    Args:
+        model: its name.
+        size: in pixels.
+        seconds: processor seconds.
+        whole: whether it takes all of them; else no more steps than its configuration says.
+        settings: ``KEY=VALUE`` of all its trainings.
+        augmented: what follows the model's name -> the settings of that training.
+    """
+
+    model: str
+    size: int
+    seconds: float
+    whole: bool
+    settings: tuple[str, ...]
+    augmented: Mapping[str, tuple[str, ...]]
+
+
+FEWS = {
+    "few": Few("dcgan", 16, 60.0, True, ("held_out=0.9",), {"": (), ", DiffAugment": (DIFFAUGMENT,), ", ADA": (ADA,)}),
+    "emoji64": Few("projection", 32, 1200.0, False, ("preset=small",), {", DiffAugment": (DIFFAUGMENT,)}),
+}
+"""Names in ``IMAGES`` -> what is trained on them here. Without an augmentation zoo.py trains it on emoji."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +89,7 @@ CLAIMS = (
     Claim("r3gan", "dcgan", "Huang et al., 2024"),
     Claim("dcgan, DiffAugment", "dcgan", "Zhao et al., 2020", ("few",)),
     Claim("dcgan, ADA", "dcgan", "Karras et al., 2020", ("few",)),
+    Claim("projection, DiffAugment", "projection", "Zhao et al., 2020", ("emoji64",)),
 )
 
 Found = Mapping[tuple[str, str], Sequence[float]]
@@ -100,33 +125,38 @@ def verdict(better: Sequence[float], worse: Sequence[float]) -> str:
     return "holds" if one < other else "the other way round"
 
 
-def few(source: str, seeds: int) -> list[Trial]:
-    """The trainings of few images."""
+def trials(few: Few, source: str, seeds: int) -> list[Trial]:
+    """The trainings of a model on few images."""
     return [
         Trial(
-            name=name,
-            model="dcgan",
+            name=f"{few.model}{augmented}",
+            model=few.model,
             data=source,
-            size=SIZE,
+            size=few.size,
             seed=seed,
-            seconds=SECONDS,
+            seconds=few.seconds,
             threads=1,
-            settings=(FEW, *settings),
+            settings=(*few.settings, *settings),
+            whole=few.whole,
         )
         for seed in range(seeds)
-        for name, settings in AUGMENTED.items()
+        for augmented, settings in few.augmented.items()
     ]
 
 
 def read(results: Path) -> dict[tuple[str, str], list[float]]:
     """The figures that there are."""
-    budgets = {"digits": speedrun.BUDGETS["1m"], "mnist10k": SHARE * zoo.BUDGETS["mnist10k"].seconds}
-    whole = {
-        "digits": [o for o in _lines(speedrun.RESULTS) if speedrun.stem(o) == "digits"],
-        "mnist10k": [o for o in _lines(zoo.RESULTS) if speedrun.stem(o) == "mnist10k"],
+    others = (
+        ("digits", speedrun.RESULTS, speedrun.BUDGETS["1m"]),
+        ("mnist10k", zoo.RESULTS, SHARE * zoo.BUDGETS["mnist10k"].seconds),
+        ("emoji64", zoo.RESULTS, zoo.BUDGETS["emoji64"].seconds),
+    )
+    each = {
+        name: [o for o in _lines(path) if speedrun.stem(o) == name and o.trial.seconds == seconds]
+        for name, path, seconds in others
     }
-    each = {name: [o for o in outcomes if o.trial.seconds == budgets[name]] for name, outcomes in whole.items()}
-    each["few"] = [outcome for outcome in _lines(results) if FEW in outcome.trial.settings]
+    for name, few in FEWS.items():
+        each.setdefault(name, []).extend(o for o in _lines(results) if o.trial.size == few.size)
     found: dict[tuple[str, str], list[float]] = {}
     for images, outcomes in each.items():
         for outcome in outcomes:
@@ -142,12 +172,15 @@ def main() -> None:
     """Train what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mnist", metavar="FILE", help="an .npz file called mnist10k")
+    parser.add_argument("--emoji", metavar="FILE", help="an .npz file called emoji64")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", action="store_true", help="train nothing")
     arguments = parser.parse_args()
-    trials = [] if arguments.page or not arguments.mnist else few(arguments.mnist, arguments.seeds)
-    outcomes = list(run_all(trials, arguments.results, len(os.sched_getaffinity(0))))
+    sources = {"few": arguments.mnist, "emoji64": arguments.emoji}
+    asked = {name: source for name, source in sources.items() if source and not arguments.page}
+    missing = [trial for name, source in asked.items() for trial in trials(FEWS[name], source, arguments.seeds)]
+    outcomes = list(run_all(missing, arguments.results, len(os.sched_getaffinity(0))))
     found = read(arguments.results)
     PAGE.write_text(page(found), "utf-8")
     rows = [{"recipe": name, "images": images, "fd": values} for (name, images), values in found.items()]
