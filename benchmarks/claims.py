@@ -3,9 +3,9 @@
     python benchmarks/claims.py --mnist mnist10k.npz --emoji emoji64.npz [--seeds 3] [--results FILE] [--page]
 
 Of whole data sets the trainings are those of ``speedrun.py --budget 1m --data digits``, of ``zoo.py --data mnist10k
---scale 0.2`` and of ``zoo.py --data emoji64``; here only those of a tenth of mnist10k's images are run, evaluated by the
-other nine, and those that are augmented. A trial whose line stands in the results is not run again. The last line is
-JSON.
+--scale 0.2`` and of ``zoo.py --data emoji64``; here only those of a tenth of mnist10k's images are run, evaluated by
+the other nine, and those that are augmented. A trial whose line stands in the results is not run again. The last line
+is JSON.
 """
 
 import argparse
