@@ -32,11 +32,15 @@ COMMANDS = {
 }
 
 
+WIDEST = 120
+"""Columns that help is written in at most, if the terminal has as many."""
+
+
 @click.group(
     cls=LazyGroup,
     table=COMMANDS,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 not found or ambiguous, 4 integrity, 5 plugin unusable, "
     "6 package missing, 75 training stopped with a checkpoint, 130 interrupted. "
     "GANZOO_DEBUG=1 shows tracebacks.",

@@ -2,11 +2,13 @@
 
 import errno
 import os
+import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import click
 
+from ganzoo.cli.groups import LazyGroup
 from ganzoo.cli.output import in_line, say
 from ganzoo.errors import ExitCode, message, missing_package
 
@@ -30,6 +32,9 @@ DO_WITHOUT: Mapping[str, Collection[str]] = {
     "sample": _TORCH | _FIGURES | _SERVER,
 }
 """Commands that name all that they lack at once -> the dependencies that they can do without."""
+
+
+TRAIN = "ganzoo train"
 
 
 def tell(error: Exception, command: str = "") -> int:
@@ -94,10 +99,25 @@ def _usage(error: click.ClickException) -> Failure:
     said = error.format_message()
     if isinstance(error, click.NoSuchOption):
         said = f"no such option: {error.option_name}"
-        if error.possibilities:
-            hint = f"did you mean {error.possibilities[0]}?"
+        hint = _meant(error, context) or hint
+    extra = re.search(r"unexpected extra argument \((.+)\)", said)
+    if context and context.command_path == TRAIN and extra:
+        hint = f"{TRAIN} --model {extra[1]}"
     said = " ".join(said.split()).removesuffix(".")
     return Failure(said[:1].lower() + said[1:], hint, error.exit_code)
+
+
+def _meant(error: click.NoSuchOption, context: click.Context | None) -> str | None:
+    """What an option that there is none of was meant to be."""
+    from ganzoo.config.synonyms import meant_by
+
+    if context and context.command_path == TRAIN and (meant := meant_by(error.option_name)):
+        return f"that is {meant}"
+    if error.possibilities:
+        return f"did you mean {error.possibilities[0]}?"
+    if isinstance(context and context.command, LazyGroup):
+        return f"options stand behind the command: ganzoo COMMAND {error.option_name}"
+    return None
 
 
 def _system(error: OSError) -> Failure:

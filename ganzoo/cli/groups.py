@@ -1,6 +1,6 @@
 """Command groups that import a command's module only when that command is called."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -26,15 +26,40 @@ class Text(click.types.StringParamType):
 
 
 def strict(command: click.Command) -> click.Command:
-    """The command, with ``Text`` for all its text and ``--quiet``, and its subcommands alike."""
+    """The command, with ``Text`` for all its text, short names for numbers, ``--quiet``, and its subcommands alike."""
     for parameter in command.params:
         if parameter.type is click.STRING:
             parameter.type = Text()
+        if parameter.metavar is None and isinstance(parameter.type, click.IntRange | click.FloatRange):
+            parameter.metavar = "N"
     if not isinstance(command, click.Group) and quiet_option not in command.params:
         command.params.append(quiet_option)
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         strict(inner)
     return command
+
+
+class Sections(click.Command):
+    """A command whose help has its options in sections.
+
+    Args:
+        sections: title -> names of options without ``--``; a last section, "Other", has what is in none of them.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them in the order of the sections."""
+        options = {parameter.opts[-1].removeprefix("--"): parameter for parameter in self.get_params(ctx)}
+        named = [name for names in self.sections.values() for name in names]
+        others = [name for name in options if name not in named]
+        for title, names in {**self.sections, "Other": others}.items():
+            records = [record for name in names if (record := options[name].get_help_record(ctx))]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
 class Group(click.Group):
@@ -61,7 +86,10 @@ class Group(click.Group):
         """Find the command that the first argument names."""
         known = self.list_commands(ctx)
         if args[0] not in known and not args[0].startswith("-"):
-            raise UsageError(f"no such command: {ctx.command_path} {args[0]}", hint=did_you_mean(args[0], known))
+            hint = did_you_mean(args[0], known)
+            if "show" in known and not hint.startswith("did you mean"):
+                hint = f"to see it: {ctx.command_path} show {args[0]}"
+            raise UsageError(f"no such command: {ctx.command_path} {args[0]}", hint=hint)
         return super().resolve_command(ctx, args)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo.cli.groups import Sections
 from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.cli.tables import table
@@ -42,12 +43,24 @@ SHORTHANDS = (
 """Options that stand for ``--set KEY=VALUE``, because people change these keys all the time."""
 
 
+SECTIONS = {
+    "What": ("model", "init-from", "resume", "config", "set"),
+    "Data": ("data", "size", "flip", "augment", "strict"),
+    "Length": ("steps", "kimg", "max-time", "patience"),
+    "Step": ("batch", "accumulate", "schedule", "seed"),
+    "Precision and speed": ("device", "precision", "executor"),
+    "Evaluation": ("eval-every", "best", "on-collapse"),
+    "Output": ("name", "runs", "registry", "no-export", "observer", "json", "verbose", "quiet"),
+    "Instead of training": ("print-config", "dry-run", "help"),
+}
+
+
 def choice(key: str) -> click.Choice[str]:
     """The words that a key of the configuration takes, as an option's type."""
     return click.Choice(choices(RunConfig, key))
 
 
-@click.command()
+@click.command(cls=Sections, sections=SECTIONS)
 @click.option("--model", metavar="NAME", help="Model to train; ganzoo models lists them.")
 @click.option(
     "--data",
@@ -71,8 +84,8 @@ def choice(key: str) -> click.Choice[str]:
 @click.option("--batch", type=click.IntRange(min=2), help="Real images per critic update. [default: the model's]")
 @click.option("--accumulate", type=click.IntRange(min=1), help="Compute each batch in this many parts. [default: 1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of initial weights and all random numbers. [default: 0]")
-@click.option("--name", help="Name of the run and of the registered model. [default: the model's]")
-@click.option("--device", help="Device to train on: auto, cpu, cuda or cuda:N. [default: auto]")
+@click.option("--name", metavar="NAME", help="Name of the run and of the registered model. [default: the model's]")
+@click.option("--device", metavar="DEVICE", help="Device to train on: auto, cpu, cuda or cuda:N. [default: auto]")
 @click.option("--precision", type=choice("precision"), help="Number format of the networks. [default: auto]")
 @click.option("--executor", type=choice("executor"), help="How steps are run. [default: auto]")
 @click.option("--schedule", type=choice("schedule"), help="How the learning rates fall. [default: constant]")
@@ -108,7 +121,9 @@ def choice(key: str) -> click.Choice[str]:
 @click.option("--init-from", metavar="NAME[:N]", help="Start from a registered version's weights.")
 @click.option("--no-export", is_flag=True, help="Register, but leave out the ONNX file.")
 @click.option("--strict", is_flag=True, help="Refuse a data folder with unreadable images.")
-@click.option("--runs", type=PathOption(), default=Path("runs"), show_default=True, help="Directory of the runs.")
+@click.option(
+    "--runs", type=PathOption(), metavar="DIR", default=Path("runs"), show_default=True, help="Directory of the runs."
+)
 @click.option("--print-config", is_flag=True, help="Print the resolved configuration as TOML, and stop.")
 @click.option("--dry-run", is_flag=True, help="Load and build everything, say what would happen, and stop.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is done, with times, and write every report as a line.")

@@ -10,6 +10,7 @@ import msgspec
 
 from ganzoo.config.run import LATER, NETWORKS, NetworkConfig, RunConfig
 from ganzoo.config.schedule import CurveName, Schedule
+from ganzoo.config.synonyms import meant_by
 from ganzoo.errors import UsageError, did_you_mean
 
 Settings = Mapping[str, Any]
@@ -68,7 +69,9 @@ def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
     known = {field.name: hints[field.name] for field in fields(to)}
     for key, value in values.items():
         if key not in known and to is not NetworkConfig:  # whose optimizer has options of its own
-            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=did_you_mean(key, known, prefix))
+            meant = None if prefix else meant_by(key)
+            hint = f"that is {meant}" if meant else did_you_mean(key, known, prefix)
+            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=hint)
         hint = known.get(key)
         for kind in get_args(hint) if isinstance(hint, UnionType) else (hint,):
             if is_dataclass(kind) and isinstance(value, Mapping):

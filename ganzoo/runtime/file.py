@@ -55,6 +55,8 @@ def read_file(path: Path, hint: str = _HINT) -> bytes:
         raise NotFoundError(f"{path}: {error.strerror}", hint=hint) from error
     try:
         found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode) and (held := sorted(path.glob(f"*{SUFFIX}"))):
+            raise NotFoundError(f"{path} is a directory", hint=f"the file in it is {held[0]}")
         if not stat.S_ISREG(found.st_mode):
             raise NotFoundError(f"{path} is not a regular file", hint=hint)
         if found.st_size > LARGEST:

@@ -69,7 +69,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["trian"], "no such command: ganzoo trian", "did you mean 'train'?"),
         (["registry", "lss"], "no such command: ganzoo registry lss", "did you mean 'ls'?"),
-        (["models", "xyzzy"], "no such command: ganzoo models xyzzy", "choose one of: show"),
+        (["models", "xyzzy"], "no such command: ganzoo models xyzzy", "to see it: ganzoo models show xyzzy"),
         (["--vresion"], "no such option: --vresion", "did you mean --version?"),
         (["sample", "x", "--sede", "7"], "no such option: --sede", "did you mean --seed?"),
         (["sample", "x", "--xyzzy"], "no such option: --xyzzy", "see: ganzoo sample --help"),

@@ -1,0 +1,85 @@
+"""What is said to somebody who types another tool's words."""
+
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from ganzoo.cli import main
+from ganzoo.cli.train import command
+from ganzoo.config import RunConfig
+from ganzoo.config.synonyms import SYNONYMS, meant_by
+
+
+def said(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The hint to an error of usage."""
+    assert main(shlex.split(arguments)) == 2
+    found = re.fullmatch(r"Error: .+\nHint: (.+)\n", capsys.readouterr().err)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--lr 1e-4", "that is --set generator.lr=2e-4 --set discriminator.lr=2e-4"),
+        ("--epochs 3", "that is --steps N, or --kimg N for thousands of images"),
+        ("--resolution 64", "that is --size PIXELS"),
+        ("--output here", "that is --runs DIR"),
+        ("--loss hinge", "that is --set loss=NAME; ganzoo models show MODEL names its own"),
+        ("--lambda-gp 10", "that is --set penalties.gradient-penalty.weight=10"),
+        ("wgan-gp", "ganzoo train --model wgan-gp"),
+        ("--stps 3", "did you mean --steps?"),
+    ],
+)
+def test_what_was_meant_is_named(option: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(f"train {option}", capsys) == hint
+
+
+def test_so_it_is_in_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said("train --model dcgan --set n_critic=5", capsys) == "that is --set critic_steps=5"
+    assert said("train --model dcgan --set generator.lrr=5", capsys).startswith("did you mean 'generator.lr'")
+
+
+@pytest.mark.parametrize("group", ["models", "registry", "data", "plugins"])
+def test_a_name_in_place_of_a_command_is_shown(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(f"{group} wgan-gp", capsys) == f"to see it: ganzoo {group} show wgan-gp"
+
+
+def test_an_option_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said("-q train", capsys) == "options stand behind the command: ganzoo COMMAND -q"
+
+
+def test_a_run_in_place_of_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "generator.onnx").touch()
+    assert main(["sample", str(tmp_path)]) == 3
+    assert capsys.readouterr().err.endswith(f"Hint: the file in it is {tmp_path}/generator.onnx\n")
+
+
+def test_no_word_means_two_things() -> None:
+    words = [word for words in SYNONYMS for word in words.split()]
+    assert len(words) == len(set(words))
+    assert meant_by("--Batch-Size") == "--batch N"
+    assert meant_by("--size") is None
+
+
+@pytest.mark.parametrize("meant", SYNONYMS.values())
+def test_what_is_meant_is_there(meant: str) -> None:
+    """Each option that is named is one of ``train``'s, each key one of the configuration's."""
+    options = {name for parameter in command.params for name in parameter.opts}
+    keys = {field.name for field in fields(RunConfig)}
+    ours = meant.partition("torchrun")[0]
+    assert set(re.findall(r"--[\w-]+", ours)) <= options
+    assert set(re.findall(r"--set (\w+)", ours)) <= keys
+
+
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [("wgan-gp", "lambda_gp"), ("wgan", "clip_value"), ("dcgan", "betas"), ("dcgan", "nz"), ("dcgan", "lr")],
+)
+def test_what_is_meant_can_be_typed(model: str, word: str) -> None:
+    meant = meant_by(word)
+    assert meant is not None
+    assert main(["train", "--model", model, "--print-config", *shlex.split(meant)]) == 0
