@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "install": ("ganzoo.cli.install:install", "Install plugins in the environment that ganzoo is in."),
     "uninstall": ("ganzoo.cli.install:uninstall", "Take plugins away again."),
+    "runs": ("ganzoo.cli.runs:command", "List the runs of trainings, look at one, and remove them."),
     "registry": ("ganzoo.cli.registry:command", "Look into the registry of trained versions, and name them."),
     "export": ("ganzoo.cli.export:command", "Export a registered version to ONNX."),
     "eval": ("ganzoo.cli.eval:command", "Evaluate versions by real images: distance, variety, copies."),

@@ -200,6 +200,21 @@ def in_line(text: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def amount(size: float) -> str:
+    """A number of bytes for a person: ``4.3 MB``."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    thousands = next(power for power in range(len(units)) if size < 1000 ** (power + 1) or power + 1 == len(units))
+    return f"{size / 1000**thousands:.3g} {units[thousands]}"
+
+
+def span(seconds: float) -> str:
+    """A time for a person: ``42 s``, ``3 min``, ``2 h 5 min``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Nested mappings as rows of (dotted key, value)."""
     rows: list[tuple[str, Any]] = []

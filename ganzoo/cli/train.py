@@ -117,7 +117,7 @@ def choice(key: str) -> click.Choice[str]:
 @click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set any key of the configuration, over --config."
 )
-@click.option("--resume", metavar="RUN", help="Go on with a run: its directory, NAME/N, or last.")
+@click.option("--resume", metavar="RUN", help="Go on with a run: its directory, NAME/N, NAME or last.")
 @click.option("--init-from", metavar="NAME[:N]", help="Start from a registered version's weights.")
 @click.option("--no-export", is_flag=True, help="Register, but leave out the ONNX file.")
 @click.option("--strict", is_flag=True, help="Refuse a data folder with unreadable images.")
@@ -209,10 +209,12 @@ def _show_plan(plan: "Plan", print_config: bool) -> None:
 
 
 def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:
+    report = result.run / "report.html"
     data = {
         "version": str(result.version),
         "run": str(result.run),
         "samples": str(result.grid),
+        "report": str(report) if report.exists() else None,
         "onnx": str(result.onnx) if result.onnx else None,
         "gates": dict(result.gates),
         "metrics": dict(result.metrics),
@@ -230,6 +232,8 @@ def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:
 
 def _result_lines(data: dict[str, Any], result: "TrainResult") -> str:
     lines = [f"registered  {data['version']}", f"samples     {data['samples']}"]
+    if data["report"]:
+        lines.append(f"report      {data['report']}")
     if data["best"]:
         lines.insert(0, f"best        {data['best']}")
     if data["onnx"]:

@@ -70,8 +70,8 @@ def check_keys(values: Settings, to: type[Any], prefix: str = "") -> None:
     for key, value in values.items():
         if key not in known and to is not NetworkConfig:  # whose optimizer has options of its own
             meant = None if prefix else meant_by(key)
-            hint = f"that is {meant}" if meant else did_you_mean(key, known, prefix)
-            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=hint)
+            said = f"that is {meant}" if meant else did_you_mean(key, known, prefix)
+            raise UsageError(f"unknown configuration key {prefix + key!r}", hint=said)
         hint = known.get(key)
         for kind in get_args(hint) if isinstance(hint, UnionType) else (hint,):
             if is_dataclass(kind) and isinstance(value, Mapping):

@@ -78,27 +78,35 @@ class Run(Logs):
 
     @classmethod
     def find(cls, reference: str, runs: Path) -> "Run":
-        """Open a run by its directory, by ``<name>/<n>`` below ``runs``, or the one last worked on as ``last``.
+        """Open a run.
+
+        Args:
+            reference: its directory; ``<name>/<n>`` below ``runs``, or ``<name>`` for that name's newest; or ``last``,
+                the one that was last worked on.
+            runs: directory of the runs.
 
         Raises:
             NotFoundError: no such run.
             IntegrityError: its configuration cannot be read.
         """
         if reference == LAST:
-            found = _numbered(runs, "config.toml")
+            found = numbered(runs, "config.toml")
             if not found:
                 raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
             return cls._open(max(found, key=_last_touched))
         for directory in (Path(reference), runs / reference):
             if (directory / "config.toml").is_file():
                 return cls._open(directory)
-        raise NotFoundError(f"no run {reference!r}", hint=f"give a run's directory, or --resume {LAST}")
+        named = [path for path in numbered(runs, "config.toml") if path.parent.name == reference]
+        if named:
+            return cls._open(max(named, key=lambda path: int(path.name)))
+        raise NotFoundError(f"no run {reference!r}", hint="ganzoo runs ls lists them; or give a run's directory")
 
     @classmethod
     def launched(cls, launch: str, runs: Path) -> "list[Run]":
         """The runs below ``runs`` that ``launch`` made or went on with, newest first; unreadable ones are left out."""
         found = []
-        for directory in _numbered(runs, "run.json"):
+        for directory in numbered(runs, "run.json"):
             try:
                 if parse_object((directory / "run.json").read_bytes()).get("launch") == launch:
                     found.append(cls._open(directory))
@@ -175,6 +183,10 @@ class Run(Logs):
             raise GanzooError(
                 f"another process has trained {self.directory} meanwhile", hint="start again: it goes on from there"
             )
+
+    def touched(self) -> float:
+        """Unix time when a process began to work on it."""
+        return _last_touched(self.directory)
 
     def in_use(self) -> bool:
         """Whether a process is training it."""
@@ -264,7 +276,7 @@ class Run(Logs):
         self.rewind_logs(step)  # last: on a full disk there is now room
 
 
-def _numbered(runs: Path, file: str) -> list[Path]:
+def numbered(runs: Path, file: str) -> list[Path]:
     """The directories ``<name>/<n>`` that have such a file; copies of runs have no number for a name."""
     paths = runs.glob(f"*/*/{file}")
     return [path.parent for path in paths if path.parent.name.isdecimal() and path.is_file()]

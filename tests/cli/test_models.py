@@ -68,7 +68,7 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "show", "ganzoo/wgan-gp"]) == 0
     out = capsys.readouterr().out
     table = out.partition("SETTING")[2].partition("\n\n")[0]
-    settings = dict(line.split(None, 1) for line in table.splitlines()[1:])
+    settings = dict(line.split(None, 1) for line in reversed(table.splitlines()[1:]))  # those of all sizes come first
     assert settings["critic_steps"] == "5"
     assert settings["penalties.gradient-penalty.weight"] == "10.0"
     assert settings["options.latent_dim"] == str(model["options"]["latent_dim"])

@@ -37,6 +37,7 @@ def test_what_is_said_and_what_is_printed(capsys: pytest.CaptureFixture[str]) ->
     assert out.splitlines() == [
         "registered  vanilla:1",
         "samples     runs/vanilla/1/samples.png",
+        "report      runs/vanilla/1/report.html",
         "onnx        runs/vanilla/1/generator.onnx",
     ]
     lines = err.splitlines()
@@ -75,7 +76,7 @@ def test_what_comes_next_is_in_the_same_registry(capsys: pytest.CaptureFixture[s
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--json") == 0
     result = json.loads(capsys.readouterr().out)
-    assert sorted(result) == ["best", "evaluations", "gates", "metrics", "onnx", "run", "samples", "version"]
+    assert sorted(result) == ["best", "evaluations", "gates", "metrics", "onnx", "report", "run", "samples", "version"]
     assert (result["version"], result["run"], result["onnx"]) == ("vanilla:1", "runs/vanilla/1", None)
     keys = ["grad_norm_d", "grad_norm_g", "images_per_second", "loss_d", "loss_g", "seconds"]
     assert sorted(result["metrics"]) == keys
@@ -231,7 +232,7 @@ def test_quiet_leaves_results_and_warnings(capsys: pytest.CaptureFixture[str]) -
 def test_quiet_draws_nothing() -> None:
     with terminal(80) as made:
         assert train("--steps", "2", "-q") == 0
-    assert [line.split()[0] for line in made.lines()] == ["registered", "samples"]
+    assert [line.split()[0] for line in made.lines()] == ["registered", "samples", "report"]
     assert "\x1b" not in made.text
 
 
