@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganzoo.api import (
         evaluate as evaluate,
         export as export,
+        list_models as list_models,
         load as load,
         models as models,
         report as report,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         UsageError as UsageError,
     )
     from ganzoo.hookspecs import hookimpl as hookimpl
+    from ganzoo.pipeline.modules import create as create, load_torch as load_torch
     from ganzoo.records.result import TrainResult as TrainResult
     from ganzoo.records.run import Run as Run
     from ganzoo.specs import (
@@ -46,10 +48,11 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "ganzoo.api": "evaluate export load models report train",
+    "ganzoo.api": "evaluate export list_models load models report train",
     "ganzoo.controls": "Control",
     "ganzoo.errors": "GanzooError IntegrityError MissingPackageError NotFoundError PluginError UsageError",
     "ganzoo.hookspecs": "hookimpl",
+    "ganzoo.pipeline.modules": "create load_torch",
     "ganzoo.records.result": "TrainResult",
     "ganzoo.records.run": "Run",
     "ganzoo.specs": (

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 def models() -> list[Model]:
     """Every model that an installed plugin provides."""
     return zoo().all(Model)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names of the models that match a pattern, such as ``"*gan*"``, as ``--model`` takes them, sorted."""
+    return sorted(name for name in map(zoo().shortest, models()) if fnmatch(name, pattern))
 
 
 def open_registry(path: str | Path | None = None) -> Registry:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 import pytest
+import torch
 import uvicorn
 from PIL import Image
 
@@ -142,3 +143,11 @@ def test_the_registry_knows_it_by_version_and_alias(trained: "Trained", capsys: 
     assert shown["digest"] == trained.result.version.digest
     assert shown["lineage"]["config"]["steps"] == 30
     assert [event["event"] for event in json.loads(printed("log", name, "--json"))] == ["registered", "aliased"]
+
+
+def test_the_module_makes_the_images_of_the_file(trained: "Trained", generator: ImageGenerator) -> None:
+    module = ganzoo.load_torch(str(trained.result.version), registry=trained.registry)
+    z = np.random.default_rng(0).normal(size=(5, generator.card.latent_dim)).astype(np.float32)
+    labels = np.arange(5) % 10 if trained.conditional else None
+    images = module(torch.from_numpy(z), None if labels is None else torch.from_numpy(labels)).detach().numpy()
+    assert np.abs(images - generator.run(z, labels)).max() <= 1e-5
