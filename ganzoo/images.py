@@ -2,7 +2,8 @@
 
 import io
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.machine import memory
@@ -17,6 +18,17 @@ GAP = 2
 MIN_TILE = 48
 """Tiles lower than this many pixels are magnified, so that a person can see what is on them."""
 
+
+TEXT_HEIGHT, TEXT_GAP = 14, 6
+"""Pixels of the names beside rows, and around them."""
+
+PICTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95}),
+    ".jpeg": ("JPEG", {"quality": 95}),
+    ".webp": ("WEBP", {"lossless": True}),
+}
+"""End of a file's name -> Pillow's name of the format, and how it is written."""
 
 LARGE = 2**26
 """Bytes of a grid from which on it is asked whether there is memory for it; a server's are smaller."""
@@ -103,10 +115,39 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
     return sheet
 
 
+def named_rows(sheet: "NDArray[np.uint8]", names: Sequence[str]) -> "NDArray[np.uint8]":
+    """A grid with a name at the left of each of its rows; one that is not in ASCII is shown as its number.
+
+    Args:
+        sheet: [C, height, width] in uint8, as ``grid`` makes it.
+        names: of the rows.
+    """
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFont
+
+    channels, height, _ = sheet.shape
+    font = ImageFont.load_default(TEXT_HEIGHT)
+    shown = [name if name.isascii() else str(number) for number, name in enumerate(names)]
+    width = math.ceil(max(map(font.getlength, shown))) + 2 * TEXT_GAP
+    strip = Image.new("L", (width, height), 255)
+    for number, name in enumerate(shown):
+        middle = (number + 0.5) * (height + GAP) / len(names)
+        ImageDraw.Draw(strip).text((width - TEXT_GAP, middle), name, fill=0, font=font, anchor="rm")
+    return np.concatenate([np.broadcast_to(np.asarray(strip), (channels, height, width)), sheet], axis=2)
+
+
 def encode_png(image: "NDArray[np.uint8]") -> bytes:
-    """Encode [C, H, W] in uint8 as PNG: grey, RGB or RGBA for C = 1, 3, 4.
+    """Encode [C, H, W] in uint8 as PNG; see ``encode_picture``."""
+    return encode_picture(image, ".png")
+
+
+def encode_picture(image: "NDArray[np.uint8]", suffix: str) -> bytes:
+    """Encode [C, H, W] in uint8: grey, RGB or RGBA for C = 1, 3, 4.
 
     One version of Pillow always makes the same bytes.
+
+    Args:
+        suffix: one of ``PICTURES``; JPEG loses something, and has no transparency.
 
     Raises:
         UsageError: C is none of these.
@@ -121,7 +162,10 @@ def encode_png(image: "NDArray[np.uint8]") -> bytes:
             hint="write an array instead: npy",
         )
     file = io.BytesIO()
-    Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(file, "PNG")
+    form, options = PICTURES[suffix]
+    Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(
+        file, form, **options
+    )
     return file.getvalue()
 
 

@@ -1,5 +1,6 @@
 """``ganzoo sample``: images from a registered version or an ONNX file, without PyTorch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,28 +18,42 @@ from ganzoo.cli.output import (
 )
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import GanzooError, UsageError
+from ganzoo.images import PICTURES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.providers import Device
 
 _FORMS = (
-    "OUT may end in .png (one grid), .npy (uint8 [N, H, W, C]), be a directory (a PNG for each image), or - "
-    "(the grid to stdout)"
+    "OUT may end in .png, .jpg or .webp (one grid), .npy (uint8 [N, H, W, C]), be a directory (a PNG for each image), "
+    "or - (the grid to stdout)"
 )
+
+DEFAULT, OF_EACH_CLASS = 64, 8
+"""How many images there are, and how many of each class where several are asked for."""
 
 
 @click.command()
 @click.argument("reference", metavar="REFERENCE|FILE.onnx")
-@click.option("-n", "count", type=click.IntRange(min=1), default=64, show_default=True, help="Number of images.")
+@click.option("-n", "count", type=click.IntRange(min=1), help=f"Number of images. [default: {DEFAULT}]")
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**64 - 1),
     help="Seed of the images. [default: a random one, which is shown]",
 )
-@click.option("--label", help="Class of all images, by name or index. [default: drawn from the seed]")
+@click.option(
+    "--label",
+    metavar="CLASS[,CLASS…]|all",
+    help="Class of all images, by name or index; of several each has a row. [default: drawn from the seed]",
+)
+@click.option(
+    "--per-class",
+    type=click.IntRange(min=1),
+    help=f"Number of images of each class, where --label names several. [default: {OF_EACH_CLASS}]",
+)
 @click.option(
     "--control",
     "controls",
@@ -61,9 +76,10 @@ _FORMS = (
 @registry_option
 def command(
     reference: str,
-    count: int,
+    count: int | None,
     seed: int | None,
     label: str | None,
+    per_class: int | None,
     controls: tuple[str, ...],
     start: int,
     output: Path,
@@ -73,15 +89,17 @@ def command(
 ) -> None:
     """Draw images from a registered version or an ONNX file.
 
-    Image i of a seed is the same image whatever -n and --start are.
+    Image i of a seed is the same image whatever -n and --start are, and so is image i of a class.
     """
+    if per_class is not None and (label is None or count is not None):
+        raise UsageError("--per-class takes the place of -n where --label names classes", hint="--label all")
     if output == STDOUT:
         if each:
             raise UsageError("--each makes several files", hint="-o DIRECTORY")
         require_pipe()
     else:
         each = each or output.is_dir() or output.suffix == ""
-        if not each and output.suffix.lower() not in (".png", ".npy"):
+        if not each and output.suffix.lower() not in (*PICTURES, ".npy"):
             raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
     with ending_at_signals():
         from ganzoo.api import load
@@ -92,19 +110,42 @@ def command(
 
         generator = load(reference, registry=registry, device=device)
         seed = random_seed() if seed is None else seed
-        images, _ = generator.pixels(count, seed, label, start, given)
-        _write(images, output, each, start)
+        classes = _classes(generator, label)
+        if len(classes) > 1 and count is not None:
+            raise UsageError("-n counts the images of one class", hint="of several: --per-class N")
+        of_each = (per_class or OF_EACH_CLASS) if len(classes) > 1 else count or per_class or DEFAULT
+        images = [generator.pixels(of_each, seed, which, start, given)[0] for which in classes]
+        names = [generator.card.class_names[which] for which in classes if which is not None and len(classes) > 1]
+        _write(images, names, output, each, start)
     note(f"Seed {seed}.")
     if output != STDOUT:
         print_data(output)
 
 
-def _write(images: "NDArray[np.uint8]", output: Path, each: bool, start: int) -> None:
+def _classes(generator: "ImageGenerator", label: str | None) -> "Sequence[int | None]":
+    from ganzoo.runtime.labels import find_classes
+
+    return [None] if label is None else find_classes(label, generator.card.class_names, generator.card.name)
+
+
+def _write(parts: "Sequence[NDArray[np.uint8]]", names: Sequence[str], output: Path, each: bool, start: int) -> None:
+    """Write the images, which are given in a part for each class.
+
+    Args:
+        names: of the classes, if there are several: each is a row of the grid.
+    """
+    import numpy as np
+
     from ganzoo.files import write_atomic
-    from ganzoo.images import encode_npy, encode_png, grid
+    from ganzoo.images import encode_npy, encode_picture, encode_png, grid, named_rows
+
+    images = np.concatenate(parts)
+
+    def sheet() -> "NDArray[np.uint8]":
+        return named_rows(grid(images, len(parts[0])), names) if names else grid(images)
 
     if output == STDOUT:
-        emit_bytes(encode_png(grid(images)))
+        emit_bytes(encode_png(sheet()))
     elif each:
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -115,4 +156,4 @@ def _write(images: "NDArray[np.uint8]", output: Path, each: bool, start: int) ->
     elif output.suffix.lower() == ".npy":
         write_atomic(output, encode_npy(images))
     else:
-        write_atomic(output, encode_png(grid(images)))
+        write_atomic(output, encode_picture(sheet(), output.suffix.lower()))

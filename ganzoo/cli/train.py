@@ -226,7 +226,8 @@ def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:
         note(f"gate passed: {gate} ({finding})")
     name = result.version.name
     follow = [f"registry show {result.version}"]
-    follow += [f"sample {name} -n 64 --seed 7 -o grid.png", f"serve {name}"] if result.onnx else [f"export {name}"]
+    of_all = "--label all" if result.class_names else "-n 64"
+    follow += [f"sample {name} {of_all} --seed 7 -o grid.png", f"serve {name}"] if result.onnx else [f"export {name}"]
     note("Next:\n" + "\n".join(f"  ganzoo {command}{there}" for command in follow))
 
 

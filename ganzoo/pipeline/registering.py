@@ -71,6 +71,7 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
         gates=gates,
         metrics=run.latest_figures(),
         best=best or (version if ended_best else None),
+        class_names=plan.data.training.class_names if plan.recipe.architecture.conditional else (),
         evaluations=evaluate_versions(plan.criteria, store, best, version, graph=plan.graph) if export else {},
     )
 

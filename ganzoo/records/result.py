@@ -22,6 +22,7 @@ class TrainResult:
         metrics: the newest value of each metric that training logged.
         best: the version of the step that evaluated best, which may be ``version``; None without evaluations.
         evaluations: the evaluations of ``best`` and of ``version``, by reference.
+        class_names: the classes that its images can be asked for by; empty where there are none.
     """
 
     run: Path
@@ -32,6 +33,7 @@ class TrainResult:
     metrics: Mapping[str, float]
     best: Version | None = None
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
 
     def registered(self) -> dict[str, str]:
         """``last`` and, if it is another version, ``best`` -> reference."""
@@ -48,6 +50,7 @@ class TrainResult:
             "gates": dict(self.gates),
             "metrics": dict(self.metrics),
             "best": asdict(self.best) if self.best else None,
+            "class_names": list(self.class_names),
         }
 
     @classmethod
@@ -61,4 +64,5 @@ class TrainResult:
             gates=sent["gates"],
             metrics=sent["metrics"],
             best=Version(**sent["best"]) if sent["best"] else None,
+            class_names=tuple(sent["class_names"]),
         )

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from ganzoo.errors import UsageError
 
+ALL = "all"
+"""What stands for every class, unless one is called so."""
+
 _SHOWN = 10
 
 
@@ -40,6 +43,21 @@ def find_class(label: int | str, class_names: Sequence[str], model: str) -> int:
         if index < len(class_names) and not _is_number(class_names[index]):
             return index
     raise UsageError(f"{model} has no class {label!r}", hint=_hint(str(label), class_names))
+
+
+def find_classes(labels: str, class_names: Sequence[str], model: str) -> list[int]:
+    """The indices of several classes: ``all`` of them, or some with commas between; see ``find_class``.
+
+    A class that is called so, comma and all, comes first.
+
+    Raises:
+        UsageError: there is no such class, or there are no classes at all.
+    """
+    if labels in class_names or not class_names:
+        return [find_class(labels, class_names, model)]
+    if labels == ALL:
+        return list(range(len(class_names)))
+    return [find_class(label.strip(), class_names, model) for label in labels.split(",")]
 
 
 def composed(name: str) -> str:
