@@ -288,7 +288,13 @@ TABLE = {
         "--init-from labelled:1: is another model's: ",
         "fine-tune with the same model, options, size and classes",
     ),
-    "run": (nothing, "train --resume plain/3", 3, "no run 'plain/3'", "ganzoo runs ls lists them; or give a run's directory"),
+    "run": (
+        nothing,
+        "train --resume plain/3",
+        3,
+        "no run 'plain/3'",
+        "ganzoo runs ls lists them; or give a run's directory",
+    ),
     "no run": (nothing, "train --resume last", 3, "no run in runs", "start one: ganzoo train --model wgan-gp"),
     "file": (
         nothing,

@@ -1,7 +1,9 @@
 """Progress on a terminal: one line that says what is done and how long the rest takes. Elsewhere nothing is drawn."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from ganzoo.cli.output import quiet
@@ -15,6 +17,24 @@ CLEAR_LINE = "\r\x1b[K"
 def draws() -> bool:
     """Whether stderr is a terminal on which a line can be drawn anew, and may be."""
     return not quiet() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+@contextlib.contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Say on a terminal what is done meanwhile, where it cannot be counted; afterwards nothing is left of it."""
+    if draws():
+        show(what)
+    try:
+        yield
+    finally:
+        if draws():
+            sys.stderr.write(CLEAR_LINE)
+
+
+def show(what: str) -> None:
+    """Write what is done in place of what is drawn."""
+    sys.stderr.write(f"{CLEAR_LINE}{what} …")
+    sys.stderr.flush()
 
 
 class ProgressBar:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ganzoo.cli.bars import doing
 from ganzoo.cli.output import PathOption, emit, json_option, note, registry_option
 
 
@@ -32,7 +33,8 @@ def command(
     """
     from ganzoo.api import export
 
-    result = export(reference, output=output, opset=opset, registry=registry, force=force)
+    with doing("exporting"):
+        result = export(reference, output=output, opset=opset, registry=registry, force=force)
     for gate, finding in result.report.items():
         note(f"{gate}: {finding}")
     exported: dict[str, Any] = {

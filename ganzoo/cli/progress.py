@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ganzoo.cli.bars import CLEAR_LINE, ProgressBar, draws
+from ganzoo.cli.bars import CLEAR_LINE, ProgressBar, draws, show
 from ganzoo.cli.output import note, say
 from ganzoo.config import ExecutorName
 from ganzoo.observer import Observer
@@ -116,8 +116,7 @@ class Progress(Observer):
 
     def _draw(self, doing: str) -> None:
         self._doing = doing
-        sys.stderr.write(f"{CLEAR_LINE}{doing} …")
-        sys.stderr.flush()
+        show(doing)
 
     def _clear(self) -> None:
         """Leave an empty line in place of what is drawn."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.output import (
     STDOUT,
     PathOption,
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ganzoo.runtime.generator import ImageGenerator
+    from ganzoo.runtime.generator import Controls, ImageGenerator
     from ganzoo.runtime.providers import Device
 
 _FORMS = (
     "OUT may end in .png, .jpg or .webp (one grid), .npy (uint8 [N, H, W, C]), be a directory (a PNG for each image), "
     "or - (the grid to stdout)"
 )
+
+CHUNK = 256
+"""Images between two drawings of the bar."""
 
 DEFAULT, OF_EACH_CLASS = 64, 8
 """How many images there are, and how many of each class where several are asked for."""
@@ -114,7 +118,7 @@ def command(
         if len(classes) > 1 and count is not None:
             raise UsageError("-n counts the images of one class", hint="of several: --per-class N")
         of_each = (per_class or OF_EACH_CLASS) if len(classes) > 1 else count or per_class or DEFAULT
-        images = [generator.pixels(of_each, seed, which, start, given)[0] for which in classes]
+        images = _drawn(generator, classes, range(start, start + of_each), seed, given)
         names = [generator.card.class_names[which] for which in classes if which is not None and len(classes) > 1]
         _write(images, names, output, each, start)
     note(f"Seed {seed}.")
@@ -126,6 +130,27 @@ def _classes(generator: "ImageGenerator", label: str | None) -> "Sequence[int | 
     from ganzoo.runtime.labels import find_classes
 
     return [None] if label is None else find_classes(label, generator.card.class_names, generator.card.name)
+
+
+def _drawn(
+    generator: "ImageGenerator", classes: "Sequence[int | None]", indices: range, seed: int, controls: "Controls"
+) -> "list[NDArray[np.uint8]]":
+    """The images of each class with these indices; a bar shows how many there are."""
+    import numpy as np
+
+    from ganzoo.runtime.generator import MAX_IMAGES, whole
+
+    total = whole(len(indices) * len(classes), "n", 1, MAX_IMAGES)
+    images = []
+    with ProgressBar("sampling", "images") as bar:
+        for number, which in enumerate(classes):
+            parts = []
+            for first in indices[::CHUNK]:
+                count = min(CHUNK, indices.stop - first)
+                parts.append(generator.pixels(count, seed, which, first, controls)[0])
+                bar(number * len(indices) + first - indices.start + count, total)
+            images.append(np.concatenate(parts))
+    return images
 
 
 def _write(parts: "Sequence[NDArray[np.uint8]]", names: Sequence[str], output: Path, each: bool, start: int) -> None:

@@ -120,9 +120,9 @@ class ImageGenerator:
         Raises:
             UsageError, GanzooError: as ``sample``.
         """
-        n = _whole(n, "n", 1, MAX_IMAGES)
-        seed = _whole(seed, "seed", 0, MAX_SEED)
-        start = _whole(start, "start", 0, MAX_SEED + 1 - n)
+        n = whole(n, "n", 1, MAX_IMAGES)
+        seed = whole(seed, "seed", 0, MAX_SEED)
+        start = whole(start, "start", 0, MAX_SEED + 1 - n)
         chosen = None if label is None else self.resolve_label(label)
         forward = partial(self.forward, controls=self.resolve_controls(controls))
         card = self.card
@@ -226,7 +226,7 @@ class ImageGenerator:
             raise UsageError(f"labels must be 0 to {classes - 1}")
 
 
-def _whole(value: int, name: str, low: int, high: int) -> int:
+def whole(value: int, name: str, low: int, high: int) -> int:
     """A Python or NumPy integer in a range, as ``int``."""
     try:
         number = low - 1 if isinstance(value, bool) else operator.index(value)  # True would pass for 1

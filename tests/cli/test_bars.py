@@ -5,7 +5,7 @@ import re
 import pytest
 from terminal import Terminal, terminal
 
-from ganzoo.cli.bars import ProgressBar
+from ganzoo.cli.bars import ProgressBar, doing
 from ganzoo.cli.meter import Meter
 
 
@@ -50,6 +50,16 @@ def test_it_is_as_wide_as_the_terminal(columns: int) -> None:
     (line,) = made.lines(10 * columns)
     assert len(line) <= columns
     assert re.match(r"reading +38% .* 3/8", line)
+
+
+def test_of_what_cannot_be_counted_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal(80) as made, doing("exporting"):
+        pass
+    assert "exporting …" in made.text
+    assert made.lines() == []
+    with doing("exporting"):
+        pass
+    assert capsys.readouterr() == ("", "")
 
 
 def test_what_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

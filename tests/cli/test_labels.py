@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from terminal import terminal
 
 import ganzoo
 from ganzoo.cli import main
@@ -52,9 +53,24 @@ def test_several_classes_are_those_of_one_each(sample: Sample) -> None:
     assert len(np.load("one.npy")) == 4
 
 
+def test_many_are_drawn_in_parts_and_shown(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sample("--label", "3,5", "--per-class", "9", "--start", "2", "-o", "whole.npy") == 0
+    monkeypatch.setattr("ganzoo.cli.sample.CHUNK", 4)
+    with terminal(80) as made:
+        assert sample("--label", "3,5", "--per-class", "9", "--start", "2", "-o", "parts.npy") == 0
+    assert np.array_equal(np.load("whole.npy"), np.load("parts.npy"))
+    assert made.lines()[0].startswith("sampling 100% ")
+    assert "18/18 images" in made.lines()[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "hint"),
     [
+        (
+            "--label all --per-class 7000",
+            "n must be a whole number from 1 to 65536, not 70000",
+            "draw the rest with another start",
+        ),
         ("--label 3,5 -n 4", "-n counts the images of one class", "of several: --per-class N"),
         ("--per-class 4", "--per-class takes the place of -n where --label names classes", "--label all"),
         ("--label 3,x", "conditional has no class 'x'", "choose a name: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
