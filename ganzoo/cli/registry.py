@@ -103,7 +103,7 @@ def show(reference: str, registry: Path | None, as_json: bool) -> int:
 
 
 @command.command()
-@click.argument("reference")
+@click.argument("reference", metavar="REFERENCE|NAME")
 @click.argument("alias")
 @click.option(
     "--expect",
@@ -111,9 +111,14 @@ def show(reference: str, registry: Path | None, as_json: bool) -> int:
     metavar="N",
     help="Move it only if it stands on version N now (0: on none).",
 )
+@click.option("--delete", is_flag=True, help="Take ALIAS away from the model whose NAME is given.")
 @registry_option
-def alias(reference: str, alias: str, expect: int | None, registry: Path | None) -> None:
+def alias(reference: str, alias: str, expect: int | None, delete: bool, registry: Path | None) -> None:
     """Let ALIAS stand on a version: ganzoo registry alias wgan-gp:3 champion."""
+    if delete:
+        _open(registry).unalias(reference, alias, expect=expect)
+        note(f"{reference}@{alias} stands on no version now.")
+        return
     from ganzoo.api import move_alias
 
     version = move_alias(reference, alias, expect=expect, registry=registry)

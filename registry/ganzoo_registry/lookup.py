@@ -17,7 +17,7 @@ def find(shelf: Shelf, wanted: Reference, reference: str) -> Version:
     if wanted.alias is not None:
         number = shelf.target(wanted.alias)
         if number is None:
-            hint = did_you_mean(wanted.alias, shelf.aliases())
+            hint = did_you_mean(wanted.alias, shelf.targets(passed_over))
             hint = hint or f"set it with: ganzoo registry alias {wanted.name}:N {wanted.alias}"
             raise NotFound(f"{wanted.name!r} has no alias {wanted.alias!r}", hint=hint)
     elif wanted.digest is not None:

@@ -63,7 +63,7 @@ class LogEntry:
     Args:
         when: ISO 8601, UTC, microseconds.
         event: what happened.
-        number: the version that was registered or removed, or that the alias was moved to.
+        number: the version that was registered or removed, or that the alias was moved to; 0: it was taken away.
         alias: the alias that was moved.
         previous: the version that the alias stood on before; None at its first move, and where ``gap``.
         by: the local user; None for a registration (a version does not say who made it).
@@ -82,7 +82,7 @@ class LogEntry:
     def what(self) -> str:
         """The event in words: ``registered 3``, ``removed 3``, ``champion: 2 -> 3``."""
         if self.event == "aliased":
-            return f"{self.alias}: {'?' if self.gap else self.previous or 'none'} -> {self.number}"
+            return f"{self.alias}: {'?' if self.gap else self.previous or 'none'} -> {self.number or 'none'}"
         return f"{self.event} {self.number}"
 
 
@@ -101,7 +101,7 @@ class Pointer:
 
 @dataclass(frozen=True)
 class Move:
-    """The record ``aliases/<alias>/<seq>``: the alias stands on ``version`` until the next move."""
+    """The record ``aliases/<alias>/<seq>``: the alias stands on ``version``, 0 for none, until the next move."""
 
     version: int
     at: str
@@ -231,7 +231,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "removed": _like(_TIME),
     "at": _like(_TIME),
     "by": lambda value: isinstance(value, str),
-    "version": _within(1, LAST_NUMBER),
+    "version": _within(0, LAST_NUMBER),
 }
 """What each field of a record may be."""
 

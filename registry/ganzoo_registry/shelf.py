@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ganzoo_registry.disk import Disk
 from ganzoo_registry.drawer import Drawer
-from ganzoo_registry.errors import Conflict, Corrupt, Newer, RegistryError, Told, raised, telling
+from ganzoo_registry.errors import Conflict, Corrupt, Newer, NotFound, RegistryError, Told, raised, telling
 from ganzoo_registry.records import BlobInfo, LogEntry, Move, Pointer, now, user
 from ganzoo_registry.refs import KIND, NAME
 
@@ -150,9 +150,9 @@ class Shelf:
         return sorted(name for name in names if NAME.fullmatch(name) and not self._moves(name).is_empty())
 
     def target(self, alias: str) -> int | None:
-        """Number of the version that an alias stands on; None if it was never set."""
+        """Number of the version that an alias stands on; None if it stands on none."""
         move = self._last_move(alias)
-        if move is None:
+        if move is None or not move.version:
             return None
         if self._disk.size(self._versions.path(move.version)) is not None:
             return move.version
@@ -172,7 +172,7 @@ class Shelf:
         return found
 
     def move(self, alias: str, number: int, *, expect: int | None, since: str) -> None:
-        """Move an alias, if it stands where ``expect`` says (0: nowhere) or ``expect`` is None.
+        """Move an alias to a version, 0 for none, if it stands where ``expect`` says or ``expect`` is None.
 
         If the record of where it stands is damaged, the new one takes its place, unless ``expect`` is given.
 
@@ -202,6 +202,22 @@ class Shelf:
         moves.settle()
         if damaged:
             moves.tidy(numbers[-1])
+
+    def take_away(self, alias: str, *, expect: int | None) -> None:
+        """Have an alias stand on no version.
+
+        Raises:
+            NotFound: it stands on none already.
+            Conflict: it stands elsewhere than ``expect``.
+        """
+        stands = True  # also where the record of its last move is damaged
+        with suppress(Corrupt):
+            stands = self.target(alias) is not None
+        if not stands:
+            raise NotFound(
+                f"alias {alias!r} of {self.name!r} stands on no version", hint=f"ganzoo registry ls {self.name}"
+            )
+        self.move(alias, 0, expect=expect, since="")
 
     def _moves(self, alias: str) -> Drawer[Move]:
         return Drawer(self._disk, self._inside("aliases", alias), Move, lambda sequence: self._anew(alias))

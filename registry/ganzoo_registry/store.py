@@ -156,6 +156,22 @@ class Registry:
         self._begin()
         Shelf(self._disk, version.name).move(alias, version.number, expect=expect, since=version.created)
 
+    def unalias(self, name: str, alias: str, *, expect: int | None = None) -> None:
+        """Take an alias away. Its moves stay on record, and it can be set again.
+
+        Args:
+            name: the model's name.
+            expect: see ``alias``.
+
+        Raises:
+            InvalidName, NotFound: a name is malformed, or the alias stands on no version.
+            Conflict: it stands elsewhere than ``expect``.
+        """
+        check_alias(alias)
+        shelf = self._shelf(name)
+        self._begin()
+        shelf.take_away(alias, expect=expect)
+
     def remove(self, version: Version) -> None:
         """Remove a version; its number is never given again. Removing it twice changes nothing.
 
@@ -302,7 +318,7 @@ class Registry:
         if holders and not pointer.removed:
             raise Conflict(
                 f"alias {holders[0]!r} stands on {shelf.name}:{number}",
-                hint=f"move it first: ganzoo registry alias {shelf.name}:N {holders[0]}",
+                hint=f"move it, or take it away: ganzoo registry alias {shelf.name} {holders[0]} --delete",
             )
         self._begin()
         shelf.bury(number, pointer)

@@ -83,6 +83,16 @@ def test_alias_and_log(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (last["event"], last["alias"], last["previous"], last["version"]) == ("aliased", "champion", 2, 3)
 
 
+def test_an_alias_is_taken_away(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "alias", "net", "champion", "--delete") == 0
+    assert capsys.readouterr() == ("", "net@champion stands on no version now.\n")
+    assert Registry(root).aliases("net") == {}
+    assert run(root, "alias", "net", "champion", "--delete") == 3
+    assert capsys.readouterr().err == (
+        "Error: alias 'champion' of 'net' stands on no version\nHint: ganzoo registry ls net\n"
+    )
+
+
 def test_a_lost_race_for_an_alias(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "alias", "net:3", "champion", "--expect", "1") == 1
     error, hint = capsys.readouterr().err.splitlines()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo_registry import Conflict, NotWritable, Registry
+from ganzoo_registry import Conflict, NotFound, NotWritable, Registry
 from ganzoo_registry.errors import passed_over
 
 Action = Callable[[Registry], Any]
@@ -39,6 +39,15 @@ def alias(registry: Registry) -> Any:
     registry.alias("dcgan:2", "champion", expect=1)
 
 
+def unalias(registry: Registry) -> Any:
+    registry.unalias("dcgan", "champion", expect=1)
+
+
+def unalias_retried(registry: Registry) -> Any:
+    with suppress(NotFound):  # it was taken away already
+        unalias(registry)
+
+
 def remove(registry: Registry) -> Any:
     registry.remove(registry.resolve("dcgan:2"))
 
@@ -56,6 +65,7 @@ ACTIONS: dict[str, tuple[Action, Action]] = {
     "attach": (attach, attach),
     "attach --force": (attach_again, attach_again),
     "alias": (alias, alias),
+    "alias --delete": (unalias, unalias_retried),
     "remove": (remove, remove_retried),
 }
 

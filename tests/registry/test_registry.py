@@ -283,13 +283,43 @@ def test_a_version_with_an_alias_stays(registry: Registry, put: Any) -> None:
     with pytest.raises(Conflict) as caught:
         registry.remove(version)
     assert str(caught.value) == "alias 'champion' stands on dcgan:1"
-    assert caught.value.hint == "move it first: ganzoo registry alias dcgan:N champion"
+    assert caught.value.hint == "move it, or take it away: ganzoo registry alias dcgan champion --delete"
     assert caught.value.exit_code == 1
     put("two")
     registry.alias("dcgan:2", "champion")
     registry.remove(version)
     registry.remove(version)
     assert [entry.what for entry in registry.log("dcgan")].count("removed 1") == 1
+
+
+def test_an_alias_is_taken_away(registry: Registry, put: Any) -> None:
+    version = put()
+    registry.alias("dcgan:1", "champion")
+    with pytest.raises(Conflict, match="stands on 1, not on 2"):
+        registry.unalias("dcgan", "champion", expect=2)
+    registry.unalias("dcgan", "champion", expect=1)
+    assert registry.aliases("dcgan") == {}
+    assert registry.log("dcgan")[-1].what == "champion: 1 -> none"
+    with pytest.raises(NotFound) as caught:
+        registry.resolve("dcgan@champion")
+    assert caught.value.hint == "set it with: ganzoo registry alias dcgan:N champion"
+    for alias in ("champion", "other"):
+        with pytest.raises(NotFound, match=f"alias '{alias}' of 'dcgan' stands on no version"):
+            registry.unalias("dcgan", alias)
+    registry.alias("dcgan:1", "champion", expect=0)
+    assert registry.log("dcgan")[-1].what == "champion: none -> 1"
+    registry.unalias("dcgan", "champion")
+    registry.remove(version)
+
+
+def test_an_alias_whose_record_is_damaged_is_taken_away(registry: Registry, put: Any) -> None:
+    put()
+    registry.alias("dcgan:1", "champion")
+    path = registry.root / "models/dcgan/aliases/champion/1"
+    path.unlink()
+    path.write_text("{")
+    registry.unalias("dcgan", "champion")
+    assert registry.aliases("dcgan") == {}
 
 
 @pytest.mark.parametrize("kind", ["generator-ema", "generator", "onnx"])
