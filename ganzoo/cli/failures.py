@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from ganzoo.cli.groups import LazyGroup
-from ganzoo.cli.output import in_line, say
+from ganzoo.cli.output import in_line, say_whole
 from ganzoo.errors import ExitCode, message, missing_package
 
 
@@ -42,13 +42,13 @@ def tell(error: Exception, command: str = "") -> int:
     if os.environ.get("GANZOO_DEBUG") == "1":
         import traceback
 
-        say("".join(traceback.format_exception(error)).rstrip())
+        say_whole("".join(traceback.format_exception(error)).rstrip())
     failure = explain(error, command)
     stopped = failure.exit_code == ExitCode.STOPPED  # an outcome, not an error
     said = in_line(failure.message)
-    say(said[:1].upper() + said[1:] if stopped else f"Error: {said}")
+    say_whole(said[:1].upper() + said[1:] if stopped else f"Error: {said}")
     if failure.hint:
-        say(f"Hint: {in_line(failure.hint)}")
+        say_whole(f"Hint: {in_line(failure.hint)}")
     return failure.exit_code
 
 

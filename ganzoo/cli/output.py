@@ -1,9 +1,9 @@
 """The one sink: data goes to stdout, everything else to stderr."""
 
+import contextlib
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +24,9 @@ _CONTROLS = re.compile(
     "\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
 )
 
+
+USUAL = 80
+"""Columns of a terminal that does not say how wide it is."""
 
 STDOUT = Path("-")
 """What an option means that may be ``-``; a file of that name is an absolute path."""
@@ -154,8 +157,13 @@ def note(message: str) -> None:
 
 
 def say(message: str) -> None:
-    """Tell the person what they must know, such as an error or a warning."""
-    sys.stderr.write(f"{wrapped(printable(message), columns(sys.stderr))}\n")
+    """Tell the person what they must know, such as a warning."""
+    say_whole(wrapped(printable(message), columns(sys.stderr)))
+
+
+def say_whole(message: str) -> None:
+    """The same in one line, however long: it may hold a command to copy."""
+    sys.stderr.write(f"{printable(message)}\n")
     sys.stderr.flush()
 
 
@@ -163,11 +171,12 @@ def columns(stream: IO[str] | Any) -> int | None:
     """The width of the terminal that a stream is, or what ``COLUMNS`` says of it; None: it is none."""
     if not stream.isatty():
         return None
-    try:
-        own = os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):
-        own = 0
-    return int(os.environ.get("COLUMNS") or 0) or own or shutil.get_terminal_size().columns
+    with contextlib.suppress(KeyError, ValueError):
+        if (asked := int(os.environ["COLUMNS"])) > 0:
+            return asked
+    with contextlib.suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or USUAL
+    return USUAL
 
 
 def wrapped(text: str, width: int | None) -> str:
