@@ -267,7 +267,7 @@ def train(
         model: the model's name; may also stand in ``settings``, or be left to ``resume`` or ``init_from``.
         settings: configuration over the model's defaults, as nested tables:
             ``{"batch": 32, "generator": {"lr": 1e-4}}``; see ``ganzoo.config.RunConfig``.
-        resume: a run's directory, ``name/number`` below ``runs``, or ``last``.
+        resume: a run's directory, ``name/number`` below ``runs``, ``name`` for its newest, or ``last``.
         init_from: a reference to the version whose weights to start from.
         registry: where to register; see ``ganzoo.files.registry_root``.
         runs: the directory in which the run's directory is made.
@@ -288,7 +288,7 @@ def train(
 
     def draft(run: str | None) -> Draft:
         if run:
-            return draft_resumed(Run.find(run, place), model, asked)
+            return draft_resumed(Run.meant(run, place), model, asked)
         return draft_new(store, model, asked, init_from)
 
     # Before torch is imported, so that errors show at once. One of several ranks must not fail before it has joined the
@@ -301,7 +301,7 @@ def train(
     with joined(str(asked.get("device", "auto"))) as ranks:
         session = Session(store, place, strict=strict, observer=observer, ranks=ranks)
         if drafted is None:
-            drafted = draft(ranks.share(str(Run.find(resume, place).directory)) if resume else None)
+            drafted = draft(ranks.share(str(Run.meant(resume, place).directory)) if resume else None)
         started = session.begin(drafted, export=export)
         del drafted  # it holds images as they were read
         return session.finish(*started, export=export)

@@ -100,7 +100,7 @@ def open_(run: str, runs: Path) -> None:
 def _find(reference: str, runs: Path) -> "Run":
     from ganzoo.records.run import Run
 
-    return Run.find(reference, runs)
+    return Run.meant(reference, runs)
 
 
 def _better() -> Mapping[str, str]:

@@ -25,6 +25,7 @@ from ganzoo.config import RunConfig, check_keys, convert
 from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
 from ganzoo.files import Unreadable, parse_object, write_atomic
 from ganzoo.records import journal
+from ganzoo.records.directories import claim, last_touched, numbered
 from ganzoo.records.journal import Logs
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.sealed import sealed_json, sealed_toml, unseal_json, unseal_toml
@@ -62,7 +63,7 @@ class Run(Logs):
         try:
             home.mkdir(parents=True, exist_ok=True)
             number = max((int(path.name) for path in home.iterdir() if path.name.isdecimal()), default=0) + 1
-            while not _claim(home / str(number)):
+            while not claim(home / str(number)):
                 number += 1
         except OSError as error:
             raise GanzooError(
@@ -81,8 +82,7 @@ class Run(Logs):
         """Open a run.
 
         Args:
-            reference: its directory; ``<name>/<n>`` below ``runs``, or ``<name>`` for that name's newest; or ``last``,
-                the one that was last worked on.
+            reference: its directory; ``<name>/<n>`` below ``runs``; or ``last``, the one that was last worked on.
             runs: directory of the runs.
 
         Raises:
@@ -93,14 +93,23 @@ class Run(Logs):
             found = numbered(runs, "config.toml")
             if not found:
                 raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
-            return cls._open(max(found, key=_last_touched))
+            return cls._open(max(found, key=last_touched))
         for directory in (Path(reference), runs / reference):
             if (directory / "config.toml").is_file():
                 return cls._open(directory)
-        named = [path for path in numbered(runs, "config.toml") if path.parent.name == reference]
-        if named:
-            return cls._open(max(named, key=lambda path: int(path.name)))
         raise NotFoundError(f"no run {reference!r}", hint="ganzoo runs ls lists them; or give a run's directory")
+
+    @classmethod
+    def meant(cls, reference: str, runs: Path) -> "Run":
+        """The same where no version can be meant: also the newest run of a name.
+
+        Raises:
+            NotFoundError, IntegrityError: see ``find``.
+        """
+        named = [path for path in numbered(runs, "config.toml") if path.parent.name == reference]
+        if not named or reference == LAST:
+            return cls.find(reference, runs)
+        return cls._open(max(named, key=lambda path: int(path.name)))
 
     @classmethod
     def launched(cls, launch: str, runs: Path) -> "list[Run]":
@@ -112,7 +121,7 @@ class Run(Logs):
                     found.append(cls._open(directory))
             except (OSError, Unreadable, GanzooError):
                 continue
-        return sorted(found, key=lambda run: _last_touched(run.directory), reverse=True)
+        return sorted(found, key=lambda run: last_touched(run.directory), reverse=True)
 
     @classmethod
     def _open(cls, directory: Path) -> "Run":
@@ -179,14 +188,14 @@ class Run(Logs):
         Raises:
             GanzooError: another process has trained it since it was opened.
         """
-        if "touched" in self.facts and _last_touched(self.directory) != self.facts["touched"]:
+        if "touched" in self.facts and last_touched(self.directory) != self.facts["touched"]:
             raise GanzooError(
                 f"another process has trained {self.directory} meanwhile", hint="start again: it goes on from there"
             )
 
     def touched(self) -> float:
         """Unix time when a process began to work on it."""
-        return _last_touched(self.directory)
+        return last_touched(self.directory)
 
     def in_use(self) -> bool:
         """Whether a process is training it."""
@@ -274,31 +283,3 @@ class Run(Logs):
         for path in [*later, *halves, self.directory / "outcome.json"]:
             path.unlink(missing_ok=True)
         self.rewind_logs(step)  # last: on a full disk there is now room
-
-
-def numbered(runs: Path, file: str) -> list[Path]:
-    """The directories ``<name>/<n>`` that have such a file; copies of runs have no number for a name."""
-    paths = runs.glob(f"*/*/{file}")
-    return [path.parent for path in paths if path.parent.name.isdecimal() and path.is_file()]
-
-
-def _claim(directory: Path) -> bool:
-    """Make ``directory`` with its parts; False if another process has made it."""
-    try:
-        directory.mkdir()
-    except FileExistsError:
-        return False
-    (directory / "samples").mkdir()
-    (directory / "checkpoints").mkdir()
-    return True
-
-
-def _last_touched(directory: Path) -> float:
-    """Unix time when a process began to work on it, as it wrote down: the times of files change when they are copied.
-
-    Those are taken where nothing was written down.
-    """
-    try:
-        return float(parse_object((directory / "run.json").read_bytes())["touched"])
-    except (OSError, Unreadable, KeyError, TypeError, ValueError):
-        return (directory / "config.toml").stat().st_mtime

@@ -8,7 +8,8 @@ from typing import Literal
 
 from ganzoo.errors import GanzooError
 from ganzoo.records.best import Ranking
-from ganzoo.records.run import Run, numbered
+from ganzoo.records.directories import numbered
+from ganzoo.records.run import Run
 
 State = Literal["training", "finished", "stopped", "failed", "broken off", "unreadable"]
 

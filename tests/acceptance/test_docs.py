@@ -21,6 +21,7 @@ from ganzoo import api, hookspecs, layers, specs
 from ganzoo.cli import cli
 from ganzoo.config import CHANGEABLE, RunConfig
 from ganzoo.errors import ExitCode
+from ganzoo.pipeline import modules
 from ganzoo.pipeline.draft import INHERITED
 from ganzoo.records.run import Run
 from ganzoo.runtime import card, vetting
@@ -190,7 +191,12 @@ def _is_own(node: ast.Attribute) -> bool:
 def test_every_call_from_python() -> None:
     named = set(rows(page("python")))
     public = {
-        name for name, value in vars(api).items() if inspect.isfunction(value) and value.__module__ == "ganzoo.api"
+        name
+        for module in (api, modules)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and (module is api or hasattr(ganzoo, name))
     }
     wanted = {f"ganzoo.{name}" if hasattr(ganzoo, name) else f"ganzoo.api.{name}" for name in public}
     assert named == wanted | {"ganzoo.observer.Observer"}
