@@ -97,9 +97,9 @@ def test_every_field_of_every_spec_with_its_default(kind: type[Any]) -> None:
     assert rows(section(page("specs"), kind.__name__)) == own
 
 
-def load_reference() -> ModuleType:
-    """``docs/reference.py``, which writes ``docs/specs.md``."""
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+def load(name: str) -> ModuleType:
+    """A script in docs/ that writes a page."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -107,11 +107,20 @@ def load_reference() -> ModuleType:
     return module
 
 
-reference = load_reference()
+reference = load("reference")
 
 
 def test_the_page_of_specs_is_what_is_made_of_them() -> None:
     assert page("specs") == reference.page(), "python docs/reference.py makes it again"
+
+
+def test_the_page_of_commands_is_what_they_say() -> None:
+    assert page("commands") == load("commands").page(), "python docs/commands.py makes it again"
+
+
+def test_the_index_names_every_page() -> None:
+    linked = set(re.findall(r"\]\((\w+)\.md\)", page("README")))
+    assert linked == {path.stem for path in (ROOT / "docs").glob("*.md")} - {"README"}
 
 
 def test_what_a_docstring_says_of_its_arguments() -> None:
@@ -273,7 +282,7 @@ def paths(group: click.Group, name: str) -> Iterator[str]:
 
 
 def test_every_command() -> None:
-    text = "".join(page.read_text("utf-8") for page in PAGES)
+    text = "".join(page.read_text("utf-8") for page in PAGES if page.name != "commands.md")  # which is made of them
     commands = set(paths(cli, "ganzoo"))
     assert {"ganzoo train", "ganzoo models show", "ganzoo registry rm"} <= commands
     assert {command for command in commands if not re.search(rf"{command}\b", text)} == set()

@@ -32,8 +32,8 @@ BY_HAND = {"docs/claims.md", "docs/performance.md", "docs/results.md", "docs/sca
 IN_AN_ENVIRONMENT = {"docs/plugins.md": "tests/packaging/test_tutorial.py"}
 """Pages that change an environment: what follows them in one that is made for it."""
 
-MADE = {"docs/specs.md"}
-"""``docs/reference.py`` makes these, and they show nothing to be run."""
+MADE = {"docs/commands.md", "docs/specs.md", "docs/README.md"}
+"""Scripts beside them make the first two, and the third is a list: they show nothing to be run."""
 
 TRAINING = "ganzoo train --model wgan-gp"
 
