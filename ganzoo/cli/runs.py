@@ -15,7 +15,6 @@ from ganzoo.cli.tables import listing, table
 from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from ganzoo.records.run import Run
     from ganzoo.records.summary import Summary
 
 runs_option = click.option(
@@ -52,7 +51,7 @@ def show(run: str, runs: Path, as_json: bool) -> None:
     """Say how a run goes or ended, what came of it, and where its files are."""
     from ganzoo.records.summary import summary
 
-    found = summary(_find(run, runs).directory, _better)
+    found = summary(_place(run, runs), _better)
     emit(_data(found), as_json, lambda _: _page(found))
     if found.state in ("stopped", "failed", "broken off"):
         note(f"Next:\n  ganzoo train --resume {found.name}{_there(runs)}")
@@ -67,22 +66,23 @@ def rm(references: tuple[str, ...], checkpoints: bool, runs: Path) -> None:
 
     A run that is being trained is refused.
     """
+    from ganzoo.records.directories import in_use, locked
     from ganzoo.records.summary import disk
 
-    found = [_find(each, runs) for each in references]
+    found = dict.fromkeys(_place(each, runs) for each in references)
     for run in found:
-        if run.in_use():
-            raise UsageError(f"{run.directory} is being trained", hint="stop it first: Ctrl-C, or kill its process")
+        if in_use(run):
+            raise UsageError(f"{run} is being trained", hint="stop it first: Ctrl-C, or kill its process")
     freed = 0
     for run in found:
-        with run.locked():
-            place = run.directory / "checkpoints" if checkpoints else run.directory
-            freed += disk(place)
-            shutil.rmtree(place)
-        if not checkpoints and not any(run.directory.parent.iterdir()):
-            run.directory.parent.rmdir()
+        with locked(run):
+            goes = run / "checkpoints" if checkpoints else run
+            freed += disk(goes)
+            shutil.rmtree(goes)
+        if not checkpoints and not any(run.parent.iterdir()):
+            run.parent.rmdir()
     what = "the checkpoints of " if checkpoints else ""
-    note(f"Removed {what}{', '.join(str(run.directory) for run in found)}: {amount(freed)}.")
+    note(f"Removed {what}{', '.join(map(str, found))}: {amount(freed)}.")
 
 
 @command.command(name="open")
@@ -92,15 +92,15 @@ def open_(run: str, runs: Path) -> None:
     """Show a run's report in a browser, and print its path."""
     from ganzoo import api
 
-    path = api.report([str(_find(run, runs).directory)], runs=runs, noted=note)
+    path = api.report([str(_place(run, runs))], runs=runs, noted=note)
     click.launch(str(path))
     print_data(path)
 
 
-def _find(reference: str, runs: Path) -> "Run":
-    from ganzoo.records.run import Run
+def _place(reference: str, runs: Path) -> Path:
+    from ganzoo.records.directories import place
 
-    return Run.meant(reference, runs)
+    return place(reference, runs, named=True)
 
 
 def _better() -> Mapping[str, str]:

@@ -1,8 +1,70 @@
-"""The directories of runs, ``<runs>/<name>/<n>``: which there are, how one is taken, which was touched last."""
+"""The directories of runs, ``<runs>/<name>/<n>``: which there are, which one is meant, who works in it.
 
+Nothing of a run is read here but when it was begun, so that a damaged one can be found and removed.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from ganzoo.errors import GanzooError, NotFoundError
 from ganzoo.files import Unreadable, parse_object
+
+LAST = "last"
+
+
+def place(reference: str, runs: Path, *, named: bool = False) -> Path:
+    """The directory of a run.
+
+    Args:
+        reference: see ``Run.find``.
+        named: a name alone means its newest run.
+
+    Raises:
+        NotFoundError: no such run.
+    """
+    found = numbered(runs, "config.toml")
+    if reference == LAST:
+        if not found:
+            raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
+        return max(found, key=last_touched)
+    theirs = [path for path in found if path.parent.name == reference] if named else []
+    if theirs:
+        return max(theirs, key=lambda path: int(path.name))
+    for directory in (Path(reference), runs / reference):
+        if (directory / "config.toml").is_file():
+            return directory
+    raise NotFoundError(f"no run {reference!r}", hint="ganzoo runs ls lists them; or give a run's directory")
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other processes from training a run meanwhile; the system lets go when this process ends.
+
+    Raises:
+        GanzooError: another process is training it.
+    """
+    with (directory / "lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise GanzooError(
+                f"another process is training {directory}", hint="wait for it, or start a run of its own"
+            ) from error
+        yield
+
+
+def in_use(directory: Path) -> bool:
+    """Whether a process is training the run."""
+    try:
+        with (directory / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it was never trained, or the lock cannot be read
+        return False
+    return False
 
 
 def numbered(runs: Path, file: str) -> list[Path]:

@@ -13,7 +13,6 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
 """
 
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -22,17 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.config import RunConfig, check_keys, convert
-from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
+from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.files import Unreadable, parse_object, write_atomic
 from ganzoo.records import journal
-from ganzoo.records.directories import claim, last_touched, numbered
+from ganzoo.records.directories import claim, in_use, last_touched, locked, numbered, place
 from ganzoo.records.journal import Logs
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.sealed import sealed_json, sealed_toml, unseal_json, unseal_toml
 from ganzoo.records.steps import StepFiles
 
 KEPT_CHECKPOINTS = 3
-LAST = "last"
 
 
 class Run(Logs):
@@ -89,15 +87,7 @@ class Run(Logs):
             NotFoundError: no such run.
             IntegrityError: its configuration cannot be read.
         """
-        if reference == LAST:
-            found = numbered(runs, "config.toml")
-            if not found:
-                raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
-            return cls._open(max(found, key=last_touched))
-        for directory in (Path(reference), runs / reference):
-            if (directory / "config.toml").is_file():
-                return cls._open(directory)
-        raise NotFoundError(f"no run {reference!r}", hint="ganzoo runs ls lists them; or give a run's directory")
+        return cls._open(place(reference, runs))
 
     @classmethod
     def meant(cls, reference: str, runs: Path) -> "Run":
@@ -106,10 +96,7 @@ class Run(Logs):
         Raises:
             NotFoundError, IntegrityError: see ``find``.
         """
-        named = [path for path in numbered(runs, "config.toml") if path.parent.name == reference]
-        if not named or reference == LAST:
-            return cls.find(reference, runs)
-        return cls._open(max(named, key=lambda path: int(path.name)))
+        return cls._open(place(reference, runs, named=True))
 
     @classmethod
     def launched(cls, launch: str, runs: Path) -> "list[Run]":
@@ -168,18 +155,8 @@ class Run(Logs):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training this run meanwhile; the system lets go when this process ends.
-
-        Raises:
-            GanzooError: another process is training it.
-        """
-        with (self.directory / "lock").open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise GanzooError(
-                    f"another process is training {self.directory}", hint="wait for it, or start a run of its own"
-                ) from error
+        """Keep other processes from training this run meanwhile; see ``ganzoo.records.directories``."""
+        with locked(self.directory):
             yield
 
     def refuse_if_trained_since(self) -> None:
@@ -199,14 +176,7 @@ class Run(Logs):
 
     def in_use(self) -> bool:
         """Whether a process is training it."""
-        try:
-            with (self.directory / "lock").open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # it was never trained, or the lock cannot be read
-            return False
-        return False
+        return in_use(self.directory)
 
     @property
     def grid_path(self) -> Path:

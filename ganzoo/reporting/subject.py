@@ -11,9 +11,10 @@ from typing import Any
 from ganzoo.config import flat
 from ganzoo.errors import NotFoundError
 from ganzoo.evaluation.tables import number
+from ganzoo.records.directories import LAST
 from ganzoo.records.evaluation import Evaluation, attached, keys
 from ganzoo.records.outcome import Outcome
-from ganzoo.records.run import LAST, Run
+from ganzoo.records.run import Run
 from ganzoo.reporting.scale import drawable
 from ganzoo_registry import InvalidName, NotFound, Registry, Version
 

@@ -76,6 +76,14 @@ def test_one_that_is_damaged_hides_no_other(make: Make, capsys: pytest.CaptureFi
     }
 
 
+def test_one_that_is_damaged_is_shown_and_removed(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    (make().directory / "run.json").write_text("{")
+    assert main(["runs", "show", "net"]) == 0
+    assert "unreadable" in capsys.readouterr().out
+    assert main(["runs", "rm", "net", "net/1"]) == 0  # which is one
+    assert not Path("runs/net").exists()
+
+
 def test_nothing_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["runs", "ls"]) == 0
