@@ -32,8 +32,11 @@ BY_HAND = {"docs/claims.md", "docs/performance.md", "docs/results.md", "docs/sca
 IN_AN_ENVIRONMENT = {"docs/plugins.md": "tests/packaging/test_tutorial.py"}
 """Pages that change an environment: what follows them in one that is made for it."""
 
-MADE = {"docs/commands.md", "docs/specs.md", "docs/README.md"}
-"""Scripts beside them make the first two, and the third is a list: they show nothing to be run."""
+MADE = {"docs/specs.md", "docs/README.md"}
+"""``docs/reference.py`` makes the first, and the second is a list: they show nothing to be run."""
+
+HELP = {"docs/commands.md"}
+"""``docs/commands.py`` makes it; tests/acceptance/test_docs.py holds it against what the commands say."""
 
 TRAINING = "ganzoo train --model wgan-gp"
 
@@ -103,7 +106,7 @@ def test_what_is_run_elsewhere_is_run_there(page: str) -> None:
 
 def test_no_page_is_forgotten() -> None:
     found = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")}
-    assert found == {*PAGES, *BY_HAND, *IN_AN_ENVIRONMENT, *MADE} - {"README.md"}
+    assert found == {*PAGES, *BY_HAND, *IN_AN_ENVIRONMENT, *MADE, *HELP} - {"README.md"}
 
 
 @pytest.mark.parametrize("page", MADE)
