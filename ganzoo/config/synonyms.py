@@ -44,7 +44,7 @@ SYNONYMS = {
     "random_seed manual_seed manualseed": "--seed N",
     "conditional num_classes n_classes": "--model conditional; the labels are the data's own",
     "val_split test_split validation_split split": "--set held_out=0.1",
-    "overwrite force": "every training is a run, and every result a version, of its own",
+    "overwrite force": "not needed: every training is a run, and every result a version, of its own",
 }
 """Words, apart by spaces, with _ for - -> what to type."""
 

@@ -24,14 +24,15 @@ def place(reference: str, runs: Path, *, named: bool = False) -> Path:
     Raises:
         NotFoundError: no such run.
     """
-    found = numbered(runs, "config.toml")
     if reference == LAST:
+        found = numbered(runs, "config.toml")
         if not found:
             raise NotFoundError(f"no run in {runs}", hint="start one: ganzoo train --model wgan-gp")
         return max(found, key=last_touched)
-    theirs = [path for path in found if path.parent.name == reference] if named else []
-    if theirs:
-        return max(theirs, key=lambda path: int(path.name))
+    if named:
+        theirs = [path for path in numbered(runs, "config.toml") if path.parent.name == reference]
+        if theirs:
+            return max(theirs, key=lambda path: int(path.name))
     for directory in (Path(reference), runs / reference):
         if (directory / "config.toml").is_file():
             return directory

@@ -20,7 +20,7 @@ def positions(made: Terminal) -> list[int]:
     return [int(found) for found in re.findall(r"reading +\d+% .*? (\d+)/", made.text)]
 
 
-def test_it_moves_to_the_end_and_leaves_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_moves_to_the_end_and_leaves_the_line() -> None:
     made = shown(*((done, 8) for done in range(1, 9)))
     assert positions(made)[-1] == 8
     assert positions(made) == sorted(positions(made))
