@@ -1,4 +1,4 @@
-"""A registry of model versions on the plain file system: content-addressed, without locks or a database.
+"""A registry of model versions on the plain file system: content-addressed, without a database.
 
 It depends on the standard library alone and knows nothing of what it stores.
 """

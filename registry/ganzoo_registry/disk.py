@@ -5,6 +5,7 @@ fails where the name is taken, over NFS too, so it is create-if-absent.
 """
 
 import errno
+import fcntl
 import os
 import re
 import stat
@@ -18,6 +19,9 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS)
 """What file systems, mostly of networks, say where a directory cannot be synced."""
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)
+"""What file systems, mostly of networks, say where a directory cannot be locked."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "choose another place with --registry DIR or GANZOO_REGISTRY"
@@ -144,6 +148,36 @@ class Disk:
         with self._explained():
             self._make(target.parent)
             system.replace(staged, target)
+
+    @contextmanager
+    def locked(self, directory: Path, *, alone: bool) -> Iterator[None]:
+        """Hold a directory's lock, which is waited for; the system lets go of it when the process ends.
+
+        Args:
+            alone: nobody else holds it, not even shared. Else it may be held by many, or, where it cannot be held, by
+                none.
+
+        Raises:
+            NotWritable: it is to be held alone, and the file system has no locks.
+        """
+        with self._explained():
+            self._make(directory)
+            descriptor = _opened(directory)
+        try:
+            if not _lock(descriptor, alone) and alone:
+                raise NotWritable(
+                    f"the file system of {self.root} has no locks, without which nothing is removed from it",
+                    hint="copy the registry to another place, and use that",
+                )
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, which may be gone."""
+        with self._explained(), suppress(FileNotFoundError):
+            system.unlink(path)
 
     def tidy(self, path: str | Path) -> None:
         """Remove a file that nothing needs; it may be gone, and may stay."""
@@ -300,11 +334,31 @@ def _write(descriptor: int, data: bytes) -> None:
         rest = rest[system.write(descriptor, rest) :]
 
 
+def _opened(directory: Path) -> int | None:
+    """A descriptor of a directory; None: it may not be read, or the system opens none."""
+    try:
+        return os.open(directory, os.O_RDONLY)
+    except PermissionError:
+        return None
+
+
+def _lock(descriptor: int | None, alone: bool) -> bool:
+    """Wait for a lock; False: there are none here."""
+    if descriptor is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
 def _sync(directory: Path) -> None:
     """As far as that can be asked for: Windows opens no directories, nor does a system those that may not be read."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except PermissionError:
+    descriptor = _opened(directory)
+    if descriptor is None:
         return
     try:
         system.fsync(descriptor)

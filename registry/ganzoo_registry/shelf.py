@@ -35,6 +35,13 @@ class Shelf:
         """The directories in which registering a version, and attaching to it, make names."""
         return [Path(self._versions.directory), Path(self._inside("attachments"))]
 
+    def settle(self) -> None:
+        """Make the records of all versions, and of what was attached to them, survive a power cut."""
+        self._versions.settle()
+        for number in self.numbers():
+            if self.attachments(number):
+                self._attachments(number).settle()
+
     def _inside(self, *parts: str) -> str:
         return os.path.join(self._directory, *parts)
 

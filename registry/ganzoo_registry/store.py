@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo_registry import layout, lookup
+from ganzoo_registry import garbage, layout, lookup
 from ganzoo_registry.blobs import Blobs, digest_of
 from ganzoo_registry.content import Content
 from ganzoo_registry.disk import Disk
@@ -93,9 +93,12 @@ class Registry:
             check_name(kind, "a kind of content")
         record = lineage_text(lineage)
         self._begin()
+        with self._disk.locked(self._blobs.directory, alone=False):
+            return self._commit(Shelf(self._disk, name), blobs, record)
+
+    def _commit(self, shelf: Shelf, blobs: Mapping[str, bytes | Path], record: bytes) -> Version:
         kinds = {kind: self._blobs.put(data) for kind, data in blobs.items()}
         manifest = Manifest(kinds, self._blobs.put(record).digest).encode()
-        shelf = Shelf(self._disk, name)
         # A version's manifest is there before the version: where it is new, only versions from now on can have it.
         top = shelf.top()
         since = 0 if self._blobs.has(digest_of(manifest)) else top
@@ -135,10 +138,11 @@ class Registry:
             if attached and attached.digest != digest_of(data):
                 raise refusal
         self._begin()
-        info = self._blobs.put(data)
-        self._disk.settle(self._blobs.directory)
-        if not shelf.attach(version.number, label, info, force=force):
-            raise refusal
+        with self._disk.locked(self._blobs.directory, alone=False):
+            info = self._blobs.put(data)
+            self._disk.settle(self._blobs.directory)
+            if not shelf.attach(version.number, label, info, force=force):
+                raise refusal
 
     def alias(self, reference: str, alias: str, *, expect: int | None = None) -> None:
         """Let ``alias`` stand on the version that ``reference`` names. The former moves stay on record.
@@ -301,6 +305,25 @@ class Registry:
     def lineage(self, version: Version) -> dict[str, Any]:
         """The lineage that the version was registered with, verified."""
         return self._content(version).lineage()
+
+    def unused(self, *, grace: float = garbage.GRACE_SECONDS) -> list[BlobInfo]:
+        """Content that no version holds, and that was stored more than ``grace`` seconds ago.
+
+        Raises:
+            Corrupt, Newer: a record or manifest cannot be read, so that it is not known what is held.
+        """
+        return garbage.find(self._disk, self._blobs, self._shelves, grace)
+
+    def collect(self, *, grace: float = garbage.GRACE_SECONDS) -> list[BlobInfo]:
+        """Remove what ``unused`` lists, and return it. What a version holds stays, and so does what an alias stands on.
+
+        Raises:
+            Corrupt, Newer: see ``unused``; nothing is removed.
+            NotWritable: the file system has no locks.
+        """
+        if not layout.check(self._disk):
+            return []
+        return garbage.remove(self._disk, self._blobs, self._shelves, grace)
 
     # inside
 

@@ -123,6 +123,12 @@ def remove(registry: Registry) -> Any:
     registry.remove(registry.resolve("dcgan:2"))
 
 
+def remove_and_collect(registry: Registry) -> Any:
+    for version in registry.versions("dcgan")[1:]:
+        registry.remove(version)
+    registry.collect(grace=0)
+
+
 Outcome = tuple[int, list[str]]
 
 
@@ -173,7 +179,7 @@ def problems(left: Registry, action: Any, check: Any, old: Any, new: Any) -> lis
     return []
 
 
-@pytest.mark.parametrize("action", [register, attach, attach_again, alias, remove])
+@pytest.mark.parametrize("action", [register, attach, attach_again, alias, remove, remove_and_collect])
 def test_a_power_cut_loses_nothing_that_was_acknowledged(action: Any, cut_everywhere: Any, tell: Any) -> None:
     states, wrong = cut_everywhere(action)
     tell(f"registry, {action.__name__}: {states} states after a power cut")
