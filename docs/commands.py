@@ -17,8 +17,10 @@ WIDTH = 100
 INTRODUCTION = """\
 # Commands
 
-What `ganzoo COMMAND --help` says. A shell completes commands, options and words: `eval "$(_GANZOO_COMPLETE=bash_source
-ganzoo)"` in `~/.bashrc`, or `zsh_source` in `~/.zshrc`, or `_GANZOO_COMPLETE=fish_source ganzoo | source` for fish.
+What `ganzoo COMMAND --help` says. A shell completes commands, options, models, runs, versions and words:
+`eval "$(_GANZOO_COMPLETE=bash_source ganzoo)"` in `~/.bashrc`, or `zsh_source` in `~/.zshrc`, or
+`_GANZOO_COMPLETE=fish_source ganzoo | source` for fish. On a terminal some words are coloured, unless `NO_COLOR` is
+set.
 
 <!-- Made by docs/commands.py from the commands: change them, and run it again. -->
 """

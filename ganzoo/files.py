@@ -95,6 +95,15 @@ def json_value(value: Any) -> Any:
     return value
 
 
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested tables as rows of a dotted key and a value."""
+    rows: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        nested = isinstance(value, Mapping) and value
+        rows += flatten(value, f"{prefix}{key}.") if nested else [(f"{prefix}{key}", value)]
+    return rows
+
+
 def parse_toml(data: bytes | str) -> dict[str, Any]:
     """The table that TOML text in UTF-8 stands for; a byte order mark is passed over, and a file's lines may end in CR.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.output import PathOption, device_option, emit, json_option, note, registry_option
 from ganzoo.cli.tables import table
@@ -25,7 +26,9 @@ _FORMS = (".md", ".json", ".png", ".svg")
 
 
 @click.command()
-@click.argument("references", nargs=-1, required=True, metavar="REFERENCE|FILE.onnx…")
+@click.argument(
+    "references", nargs=-1, required=True, metavar="REFERENCE|FILE.onnx…", shell_complete=completion.references
+)
 @click.option("--compare", is_flag=True, help="Show several references side by side, in one table and a plot.")
 @click.option("--data", metavar="SOURCE", help="Real images to evaluate by. [default: the set that it was trained on]")
 @click.option(

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.bars import doing
 from ganzoo.cli.output import PathOption, emit, json_option, note, registry_option
 
 
 @click.command()
-@click.argument("reference")
+@click.argument("reference", shell_complete=completion.references)
 @click.option(
     "-o",
     "--output",

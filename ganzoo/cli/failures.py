@@ -130,3 +130,17 @@ def _system(error: OSError) -> Failure:
     }
     words = str(error.strerror)
     return Failure(f"{subject}{words[:1].lower()}{words[1:]}", hints.get(error.errno or 0), ExitCode.FAILURE)
+
+
+class Failures:
+    """Shows each failure without hiding the rest of the listing, and keeps the exit code of the last one."""
+
+    def __init__(self) -> None:
+        self.code = int(ExitCode.OK)
+        self._told = set[str]()
+
+    def __call__(self, error: Exception) -> None:
+        """Show a failure, once."""
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            self.code = tell(error)

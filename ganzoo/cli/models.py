@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, flatten, json_option
+from ganzoo.cli.output import emit, json_option
 from ganzoo.cli.tables import listing, table
 from ganzoo.errors import GanzooError
+from ganzoo.files import flatten
 from ganzoo.specs import Architecture, Loss, Model
 from ganzoo.zoo.discovery import State
 from ganzoo.zoo.foreign import called, warn
@@ -42,7 +44,7 @@ def _wanted(found: Zoo, model: Model, loss: Loss | None, conditional: bool | Non
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.models)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show what model NAME consists of: its architecture and options, its loss, its defaults."""

@@ -5,15 +5,19 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from ganzoo.cli.colours import coloured
 from ganzoo.cli.stage import data_stream
 from ganzoo.cli.streams import Dropping
 from ganzoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from ganzoo_registry import Registry
 
 Value = TypeVar("Value")
 
@@ -65,6 +69,14 @@ registry_option = click.option(
 )
 
 
+def opened(option: Path | None) -> "Registry":
+    """The registry that ``--registry`` names, or the one that is used without it."""
+    from ganzoo.files import registry_root
+    from ganzoo_registry import Registry
+
+    return Registry(registry_root(option))
+
+
 def device(text: str) -> str:
     """The type of ``--device``; see ``ganzoo.runtime.providers.check_device``."""
     if text != "auto":
@@ -85,9 +97,16 @@ device_option = click.option(
 
 
 def duration(text: str) -> float:
-    """``90``, ``90s``, ``30m``, ``1.5h`` or ``2d``, as seconds; the type of an option."""
+    """``90``, ``90s``, ``30m``, ``1.5h`` or ``2d``, as seconds, more than 0; the type of an option."""
+    if not (seconds := grace(text)):
+        raise click.BadParameter(f"{text!r} is not a time, such as 90s, 30m, 8h or 2d")
+    return seconds
+
+
+def grace(text: str) -> float:
+    """The same, which may be 0."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
-    if not found or not float(found[1]):
+    if not found:
         raise click.BadParameter(f"{text!r} is not a time, such as 90s, 30m, 8h or 2d")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
 
@@ -109,7 +128,7 @@ def emit(value: Value, as_json: bool, render: Callable[[Value], str]) -> None:
 def print_data(text: object, *, end: str = "\n") -> None:
     """Print data as they are, or, on a terminal, as it can show them."""
     out = data_stream()
-    out.write(f"{printable(str(text)) if out.isatty() else text}{end}")
+    out.write(f"{coloured(printable(str(text)), out) if out.isatty() else text}{end}")
     out.flush()
 
 
@@ -163,7 +182,7 @@ def say(message: str) -> None:
 
 def say_whole(message: str) -> None:
     """The same in one line, however long: it may hold a command to copy."""
-    sys.stderr.write(f"{printable(message)}\n")
+    sys.stderr.write(f"{coloured(printable(message), sys.stderr)}\n")
     sys.stderr.flush()
 
 
@@ -224,10 +243,10 @@ def span(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested mappings as rows of (dotted key, value)."""
-    rows: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        nested = isinstance(value, Mapping) and value
-        rows += flatten(value, f"{prefix}{key}.") if nested else [(f"{prefix}{key}", value)]
-    return rows
+def age(seconds: float) -> str:
+    """A time for a person, in its largest unit alone: ``42 s``, ``3 min``, ``5 h``, ``12 days``."""
+    seconds = max(0.0, seconds)
+    for unit, length in (("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,26 +1,20 @@
 """``ganzoo registry``: which versions there are, where they come from, and which aliases they have."""
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo.cli import completion, upkeep, versions
+from ganzoo.cli.failures import Failures
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, flatten, json_option, note, print_data, registry_option
+from ganzoo.cli.output import emit, json_option, note, opened, print_data, registry_option
 from ganzoo.cli.tables import table
 from ganzoo.errors import ExitCode, UsageError
-from ganzoo.files import registry_root
 
 if TYPE_CHECKING:
-    from ganzoo.records.ranking import Ranked
+    from ganzoo.records.catalogue import Entry
     from ganzoo_registry import Registry, Version
-
-
-def _open(option: Path | None) -> "Registry":
-    from ganzoo_registry import Registry
-
-    return Registry(registry_root(option))
 
 
 @click.group(cls=Group, no_args_is_help=False)
@@ -32,7 +26,9 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.names)
+@click.option("--all", "every", is_flag=True, help="List all versions of all models.")
+@click.option("--tag", metavar="TAG", help="List only versions that have this tag.")
 @click.option(
     "--sort",
     is_flag=False,
@@ -42,54 +38,66 @@ def command() -> None:
 )
 @registry_option
 @json_option
-def ls(name: str | None, sort: str | None, registry: Path | None, as_json: bool) -> int:
-    """List the models, or the versions of model NAME.
+def ls(name: str | None, every: bool, tag: str | None, sort: str | None, registry: Path | None, as_json: bool) -> int:
+    """List the newest version of each model, or the versions of model NAME.
 
-    Figures of different protocols are not comparable, so each protocol has a column of its own; the one that most
-    versions have decides the order.
+    Figures of different protocols are not comparable: where some differ in that, each says its protocol. With --sort,
+    each protocol has a column of its own; the one that most versions have decides the order.
     """
-    store = _open(registry)
-    failures = Failures()
-    found = _summaries(store, store.versions(name, failures) if name else store.newest(failures), failures)
-    if sort is None:
-        emit(list(found.values()), as_json, _listing)
-    else:
-        from ganzoo.api import figures  # it needs the plugins, which a plain listing does not
-        from ganzoo.records.ranking import by_figure
+    from ganzoo.records.catalogue import entries
 
-        ranked = by_figure(store, list(found), sort, figures(), failures)
-        rows = [
-            {**found[each.version], "figure": each.figure, "figures": each.figures, "beside": each.beside}
-            for each in ranked
-        ]
-        emit(rows, as_json, lambda _: _ranking(ranked, rows))
+    store, failures = opened(registry), Failures()
+    found = entries(store, _asked(store, name, every, failures), failures)
+    if tag is not None:
+        found = [entry for entry in found if tag in entry.tags]
+    if sort is None:
+        emit([versions.data(entry) for entry in found], as_json, lambda _: versions.listed(found))
+    else:
+        _sorted(store, found, sort, as_json, failures)
     if not found and failures.code == ExitCode.OK:
-        note(f"Nothing is registered in {store.root}. Train something: ganzoo train --model wgan-gp")
+        note(_nothing(store, name, tag))
     return failures.code
 
 
-class Failures:
-    """Shows each failure without hiding the rest of the listing, and keeps the exit code of the last one."""
+def _asked(store: "Registry", name: str | None, every: bool, failures: Failures) -> "list[Version]":
+    if name is not None and every:
+        raise UsageError("--all lists every model, and a NAME one of them", hint=f"ganzoo registry ls {name}")
+    if every:
+        return [version for each in store.names() for version in store.versions(each, failures)]
+    return store.versions(name, failures) if name else store.newest(failures)
 
-    def __init__(self) -> None:
-        self.code = int(ExitCode.OK)
 
-    def __call__(self, error: Exception) -> None:
-        """Show a failure."""
-        from ganzoo.cli.failures import tell
+def _sorted(store: "Registry", found: "list[Entry]", figure: str, as_json: bool, failures: Failures) -> None:
+    from ganzoo.api import figures  # it needs the plugins, which a plain listing does not
+    from ganzoo.records.ranking import by_figure
 
-        self.code = tell(error)
+    known = {entry.version: entry for entry in found}
+    ranked = by_figure(store, list(known), figure, figures(), failures)
+    rows = [
+        {**versions.data(known[each.version]), "figure": each.figure, "figures": each.figures, "beside": each.beside}
+        for each in ranked
+    ]
+    emit(rows, as_json, lambda _: versions.ranking(ranked, [known[each.version] for each in ranked]))
+
+
+def _nothing(store: "Registry", name: str | None, tag: str | None) -> str:
+    if tag is not None and store.names():
+        return f"No version has the tag {tag!r}. Tag one: ganzoo registry tag {name or 'NAME'}:N {tag}"
+    return f"Nothing is registered in {store.root}. Train something: ganzoo train --model wgan-gp"
 
 
 @command.command()
-@click.argument("reference")
+@click.argument("reference", shell_complete=completion.references)
 @registry_option
 @json_option
 def show(reference: str, registry: Path | None, as_json: bool) -> int:
-    """Show a version: what it holds and where it comes from."""
+    """Show a version: what it holds, how good it is, and where it comes from."""
+    from ganzoo.records.catalogue import entries
+    from ganzoo.records.evaluation import evaluations
+    from ganzoo.records.remarks import is_tag
     from ganzoo_registry.errors import telling
 
-    store, failures = _open(registry), Failures()
+    store, failures = opened(registry), Failures()
     version = store.resolve(reference)
     content, lineage, kinds = {}, {}, store.kinds(version)
     for kind in sorted(kinds):
@@ -97,13 +105,18 @@ def show(reference: str, registry: Path | None, as_json: bool) -> int:
             content[kind] = {"digest": kinds[kind].digest, "size": kinds[kind].size}
     with telling(failures):
         lineage = store.lineage(version)
-    summary = _summary(version, _named(store, version.name, failures))
-    emit({**summary, "kinds": content, "lineage": lineage}, as_json, _page)
+    (entry,) = entries(store, [version], failures)
+    shown = {kind: blob for kind, blob in content.items() if not is_tag(kind)}
+    emit(
+        {**versions.data(entry), "kinds": shown, "lineage": lineage},
+        as_json,
+        lambda _: versions.page(entry, shown, lineage, list(evaluations(store, version, failures).values())),
+    )
     return failures.code
 
 
 @command.command()
-@click.argument("reference", metavar="REFERENCE|NAME")
+@click.argument("reference", metavar="REFERENCE|NAME", shell_complete=completion.references)
 @click.argument("alias")
 @click.option(
     "--expect",
@@ -116,7 +129,7 @@ def show(reference: str, registry: Path | None, as_json: bool) -> int:
 def alias(reference: str, alias: str, expect: int | None, delete: bool, registry: Path | None) -> None:
     """Let ALIAS stand on a version: ganzoo registry alias wgan-gp:3 champion."""
     if delete:
-        _open(registry).unalias(reference, alias, expect=expect)
+        opened(registry).unalias(reference, alias, expect=expect)
         note(f"{reference}@{alias} stands on no version now.")
         return
     from ganzoo.api import move_alias
@@ -126,7 +139,7 @@ def alias(reference: str, alias: str, expect: int | None, delete: bool, registry
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.names)
 @registry_option
 @json_option
 def log(name: str, registry: Path | None, as_json: bool) -> int:
@@ -142,37 +155,37 @@ def log(name: str, registry: Path | None, as_json: bool) -> int:
             "by": entry.by,
             "what": entry.what,
         }
-        for entry in _open(registry).log(name, failures)
+        for entry in opened(registry).log(name, failures)
     ]
     emit(
         events,
         as_json,
         lambda events: table(
             ("WHEN", "BY", "WHAT"),
-            [(_moment(event["when"]), event["by"] or "", event["what"]) for event in events],
+            [(versions.moment(event["when"]), event["by"] or "", event["what"]) for event in events],
         ),
     )
     return failures.code
 
 
 @command.command()
-@click.argument("reference")
+@click.argument("reference", shell_complete=completion.references)
 @click.argument("kind")
 @registry_option
 def path(reference: str, kind: str, registry: Path | None) -> None:
     """Print the path of a version's file KIND, verified; show lists the kinds. Do not change the file."""
-    store = _open(registry)
+    store = opened(registry)
     print_data(store.path(store.resolve(reference), kind))
 
 
 @command.command()
-@click.argument("reference", metavar="NAME:N")
+@click.argument("reference", metavar="NAME:N", shell_complete=completion.references)
 @registry_option
 def rm(reference: str, registry: Path | None) -> None:
-    """Remove one version, named by its number. The number is never used again."""
+    """Remove one version, named by its number. The number is never used again; gc frees the room."""
     from ganzoo_registry import Corrupt, Reference
 
-    store = _open(registry)
+    store = opened(registry)
     try:
         version = store.resolve(reference)
     except Corrupt:
@@ -186,88 +199,5 @@ def rm(reference: str, registry: Path | None) -> None:
     note(f"Removed {reference}.")
 
 
-def _summaries(
-    store: "Registry", versions: "Sequence[Version]", failed: Callable[[Exception], None]
-) -> "dict[Version, dict[str, Any]]":
-    """What is listed of each version."""
-    from ganzoo_registry import NotFound
-
-    found: dict[Version, dict[str, Any]] = {}
-    named: dict[str, dict[int, list[str]]] = {}
-    for version in versions:
-        try:
-            if version.name not in named:
-                named[version.name] = _named(store, version.name, failed)
-        except NotFound:  # its directory was taken away meanwhile
-            continue
-        found[version] = _summary(version, named[version.name])
-    return found
-
-
-def _named(store: "Registry", name: str, failed: Callable[[Exception], None]) -> dict[int, list[str]]:
-    """Version number -> the aliases that stand on it."""
-    found: dict[int, list[str]] = {}
-    for alias, number in sorted(store.aliases(name, failed).items()):
-        found.setdefault(number, []).append(alias)
-    return found
-
-
-def _summary(version: "Version", named: Mapping[int, list[str]]) -> dict[str, Any]:
-    return {
-        "version": str(version),
-        "name": version.name,
-        "number": version.number,
-        "digest": version.digest,
-        "created": version.created,
-        "aliases": named.get(version.number, []),
-    }
-
-
-def _listing(versions: list[dict[str, Any]]) -> str:
-    rows = [
-        (
-            version["version"],
-            _moment(version["created"]),
-            ", ".join(version["aliases"]),
-            version["digest"][: len("sha256:") + 12],
-        )
-        for version in versions
-    ]
-    return table(("VERSION", "CREATED", "ALIASES", "DIGEST"), rows)
-
-
-def _ranking(ranked: "Sequence[Ranked]", rows: list[dict[str, Any]]) -> str:
-    """A table with one column for each protocol, and one more for what is shown beside the figure."""
-    from ganzoo.records.ranking import protocols
-
-    figures = {ranked[0].figure: [each.figures for each in ranked]} if ranked else {}
-    for name in ranked[0].beside if ranked else ():
-        figures[name] = [each.beside[name] for each in ranked]
-    columns = [(name, key) for key in protocols(ranked) for name in figures]
-    lines = [
-        [
-            row["version"],
-            *(f"{figures[name][place][key]:.4g}" if key in figures[name][place] else "" for name, key in columns),
-            ", ".join(row["aliases"]),
-        ]
-        for place, row in enumerate(rows)
-    ]
-    return table(["VERSION", *(f"{name.upper()} ({key})" for name, key in columns), "ALIASES"], lines)
-
-
-def _page(version: dict[str, Any]) -> str:
-    files = [(kind, blob["size"], blob["digest"]) for kind, blob in version["kinds"].items()]
-    return "\n".join(
-        [
-            _listing([version]),
-            "",
-            table(("KIND", "BYTES", "DIGEST"), files),
-            "",
-            table(("LINEAGE", ""), flatten(version["lineage"])),
-        ]
-    )
-
-
-def _moment(timestamp: str) -> str:
-    """A stored timestamp to the second, in UTC."""
-    return timestamp[:19].replace("T", " ") + " UTC"
+for each in upkeep.COMMANDS:
+    command.add_command(each)

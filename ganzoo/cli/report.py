@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.output import PathOption, print_data, registry_option, say
 
 
 @click.command()
-@click.argument("references", nargs=-1, required=True, metavar="RUN|REFERENCE…")
+@click.argument("references", nargs=-1, required=True, metavar="RUN|REFERENCE…", shell_complete=completion.references)
 @click.option(
     "-o",
     "--output",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.groups import Group
 from ganzoo.cli.output import PathOption, amount, emit, json_option, note, print_data, span
 from ganzoo.cli.tables import listing, table
@@ -44,7 +45,7 @@ def ls(runs: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("run")
+@click.argument("run", shell_complete=completion.runs)
 @runs_option
 @json_option
 def show(run: str, runs: Path, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def show(run: str, runs: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("references", nargs=-1, required=True, metavar="RUN…")
+@click.argument("references", nargs=-1, required=True, metavar="RUN…", shell_complete=completion.runs)
 @click.option("--checkpoints", is_flag=True, help="Remove checkpoints alone: a run without them cannot go on.")
 @runs_option
 def rm(references: tuple[str, ...], checkpoints: bool, runs: Path) -> None:
@@ -86,7 +87,7 @@ def rm(references: tuple[str, ...], checkpoints: bool, runs: Path) -> None:
 
 
 @command.command(name="open")
-@click.argument("run")
+@click.argument("run", shell_complete=completion.runs)
 @runs_option
 def open_(run: str, runs: Path) -> None:
     """Show a run's report in a browser, and print its path."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.output import (
     STDOUT,
@@ -41,7 +42,7 @@ DEFAULT, OF_EACH_CLASS = 64, 8
 
 
 @click.command()
-@click.argument("reference", metavar="REFERENCE|FILE.onnx")
+@click.argument("reference", metavar="REFERENCE|FILE.onnx", shell_complete=completion.references)
 @click.option("-n", "count", type=click.IntRange(min=1), help=f"Number of images. [default: {DEFAULT}]")
 @click.option(
     "--seed",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.output import device_option, registry_option
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import UsageError
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("references", metavar="[NAME=]REFERENCE|FILE.onnx...", nargs=-1, required=True)
+@click.argument(
+    "references", metavar="[NAME=]REFERENCE|FILE.onnx...", nargs=-1, required=True, shell_complete=completion.references
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all addresses.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0: any free one.")
 @device_option

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo.cli import completion
 from ganzoo.cli.groups import Sections
 from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option
 from ganzoo.cli.settings import parse_settings, read_file
@@ -61,7 +62,9 @@ def choice(key: str) -> click.Choice[str]:
 
 
 @click.command(cls=Sections, sections=SECTIONS)
-@click.option("--model", metavar="NAME", help="Model to train; ganzoo models lists them.")
+@click.option(
+    "--model", metavar="NAME", shell_complete=completion.models, help="Model to train; ganzoo models lists them."
+)
 @click.option(
     "--data",
     metavar="SOURCE",
@@ -117,8 +120,18 @@ def choice(key: str) -> click.Choice[str]:
 @click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set any key of the configuration, over --config."
 )
-@click.option("--resume", metavar="RUN", help="Go on with a run: its directory, NAME/N, NAME or last.")
-@click.option("--init-from", metavar="NAME[:N]", help="Start from a registered version's weights.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    shell_complete=completion.runs,
+    help="Go on with a run: its directory, NAME/N, NAME or last.",
+)
+@click.option(
+    "--init-from",
+    metavar="NAME[:N]",
+    shell_complete=completion.references,
+    help="Start from a registered version's weights.",
+)
 @click.option("--no-export", is_flag=True, help="Register, but leave out the ONNX file.")
 @click.option("--strict", is_flag=True, help="Refuse a data folder with unreadable images.")
 @click.option(

@@ -7,11 +7,11 @@ real images, the same number of samples. The names of extractor and images do no
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import IntegrityError, first_line
+from ganzoo.errors import GanzooError, IntegrityError, first_line
 from ganzoo.files import parse_object
 
 if TYPE_CHECKING:
@@ -178,6 +178,31 @@ def attached(store: "Registry", version: "Version", key: str) -> Evaluation | No
         return None
     kind = f"{ATTACHMENT}-{key}"
     return Evaluation.from_json(store.read(version, kind), f"{version} ({kind})")
+
+
+def evaluations(store: "Registry", version: "Version", damaged: Callable[[Exception], None]) -> "dict[str, Evaluation]":
+    """All evaluations of a version, by the key of their protocols.
+
+    Args:
+        damaged: is given the error of one that cannot be read, which is then left out.
+    """
+    from ganzoo_registry import RegistryError
+
+    found: dict[str, Evaluation] = {}
+    try:
+        known = keys(store, version)
+    except RegistryError as error:
+        damaged(error)
+        return found
+    for key in known:
+        try:
+            evaluation = attached(store, version, key)
+        except (GanzooError, RegistryError) as error:
+            damaged(error)
+            continue
+        if evaluation:
+            found[key] = evaluation
+    return found
 
 
 def attach(store: "Registry", version: "Version", evaluation: Evaluation, *, force: bool = False) -> None:

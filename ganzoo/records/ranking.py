@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ganzoo.errors import GanzooError
 from ganzoo.records.best import AUTOMATIC, BESIDE, check_best, names
-from ganzoo.records.evaluation import Evaluation, attached, keys
-from ganzoo_registry import Registry, RegistryError, Version
+from ganzoo.records.evaluation import Evaluation, evaluations
+from ganzoo_registry import Registry, Version
 from ganzoo_registry.errors import telling
 
 
@@ -46,7 +45,7 @@ def by_figure(
     """
     if figure:
         check_best(figure, better)
-    found = {version: _evaluations(store, version, damaged) for version in versions}
+    found = {version: evaluations(store, version, damaged) for version in versions}
     figure = names(figure)[0] if figure else _default(store, found, damaged)
     beside = [BESIDE[figure]] if figure in BESIDE else []
     ranked = [
@@ -68,24 +67,8 @@ def protocols(ranked: Sequence[Ranked]) -> list[str]:
     return sorted(counts, key=lambda key: (-counts[key], key))
 
 
-def _means(evaluations: Mapping[str, Evaluation], figure: str) -> dict[str, float]:
-    return {key: each.figures[figure].mean for key, each in evaluations.items() if figure in each.figures}
-
-
-def _evaluations(store: Registry, version: Version, damaged: Callable[[Exception], None]) -> dict[str, Evaluation]:
-    found = {}
-    known: list[str] = []
-    with telling(damaged):
-        known = keys(store, version)
-    for key in known:
-        try:
-            evaluation = attached(store, version, key)
-        except (GanzooError, RegistryError) as error:
-            damaged(error)
-            continue
-        if evaluation:
-            found[key] = evaluation
-    return found
+def _means(of: Mapping[str, Evaluation], figure: str) -> dict[str, float]:
+    return {key: each.figures[figure].mean for key, each in of.items() if figure in each.figures}
 
 
 def _default(
@@ -94,7 +77,8 @@ def _default(
     newest, best = max(found, key=lambda version: version.created, default=None), ""
     if newest:
         with telling(damaged):
-            best = store.lineage(newest).get("config", {}).get("best", "")
-    there = {name for evaluations in found.values() for each in evaluations.values() for name in each.figures}
+            config = store.lineage(newest).get("config")
+            best = str(config.get("best", "")) if isinstance(config, Mapping) else ""
+    there = {name for of in found.values() for each in of.values() for name in each.figures}
     automatic = [names(order)[0] for order in AUTOMATIC]
     return names(best)[0] if best else next((name for name in automatic if name in there), automatic[0])

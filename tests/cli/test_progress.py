@@ -16,6 +16,7 @@ from ganzoo.records.run import Run
 def test_the_bar_goes_back_with_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the last step, too."""
     monkeypatch.setattr(Meter, "redraw_seconds", 0.0)
+    monkeypatch.setenv("NO_COLOR", "1")
     config = RunConfig(model="vanilla", architecture="v", loss="hinge", name="net", steps=8)
     facts = {"data": {"name": "digits", "count": 9, "digest": "sha256:0"}, "environment": {}, "parents": []}
     with terminal(80) as made, Progress() as shown:

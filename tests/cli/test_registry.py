@@ -32,7 +32,9 @@ def run(root: Path, *arguments: str) -> int:
 def test_ls_shows_the_newest_of_each_model(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "ls") == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["VERSION", "CREATED", "ALIASES", "DIGEST"]
+    assert header.split() == (
+        ["VERSION", "MODEL", "LOSS", "DATA", "PIXELS", "STEPS", "FD", "BYTES", "AGE", "ALIASES", "TAGS"]
+    )
     assert [row.split()[0] for row in rows] == ["net:3", "other:1"]
 
 
@@ -270,8 +272,8 @@ def test_ls_reads_as_many_files_for_a_version_however_many_there_are(
     reads, listings = count(monkeypatch)
     assert run(registry.root, "ls", "net", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)) == versions
-    assert len(reads) == versions + 2
-    assert len(listings) < 10
+    assert len(reads) == 5 * versions + 4  # pointer, manifest, lineage; what all share is read once
+    assert len(listings) < 3 * versions + 10  # what was attached to each
 
 
 @pytest.mark.parametrize("versions", [3, 60])
@@ -328,3 +330,177 @@ def test_a_registry_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "file").write_text("not a directory")
     assert run(tmp_path / "file", "ls") == 1
     assert capsys.readouterr().err.startswith("Error: ")
+
+
+def test_ls_says_what_tells_versions_apart(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lineage = {
+        "config": {"model": "dcgan", "loss": "hinge"},
+        "data": {"name": "photos"},
+        "generator": {"height": 32, "width": 32, "channels": 3},
+        "training": {"steps": 4000},
+    }
+    Registry(root).register("faces", {"generator": b"x" * 2500}, lineage)
+    assert run(root, "ls", "faces") == 0
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert row == ["faces:1", "dcgan", "hinge", "photos", "32x32x3", "4,000", "2.5", "kB", "0", "s"]
+    assert run(root, "ls", "faces", "--json") == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["model"], entry["pixels"], entry["steps"], entry["size"]) == ("dcgan", "32x32x3", 4000, 2500)
+
+
+@pytest.mark.parametrize("lineage", [{"config": 3}, {"config": {"model": ["x"]}, "training": {"steps": "many"}}, {}])
+def test_ls_takes_any_lineage(root: Path, lineage: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    Registry(root).register("strange", {}, lineage)
+    assert run(root, "ls", "strange") == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("strange:1")
+
+
+def test_all_versions_of_all_models(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "ls", "--all", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["version"] for row in rows] == ["net:1", "net:2", "net:3", "other:1"]
+    assert run(root, "ls", "net", "--all") == 2
+    assert capsys.readouterr().err == (
+        "Error: --all lists every model, and a NAME one of them\nHint: ganzoo registry ls net\n"
+    )
+
+
+def test_tags(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "tag", "net:1", "good", "tried") == run(root, "tag", "other", "good") == 0
+    assert capsys.readouterr().err == "net:1 has the tags good, tried.\nother:1 has the tags good.\n"
+    assert run(root, "ls", "--all", "--tag", "good", "--json") == 0
+    assert [row["version"] for row in json.loads(capsys.readouterr().out)] == ["net:1", "other:1"]
+    assert run(root, "tag", "net:1", "good", "--delete") == run(root, "tag", "net:1", "good", "--delete") == 0
+    assert run(root, "tag", "net:1", "never", "--delete") == 0
+    assert capsys.readouterr().err == 3 * "net:1 has the tags tried.\n"
+    assert run(root, "tag", "net:1", "tried", "--delete") == 0
+    assert capsys.readouterr().err == "net:1 has the tags -.\n"
+    assert run(root, "ls", "--tag", "good", "net") == 0
+    assert capsys.readouterr().err == "No version has the tag 'good'. Tag one: ganzoo registry tag net:N good\n"
+    assert run(root, "show", "other", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["tags"] == ["good"]
+    assert "tag-good" not in shown["kinds"]
+
+
+@pytest.mark.parametrize("name", ["Good", "a.b", "a b", "", "x" * 70])
+def test_what_can_be_no_tag(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "tag", "net:1", name) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("Error: ")
+    assert hint.startswith("Hint: ")
+
+
+def test_a_note(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "note", "net:1", "better hands é") == 0
+    assert run(root, "note", "net:1") == 0
+    assert capsys.readouterr() == ("better hands é\n", "net:1 has a note now.\n")
+    assert run(root, "show", "net:1") == 0
+    assert "better hands é" in capsys.readouterr().out
+    assert run(root, "note", "net:1", "--delete") == run(root, "note", "net:1") == 0
+    assert capsys.readouterr() == ("\n", "net:1 has no note now.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x" * 1001], "Error: a note has at most 1,000 characters, and this one 1,001"),
+        (["x", "--delete"], "Error: --delete takes the note away, and TEXT writes one"),
+        ([""], "Error: [TEXT]: nothing is given"),
+    ],
+)
+def test_what_can_be_no_note(
+    root: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(root, "note", "net:1", *arguments) == 2
+    assert capsys.readouterr().err.splitlines()[0] == message
+
+
+def test_gc_says_what_would_go_and_frees_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "gc") == 0
+    assert capsys.readouterr() == ("Unused: 0 files, 0 B.\n", "")
+    assert run(root, "rm", "net:3") == 0
+    capsys.readouterr()
+    assert run(root, "gc") == 0
+    assert capsys.readouterr() == (
+        "Unused: 0 files, 0 B.\n",
+        "3 more were stored within 24 h; --grace 0s takes them, too.\n",
+    )
+    assert run(root, "gc", "--grace", "0s", "--json") == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert (found["deleted"], len(found["files"])) == (False, 3)
+    assert found["bytes"] == sum(blob["size"] for blob in found["files"]) > 0
+    assert err == "Next:\n  ganzoo registry gc --delete --grace 0s\n"
+    assert run(root, "gc", "--grace", "0s", "--delete") == 0
+    assert capsys.readouterr().out.startswith("Removed 3 files, ")
+    assert run(root, "gc", "--grace", "0s") == 0
+    assert capsys.readouterr().out == "Unused: 0 files, 0 B.\n"
+    assert run(root, "path", "net:2", "generator") == 0
+
+
+def test_gc_removes_nothing_while_a_record_is_damaged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "rm", "net:3") == 0
+    spoil(root, "models/net/aliases/champion/1")
+    blobs = sorted((root / "blobs/sha256").iterdir())
+    capsys.readouterr()
+    assert run(root, "gc", "--grace", "0s", "--delete") == 4
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "Error: the record models/net/aliases/champion/1 is damaged"
+    assert hint.startswith("Hint: restore ")
+    assert sorted((root / "blobs/sha256").iterdir()) == blobs
+
+
+def test_gc_wants_a_time(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "gc", "--grace", "soon") == 2
+    assert "'soon' is not a time, such as 90s, 30m, 8h or 2d" in capsys.readouterr().err
+
+
+def test_du(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = Registry(root)
+    registry.register("other", {"generator": b"weights", "critic": b"a critic"}, {"seed": 2})
+    assert run(root, "du", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"what": "net", "bytes": 27, "own": 27},
+        {"what": "other", "bytes": 15, "own": 15},
+    ]
+    assert run(root, "du", "other", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"what": "other:1", "bytes": 7, "own": 0},
+        {"what": "other:2", "bytes": 15, "own": 8},
+    ]
+    assert run(root, "du") == 0
+    assert capsys.readouterr().out == "MODEL  BYTES  OWN\nnet    27 B   27 B\nother  15 B   15 B\n"
+    assert run(root, "du", "nothing") == 3
+
+
+def test_diff(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = Registry(root)
+    registry.register("net", {}, {"config": {"model": "net", "seed": 7, "flip": True}, "data": {"name": "digits"}})
+    assert run(root, "diff", "net:1", "net:4") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "WHAT         net:1  net:4",
+        "config.flip  -      true",
+        "config.seed  1      7",
+        "data.name    -      digits",
+    ]
+    assert err == ""
+    assert run(root, "diff", "net:1", "net:1", "--json") == 0
+    assert capsys.readouterr() == ("[]\n", "net:1 and net:1 do not differ in their records.\n")
+    assert run(root, "diff", "net:1", "nothing") == 3
+
+
+def test_show_prints_no_python(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lineage = {"config": {"flip": True, "name": "", "betas": [0.0, 0.9], "loss_options": {}, "rate": None, "lr": 1e-4}}
+    Registry(root).register("net", {}, lineage)
+    assert run(root, "show", "net:4") == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("config.")]
+    assert lines == [
+        ["config.betas", "0, 0.9"],
+        ["config.flip", "true"],
+        ["config.loss_options", "-"],
+        ["config.lr", "0.0001"],
+        ["config.name", "-"],
+        ["config.rate", "-"],
+    ]

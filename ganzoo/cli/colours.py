@@ -1,0 +1,33 @@
+"""Colours on terminals that want them: first words of lines that matter, and the headers of tables.
+
+https://no-color.org: a variable NO_COLOR that is not empty turns them off, as does TERM=dumb.
+"""
+
+import os
+import re
+from typing import IO, Any
+
+RESET = "\x1b[0m"
+RED, GREEN, YELLOW, CYAN, BOLD = ("\x1b[1;31m", "\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[1m")
+COLOURS = {
+    r"Error:": RED,
+    r"Hint:": CYAN,
+    r"Warning:": YELLOW,
+    r"gate passed:": GREEN,
+    r"Next:$": BOLD,
+    r"[A-Z][A-Z0-9 ,_()/-]*$": BOLD,  # the header of a table, whose names have small letters
+}
+_LINE = re.compile("^(?:" + "|".join(f"({pattern})" for pattern in COLOURS) + ")", re.MULTILINE)
+
+
+def wanted(stream: IO[str] | Any) -> bool:
+    """Whether a stream is a terminal whose owner wants colours."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def coloured(text: str, stream: IO[str] | Any) -> str:
+    """Text for a stream, coloured if that wants it; nothing but escapes for colours is added."""
+    if not wanted(stream):
+        return text
+    paints = list(COLOURS.values())
+    return _LINE.sub(lambda found: f"{paints[(found.lastindex or 1) - 1]}{found[0]}{RESET}", text)
