@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         list_models as list_models,
         load as load,
         models as models,
+        plan as plan,
         report as report,
         train as train,
     )
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "ganzoo.api": "evaluate export list_models load models report train",
+    "ganzoo.api": "evaluate export list_models load models plan report train",
     "ganzoo.controls": "Control",
     "ganzoo.errors": "GanzooError IntegrityError MissingPackageError NotFoundError PluginError UsageError",
     "ganzoo.hookspecs": "hookimpl",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ganzoo.errors import check_whole
 from ganzoo.files import checked, registry_root
@@ -16,7 +16,7 @@ from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
 
 if TYPE_CHECKING:
-    from ganzoo.config import Settings
+    from ganzoo.config import Keys, Settings
     from ganzoo.exporting.versions import ExportResult
     from ganzoo.observer import Observer
     from ganzoo.pipeline.plan import Plan
@@ -260,13 +260,15 @@ def train(
     export: bool = True,
     strict: bool = False,
     observer: "Observer | None" = None,
+    **keys: "Unpack[Keys]",
 ) -> "TrainResult":
     """Train a model, register the result, and export it to ONNX.
 
+    ``ganzoo.train("dcgan", data="photos", size=32, steps=200, generator={"lr": 1e-4})``
+
     Args:
         model: the model's name; may also stand in ``settings``, or be left to ``resume`` or ``init_from``.
-        settings: configuration over the model's defaults, as nested tables:
-            ``{"batch": 32, "generator": {"lr": 1e-4}}``; see ``ganzoo.config.RunConfig``.
+        settings: configuration over the model's defaults, as nested tables, such as those of a TOML file.
         resume: a run's directory, ``name/number`` below ``runs``, ``name`` for its newest, or ``last``.
         init_from: a reference to the version whose weights to start from.
         registry: where to register; see ``ganzoo.files.registry_root``.
@@ -274,6 +276,8 @@ def train(
         export: whether to export to ONNX at the end.
         strict: refuse a data folder with unreadable images, instead of skipping them.
         observer: is told how it goes.
+        keys: any key of the configuration, a table as a dict; see ``ganzoo.config.RunConfig``. None of them may stand
+            in ``settings``, too.
 
     Raises:
         TrainingStopped: by SIGINT, SIGTERM or SIGHUP; a checkpoint is safe.
@@ -284,7 +288,7 @@ def train(
     from ganzoo.records.run import Run
 
     check_start(resume, init_from)
-    asked, store, place = as_settings(settings), open_registry(registry), checked(runs, "runs")
+    asked, store, place = as_settings(settings, {**keys}), open_registry(registry), checked(runs, "runs")
 
     def draft(run: str | None) -> Draft:
         if run:
@@ -314,6 +318,7 @@ def plan(
     init_from: str | None = None,
     registry: str | Path | None = None,
     strict: bool = False,
+    **keys: "Unpack[Keys]",
 ) -> "Plan":
     """What ``train`` would do: reads the data and builds the networks, but writes nothing. Arguments: see there."""
     from ganzoo.config import as_settings
@@ -321,7 +326,7 @@ def plan(
 
     check_start(None, init_from)
     store = open_registry(registry)
-    drafted = draft_new(store, model, as_settings(settings), init_from)
+    drafted = draft_new(store, model, as_settings(settings, {**keys}), init_from)
 
     from ganzoo.pipeline.session import Session
 

@@ -10,6 +10,7 @@ import pytest
 
 import ganzoo
 from ganzoo import api
+from ganzoo.config.synonyms import meant_by
 from ganzoo.errors import ExitCode, NotFoundError, UsageError
 from ganzoo.records.result import TrainResult
 from ganzoo_registry import NotFound
@@ -129,6 +130,8 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "yes for a size of training": lambda root: ganzoo.train("vanilla", settings={"size": True}, registry=root),
     "another device": lambda root: ganzoo.train("vanilla", settings={"device": "gpu"}, registry=root),
     "a device in capitals": lambda root: ganzoo.train("vanilla", settings={"device": "CUDA"}, registry=root),
+    "a key given twice": lambda root: ganzoo.train("vanilla", settings={"batch": 4}, batch=4, registry=root),
+    "another tool's keyword": lambda root: ganzoo.train("vanilla", lr=1e-4, registry=root),  # type: ignore[call-arg]
     "features at an address": lambda root: ganzoo.train(
         "vanilla", settings={"features": "s3://bucket/x.onnx"}, registry=root
     ),
@@ -144,6 +147,27 @@ def test_what_cannot_be_meant_is_refused_as_on_the_command_line(
         call(trained[0])
     assert caught.value.hint
     assert not list(tmp_path.iterdir())
+
+
+def test_keywords_are_settings(tmp_path: Path) -> None:
+    settings = {"batch": 4, "options": {"width": 2}, "device": "cpu"}
+    plan = ganzoo.plan("vanilla", settings=settings, size=16, generator={"lr": 1e-4}, registry=tmp_path)
+    assert plan.recipe.config == ganzoo.plan("vanilla", generator={"lr": 1e-4}, size=16, **settings).recipe.config  # type: ignore[arg-type]
+    assert plan.recipe.config.generator.lr == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"stepps": 3}, ("unknown configuration key 'stepps'", "did you mean 'steps'?")),
+        ({"epochs": 3}, ("unknown configuration key 'epochs'", f"that is {meant_by('--epochs')}")),
+        ({"batch": 4, "settings": {"batch": 8}}, ("'batch' is given as a keyword and in settings", "give it once")),
+    ],
+)
+def test_a_wrong_keyword_is_named(keys: dict[str, Any], said: tuple[str, str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        ganzoo.train("vanilla", **keys)
+    assert (str(caught.value), caught.value.hint) == said
 
 
 def test_one_reference_may_stand_alone(trained: Trained) -> None:

@@ -1,18 +1,22 @@
 """Settings, from text to a checked configuration."""
 
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given, strategies as st
 
 from ganzoo.cli.settings import nested, parse_settings, read_file
 from ganzoo.config import (
+    Keys,
     NetworkConfig,
     PenaltyConfig,
     RunConfig,
+    Schedule,
+    Settings,
     TermConfig,
     changes,
     check_keys,
@@ -226,3 +230,17 @@ def test_changes_are_named_by_key() -> None:
         "penalties.r2.weight: None -> 2",
     ]
     assert changes(CONFIG, replace(CONFIG)) == []
+
+
+def keyword(hint: Any) -> Any:
+    """What a caller gives for a field: a table for a dataclass, text for a word of a closed set."""
+    if get_origin(hint) in (Union, UnionType):
+        return Union[tuple(keyword(each) for each in get_args(hint))]  # noqa: UP007 - of a tuple
+    if is_dataclass(hint) or hint is Schedule or get_origin(hint) is dict:
+        return Settings
+    return str if isinstance(hint, type) and issubclass(hint, str) else hint
+
+
+def test_keywords_are_the_keys_with_their_types() -> None:
+    expected = {key: keyword(hint) for key, hint in get_type_hints(RunConfig).items()}
+    assert expected == get_type_hints(Keys) | {"model": str, "init_from": str}

@@ -1,5 +1,6 @@
 """A run's configuration: its fields, schedules of them, and how values are laid over the defaults."""
 
+from ganzoo.config.keys import Keys
 from ganzoo.config.run import (
     CHANGEABLE,
     HELD_OUT_SHARE,
@@ -37,6 +38,7 @@ __all__ = [
     "CurveName",
     "ExecutorName",
     "FakeLabels",
+    "Keys",
     "NetworkConfig",
     "OnCollapse",
     "PenaltyConfig",

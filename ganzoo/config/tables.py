@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -28,17 +28,19 @@ def merge(base: Settings, *over: Settings) -> dict[str, Any]:
     return merged
 
 
-def as_settings(given: object) -> Settings:
-    """What a Python caller gives as ``settings``; None is none.
+def as_settings(given: object, keywords: Settings = MappingProxyType({})) -> Settings:
+    """What a Python caller gives as ``settings``, and as keywords beside it; None is none.
 
     Raises:
-        UsageError: it is no mapping.
+        UsageError: it is no mapping, or a key is given in both.
     """
     if given is None:
-        return {}
+        return keywords
     if not isinstance(given, Mapping):
         raise UsageError(f"settings: a {type(given).__name__} is not a mapping", hint='give a dict: {"batch": 32}')
-    return given
+    if twice := sorted(given.keys() & keywords.keys()):
+        raise UsageError(f"{twice[0]!r} is given as a keyword and in settings", hint="give it once")
+    return {**given, **keywords}
 
 
 def layered(*layers: Settings) -> dict[str, Any]:
