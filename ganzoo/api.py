@@ -120,7 +120,7 @@ def evaluate(
         What each reference means -> its figures, which are also attached to its version.
 
     Raises:
-        GanzooError, RegistryError: one of them cannot be found, or they cannot be evaluated alike.
+        GanzooError: one of them cannot be found, or they cannot be evaluated alike.
     """
     from ganzoo.evaluation.candidates import evaluate_all, find_candidates, find_criteria
 
@@ -168,7 +168,7 @@ def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -
 
     Raises:
         UsageError: no metric has such a figure, or it has no better side.
-        GanzooError, RegistryError: there is no such model, or an evaluation is damaged.
+        GanzooError: there is no such model, or an evaluation is damaged.
     """
     from ganzoo.records.ranking import by_figure
 
@@ -239,7 +239,7 @@ def report(
         noted: is given what a reader should know, in one line.
 
     Raises:
-        GanzooError, RegistryError: one of them cannot be found or read, or the page cannot be written.
+        GanzooError: one of them cannot be found or read, or the page cannot be written.
     """
     from ganzoo import reporting
 
@@ -281,7 +281,7 @@ def train(
 
     Raises:
         TrainingStopped: by SIGINT, SIGTERM or SIGHUP; a checkpoint is safe.
-        GanzooError, RegistryError: anything else; a diverged run is never registered.
+        GanzooError: anything else; a diverged run is never registered.
     """
     from ganzoo.config import as_settings
     from ganzoo.pipeline.draft import Draft, check_start, draft_new, draft_resumed

@@ -1,6 +1,6 @@
 """The errors of ganzoo: each says in one line what went wrong, in another what to type next, and has an exit code.
 
-``ganzoo_registry`` imports nothing of ganzoo, so its errors only have the same shape (``hint`` and ``exit_code``).
+Their base is the registry's, which imports nothing of ganzoo: ``except GanzooError`` catches its errors, too.
 """
 
 import contextlib
@@ -9,6 +9,8 @@ import re
 import sys
 from collections.abc import Container, Iterable
 from enum import IntEnum
+
+from ganzoo_registry.errors import GanzooError as GanzooError
 
 _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "onnxruntime-gpu": "onnxruntime"}
 """Distribution -> the package that it installs, where that is not its name with ``_`` for ``-``."""
@@ -32,21 +34,6 @@ class ExitCode(IntEnum):
     STOPPED = 75
     """Training was stopped by SIGINT, SIGTERM or SIGHUP and left a checkpoint (sysexits' EX_TEMPFAIL: try again)."""
     INTERRUPTED = 130
-
-
-class GanzooError(Exception):
-    """Base of everything that ganzoo raises on purpose.
-
-    Args:
-        message: one line that says what went wrong.
-        hint: one line that says what to do about it, usually the next command.
-    """
-
-    exit_code = ExitCode.FAILURE
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 class UsageError(GanzooError):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_a_version_that_does_not_exist(trained: Trained, call: Any) -> None:
         "versions of 'vanilla' that exist: 1",
     )
     assert caught.value.exit_code == ExitCode.NOT_FOUND
+
+
+def test_one_family_of_errors_whose_hints_a_traceback_shows(tmp_path: Path) -> None:
+    with pytest.raises(ganzoo.GanzooError) as caught:
+        api.open_registry(tmp_path).resolve("vanilla:9")
+    assert isinstance(caught.value, NotFound)
+    with pytest.raises(ganzoo.GanzooError) as own:
+        ganzoo.plan("dcgna")
+    *_, last, hint = "".join(format_exception(own.value)).splitlines()
+    assert (last, hint) == ("ganzoo.errors.NotFoundError: unknown model 'dcgna'", "Hint: did you mean 'dcgan'?")
+    assert str(own.value) == "unknown model 'dcgna'"
 
 
 def test_a_file_that_does_not_exist(tmp_path: Path) -> None:

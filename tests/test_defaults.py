@@ -129,7 +129,7 @@ def test_keys_that_no_defaults_decide(resolved: Callable[..., Recipe], key: str,
 @pytest.mark.parametrize("key", ["name", "size", "data", "options"])
 def test_keys_that_are_no_losss(resolved: Callable[..., Recipe], key: str) -> None:
     value = {"name": "x", "size": 8, "data": "dots", "options": {"width": 8}}[key]
-    with pytest.raises(PluginError, match=rf"^loss 'bare' is made wrongly: its defaults cannot decide '{key}'$"):
+    with pytest.raises(PluginError, match=rf"(?m)^loss 'bare' is made wrongly: its defaults cannot decide '{key}'$"):
         resolved({}, model="plain", loss={key: value})
 
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_set(resolved: Callable[..., Recipe], settings: dict[str,
 
 
 def test_an_unknown_optimizer(resolved: Callable[..., Recipe]) -> None:
-    with pytest.raises(NotFoundError, match=r"^unknown optimizer 'adm'$"):
+    with pytest.raises(NotFoundError, match=r"(?m)^unknown optimizer 'adm'$"):
         resolved({}, {"discriminator": {"optimizer": "adm"}})
 
 

@@ -189,7 +189,14 @@ def test_a_light_command_loads_nothing_heavy(command: str, tmp_path: Path) -> No
 
 def test_help_loads_no_plugin_machinery() -> None:
     after = loaded("from ganzoo.cli import main\nassert main(['--help']) == 0")
-    assert after & {"pluggy", "ganzoo_plugins", "ganzoo_registry", "platformdirs"} == set()
+    assert after & {"pluggy", "ganzoo_plugins", "platformdirs"} == set()
+
+
+@pytest.mark.parametrize("code", ["import ganzoo.errors", "from ganzoo.cli import main\nassert main(['--help']) == 0"])
+def test_of_the_registry_help_loads_the_base_of_errors_alone(code: str) -> None:
+    names = "print('\\n' + ' '.join(name for name in sys.modules if name.startswith('ganzoo_registry')))"
+    done = subprocess.run([sys.executable, "-c", f"import sys\n{code}\n{names}"], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1].split() == ["ganzoo_registry", "ganzoo_registry.errors"]
 
 
 def test_completion_loads_no_command() -> None:

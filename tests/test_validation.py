@@ -211,7 +211,7 @@ def test_a_malformed_spec_is_refused(spec: object, message: str) -> None:
 
 
 def test_a_missing_default_is_named() -> None:
-    with pytest.raises(PluginError, match=r"wanted: a usable default for each of width$"):
+    with pytest.raises(PluginError, match=r"(?m)wanted: a usable default for each of width$"):
         validate([replace(ARCHITECTURE, options=Demanding)])
 
 

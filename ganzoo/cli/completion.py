@@ -8,7 +8,6 @@ import click
 
 from ganzoo.cli.output import opened
 from ganzoo.errors import GanzooError
-from ganzoo_registry import RegistryError
 from ganzoo_registry.errors import passed_over
 
 
@@ -59,5 +58,5 @@ def _path(context: click.Context, option: str) -> Path | None:
 def _beginning(begun: str, found: Any) -> list[str]:
     try:
         return [each for each in found() if each.startswith(begun)]
-    except (GanzooError, RegistryError, OSError):
+    except (GanzooError, OSError):
         return []

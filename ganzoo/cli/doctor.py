@@ -85,10 +85,10 @@ def _registry(option: Path | None) -> dict[str, Any]:
         found["path"] = str(store.root)
         faults = store.faults()
         found["models"] = len(store.names())
-    except GanzooError as error:
-        return {**found, "fault": f"{error}; {error.hint}"}
     except RegistryError as error:
         faults = [error]
+    except GanzooError as error:
+        return {**found, "fault": f"{error}; {error.hint}"}
     refusals = [str(error) for error in faults if isinstance(error, NotWritable)]
     damaged = [str(error) for error in faults if not isinstance(error, NotWritable)]
     return {**found, "writable": not refusals, "fault": next(iter(refusals), None), "damaged": damaged}

@@ -10,7 +10,7 @@ import click
 
 from ganzoo.cli.groups import LazyGroup
 from ganzoo.cli.output import in_line, say_whole
-from ganzoo.errors import ExitCode, message, missing_package
+from ganzoo.errors import ExitCode, GanzooError, message, missing_package
 
 
 class Failure(NamedTuple):
@@ -58,8 +58,7 @@ def explain(error: Exception, command: str = "") -> Failure:
         return Failure("interrupted", None, ExitCode.INTERRUPTED)
     if isinstance(error, click.ClickException):
         return _usage(error)
-    # GanzooError, and the registry's errors, which only share this shape.
-    if hasattr(error, "hint") and hasattr(error, "exit_code"):
+    if isinstance(error, GanzooError):
         return Failure(message(error), error.hint, error.exit_code)
     if isinstance(error, ImportError) and (missing := missing_package(error, but=DO_WITHOUT.get(command))):
         return Failure(str(missing), missing.hint, missing.exit_code)

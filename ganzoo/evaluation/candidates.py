@@ -56,7 +56,7 @@ def find_candidates(
 
     Raises:
         UsageError: there are none, or two mean one version.
-        GanzooError, RegistryError: one of them cannot be opened.
+        GanzooError: one of them cannot be opened.
     """
     if not references:
         raise UsageError("nothing to evaluate", hint="name one or more versions")

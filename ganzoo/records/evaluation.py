@@ -186,18 +186,16 @@ def evaluations(store: "Registry", version: "Version", damaged: Callable[[Except
     Args:
         damaged: is given the error of one that cannot be read, which is then left out.
     """
-    from ganzoo_registry import RegistryError
-
     found: dict[str, Evaluation] = {}
     try:
         known = keys(store, version)
-    except RegistryError as error:
+    except GanzooError as error:
         damaged(error)
         return found
     for key in known:
         try:
             evaluation = attached(store, version, key)
-        except (GanzooError, RegistryError) as error:
+        except GanzooError as error:
             damaged(error)
             continue
         if evaluation:

@@ -47,7 +47,7 @@ def write(found: Sequence[Run | Version], store: Registry, output: Path | None, 
 
     Raises:
         UsageError: no run or version is given, or one is given twice.
-        GanzooError, RegistryError: something cannot be read, or the page cannot be written.
+        GanzooError: something cannot be read, or the page cannot be written.
     """
     if len(found) == 1 and isinstance(found[0], Run):
         output = output or found[0].directory / REPORT

@@ -1,15 +1,15 @@
-"""The errors of the registry: each has a message of one line, a hint at what to do, and an exit code."""
+"""The base of all errors, ganzoo's, too, which imports it from here; and the errors of the registry."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 
-class RegistryError(Exception):
-    """Base of everything that the registry raises on purpose.
+class GanzooError(Exception):
+    """Base of everything that ganzoo and its registry raise on purpose.
 
     Args:
-        message: one line that says what went wrong.
-        hint: one line that says what to do about it.
+        message: one line that says what went wrong, which is the error's ``str``.
+        hint: one line that says what to do about it, usually the next command; a traceback shows it as a note.
     """
 
     exit_code: int = 1
@@ -17,6 +17,12 @@ class RegistryError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(f"Hint: {hint}")
+
+
+class RegistryError(GanzooError):
+    """Base of everything that the registry raises on purpose."""
 
 
 class InvalidName(RegistryError):  # noqa: N818 - names say what is wrong, not that it is an error
@@ -40,8 +46,8 @@ class Corrupt(RegistryError):  # noqa: N818
 class Newer(RegistryError):  # noqa: N818
     """Something that a newer ganzoo wrote, which this one must neither read nor replace."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} by a newer ganzoo", hint="pip install --upgrade ganzoo")
+    def __init__(self, message: str, *, hint: str | None = "pip install --upgrade ganzoo") -> None:
+        super().__init__(message, hint=hint)
 
 
 class NotWritable(RegistryError):  # noqa: N818

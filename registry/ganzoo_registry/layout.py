@@ -31,7 +31,7 @@ def check(disk: Disk) -> bool:
         values = {}
     form = values.get(_KEY)
     if type(form) is int and form > FORMAT:
-        raise Newer(f"the registry {disk.root} has format {form}, which was made")
+        raise Newer(f"the registry {disk.root} has format {form}, which was made by a newer ganzoo")
     if set(values) == {"imageLayoutVersion"}:
         raise RegistryError(
             f"{disk.root} holds another program's OCI layout, not a registry of models",

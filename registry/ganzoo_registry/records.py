@@ -138,7 +138,7 @@ class Manifest:
                 or values.keys() - _names(cls)
                 or any(entry.keys() - known for entry in values["kinds"].values())
             ):
-                raise Newer(f"{owner} was registered")
+                raise Newer(f"{owner} was registered by a newer ganzoo")
             kinds = {kind: _made(BlobInfo, entry) for kind, entry in values["kinds"].items()}
             if not _VALID["digest"](values["lineage"]):
                 raise ValueError("no digest of a lineage")
@@ -180,7 +180,7 @@ def decode(kind: type[Record], data: bytes, place: Callable[[], tuple[str, str]]
         hint = f"restore {where} from a copy of the registry, or {cure}"
         unknown = sorted(values.keys() - _names(kind))
         if unknown and whole:
-            raise Newer(f"the record {where} was written") from error
+            raise Newer(f"the record {where} was written by a newer ganzoo") from error
         if unknown:
             raise Corrupt(
                 f"the record {where} has an unknown field, {unknown[0]!r}: a newer ganzoo wrote it, or it was changed",

@@ -86,7 +86,7 @@ def test_a_state_that_was_not_there(tmp_path: Path, upgrade: Callable[[str, str]
     run = begin(tmp_path)
     upgrade('state={"real": 0.0, "fake": 0.0}', 'state={"real": 0.0, "fake": 0.0, "third": 0.0}')
     observer = Notes()
-    with pytest.raises(NotFoundError, match=r"has no usable checkpoint$"):
+    with pytest.raises(NotFoundError, match=r"(?m)has no usable checkpoint$"):
         api.train(
             resume=run,
             settings={"steps": 6},

@@ -228,7 +228,7 @@ def test_offline(get: Get, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_nobody_listens(get: Get, mirror: Mirror) -> None:
     mirror.close()
-    with pytest.raises(GanzooError, match=f"^cannot download set/images.gz: {mirror.host}: Connection refused$"):
+    with pytest.raises(GanzooError, match=f"(?m)^cannot download set/images.gz: {mirror.host}: Connection refused$"):
         get("good")
 
 

@@ -72,13 +72,13 @@ def test_a_path_is_read_by_the_next_reader(
 
 def test_what_a_reader_says_of_the_file_counts(beside: Callable[..., Zoo], pixels: Path) -> None:
     found = beside(raising(UsageError("the file is damaged")), GREEDY)
-    with pytest.raises(UsageError, match=r"^the file is damaged$"):
+    with pytest.raises(UsageError, match=r"(?m)^the file is damaged$"):
         load(str(pixels), found)
 
 
 def test_a_path_that_nobody_else_reads(beside: Callable[..., Zoo], tmp_path: Path) -> None:
     (tmp_path / "a.odd").write_bytes(b"odd")
-    with pytest.raises(PluginError, match=r"^reader 'greedy' of plugin acme/odd 1 fails: ValueError: boo$"):
+    with pytest.raises(PluginError, match=r"(?m)^reader 'greedy' of plugin acme/odd 1 fails: ValueError: boo$"):
         load(str(tmp_path / "a.odd"), beside(raising(ValueError("boo")), replace(GREEDY, files=("*.odd",))))
 
 

@@ -115,7 +115,7 @@ def check_differences(ranks: Ranks) -> None:
         if change is same:
             ranks.check_same(weights, "their weights")
             continue
-        with pytest.raises(GanzooError, match=r"^the ranks differ in their weights$") as caught:
+        with pytest.raises(GanzooError, match=r"(?m)^the ranks differ in their weights$") as caught:
             ranks.check_same(weights, "their weights")
         assert caught.value.hint is not None
         assert caught.value.hint.startswith("all hosts need the same versions of ganzoo, torch")

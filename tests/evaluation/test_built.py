@@ -98,7 +98,7 @@ def test_a_damaged_file_of_the_cache_is_built_anew(builder: Builder) -> None:
 
 def test_what_the_builder_says_is_said_and_nothing_is_kept(builder: Builder) -> None:
     builder.problem = IntegrityError("weights.pth: its SHA-256 is another one")
-    with pytest.raises(IntegrityError, match=r"^weights.pth: its SHA-256 is another one$"):
+    with pytest.raises(IntegrityError, match=r"(?m)^weights.pth: its SHA-256 is another one$"):
         open_extractor("own", providing())
     builder.problem = ValueError("no luck")
     with pytest.raises(PluginError, match="no luck") as caught:
@@ -108,7 +108,7 @@ def test_what_the_builder_says_is_said_and_nothing_is_kept(builder: Builder) -> 
 
 
 def test_a_builder_that_writes_nothing(builder: Builder) -> None:
-    with pytest.raises(PluginError, match=r"^built_things:nothing \(extractor 'own'\) writes no file$"):
+    with pytest.raises(PluginError, match=r"(?m)^built_things:nothing \(extractor 'own'\) writes no file$"):
         open_extractor("own", providing("nothing"))
 
 

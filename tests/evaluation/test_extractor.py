@@ -210,7 +210,7 @@ def test_features_that_are_not_finite(make_extractor: Make) -> None:
     """1 / 0 where a channel is black."""
     extractor = load(make_extractor([("Reciprocal", ["features"], ["inverse"])], {"inverse": ["batch", 3]}))
     assert np.isfinite(extractor(drawn(2, 3, 8, 8))[0]).all()
-    with pytest.raises(GanzooError, match=r"^extractor own\.onnx: 'inverse' holds NaN or infinity$") as caught:
+    with pytest.raises(GanzooError, match=r"(?m)^extractor own\.onnx: 'inverse' holds NaN or infinity$") as caught:
         extractor(np.zeros((1, 3, 8, 8), np.uint8))
     assert caught.value.hint == "use another extractor"
 
@@ -219,7 +219,7 @@ def test_features_of_all_images_together(make_extractor: Make) -> None:
     """A network that says [N, D] and makes one row of a batch."""
     nodes = [("ReduceMax", ["features", "along"], ["greatest"])]
     extractor = load(make_extractor(nodes, {"greatest": ["batch", 3]}))
-    with pytest.raises(UsageError, match=r"cannot be used: 'greatest' has shape \[1, 3\] for 2 images$"):
+    with pytest.raises(UsageError, match=r"(?m)cannot be used: 'greatest' has shape \[1, 3\] for 2 images$"):
         extractor(drawn(2, 3, 8, 8))
 
 
@@ -326,13 +326,13 @@ def test_by_path(tmp_path: Path, make_extractor: Make) -> None:
     extractor = open_extractor(str(path), zoo(), device="cpu", threads=1)
     assert extractor.name == "own.ONNX"
     assert extractor.sha256 == load(path.read_bytes()).sha256
-    with pytest.raises(NotFoundError, match=r"none\.onnx: No such file or directory$") as caught:
+    with pytest.raises(NotFoundError, match=r"(?m)none\.onnx: No such file or directory$") as caught:
         open_extractor(str(tmp_path / "none.onnx"), zoo())
     assert caught.value.hint == "check the path, or name an extractor: digits"
 
 
 def test_an_unknown_name() -> None:
-    with pytest.raises(NotFoundError, match=r"^unknown extractor 'digit'$") as caught:
+    with pytest.raises(NotFoundError, match=r"(?m)^unknown extractor 'digit'$") as caught:
         open_extractor("digit", zoo())
     hint = "did you mean 'digits'?; or give a FILE.onnx (docs/evaluation.md shows how to make one)"
     assert caught.value.hint == hint
@@ -470,7 +470,7 @@ def test_a_network_that_the_file_does_not_repeat(tmp_path: Path) -> None:
     path = tmp_path / "own.onnx"
     path.write_bytes(b"before")
     with pytest.raises(
-        GanzooError, match=r"^the converted network is off by .* of the largest value, over 0\.001$"
+        GanzooError, match=r"(?m)^the converted network is off by .* of the largest value, over 0\.001$"
     ) as caught:
         write_extractor(Fickle(), path, (3, 8, 8))
     assert caught.value.hint == "its forward must be a pure function of the images, in eval mode"

@@ -451,7 +451,7 @@ BAD_FEATURES = {
 
 
 def refused(message: str) -> Any:
-    return pytest.raises(UsageError, match=f"^{message}$")
+    return pytest.raises(UsageError, match=f"(?m)^{message}$")
 
 
 def told(error: UsageError) -> bool:

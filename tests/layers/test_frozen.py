@@ -78,11 +78,11 @@ def test_on_the_meta_device_there_are_only_shapes(weights: tuple[Path, str]) -> 
 
 def test_what_is_not_that_file(weights: tuple[Path, str], tmp_path: Path) -> None:
     path, digest = weights
-    with pytest.raises(IntegrityError, match=r"its SHA-256 is [0-9a-f]{12}…, not 0{12}…$"):
+    with pytest.raises(IntegrityError, match=r"(?m)its SHA-256 is [0-9a-f]{12}…, not 0{12}…$"):
         Frozen(network(), path, "0" * 64)
-    with pytest.raises(UsageError, match=r"there is no such file of weights$"):
+    with pytest.raises(UsageError, match=r"(?m)there is no such file of weights$"):
         Frozen(network(), tmp_path / "none.safetensors", digest)
-    with pytest.raises(UsageError, match=r"there is no such file of weights$"):
+    with pytest.raises(UsageError, match=r"(?m)there is no such file of weights$"):
         Frozen(network(), "no_such_package:none.safetensors", digest)
     with pytest.raises(IntegrityError, match=r"it is not of this network: Error\(s\) in loading state_dict"):
         Frozen(nn.Linear(2, 2), path, digest)

@@ -87,6 +87,6 @@ def test_a_file_with_other_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     data[-100_000] ^= 1
     (tmp_path / "changed.pth").write_bytes(data)
     monkeypatch.setattr(weights, "FILE", str(tmp_path / "changed.pth"))
-    with pytest.raises(IntegrityError, match=r"its SHA-256 is [0-9a-f]{12}…, not 579344248a93…$") as caught:
+    with pytest.raises(IntegrityError, match=r"(?m)its SHA-256 is [0-9a-f]{12}…, not 579344248a93…$") as caught:
         pretrained()
     assert int(caught.value.exit_code) == 4

@@ -109,7 +109,7 @@ def five(config: Any, step: int) -> dict[str, float]:
     ],
 )
 def test_widths_that_do_not_fit(size: int, options: dict[str, int], problem: str) -> None:
-    with pytest.raises(UsageError, match=f"^{problem}$"):
+    with pytest.raises(UsageError, match=f"(?m)^{problem}$"):
         Discriminator(shape(size), Options(**options))
 
 

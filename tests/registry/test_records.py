@@ -64,7 +64,7 @@ def test_every_flipped_bit_of_a_record_is_seen(place: Path, read: Any, record: s
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
         (place / record).write_bytes(bad)
-        with pytest.raises(Corrupt, match=rf"^the record models/dcgan/{record} (is damaged$|has an unknown field)"):
+        with pytest.raises(Corrupt, match=rf"(?m)^the record models/dcgan/{record} (is damaged$|has an unknown field)"):
             read(record)
     (place / record).write_bytes(good)
     assert read(record) == before
@@ -288,7 +288,7 @@ def test_the_records_of_the_first_versions_are_read(tmp_path: Path) -> None:
 def test_a_lineage_that_is_no_json_is_refused_by_its_place(
     registry: Registry, lineage: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(RegistryError, match=f"^this cannot be stored as JSON: {message}$") as caught:
+    with pytest.raises(RegistryError, match=f"(?m)^this cannot be stored as JSON: {message}$") as caught:
         registry.register("dcgan", {}, lineage)
     str(caught.value).encode()
     assert not registry.root.exists()

@@ -113,7 +113,7 @@ def test_what_it_advises_helps(cramped: MakeTrainer) -> None:
 
 def test_nothing_fits(cramped: MakeTrainer) -> None:
     trainer = cramped(0, batch=64)
-    with pytest.raises(GanzooError, match=r"64 images at once are too many$") as caught, explained(trainer):
+    with pytest.raises(GanzooError, match=r"(?m)64 images at once are too many$") as caught, explained(trainer):
         trainer.step()
     assert caught.value.hint == "a smaller --size, or fewer or narrower layers (--set options.…)"
 

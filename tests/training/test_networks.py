@@ -324,7 +324,7 @@ def test_a_conditional_architecture_needs_labels(architecture: Callable[..., Arc
 
 
 def test_labels_of_fakes_that_nobody_takes() -> None:
-    with pytest.raises(UsageError, match=r"^fake_labels: architecture 'dcgan' takes no labels$"):
+    with pytest.raises(UsageError, match=r"(?m)^fake_labels: architecture 'dcgan' takes no labels$"):
         resolve(zoo(), "dcgan", {"fake_labels": "uniform"})
     assert resolve(zoo(), "conditional", {"fake_labels": "uniform"}).config.fake_labels == "uniform"
 

@@ -646,7 +646,7 @@ def test_numbers_of_no_row_a_sample(refused: Callable[..., str], x: Callable[[Te
 def test_a_call_that_comes_later(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("vanilla")
     trainer.objective.loss = Half(lambda step: step.normal_like(step.z).mean())
-    with pytest.raises(PluginError, match=r"^the loss draws random numbers in some steps only$"):
+    with pytest.raises(PluginError, match=r"(?m)^the loss draws random numbers in some steps only$"):
         trainer.step()
 
 
@@ -663,7 +663,7 @@ def test_state_that_is_not_declared(refused: Callable[..., str]) -> None:
 def test_a_head_that_is_not_there(make_trainer: MakeTrainer) -> None:
     made = make_trainer("vanilla")
     batch = made.batches.draw(0, 0).map(lambda tensor: tensor[:2])
-    with pytest.raises(PluginError, match=r"^loss 'mine' reads codes, which this discriminator does not return$"):
+    with pytest.raises(PluginError, match=r"(?m)^loss 'mine' reads codes, which this discriminator does not return$"):
         rehearse("mine", made.objective, batch, ("codes",))
 
 

@@ -240,7 +240,7 @@ def test_another_gpu_or_executor_is_no_other_training(run: Path) -> None:
     images = load(on_gpu.config.data, zoo(), size=on_gpu.config.size, held_out=on_gpu.config.held_out).training
     refuse_changes(on_gpu, replace(on_gpu.config, device="cuda", executor=ExecutorName.EAGER), images)
     refuse_changes(on_gpu, replace(on_gpu.config, device="cuda:1"), images)
-    with pytest.raises(UsageError, match=r"this would change device: cuda:0 -> cpu$"):
+    with pytest.raises(UsageError, match=r"(?m)this would change device: cuda:0 -> cpu$"):
         refuse_changes(on_gpu, replace(on_gpu.config, device="cpu"), images)
 
 

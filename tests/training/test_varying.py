@@ -201,7 +201,7 @@ def test_more_steps_where_a_schedule_is_a_share_of_them(
     if not refused:
         train("vanilla", resume=run, steps=9)
         return
-    with pytest.raises(UsageError, match=r"would change the schedule of generator.lr of the 8 before$"):
+    with pytest.raises(UsageError, match=r"(?m)would change the schedule of generator.lr of the 8 before$"):
         train("vanilla", resume=run, steps=9)
 
 

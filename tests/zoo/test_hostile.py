@@ -439,7 +439,7 @@ def test_a_call_cannot_end_the_process_but_a_child_of_its_own_can() -> None:
         os._exit(0)
 
     before = os._exit
-    with pytest.raises(PluginError, match=r"^the metric fails: SystemExit: os\._exit\(0\)$"):
+    with pytest.raises(PluginError, match=r"(?m)^the metric fails: SystemExit: os\._exit\(0\)$"):
         called("the metric", fork_and_exit)
     assert os._exit is before
 
