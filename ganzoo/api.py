@@ -260,6 +260,7 @@ def train(
     export: bool = True,
     strict: bool = False,
     observer: "Observer | None" = None,
+    progress: bool = True,
     **keys: "Unpack[Keys]",
 ) -> "TrainResult":
     """Train a model, register the result, and export it to ONNX.
@@ -275,7 +276,8 @@ def train(
         runs: the directory in which the run's directory is made.
         export: whether to export to ONNX at the end.
         strict: refuse a data folder with unreadable images, instead of skipping them.
-        observer: is told how it goes.
+        observer: is told how it goes, in the place of the bar.
+        progress: show a bar, and what a person should know, in a terminal or a notebook; nothing elsewhere.
         keys: any key of the configuration, a table as a dict; see ``ganzoo.config.RunConfig``. None of them may stand
             in ``settings``, too.
 
@@ -300,10 +302,11 @@ def train(
     drafted = draft(resume) if alone() else None
 
     from ganzoo.pipeline.session import Session
+    from ganzoo.progress.training import watched
     from ganzoo.training.ranks import joined
 
-    with joined(str(asked.get("device", "auto"))) as ranks:
-        session = Session(store, place, strict=strict, observer=observer, ranks=ranks)
+    with watched(observer, progress) as told, joined(str(asked.get("device", "auto"))) as ranks:
+        session = Session(store, place, strict=strict, observer=told, ranks=ranks)
         if drafted is None:
             drafted = draft(ranks.share(str(Run.meant(resume, place).directory)) if resume else None)
         started = session.begin(drafted, export=export)

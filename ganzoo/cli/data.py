@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.groups import Group
 from ganzoo.cli.output import PathOption, emit, json_option, note, say
 from ganzoo.cli.tables import listing, table
 from ganzoo.config import HELD_OUT_SHARE
+from ganzoo.progress.bars import ProgressBar
 from ganzoo.specs import Dataset, Reader
 from ganzoo.zoo.names import zoo
 

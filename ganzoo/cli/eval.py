@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.output import PathOption, device_option, emit, json_option, note, registry_option
 from ganzoo.cli.tables import table
 from ganzoo.errors import UsageError
 from ganzoo.files import cannot_write
+from ganzoo.progress.bars import ProgressBar
 from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS, TRAINING
 from ganzoo.runtime.file import file_of
 

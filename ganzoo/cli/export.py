@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.bars import doing
 from ganzoo.cli.output import PathOption, emit, json_option, note, registry_option
+from ganzoo.progress.bars import doing
 
 
 @click.command()

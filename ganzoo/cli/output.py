@@ -1,36 +1,32 @@
-"""The one sink: data goes to stdout, everything else to stderr."""
+"""The one sink: data goes to stdout, everything else to stderr, by ``ganzoo.progress.stderr``."""
 
-import contextlib
 import json
-import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from ganzoo.cli.colours import coloured
 from ganzoo.cli.stage import data_stream
 from ganzoo.cli.streams import Dropping
 from ganzoo.errors import UsageError
+from ganzoo.progress.colours import coloured
+from ganzoo.progress.stderr import (
+    be_quiet,
+    columns as columns,
+    in_line as in_line,
+    note as note,
+    printable as printable,
+    say as say,
+    say_whole as say_whole,
+    wrapped as wrapped,
+)
 
 if TYPE_CHECKING:
     from ganzoo_registry import Registry
 
 Value = TypeVar("Value")
-
-# Control characters; the marks that turn the direction of writing; other ends of a line; signs that nobody sees, but
-# for the two that join letters or part them; halves of characters.
-_CONTROLS = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f"
-    "\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
-)
-
-
-USUAL = 80
-"""Columns of a terminal that does not say how wide it is."""
 
 STDOUT = Path("-")
 """What an option means that may be ``-``; a file of that name is an absolute path."""
@@ -149,11 +145,10 @@ def emit_bytes(data: bytes) -> None:
     out.flush()
 
 
-def _be_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
-    context.meta[_QUIET] = value
+def _be_quiet(_context: click.Context, _option: click.Parameter, value: bool) -> None:
+    be_quiet(value)
 
 
-_QUIET = f"{__name__}.quiet"
 quiet_option = click.Option(
     ["-q", "--quiet"],
     is_flag=True,
@@ -161,71 +156,6 @@ quiet_option = click.Option(
     callback=_be_quiet,
     help="Say nothing but results, warnings and errors.",
 )
-
-
-def quiet() -> bool:
-    """Whether ``--quiet`` was given."""
-    context = click.get_current_context(silent=True)
-    return context is not None and bool(context.meta.get(_QUIET))
-
-
-def note(message: str) -> None:
-    """Tell the person something that is not data, unless they asked for quiet."""
-    if not quiet():
-        say(message)
-
-
-def say(message: str) -> None:
-    """Tell the person what they must know, such as a warning."""
-    say_whole(wrapped(printable(message), columns(sys.stderr)))
-
-
-def say_whole(message: str) -> None:
-    """The same in one line, however long: it may hold a command to copy."""
-    sys.stderr.write(f"{coloured(printable(message), sys.stderr)}\n")
-    sys.stderr.flush()
-
-
-def columns(stream: IO[str] | Any) -> int | None:
-    """The width of the terminal that a stream is, or what ``COLUMNS`` says of it; None: it is none."""
-    if not stream.isatty():
-        return None
-    with contextlib.suppress(KeyError, ValueError):
-        if (asked := int(os.environ["COLUMNS"])) > 0:
-            return asked
-    with contextlib.suppress(OSError, ValueError):
-        return os.get_terminal_size(stream.fileno()).columns or USUAL
-    return USUAL
-
-
-def wrapped(text: str, width: int | None) -> str:
-    """Text whose lines are broken at spaces, further ones as far in as the first; commands to copy stay whole."""
-    if width is None:
-        return text
-    return "\n".join(
-        line if len(line) <= width or line.lstrip().startswith("ganzoo ") else _broken(line, width)
-        for line in text.split("\n")
-    )
-
-
-def _broken(line: str, width: int) -> str:
-    import textwrap
-
-    indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: what would move its cursor, colour it, or turn the direction of writing, as an escape.
-
-    Line ends and tabs stay.
-    """
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def in_line(text: str) -> str:
-    """The same for a part of a line, in which line ends and tabs are escapes, too."""
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def amount(size: float) -> str:

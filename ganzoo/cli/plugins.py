@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.groups import Group
 from ganzoo.cli.output import PathOption, emit, json_option, note, print_data
 from ganzoo.cli.tables import listing, table
 from ganzoo.errors import ExitCode, UsageError
+from ganzoo.progress.bars import ProgressBar
 from ganzoo.zoo.discovery import Plugin
 from ganzoo.zoo.names import zoo
 

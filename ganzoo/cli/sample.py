@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.bars import ProgressBar
 from ganzoo.cli.output import (
     STDOUT,
     PathOption,
@@ -21,6 +20,7 @@ from ganzoo.cli.output import (
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.images import PICTURES
+from ganzoo.progress.bars import ProgressBar
 
 if TYPE_CHECKING:
     import numpy as np

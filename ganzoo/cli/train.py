@@ -169,7 +169,7 @@ def command(
         raise UsageError("--resume goes on at once", hint="what it goes on with is in the run's config.toml")
 
     from ganzoo import api  # only now, because --help needs none of it
-    from ganzoo.cli.progress import Progress
+    from ganzoo.progress.training import Progress
 
     if print_config or dry_run:
         if _speaks():

@@ -5,8 +5,8 @@ import re
 import pytest
 from terminal import Terminal, terminal
 
-from ganzoo.cli.bars import ProgressBar, doing
-from ganzoo.cli.meter import Meter
+from ganzoo.progress.bars import ProgressBar, doing
+from ganzoo.progress.meter import Meter
 
 
 def shown(*calls: tuple[int, int], columns: int = 80) -> Terminal:

@@ -6,8 +6,8 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from ganzoo.cli.colours import BOLD, CYAN, GREEN, RED, RESET, YELLOW, coloured
 from ganzoo.cli.output import say
+from ganzoo.progress.colours import BOLD, CYAN, GREEN, RED, RESET, YELLOW, coloured
 
 
 class Screen(io.StringIO):

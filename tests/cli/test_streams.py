@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ganzoo.cli import cli, main
-from ganzoo.cli.bars import draws
 from ganzoo.cli.output import emit, in_line, note, print_data, printable
 from ganzoo.cli.streams import Dropping, telling
 from ganzoo.cli.tables import table
+from ganzoo.progress.stderr import draws
 
 FAILURES = {
     "its reader left": BrokenPipeError(errno.EPIPE, "Broken pipe"),

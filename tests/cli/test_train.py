@@ -12,10 +12,11 @@ import pytest
 from terminal import terminal
 
 from ganzoo import api
-from ganzoo.cli import main, progress
-from ganzoo.cli.meter import Meter
+from ganzoo.cli import main
 from ganzoo.config import RunConfig, convert
 from ganzoo.errors import ExitCode, TrainingStopped
+from ganzoo.progress import training as progress
+from ganzoo.progress.meter import Meter
 
 TINY = ["--model", "vanilla", "--steps", "3", "--batch", "4", "--device", "cpu", "--set", "options.width=2"]
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from ganzoo.cli import main
-from ganzoo.cli.progress import Progress
 from ganzoo.errors import ExitCode
+from ganzoo.progress.training import Progress
 from ganzoo.records.result import TrainResult
 from ganzoo.training.trainer import Trainer
 from ganzoo_registry import Registry
@@ -29,7 +29,7 @@ PAUSE = 17
 CHILD = f"""
 import os, sys, torch
 from ganzoo.cli import main
-from ganzoo.cli.progress import Progress
+from ganzoo.progress.training import Progress
 
 told = os.fdopen(os.dup(1), "w")  # a command keeps stdout for its data
 

@@ -1,24 +1,39 @@
 """How a training shows its progress: a bar on a terminal, lines of text elsewhere."""
 
-import sys
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ganzoo.cli.bars import CLEAR_LINE, ProgressBar, draws, show
-from ganzoo.cli.output import note, say
 from ganzoo.config import ExecutorName
 from ganzoo.observer import Observer
+from ganzoo.progress.bars import ProgressBar, show
+from ganzoo.progress.stderr import clear, draws, note, say
 
 if TYPE_CHECKING:
-    from ganzoo.cli.meter import Meter
+    from ganzoo.progress.meter import Meter
     from ganzoo.records.run import Run
 
 LINE_SECONDS = 5.0
 """Least seconds between two lines where there is no terminal; the last line is always written."""
 
 FIGURES_SHOWN = 4
+
+
+@contextlib.contextmanager
+def watched(observer: Observer | None, progress: bool) -> Iterator[Observer]:
+    """Who is told of a training that is called: ``observer``, else a ``Progress`` where a line can be drawn.
+
+    Args:
+        observer: somebody's own, in the place of ``Progress``; None: nobody's.
+        progress: whether there may be a ``Progress``.
+    """
+    if observer is not None or not (progress and draws()):
+        yield observer or Observer()
+        return
+    with Progress() as shown:
+        yield shown
 
 
 class Progress(Observer):
@@ -72,7 +87,7 @@ class Progress(Observer):
         )
         self._steps = config.steps
         if draws():
-            from ganzoo.cli.meter import Meter
+            from ganzoo.progress.meter import Meter
 
             self._meter = Meter("training", "steps", config.steps, step)
 
@@ -121,5 +136,5 @@ class Progress(Observer):
     def _clear(self) -> None:
         """Leave an empty line in place of what is drawn."""
         if self._doing or self._meter is not None:
-            sys.stderr.write(CLEAR_LINE)
+            clear()
         self._doing = ""

@@ -1,22 +1,14 @@
 """Progress on a terminal: one line that says what is done and how long the rest takes. Elsewhere nothing is drawn."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
-from ganzoo.cli.output import quiet
+from ganzoo.progress.stderr import clear, draws
 
 if TYPE_CHECKING:
-    from ganzoo.cli.meter import Meter
-
-CLEAR_LINE = "\r\x1b[K"
-
-
-def draws() -> bool:
-    """Whether stderr is a terminal on which a line can be drawn anew, and may be."""
-    return not quiet() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    from ganzoo.progress.meter import Meter
 
 
 @contextlib.contextmanager
@@ -28,12 +20,13 @@ def doing(what: str) -> Iterator[None]:
         yield
     finally:
         if draws():
-            sys.stderr.write(CLEAR_LINE)
+            clear()
 
 
 def show(what: str) -> None:
     """Write what is done in place of what is drawn."""
-    sys.stderr.write(f"{CLEAR_LINE}{what} …")
+    clear()
+    sys.stderr.write(f"{what} …")
     sys.stderr.flush()
 
 
@@ -54,7 +47,7 @@ class ProgressBar:
         if self._meter is None:
             if not draws():
                 return
-            from ganzoo.cli.meter import Meter
+            from ganzoo.progress.meter import Meter
 
             self._meter = Meter(self._label, self._unit, total)
         self._meter.total = total
