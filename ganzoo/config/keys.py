@@ -48,6 +48,7 @@ class Keys(TypedDict, total=False):
     report_every: int
     preview_every: int
     checkpoint_every: int
+    checkpoint_minutes: float
     eval_every: int
     features: str
     best: str

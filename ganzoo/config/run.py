@@ -66,6 +66,7 @@ CHANGEABLE = {
     "report_every",
     "preview_every",
     "checkpoint_every",
+    "checkpoint_minutes",
     "eval_every",
     "features",
     "on_collapse",
@@ -171,6 +172,7 @@ class RunConfig:
         executor: see ``ExecutorName``.
         threads: number of CPU threads; 0 becomes as many as the networks are worth.
         report_every, preview_every, checkpoint_every: steps between log lines, previews and checkpoints.
+        checkpoint_minutes: minutes of training after which there is a checkpoint between these, too; 0: no limit.
         eval_every: steps between evaluations; 0: none.
         features: the extractor to evaluate with, by name or path; none: the data set's, or ``own``.
         best: the figure that decides which weights are kept, when ``patience`` is over, and by what ``registry ls
@@ -223,6 +225,7 @@ class RunConfig:
     report_every: Count = 50
     preview_every: Count = 500
     checkpoint_every: Count = 500
+    checkpoint_minutes: NonNegative = 10.0
     eval_every: Whole = 0
     features: str = ""
     best: str = ""

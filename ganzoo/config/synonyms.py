@@ -34,7 +34,7 @@ SYNONYMS = {
     "experiment exp exp_name run_name project": "--name NAME",
     "checkpoint ckpt load continue continue_train": "--resume last, or --init-from NAME",
     "pretrained pretrained_model weights init": "--init-from NAME[:N]",
-    "save_every save_interval snap snapshot": "--set checkpoint_every=N",
+    "save_every save_interval snap snapshot": "--set checkpoint_every=N, or --set checkpoint_minutes=10",
     "sample_every sample_interval log_images": "--set preview_every=N",
     "log_every log_interval print_every print_freq display_freq": "--set report_every=N",
     "eval eval_interval fid fid_every metrics": "--eval-every STEPS",

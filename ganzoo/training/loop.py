@@ -108,20 +108,21 @@ class _Loop:
         # checkpoint.
         signalled = self._agreed(self._stop.signal is not None)
         reason = self._over()
-        bad = self._bad_number(leaving=signalled or reason is not None)
+        overdue = self._overdue()
+        bad = self._bad_number(leaving=signalled or overdue or reason is not None)
         if bad is not None:
             self._recover(bad)
             return None
         if self._step % LOOK_EVERY == 0:
             for name, figure in self._look.figures().items():
                 self._trainer.telemetry.log(name, figure)
-        if reason is not None or signalled or due(self._run, self._step) or self._saves():
+        if reason is not None or signalled or overdue or due(self._run, self._step) or self._saves():
             self._trainer.agree()
         if reason is not None or not signalled:  # a run that a signal stops evaluates when it goes on
             self._evaluate(last=reason is not None)
             reason = self._impatient() if reason is None else reason
         collapsed = self._log(last=reason is not None) and self._run.config.on_collapse == OnCollapse.STOP
-        self._save(last=reason is not None or signalled or collapsed)
+        self._save(last=reason is not None or signalled or collapsed, overdue=overdue)
         if reason is None and (signalled or collapsed):
             self._saver.finish()
             raise self._stopped() if signalled else self._collapsed()
@@ -214,23 +215,30 @@ class _Loop:
             telemetry.reset()
         return self._collapse.since is not None
 
-    def _save(self, last: bool) -> None:
+    def _save(self, last: bool, overdue: bool) -> None:
         """Write what is due: a preview, a checkpoint."""
         run, config, step = self._run, self._run.config, self._step
-        if last or step % config.preview_every == 0 or step % config.checkpoint_every == 0:
+        if last or overdue or self._saves() or step % config.preview_every == 0:
             self._on_rank_0(run.make_folders)
         if step % config.preview_every == 0:
             self._on_rank_0(lambda: write_atomic(run.sample_path(step), preview(self._trainer)))
-        if last or self._saves():
+        if last or overdue or self._saves():
             self._trainer.telemetry.average(self._trainer.ranks)
-            self._saver.keep(run.checkpoint_path(step), then=run.prune_checkpoints)
+            # One that time alone asks for is not gone back to: no clock decides what is computed.
+            write = self._saver.keep if last or self._saves() else self._saver.write
+            write(run.checkpoint_path(step), then=run.prune_checkpoints)
             self._on_rank_0(self._clock.keep)
         if not last:  # the last one is waited for, and training does not go on after its failure
             self._saver.look()
 
     def _saves(self) -> bool:
-        """Whether a checkpoint is due after this step."""
+        """Whether a checkpoint is due after this step, whatever the time."""
         return self._step % self._run.config.checkpoint_every == 0
+
+    def _overdue(self) -> bool:
+        """Whether a checkpoint is due by the clock of rank 0."""
+        minutes = self._run.config.checkpoint_minutes
+        return minutes > 0 and self._agreed(self._trainer.ranks.chief and self._clock.overdue(minutes))
 
     def _on_rank_0(self, write: Callable[[], object]) -> None:
         """Run ``write`` on rank 0 alone; a failure is noted, and training goes on."""

@@ -58,19 +58,25 @@ class Clock:
         before = max(run.latest_figures(trainer.steps_done).get("seconds", 0.0), self._before())
         self._start = time.perf_counter() - before
         self._mark = (trainer.images_shown, time.perf_counter())
+        self._saved = before
 
     def seconds(self) -> float:
         """Seconds of training from the run's first step on, however often it was resumed."""
         return time.perf_counter() - self._start
 
     def keep(self) -> None:
-        """Write the seconds down: a run that is stopped between two log lines has used them, too.
+        """Write the seconds down with a checkpoint: a run that is stopped between log lines has used them, too.
 
         Raises:
             GanzooError: they cannot be written.
         """
-        kept = {"step": self._trainer.steps_done, "seconds": self.seconds()}
+        self._saved = self.seconds()
+        kept = {"step": self._trainer.steps_done, "seconds": self._saved}
         write_atomic(self._kept, f"{json.dumps(kept)}\n".encode())
+
+    def overdue(self, minutes: float) -> bool:
+        """Whether the last checkpoint is ``minutes`` of training old."""
+        return self.seconds() - self._saved >= 60 * minutes
 
     def _before(self) -> float:
         try:

@@ -1,4 +1,4 @@
-"""Ends before the last step: time, patience; and checkpoints that cannot be written."""
+"""Ends before the last step: time, patience; checkpoints by time, and such as cannot be written."""
 
 import errno
 import json
@@ -27,7 +27,7 @@ from ganzoo.pipeline.draft import draft_new
 from ganzoo.pipeline.session import Session
 from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
-from ganzoo.training import checkpoint
+from ganzoo.training import checkpoint, stopping
 from ganzoo.training.loop import run_to_end
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.saving import Saver
@@ -239,6 +239,80 @@ def started(tmp_path: Path, own_registry: Path) -> Started:
     settings = {"options": {"width": 8}, "batch": 8, "device": "cpu", "steps": 20, "checkpoint_every": 4}
     run, plan = session.begin(draft_new(store, "vanilla", settings))
     return run, plan.trainer, notes
+
+
+class Hours(Notes):
+    """A clock that each step moves by a minute."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        """Seconds."""
+        return self.now
+
+    def stepped(self, step: int) -> None:
+        """A minute is over."""
+        self.now += 60
+
+
+@pytest.fixture
+def saved(started: Started, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[int], list[int]]]:
+    """The steps after which a run of a minute a step wrote a checkpoint, and those that it would have gone back to."""
+    run, trainer, _ = started
+    clock = Hours()
+    monkeypatch.setattr(stopping, "time", clock)
+
+    def train(**settings: Any) -> tuple[list[int], list[int]]:
+        steps: dict[str, list[int]] = {"write": [], "keep": []}
+        for name, noted in steps.items():
+            monkeypatch.setattr(Saver, name, recorded(getattr(Saver, name), noted))
+        run_to_end(trainer, Run(run.directory, replace(run.config, **settings), run.facts), clock)
+        return steps["write"], steps["keep"]
+
+    def recorded(method: Callable[..., object], noted: list[int]) -> Callable[..., object]:
+        def call(*arguments: Any, **how: Any) -> object:
+            noted.append(trainer.steps_done)
+            return method(*arguments, **how)
+
+        return call
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("minutes", "every", "written"),
+    [
+        (3, 100, [3, 6, 9, 12, 15, 18, 20]),
+        (3, 4, [3, 4, 7, 8, 11, 12, 15, 16, 19, 20]),
+        (4.5, 100, [5, 10, 15, 20]),
+        (3, 2, [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]),
+        (0, 100, [20]),
+    ],
+)
+def test_a_checkpoint_that_time_asks_for(
+    saved: Callable[..., tuple[list[int], list[int]]], minutes: float, every: int, written: list[int]
+) -> None:
+    """Counted from the last one, whatever asked for that; a run never goes back to it, so no clock decides a result."""
+    found, kept = saved(checkpoint_minutes=minutes, checkpoint_every=every)
+    assert found == written
+    assert kept == [step for step in written if step % every == 0 or step == 20]
+
+
+@pytest.mark.parametrize(
+    ("rank", "question", "written"), [(1, "_overdue _agreed", [16, 20]), (1, "", [20]), (0, "", [16, 20])]
+)
+def test_the_first_ranks_clock_asks_all_for_a_checkpoint(
+    started: Started,
+    saved: Callable[..., tuple[list[int], list[int]]],
+    monkeypatch: pytest.MonkeyPatch,
+    rank: int,
+    question: str,
+    written: list[int],
+) -> None:
+    """When they next ask one another, every 16 steps; another rank's clock is not asked."""
+    monkeypatch.setattr(Others, "yes_to", question)
+    started[1].ranks = Others(rank, 2)
+    assert saved(checkpoint_minutes=3, checkpoint_every=100)[0] == written
 
 
 def test_a_full_disk_does_not_end_training(started: Started, full_disk: Callable[[str], None]) -> None:
