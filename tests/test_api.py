@@ -1,6 +1,8 @@
 """The few calls of ``ganzoo``, as a person makes them in Python."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import format_exception
@@ -13,6 +15,7 @@ import ganzoo
 from ganzoo import api
 from ganzoo.config.synonyms import meant_by
 from ganzoo.errors import ExitCode, NotFoundError, UsageError
+from ganzoo.images import encode_png, grid
 from ganzoo.records.result import TrainResult
 from ganzoo_registry import NotFound
 
@@ -42,6 +45,20 @@ def test_every_way_to_name_a_version_gives_the_same_images(trained: Trained, for
     assert images.shape == (5, 8, 8, 1)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, ganzoo.load("vanilla", registry=root, device="cpu").sample(5, seed=7))
+
+
+def test_what_is_returned_says_in_a_line_what_it_is_and_shows_its_images_in_a_notebook(trained: Trained) -> None:
+    root, result = trained
+    generator = ganzoo.load("vanilla", registry=root, device="cpu")
+    assert repr(generator) == "<ImageGenerator vanilla:1, 8x8 grey, on cpu>"
+    assert generator._repr_png_() == encode_png(grid(generator.pixels(16, 0)[0]))
+    assert repr(result) == f"<TrainResult last vanilla:1, {result.run}>"
+    assert result._repr_png_() == result.grid.read_bytes()
+    assert replace(result, grid=root / "gone")._repr_png_() is None
+    version = result.version
+    assert repr(version) == f"<Version vanilla:1, {version.digest[:19]}, {version.created}>"
+    evaluation = ganzoo.evaluate("vanilla", n=20, seeds=1, registry=root, device="cpu")["vanilla:1"]
+    assert re.fullmatch(r"<Evaluation fd [\d.]+, .*; 20 samples a seed, .* protocol \w{12}>", repr(evaluation))
 
 
 def test_a_file_may_be_given_as_a_path(trained: Trained) -> None:

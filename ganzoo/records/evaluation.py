@@ -116,6 +116,10 @@ class Evaluation:
     metrics: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name} {figure.mean:.4g}" for name, figure in self.figures.items())
+        return f"<Evaluation {figures}; {self.protocol}>"
+
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as JSON."""
         return {"format": FORMAT, "key": self.protocol.key, **asdict(self)}

@@ -35,6 +35,14 @@ class TrainResult:
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        references = ", ".join(f"{what} {reference}" for what, reference in self.registered().items())
+        return f"<TrainResult {references}, {self.run}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """The grid of samples, which a notebook shows; None: it is there no more."""
+        return self.grid.read_bytes() if self.grid.exists() else None
+
     def registered(self) -> dict[str, str]:
         """``last`` and, if it is another version, ``best`` -> reference."""
         best = {"best": str(self.best)} if self.best and self.best != self.version else {}

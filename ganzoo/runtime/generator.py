@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.errors import GanzooError, IntegrityError, UsageError
-from ganzoo.images import require_finite
+from ganzoo.images import encode_png, grid, require_finite
 from ganzoo.latents import MAX_SEED, pixels
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.controls import Value, control_values
@@ -23,6 +23,9 @@ from ganzoo.runtime.session import open_session
 
 BATCH = 32
 """Most images that one run makes: ONNX Runtime's arena never gives back what its largest batch took."""
+
+SHOWN = 16
+"""Images that a notebook shows of a generator."""
 
 MAX_IMAGES = 65_536
 """Most images that one call makes."""
@@ -51,6 +54,18 @@ class ImageGenerator:
         self.device = device
         self.sha256 = sha256
         self._session = session
+
+    def __repr__(self) -> str:
+        card = self.card
+        reference = f"{card.name}:{card.version}" if card.version else card.name
+        classes = f", {len(card.class_names)} classes" if card.class_names else ""
+        colours = "grey" if card.channels == 1 else "colour"
+        return f"<ImageGenerator {reference}, {card.width}x{card.height} {colours}{classes}, on {self.device}>"
+
+    def _repr_png_(self) -> bytes:
+        """A grid of the first images of seed 0, which a notebook shows."""
+        images, _ = self.pixels(SHOWN, 0)
+        return encode_png(grid(images))
 
     @classmethod
     def from_bytes(

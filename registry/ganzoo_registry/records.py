@@ -47,6 +47,9 @@ class Version:
         """The reference to the version, ``name:number``."""
         return f"{self.name}:{self.number}"
 
+    def __repr__(self) -> str:
+        return f"<Version {self}, {self.digest[:19]}, {self.created}>"
+
 
 @dataclass(frozen=True)
 class BlobInfo:
