@@ -16,6 +16,8 @@ from urllib.request import Request
 
 from ganzoo.errors import GanzooError
 from ganzoo.files import cache_root, web_opener
+from ganzoo.progress.bars import ProgressBar
+from ganzoo.progress.stderr import draws, note as told
 from ganzoo.version import __version__
 
 if sys.platform == "win32":
@@ -52,9 +54,7 @@ def offline() -> Iterator[None]:
         _kept_offline.reset(token)
 
 
-def fetch(
-    name: str, *, size: int, sha256: str, urls: Sequence[str], note: Note = lambda line: None, patience: float = 30.0
-) -> Path:
+def fetch(name: str, *, size: int, sha256: str, urls: Sequence[str], note: Note = told, patience: float = 30.0) -> Path:
     """The file ``name`` in the cache, downloaded if it is not there or is not what it should be.
 
     An interrupted download is continued, from any mirror. One process downloads at a time; the others wait for it. Only
@@ -65,7 +65,8 @@ def fetch(
         size: in bytes; no more are accepted.
         sha256: of the file, 64 hexadecimal digits.
         urls: mirrors of the same bytes, http or https, in the order in which they are tried.
-        note: is told, line by line, what happens; nothing if the file is there already.
+        note: is told, line by line, what happens, on stderr unless said otherwise; nothing if the file is there
+            already. A terminal also shows a bar.
         patience: seconds without an answer, or with fewer than ``SLOWEST`` bytes a second, after which a mirror is
             given up.
 
@@ -134,10 +135,12 @@ def _append(url: str, partial: Path, size: int, note: Note, patience: float) -> 
         return offset
     with _answer(url, offset, patience) as response:
         start = _first_byte(response, offset, size)
-        with partial.open("ab") as file:
+        with partial.open("ab") as file, ProgressBar("downloading", "kB") as received:
             file.truncate(start)
+            done = start
             for block in _blocks(response, start, size, note, patience):
-                file.write(block)
+                done += file.write(block)
+                received(done // 1000, size // 1000)
     return start
 
 
@@ -176,7 +179,8 @@ def _blocks(response: HTTPResponse, start: int, size: int, note: Note, patience:
         if (now := time.monotonic()) > then + patience:
             if done - since < SLOWEST * (now - then):
                 raise _MirrorError(f"sends fewer than {SLOWEST:,} bytes a second")
-            note(f"{_amount(done)} of {_amount(size)}")
+            if not draws():
+                note(f"{_amount(done)} of {_amount(size)}")
             since, then = done, now
 
 

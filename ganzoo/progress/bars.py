@@ -1,11 +1,10 @@
 """Progress on a terminal: one line that says what is done and how long the rest takes. Elsewhere nothing is drawn."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
-from ganzoo.progress.stderr import clear, draws
+from ganzoo.progress.stderr import clear, draws, make_room, show
 
 if TYPE_CHECKING:
     from ganzoo.progress.meter import Meter
@@ -21,13 +20,6 @@ def doing(what: str) -> Iterator[None]:
     finally:
         if draws():
             clear()
-
-
-def show(what: str) -> None:
-    """Write what is done in place of what is drawn."""
-    clear()
-    sys.stderr.write(f"{what} …")
-    sys.stderr.flush()
 
 
 class ProgressBar:
@@ -49,6 +41,7 @@ class ProgressBar:
                 return
             from ganzoo.progress.meter import Meter
 
+            make_room()
             self._meter = Meter(self._label, self._unit, total)
         self._meter.total = total
         self._meter.update(done - self._meter.n)

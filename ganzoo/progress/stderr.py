@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import sys
+import threading
 from contextvars import ContextVar
 from typing import IO, Any
 
@@ -18,6 +19,9 @@ _CONTROLS = re.compile(
 
 
 _quiet = ContextVar("_quiet", default=False)
+
+_shown = threading.Event()
+"""Set while the line holds what ``show`` has drawn."""
 
 USUAL = 80
 """Columns of a terminal that does not say how wide it is."""
@@ -40,9 +44,24 @@ def in_notebook() -> bool:
     return type(sys.stderr).__module__.startswith("ipykernel.")
 
 
+def show(what: str) -> None:
+    """Draw what is done in place of what is drawn; the next thing that is told takes its place."""
+    clear()
+    sys.stderr.write(f"{what} …")
+    sys.stderr.flush()
+    _shown.set()
+
+
 def clear() -> None:
     """Leave an empty line in place of what is drawn; a notebook has no sign for that."""
     sys.stderr.write(f"\r{' ' * USUAL}\r" if in_notebook() else CLEAR_LINE)
+    _shown.clear()
+
+
+def make_room() -> None:
+    """Clear what ``show`` has drawn, if it is still there."""
+    if _shown.is_set():
+        clear()
 
 
 def note(message: str) -> None:
@@ -58,6 +77,7 @@ def say(message: str) -> None:
 
 def say_whole(message: str) -> None:
     """The same in one line, however long: it may hold a command to copy."""
+    make_room()
     sys.stderr.write(f"{coloured(printable(message), sys.stderr)}\n")
     sys.stderr.flush()
 

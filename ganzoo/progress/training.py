@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 from ganzoo.config import ExecutorName
 from ganzoo.observer import Observer
-from ganzoo.progress.bars import ProgressBar, show
-from ganzoo.progress.stderr import clear, draws, note, say
+from ganzoo.progress.bars import ProgressBar
+from ganzoo.progress.stderr import clear, draws, note, say, show
 
 if TYPE_CHECKING:
     from ganzoo.progress.meter import Meter

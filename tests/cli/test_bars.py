@@ -1,12 +1,16 @@
 """The bar that reading, packing and evaluating show on a terminal."""
 
 import re
+from pathlib import Path
 
 import pytest
 from terminal import Terminal, terminal
 
+from ganzoo.cli import main
+from ganzoo.errors import ExitCode
 from ganzoo.progress.bars import ProgressBar, doing
 from ganzoo.progress.meter import Meter
+from ganzoo.progress.stderr import note, show
 
 
 def shown(*calls: tuple[int, int], columns: int = 80) -> Terminal:
@@ -50,6 +54,24 @@ def test_it_is_as_wide_as_the_terminal(columns: int) -> None:
     (line,) = made.lines(10 * columns)
     assert len(line) <= columns
     assert re.match(r"reading +38% .* 3/8", line)
+
+
+def test_what_is_done_before_the_first_gives_way_to_a_note_and_to_the_bar() -> None:
+    with terminal(80) as made, doing("loading"), ProgressBar("evaluating", "samples") as bar:
+        note("the extractor is built first")
+        show("loading")
+        bar(1, 2)
+        bar(2, 2)
+    said, line = made.lines()
+    assert said == "the extractor is built first"
+    assert re.match(r"evaluating 100% .* 2/2", line)
+
+
+def test_an_evaluation_says_that_it_loads(tmp_path: Path) -> None:
+    with terminal(300) as made:
+        assert main(["eval", "net", "--registry", str(tmp_path)]) == ExitCode.NOT_FOUND
+    assert "loading …" in made.text
+    assert [line.partition(":")[0] for line in made.lines()] == ["Error", "Hint"]
 
 
 def test_of_what_cannot_be_counted_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from terminal import terminal
 
 from ganzoo.data.fetch import fetch
 from ganzoo.errors import ExitCode, GanzooError
 from ganzoo.files import cache_root
+from ganzoo.progress.stderr import be_quiet, show
 
 CONTENT = bytes(range(256)) * 1200
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -48,6 +50,32 @@ def get(mirror: Mirror) -> Callable[..., Path]:
 
 
 Get = Callable[..., Path]
+
+
+def test_a_terminal_shows_a_bar_and_quiet_nothing(mirror: Mirror, cache: Path) -> None:
+    def shown(*, quiet: bool) -> list[str]:
+        with terminal(80) as made:
+            be_quiet(quiet)
+            show("loading the data")
+            fetch(NAME, size=len(CONTENT), sha256=DIGEST, urls=[mirror.url("good")])
+        be_quiet(False)
+        (cache / NAME).unlink()
+        return made.lines()
+
+    said, bar = shown(quiet=False)
+    assert said == f"downloading {NAME} (307 kB) from {mirror.host}"
+    assert re.fullmatch(r"downloading 100% \S+ 307/307 kB, 00:00 left", bar)
+    assert shown(quiet=True) == ["loading the data …"]
+
+
+def test_the_bar_counts_what_was_there_before(get: Get, cache: Path) -> None:
+    partial(cache).parent.mkdir(parents=True)
+    partial(cache).write_bytes(CONTENT[:200_000])
+    with terminal(80) as made:
+        get("good")
+    shown = [int(found) for found in re.findall(r" (\d+)/307 kB", made.text)]
+    assert shown[-1] == 307
+    assert min(shown[1:]) >= 200
 
 
 def partial(cache: Path) -> Path:

@@ -1,6 +1,5 @@
 """Downloaded files as images: MNIST (LeCun et al., 1998), Fashion-MNIST (Xiao et al., 2017), CIFAR-10 (Krizhevsky)."""
 
-import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +74,7 @@ def _members(path: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
 def _fetch(files: Files, name: str) -> Path:
     size, sha256 = files.files[name]
     urls = [mirror + name for mirror in files.mirrors]
-    return fetch(f"{files.folder}/{name}", size=size, sha256=sha256, urls=urls, note=_tell)
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    return fetch(f"{files.folder}/{name}", size=size, sha256=sha256, urls=urls)
 
 
 MNIST = IdxPair(MNIST_FILES, tuple("0123456789"))
