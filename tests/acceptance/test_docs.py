@@ -118,6 +118,11 @@ def test_the_page_of_commands_is_what_they_say() -> None:
     assert page("commands") == load("commands").page(), "python docs/commands.py makes it again"
 
 
+def test_the_calls_on_the_page_of_python_are_what_their_docstrings_say() -> None:
+    assert page("python") == load("calls").page(), "python docs/calls.py makes it again"
+    assert "\n- `resume`: a run's directory" in page("python")
+
+
 def test_the_index_names_every_page() -> None:
     linked = set(re.findall(r"\]\((\w+)\.md\)", page("README")))
     assert linked == {path.stem for path in (ROOT / "docs").glob("*.md")} - {"README"}
