@@ -39,6 +39,7 @@ def create_app(generators: Mapping[str, ImageGenerator], pool: Pool | None = Non
     app = Starlette(
         routes=[
             Route("/", handlers.page, methods=_METHODS),
+            Route("/favicon.ico", handlers.icon, methods=_METHODS),
             Route("/healthz", handlers.health, methods=_METHODS),
             Route("/v1/models", handlers.models, methods=_METHODS),
             Route("/v1/models/{name}/sample", handlers.sample, methods=_METHODS),
@@ -63,6 +64,10 @@ class _Handlers:
 
     async def page(self, _: Request) -> Response:
         return HTMLResponse(self._page)
+
+    async def icon(self, _: Request) -> Response:
+        """Nothing: browsers ask for it by themselves, and a 404 of each would fill the log."""
+        return Response(status_code=204)
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})

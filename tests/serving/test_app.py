@@ -201,3 +201,15 @@ def test_names_are_found_in_each_spelling(
 def test_threads_that_there_cannot_be(threads: Any) -> None:
     with pytest.raises(UsageError, match="threads must be a whole number, at least 1, not"):
         Pool(threads)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_browser_that_asks_for_an_icon_is_told_that_there_is_none(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator, method: str
+) -> None:
+    async def scenario() -> httpx.Response:
+        async with connect(create_app({"m": plain})) as client:
+            return await client.request(method, "http://test/favicon.ico")
+
+    answer = asyncio.run(scenario())
+    assert (answer.status_code, answer.content) == (204, b"")
