@@ -18,12 +18,14 @@ _PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>ganzoo</title>
 <style>
-:root { color-scheme: light dark; --line: #8884; --soft: #8881; --dim: #808080; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem; }
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --dim: #666; --page: #fff; --text: #1b1b1b; }
+@media (prefers-color-scheme: dark) { :root { --dim: #a3a3a3; --page: #131416; --text: #ececec; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
+  max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem; }
 header { display: flex; align-items: baseline; gap: 1rem; margin-bottom: 1.5rem; }
 h1 { font-size: 1.5rem; margin: 0; }
 h2 { font-size: 1.15rem; margin: 0; }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1.25rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1.25rem; }
 article { border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; }
 article img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   background: var(--soft); }
