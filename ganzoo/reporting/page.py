@@ -41,12 +41,13 @@ def page(subjects: Sequence[Subject], *, better: Mapping[str, str], motion: byte
     """
     parts = [
         _heading(subjects),
+        *([section("What differs", *_differences(subjects))] if len(subjects) > 1 else []),
         section("Samples", _samples(subjects, motion)),
         section("What went wrong", *_events(subjects)),
         section("Curves", *findings.curves(subjects)),
         section("Evaluations during training", *findings.history(subjects, better)),
         section("Evaluations", *findings.evaluations(subjects, better)),
-        section("Records", *_records(subjects)),
+        *([section("Records", _records(subjects[0]))] if len(subjects) == 1 else []),
     ]
     return _PAGE.format(
         policy=_POLICY,
@@ -86,14 +87,16 @@ def _events(subjects: Sequence[Subject]) -> list[str]:
     return [paragraph(f"{each.name}: {line}" if many else line) for each in subjects for line in each.events]
 
 
-def _records(subjects: Sequence[Subject]) -> list[str]:
-    """The subjects' tables: in full for one; for several, the rows that differ, which are what people look for."""
-    if len(subjects) == 1:
-        (only,) = subjects
-        tables = (table(name, ["entry", "value"], rows.items()) for name, rows in only.tables.items() if rows)
-        return [side_by_side("records", tables)]
+def _records(subject: Subject) -> str:
+    """The subject's tables, in full."""
+    tables = (table(name, ["entry", "value"], rows.items()) for name, rows in subject.tables.items() if rows)
+    return side_by_side("records", tables)
+
+
+def _differences(subjects: Sequence[Subject]) -> list[str]:
+    """The rows of the subjects' tables that differ, settings first, and how many are alike."""
     parts = []
-    for name in subjects[0].tables:
+    for name in sorted(subjects[0].tables, key=lambda name: name != "Configuration"):
         keys = dict.fromkeys(key for each in subjects for key in each.tables[name])
         rows = [[key, *(each.tables[name].get(key, "") for each in subjects)] for key in keys]
         differing = [row for row in rows if any(cell != row[1] for cell in row[2:])]

@@ -135,6 +135,24 @@ def test_runs_side_by_side() -> None:
     assert "letters" in found.text
 
 
+def test_a_comparison_starts_with_what_differs_settings_first() -> None:
+    one, two = (
+        Subject(
+            name=f"net/{i}",
+            state="finished",
+            facts={},
+            tables={"Latest figures": {"fd": str(i)}, "Configuration": {"batch": i, "seed": 0}},
+            picture=b"\x89PNG",
+        )
+        for i in (1, 2)
+    )
+    text = page([one, two], better={})
+    order = ["Side by side", "What differs", "<caption>Configuration", "<caption>Latest figures", "<h2>Samples"]
+    assert sorted(order, key=text.index) == order
+    assert "Configuration: 1 of 2 entries are alike" in text
+    assert "What differs" not in page([one], better={})
+
+
 def test_figures_of_different_protocols_share_no_chart() -> None:
     one, other = make_subject("a/1", text="p"), make_subject("b/1", text="q")
     text = page([one, other], better={})
