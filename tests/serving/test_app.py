@@ -4,6 +4,8 @@ import asyncio
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -213,3 +215,27 @@ def test_a_browser_that_asks_for_an_icon_is_told_that_there_is_none(
 
     answer = asyncio.run(scenario())
     assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_two_versions_of_one_model_are_told_apart(
+    connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
+) -> None:
+    """Each answers under its own name, and the page and the list of models link to each."""
+
+    def version(number: int) -> Any:
+        stub = Stub(plain, lambda n, *_, **__: (np.full((n, 1, 8, 8), number, np.uint8), None))
+        stub.card = replace(plain.card, name="m", version=number)
+        return stub
+
+    async def scenario() -> tuple[list[tuple[Any, ...]], list[int], str]:
+        async with connect(create_app({f"m:{number}": version(number) for number in (1, 2)})) as client:
+            models = (await client.get("/v1/models")).json()["models"]
+            urls = [f"/v1/{each['urls']['sample']}?n=1&seed=0&format=npy" for each in models]
+            images = [np.load(BytesIO((await client.get(url)).content)) for url in urls]
+            named = [(each["name"], each["version"]) for each in models]
+            return named, [int(image.max()) for image in images], (await client.get("/")).text
+
+    named, shades, text = asyncio.run(scenario())
+    assert named == [("m:1", 1), ("m:2", 2)]
+    assert shades == [1, 2]
+    assert all(f"v1/models/m%3A{number}/sample" in text for number in (1, 2))
