@@ -21,6 +21,11 @@ def paragraph(text: str) -> str:
     return f'<p class="dim">{escape(text)}</p>'
 
 
+def listing(lines: Sequence[str]) -> str:
+    """Commands to copy, a line each; empty if there are none."""
+    return f"<pre><code>{escape(chr(10).join(lines))}</code></pre>" if lines else ""
+
+
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table whose first column names its rows; if it is wider than the page, it scrolls by itself."""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from ganzoo.reporting import findings
-from ganzoo.reporting.markup import paragraph, picture, section, side_by_side, table
+from ganzoo.reporting.markup import listing, paragraph, picture, section, side_by_side, table
 from ganzoo.reporting.style import STYLE
 from ganzoo.reporting.subject import Subject
 from ganzoo.version import __version__
@@ -42,6 +42,7 @@ def page(subjects: Sequence[Subject], *, better: Mapping[str, str], motion: byte
     parts = [
         _heading(subjects),
         *([section("What differs", *_differences(subjects))] if len(subjects) > 1 else []),
+        section("Next", *(listing(each.commands) for each in subjects if len(subjects) == 1)),
         section("Samples", _samples(subjects, motion)),
         section("What went wrong", *_events(subjects)),
         section("Curves", *findings.curves(subjects)),

@@ -42,6 +42,7 @@ class Subject:
         best: see ``Ranking``.
         history: evaluations during its training: ``step``, ``protocol`` and ``figures``; empty for a version.
         evaluations: what is attached to a version, by the key of its protocol.
+        commands: what to type next, a command each.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Subject:
     best: str = ""
     history: Sequence[Mapping[str, Any]] = ()
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    commands: Sequence[str] = ()
 
 
 def of_run(run: Run, depth: int = 2) -> Subject:
@@ -96,6 +98,7 @@ def of_run(run: Run, depth: int = 2) -> Subject:
         events=[event["message"] for event in run.events()],
         best=run.config.best,
         history=run.all_evaluations(),
+        commands=[line for reference in (outcome.versions.values() if outcome else ()) for line in _next(reference)],
     )
 
 
@@ -130,6 +133,7 @@ def of_version(store: Registry, version: Version) -> Subject:
         picture=store.read(version, PREVIEW) if PREVIEW in store.kinds(version) else None,
         events=[event["message"] for event in lineage["training"].get("events", [])],
         evaluations=found,
+        commands=_next(str(version)),
     )
 
 
@@ -168,6 +172,11 @@ def _facts(config: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]
         "batch": f"{config['batch']:,}",
         "trained on": f"{config['device']} in {config['precision']}",
     }
+
+
+def _next(reference: str) -> list[str]:
+    """What to do with a version."""
+    return [f"ganzoo {command} {reference}" for command in ("sample", "eval", "serve")]
 
 
 def _rounded(metrics: Mapping[str, float]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -151,6 +152,14 @@ def test_a_comparison_starts_with_what_differs_settings_first() -> None:
     assert sorted(order, key=text.index) == order
     assert "Configuration: 1 of 2 entries are alike" in text
     assert "What differs" not in page([one], better={})
+
+
+def test_what_to_type_next_stands_before_the_samples() -> None:
+    subject = replace(make_subject(), commands=["ganzoo sample net:1", "ganzoo eval <b>"])
+    text = page([subject], better={})
+    assert "<pre><code>ganzoo sample net:1\nganzoo eval &lt;b&gt;</code></pre>" in text
+    assert text.index("<pre>") < text.index("<h2>Samples")
+    assert "<pre>" not in page([make_subject()], better={})
 
 
 def test_figures_of_different_protocols_share_no_chart() -> None:

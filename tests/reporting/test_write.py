@@ -128,6 +128,13 @@ def test_how_many_steps_were_taken(make_run: MakeRun) -> None:
     assert of_run(run).facts["steps"] == "100,000"
 
 
+def test_commands_name_what_a_run_registered(make_run: MakeRun) -> None:
+    run = make_run()
+    assert of_run(run).commands == []
+    run.record_outcome(FINISHED)
+    assert of_run(run).commands[::3] == ["ganzoo sample net:1", "ganzoo sample net:2"]
+
+
 def test_a_run_that_is_under_way(make_run: MakeRun) -> None:
     run = make_run(reports=[])
     with run.locked():
