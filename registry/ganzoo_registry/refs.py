@@ -34,6 +34,11 @@ class Reference:
         Raises:
             InvalidName: ``text`` has none of the four forms.
         """
+        if "/" in text:
+            raise InvalidName(
+                f"{text!r} is a path, not a reference to a version",
+                hint=f"{_FORMS}; which version a run became: ganzoo runs ls",
+            )
         name, sign, rest = re.fullmatch(r"([^:@]*)([:@]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches any text
         if not sign:
             return cls(check_name(name))

@@ -89,3 +89,11 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
         return
     assert re.fullmatch(r"[a-z0-9._-]{1,64}", reference.name)
     assert sum(part is not None for part in (reference.number, reference.alias, reference.digest)) <= 1
+
+
+@pytest.mark.parametrize("path", ["runs/net/1", "./net", "/net:1"])
+def test_a_path_is_called_one(path: str) -> None:
+    with pytest.raises(InvalidName, match="is a path, not a reference") as caught:
+        Reference.parse(path)
+    assert caught.value.hint is not None
+    assert "ganzoo runs ls" in caught.value.hint
