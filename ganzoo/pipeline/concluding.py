@@ -6,6 +6,7 @@ from ganzoo.pipeline.hooks import WithHooks
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
+from ganzoo_registry import Registry
 
 
 def broken_off(error: BaseException, step: int) -> Outcome:
@@ -16,7 +17,7 @@ def broken_off(error: BaseException, step: int) -> Outcome:
     return Outcome(state="stopped" if stopped else "failed", step=step, reason=reason or type(error).__name__)
 
 
-def conclude(run: Run, outcome: Outcome, result: TrainResult | None, observer: WithHooks) -> None:
+def conclude(run: Run, outcome: Outcome, result: TrainResult | None, store: Registry, observer: WithHooks) -> None:
     """Tell the plugins that the run is over, record how it ended, and write its report."""
     observer.notify("ganzoo_run_ended", run=run, result=result)
-    reporting.conclude(run, outcome, observer.noted)
+    reporting.conclude(run, outcome, store, observer.noted)

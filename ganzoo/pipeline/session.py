@@ -148,7 +148,7 @@ class Session:
             outcome = broken_off(error, plan.trainer.steps_done)
             raise
         finally:
-            conclude(run, outcome, result, self._observer)
+            conclude(run, outcome, result, self._store, self._observer)
         return result
 
     def _train(self, run: Run, plan: Plan) -> Outcome:

@@ -21,15 +21,16 @@ __all__ = ["conclude", "find", "write"]
 REPORT, MOTION = "report.html", "samples.webp"
 
 
-def conclude(run: Run, outcome: Outcome, noted: Callable[[str], None]) -> None:
+def conclude(run: Run, outcome: Outcome, store: Registry, noted: Callable[[str], None]) -> None:
     """Record how a run ended, and write its report; a failure becomes a note, because it must not cost the run.
 
     Args:
+        store: where the run's versions are.
         noted: is given what went wrong, in one line.
     """
     try:
         run.record_outcome(outcome)
-        _write_run(run, run.directory / REPORT, noted)
+        _write_run(run, store, run.directory / REPORT, noted)
     except Exception as error:
         noted(f"no report of {run.directory}: {' '.join(message(error).split()) or type(error).__name__}")
 
@@ -51,20 +52,20 @@ def write(found: Sequence[Run | Version], store: Registry, output: Path | None, 
     """
     if len(found) == 1 and isinstance(found[0], Run):
         output = output or found[0].directory / REPORT
-        _write_run(found[0], output, noted)
+        _write_run(found[0], store, output, noted)
         return output
     places = [each.directory.resolve() if isinstance(each, Run) else each for each in found]
     if not found or len(set(places)) < len(places):
         raise UsageError("a report tells of one or more runs and versions, each once", hint="ganzoo report A B")
     depth = _telling_apart([place for place in places if isinstance(place, Path)])
-    subjects = [of_run(each, depth) if isinstance(each, Run) else of_version(store, each) for each in found]
+    subjects = [of_run(each, store, depth) if isinstance(each, Run) else of_version(store, each) for each in found]
     output = output or Path(REPORT)
     _write_page(output, page(subjects, better=zoo().figures()))
     return output
 
 
-def _write_run(run: Run, output: Path, noted: Callable[[str], None]) -> None:
-    subject = of_run(run)
+def _write_run(run: Run, store: Registry, output: Path, noted: Callable[[str], None]) -> None:
+    subject = of_run(run, store)
     motion = b""
     if len(subject.frames) > 1:
         try:
@@ -76,7 +77,14 @@ def _write_run(run: Run, output: Path, noted: Callable[[str], None]) -> None:
             write_atomic(run.directory / MOTION, motion)
         except GanzooError as error:
             noted(f"no {MOTION}: {error}")
-    _write_page(output, page([subject], better=zoo().figures(), motion=motion))
+    _write_page(output, page([subject], better=zoo().figures(), motion=motion, files=_beside(run, output)))
+
+
+def _beside(run: Run, output: Path) -> list[str]:
+    """The run's files that a page in its directory can name; a page elsewhere may be sent to somebody without them."""
+    if output.resolve().parent != run.directory.resolve():
+        return []
+    return sorted(path.name for path in run.directory.iterdir() if path.name not in (REPORT, "lock"))
 
 
 def _write_page(output: Path, text: str) -> None:

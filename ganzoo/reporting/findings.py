@@ -110,8 +110,9 @@ def _number(value: object) -> str:
 def evaluations(subjects: Sequence[Subject], better: Mapping[str, str]) -> list[str]:
     """Tables of the evaluations attached to versions, one for each protocol."""
     parts = []
-    for key in dict.fromkeys(key for each in subjects for key in each.evaluations):
-        found = {each.name: each.evaluations[key] for each in subjects if key in each.evaluations}
+    attached = {version: found for each in subjects for version, found in each.evaluations.items()}
+    for key in dict.fromkeys(key for each in attached.values() for key in each):
+        found = {version: each[key] for version, each in attached.items() if key in each}
         header, rows = tables.rows(found, better)
         parts.append(table(f"By protocol {key}", [name.lower() for name in header], rows))
         parts += map(paragraph, tables.remarks(found))

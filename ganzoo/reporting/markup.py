@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 LONGEST = 400
 """Most characters of a value in a table; a longer one is cut."""
@@ -24,6 +25,12 @@ def paragraph(text: str) -> str:
 def listing(lines: Sequence[str]) -> str:
     """Commands to copy, a line each; empty if there are none."""
     return f"<pre><code>{escape(chr(10).join(lines))}</code></pre>" if lines else ""
+
+
+def links(files: Sequence[str]) -> str:
+    """Links to files beside the page; empty if there are none."""
+    shown = " ".join(f'<a href="{quote(name)}">{escape(name)}</a>' for name in files)
+    return f'<p class="files">{shown}</p>' if files else ""
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

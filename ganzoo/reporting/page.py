@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from ganzoo.reporting import findings
-from ganzoo.reporting.markup import listing, paragraph, picture, section, side_by_side, table
+from ganzoo.reporting.markup import links, listing, paragraph, picture, section, side_by_side, table
 from ganzoo.reporting.style import STYLE
 from ganzoo.reporting.subject import Subject
 from ganzoo.version import __version__
@@ -31,18 +31,23 @@ _PAGE = """<!doctype html>
 """
 
 
-def page(subjects: Sequence[Subject], *, better: Mapping[str, str], motion: bytes = b"") -> str:
+def page(
+    subjects: Sequence[Subject], *, better: Mapping[str, str], motion: bytes = b"", files: Sequence[str] = ()
+) -> str:
     """A report of one run or version, or of several side by side.
 
     Args:
         subjects: at least one, each of another name.
         better: figure -> ``lower``, ``higher`` or nothing.
+        files: what lies beside the page and belongs to the only subject.
         motion: an animated WebP of the samples of the only subject; empty: none.
     """
     parts = [
         _heading(subjects),
         *([section("What differs", *_differences(subjects))] if len(subjects) > 1 else []),
+        *([section("Settings that are not the model's own", _departures(subjects[0]))] if len(subjects) == 1 else []),
         section("Next", *(listing(each.commands) for each in subjects if len(subjects) == 1)),
+        section("Files", links(files)),
         section("Samples", _samples(subjects, motion)),
         section("What went wrong", *_events(subjects)),
         section("Curves", *findings.curves(subjects)),
@@ -92,6 +97,16 @@ def _records(subject: Subject) -> str:
     """The subject's tables, in full."""
     tables = (table(name, ["entry", "value"], rows.items()) for name, rows in subject.tables.items() if rows)
     return side_by_side("records", tables)
+
+
+def _departures(subject: Subject) -> str:
+    """What the training was told beyond the model's name; the whole configuration stands in the records."""
+    if subject.departures is None:
+        return paragraph("They are unknown: no plugin here has the model.")
+    if not subject.departures:
+        return paragraph("None: everything is as the model trains by default.")
+    rows = [[key, *pair] for key, pair in subject.departures.items()]
+    return table("Set otherwise than by default", ["setting", "default", "here"], rows)
 
 
 def _differences(subjects: Sequence[Subject]) -> list[str]:

@@ -14,6 +14,8 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
 h1 + section { margin-top: 1.2rem; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 0; }
 p { margin: .4rem 0; }
+a { color: inherit; }
+.files { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; }
 pre { margin: .4rem 0; overflow-x: auto; }
 .dim, small, footer { color: var(--dim); font-size: .875rem; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .9rem 1.5rem;

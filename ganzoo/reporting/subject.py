@@ -2,9 +2,10 @@
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ganzoo.records.directories import LAST
 from ganzoo.records.evaluation import Evaluation, attached, keys
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.run import Run
+from ganzoo.reporting.defaults import departures
 from ganzoo.reporting.scale import drawable
 from ganzoo_registry import InvalidName, NotFound, Registry, Version
 
@@ -41,7 +43,8 @@ class Subject:
         events: what went wrong in its training, and what was done, a line each.
         best: see ``Ranking``.
         history: evaluations during its training: ``step``, ``protocol`` and ``figures``; empty for a version.
-        evaluations: what is attached to a version, by the key of its protocol.
+        evaluations: version -> key of a protocol -> what is attached: to a version, or to those that a run registered.
+        departures: see ``ganzoo.reporting.defaults``.
         commands: what to type next, a command each.
     """
 
@@ -55,18 +58,20 @@ class Subject:
     events: Sequence[str] = ()
     best: str = ""
     history: Sequence[Mapping[str, Any]] = ()
-    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    evaluations: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
+    departures: Mapping[str, tuple[Any, Any]] | None = None
     commands: Sequence[str] = ()
 
 
-def of_run(run: Run, depth: int = 2) -> Subject:
+def of_run(run: Run, store: Registry, depth: int = 2) -> Subject:
     """A run as it is now.
 
     Args:
+        store: has what is attached to the versions that it registered.
         depth: how many of its directory's last parts make its name.
 
     Raises:
-        IntegrityError: the record of its end cannot be read.
+        RegistryError, IntegrityError: the record of its end, or an evaluation, cannot be read.
     """
     outcome = run.outcome()
     reports = run.reports()
@@ -77,8 +82,9 @@ def of_run(run: Run, depth: int = 2) -> Subject:
     rates = [rate for entry in reports if (rate := drawable(entry.get(RATE)))]
     facts = _facts(run.shown_config(), run.facts["data"]) | {
         "steps": _steps(run, outcome, reports),
+        "begun": f"{datetime.fromtimestamp(run.touched(), UTC):%Y-%m-%d %H:%M} UTC",
         **({"median speed": f"{statistics.median(rates):,.0f} images/s"} if rates else {}),
-        **({"training time": f"{last[SECONDS]:,.0f} s"} if SECONDS in last else {}),
+        **_duration(last),
         **({f"{which} version": reference for which, reference in outcome.versions.items()} if outcome else {}),
     }
     return Subject(
@@ -98,6 +104,8 @@ def of_run(run: Run, depth: int = 2) -> Subject:
         events=[event["message"] for event in run.events()],
         best=run.config.best,
         history=run.all_evaluations(),
+        evaluations=_evaluations(store, outcome.versions.values() if outcome else ()),
+        departures=departures(run.shown_config()),
         commands=[line for reference in (outcome.versions.values() if outcome else ()) for line in _next(reference)],
     )
 
@@ -109,12 +117,11 @@ def of_version(store: Registry, version: Version) -> Subject:
         RegistryError, IntegrityError: one of its records is damaged.
     """
     lineage = store.lineage(version)
-    found = {key: evaluation for key in keys(store, version) if (evaluation := attached(store, version, key))}
     steps = f"{lineage['training']['steps']:,}"
     return Subject(
         name=str(version),
         state=f"registered {version.created[:16].replace('T', ' ')} UTC",
-        facts={**_facts(lineage["config"], lineage["data"]), "steps": steps},
+        facts={**_facts(lineage["config"], lineage["data"]), "steps": steps, **_duration(lineage["metrics"])},
         tables={
             "Latest figures": _rounded(lineage["metrics"]),
             "Configuration": flat(lineage["config"]),
@@ -132,7 +139,8 @@ def of_version(store: Registry, version: Version) -> Subject:
         },
         picture=store.read(version, PREVIEW) if PREVIEW in store.kinds(version) else None,
         events=[event["message"] for event in lineage["training"].get("events", [])],
-        evaluations=found,
+        evaluations=_evaluations(store, [str(version)]),
+        departures=departures(lineage["config"]),
         commands=_next(str(version)),
     )
 
@@ -172,6 +180,20 @@ def _facts(config: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]
         "batch": f"{config['batch']:,}",
         "trained on": f"{config['device']} in {config['precision']}",
     }
+
+
+def _duration(metrics: Mapping[str, float]) -> dict[str, str]:
+    return {"training time": f"{metrics[SECONDS]:,.0f} s"} if SECONDS in metrics else {}
+
+
+def _evaluations(store: Registry, references: Iterable[str]) -> dict[str, dict[str, Evaluation]]:
+    """What is attached to the versions that are there still."""
+    found = {}
+    for reference in references:
+        with suppress(NotFound):
+            version = store.resolve(reference)
+            found[reference] = {key: each for key in keys(store, version) if (each := attached(store, version, key))}
+    return found
 
 
 def _next(reference: str) -> list[str]:

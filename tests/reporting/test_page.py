@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ganzoo.records.evaluation import Evaluation, Figure, Protocol
+from ganzoo.records.run import Run
 from ganzoo.reporting.page import page
 from ganzoo.reporting.subject import Subject, of_run
+from ganzoo_registry import Registry
 
 VOID = {"meta", "img", "path", "circle"}
 """Elements that nothing closes in our pages: HTML's own, and SVG's that end in ``/>``."""
@@ -66,10 +68,11 @@ def check(text: str) -> Reader:
     assert text.startswith("<!doctype html>\n")
     assert found.all("html") == [{"lang": "en"}]
     assert len(found.all("title")) == 1 + len([svg for svg in found.all("svg") if "role" in svg])
-    assert {name for name, _ in found.elements}.isdisjoint({"script", "link", "iframe", "object", "a", "form", "base"})
+    assert {name for name, _ in found.elements}.isdisjoint({"script", "link", "iframe", "object", "form", "base"})
     for name, attributes in found.elements:
-        assert not any(key.startswith("on") or key in ("href", "srcset") for key in attributes), name
+        assert not any(key.startswith("on") or key == "srcset" for key in attributes), name
         assert (attributes.get("src") or "data:image/").startswith("data:image/")
+        assert "href" not in attributes or (name == "a" and re.fullmatch(r"[\w.%-]+", attributes["href"] or ""))
     assert all(image["alt"] for image in found.all("img"))
     assert all(heading["scope"] in ("col", "row") for heading in found.all("th"))
     assert all(svg.get("role") == "img" or svg.get("aria-hidden") == "true" for svg in found.all("svg"))
@@ -154,6 +157,16 @@ def test_a_comparison_starts_with_what_differs_settings_first() -> None:
     assert "What differs" not in page([one], better={})
 
 
+def test_a_page_starts_with_the_settings_that_are_not_the_models_own() -> None:
+    text = page([replace(make_subject(), departures={"<b>": (1, 2)})], better={}, files=["a b.png", "config.toml"])
+    assert '<tr><th scope="row">&lt;b&gt;</th><td>1</td><td>2</td></tr>' in text
+    assert '<a href="a%20b.png">a b.png</a>' in text
+    assert text.index("&lt;b&gt;") < text.index("a%20b") < text.index("<h2>Samples") < text.index("<h2>Records")
+    check(text)
+    for departures, shown in ((None, "They are unknown"), ({}, "None: everything is")):
+        assert shown in page([replace(make_subject(), departures=departures)], better={})
+
+
 def test_what_to_type_next_stands_before_the_samples() -> None:
     subject = replace(make_subject(), commands=["ganzoo sample net:1", "ganzoo eval <b>"])
     text = page([subject], better={})
@@ -190,7 +203,7 @@ def attached(fd: float) -> dict[str, Evaluation]:
 def test_versions_without_curves() -> None:
     tables: dict[str, dict[str, object]] = {"Configuration": {"seed": 0}, "Data": {"digest": "sha256:1"}}
     one, other = (
-        Subject(name=name, state="", facts={}, tables=tables, picture=None, evaluations=attached(fd))
+        Subject(name=name, state="", facts={}, tables=tables, picture=None, evaluations={name: attached(fd)})
         for name, fd in (("net:1", 25.0), ("net:2", 31.0))
     )
     found = check(page([one, other], better={"fd": "lower"}))
@@ -209,8 +222,8 @@ def test_thousands_of_reports_make_a_page_of_bounded_size(make_run: Callable[...
 
 
 @pytest.mark.parametrize("value", [None, float("nan")])
-def test_a_run_that_broke_at_once(make_run: Callable[..., object], value: float | None) -> None:
+def test_a_run_that_broke_at_once(make_run: Callable[..., Run], value: float | None, store: Registry) -> None:
     run = make_run(reports=[{"step": 1, "loss_d": value or float("nan")}], samples=[])
-    found = check(page([of_run(run)], better={}))  # type: ignore[arg-type]
+    found = check(page([of_run(run, store)], better={}))
     assert "broke off after step 1 of 30" in found.text
     assert not found.all("img")

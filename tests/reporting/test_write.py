@@ -9,8 +9,10 @@ from PIL import Image
 
 from ganzoo import api, reporting
 from ganzoo.errors import ExitCode, GanzooError, NotFoundError, UsageError
+from ganzoo.records.evaluation import Evaluation, Figure, Protocol, attach
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.run import Run
+from ganzoo.reporting import defaults
 from ganzoo.reporting.animation import MAX_FRAMES, MAX_SIDE
 from ganzoo.reporting.curves import MAX_POINTS
 from ganzoo.reporting.subject import find, of_run, of_version
@@ -27,9 +29,9 @@ def silent(message: str) -> None:
 FINISHED = Outcome(state="finished", step=30, versions={"last": "net:2", "best": "net:1"})
 
 
-def test_the_end_of_a_run_leaves_its_report_and_its_samples_in_motion(make_run: MakeRun) -> None:
+def test_the_end_of_a_run_leaves_its_report_and_its_samples_in_motion(make_run: MakeRun, store: Registry) -> None:
     run = make_run()
-    reporting.conclude(run, FINISHED, silent)
+    reporting.conclude(run, FINISHED, store, silent)
     assert run.outcome() == FINISHED
     text = (run.directory / "report.html").read_text("utf-8")
     for shown in (
@@ -47,26 +49,26 @@ def test_the_end_of_a_run_leaves_its_report_and_its_samples_in_motion(make_run: 
     assert not list(run.directory.glob(".*"))
 
 
-def test_the_final_grid_is_the_last_frame(make_run: MakeRun) -> None:
+def test_the_final_grid_is_the_last_frame(make_run: MakeRun, store: Registry) -> None:
     run = make_run(samples=[10, 20])
     (run.directory / "samples.png").write_bytes(run.sample_path(10).read_bytes())
-    assert list(of_run(run).frames) == [10, 20]  # of an earlier end
+    assert list(of_run(run, store).frames) == [10, 20]  # of an earlier end
     run.record_outcome(FINISHED)
-    assert of_run(run).frames[30] == run.directory / "samples.png"
-    assert of_run(run).picture == run.sample_path(10).read_bytes()
+    assert of_run(run, store).frames[30] == run.directory / "samples.png"
+    assert of_run(run, store).picture == run.sample_path(10).read_bytes()
 
 
-def test_one_grid_does_not_move(make_run: MakeRun) -> None:
+def test_one_grid_does_not_move(make_run: MakeRun, store: Registry) -> None:
     run = make_run(samples=[10])
-    reporting.conclude(run, FINISHED, silent)
+    reporting.conclude(run, FINISHED, store, silent)
     assert not (run.directory / "samples.webp").exists()
 
 
-def test_a_damaged_grid_costs_the_motion_and_no_more(make_run: MakeRun) -> None:
+def test_a_damaged_grid_costs_the_motion_and_no_more(make_run: MakeRun, store: Registry) -> None:
     run = make_run()
     run.sample_path(20).write_bytes(b"no picture")
     notes: list[str] = []
-    reporting.conclude(run, FINISHED, notes.append)
+    reporting.conclude(run, FINISHED, store, notes.append)
     bad = run.sample_path(20)
     assert notes == [f"the samples of {run.directory} are not shown in motion: {bad} cannot be read as a picture"]
     assert "<h1>net/1</h1>" in (run.directory / "report.html").read_text("utf-8")
@@ -84,15 +86,17 @@ def test_a_page_elsewhere_moves_although_the_runs_directory_cannot_be_written(
     assert notes == [f"no samples.webp: cannot write {motion}: it is not a regular file"]
 
 
-def test_a_run_ends_whatever_becomes_of_its_report(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_whatever_becomes_of_its_report(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, store: Registry
+) -> None:
     run = make_run()
     notes: list[str] = []
     (run.directory / "report.html").mkdir()
-    reporting.conclude(run, FINISHED, notes.append)
+    reporting.conclude(run, FINISHED, store, notes.append)
     report = run.directory / "report.html"
     assert notes == [f"no report of {run.directory}: cannot write {report}: it is not a regular file"]
-    monkeypatch.setattr("ganzoo.reporting.of_run", lambda run: 1 / 0)
-    reporting.conclude(run, FINISHED, notes.append)
+    monkeypatch.setattr("ganzoo.reporting.of_run", lambda *_: 1 / 0)
+    reporting.conclude(run, FINISHED, store, notes.append)
     assert notes[1:] == [f"no report of {run.directory}: division by zero"]
 
 
@@ -112,38 +116,76 @@ def test_a_run_ends_whatever_becomes_of_its_report(make_run: MakeRun, monkeypatc
         ),
     ],
 )
-def test_states(make_run: MakeRun, outcome: Outcome | None, state: str) -> None:
+def test_states(make_run: MakeRun, outcome: Outcome | None, state: str, store: Registry) -> None:
     run = make_run(steps=300)
     if outcome:
         run.record_outcome(outcome)
-    assert of_run(run).state == state
+    assert of_run(run, store).state == state
 
 
-def test_how_many_steps_were_taken(make_run: MakeRun) -> None:
+def test_how_many_steps_were_taken(make_run: MakeRun, store: Registry) -> None:
     run = make_run(steps=100_000)
-    assert of_run(run).facts["steps"] == "30 of 100,000"
+    assert of_run(run, store).facts["steps"] == "30 of 100,000"
     run.record_outcome(Outcome(state="finished", step=1252, reason="max_time"))
-    assert of_run(run).facts["steps"] == "1,252 of 100,000"
+    assert of_run(run, store).facts["steps"] == "1,252 of 100,000"
     run.record_outcome(Outcome(state="finished", step=100_000))
-    assert of_run(run).facts["steps"] == "100,000"
+    assert of_run(run, store).facts["steps"] == "100,000"
 
 
-def test_commands_name_what_a_run_registered(make_run: MakeRun) -> None:
+def test_commands_name_what_a_run_registered(make_run: MakeRun, store: Registry) -> None:
     run = make_run()
-    assert of_run(run).commands == []
+    assert of_run(run, store).commands == []
     run.record_outcome(FINISHED)
-    assert of_run(run).commands[::3] == ["ganzoo sample net:1", "ganzoo sample net:2"]
+    assert of_run(run, store).commands[::3] == ["ganzoo sample net:1", "ganzoo sample net:2"]
 
 
-def test_a_run_that_is_under_way(make_run: MakeRun) -> None:
+def test_evaluations_that_came_later_are_shown(make_run: MakeRun, make_version: MakeVersion, store: Registry) -> None:
+    run = make_run()
+    version = make_version(run)
+    protocol = Protocol(
+        features="", sha256="", data="d", digest="d", other="", against="training", real=9, n=8, pairs=0, seeds=(0,)
+    )
+    figures = {"fd": Figure(mean=25.5, low=None, high=None, values=(25.5,))}
+    late = Evaluation(protocol=protocol, figures=figures, floor={}, floor_n=0, metrics=())
+    reporting.conclude(run, Outcome(state="finished", step=30, versions={"last": str(version)}), store, silent)
+    page = run.directory / "report.html"
+    assert "25.5" not in page.read_text("utf-8")
+    attach(store, version, late)
+    reporting.write([run], store, None, silent)
+    assert "<td>25.5</td>" in page.read_text("utf-8")
+    store.remove(version)
+    reporting.write([run], store, None, silent)
+    assert "25.5" not in page.read_text("utf-8")
+
+
+def test_what_differs_from_the_models_own_settings_is_told(make_run: MakeRun, store: Registry) -> None:
+    departures = of_run(make_run(seed=5), store).departures
+    assert departures is not None
+    assert departures["seed"] == (0, 5)
+    assert departures["steps"] == (4_000, 30)  # of vanilla at 8 pixels
+    assert departures.keys().isdisjoint({"batch", "size", "device", "precision", "threads"})
+    assert defaults.departures({"model": "of-nobody", "size": 8}) is None
+
+
+def test_a_page_beside_the_runs_files_links_to_them(make_run: MakeRun, store: Registry, tmp_path: Path) -> None:
+    run = make_run()
+    reporting.conclude(run, FINISHED, store, silent)
+    named = re.findall('<a href="([^"]+)">', (run.directory / "report.html").read_text("utf-8"))
+    assert {"samples.webp", "config.toml", "outcome.json", "metrics.jsonl"} <= set(named)
+    assert all((run.directory / name).exists() for name in named)
+    reporting.write([run], store, tmp_path / "r.html", silent)
+    assert "<a " not in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_a_run_that_is_under_way(make_run: MakeRun, store: Registry) -> None:
     run = make_run(reports=[])
     with run.locked():
-        assert of_run(run).state == "running, at step 0 of 30"
+        assert of_run(run, store).state == "running, at step 0 of 30"
 
 
-def test_no_path_of_the_machine_is_told(make_run: MakeRun, tmp_path: Path) -> None:
+def test_no_path_of_the_machine_is_told(make_run: MakeRun, tmp_path: Path, store: Registry) -> None:
     run = make_run(data=str(tmp_path / "digits"), features=str(tmp_path / "mine.onnx"))
-    reporting.conclude(run, FINISHED, silent)
+    reporting.conclude(run, FINISHED, store, silent)
     assert str(tmp_path) not in (run.directory / "report.html").read_text("utf-8")
 
 
@@ -232,7 +274,7 @@ def test_a_place_that_cannot_be_written(make_run: MakeRun, store: Registry, tmp_
         reporting.write([make_run()], store, tmp_path / "no" / "r.html", silent)
 
 
-def test_every_file_that_a_run_leaves_is_documented(tmp_path: Path, own_registry: Path) -> None:
+def test_every_file_that_a_run_leaves_is_documented(tmp_path: Path, own_registry: Path, store: Registry) -> None:
     settings = {"steps": 4, "batch": 4, "device": "cpu", "preview_every": 2, "eval_every": 4, "options": {"width": 8}}
     result = api.train(
         "vanilla", settings={**settings, "observers": ["tensorboard"]}, registry=own_registry, runs=tmp_path / "runs"
@@ -240,7 +282,7 @@ def test_every_file_that_a_run_leaves_is_documented(tmp_path: Path, own_registry
     run = Run.find(str(result.run), tmp_path)
     run.record_event(4, "collapse", "something that this run was spared")
     (run.directory / "clock.json").write_text("{}")  # of a run that was stopped between two reports
-    reporting.conclude(run, Outcome(state="finished", step=4), silent)
+    reporting.conclude(run, Outcome(state="finished", step=4), store, silent)
     page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
     documented = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
     assert sorted(path.name for path in result.run.iterdir()) == sorted(documented)
