@@ -10,7 +10,7 @@ from ganzoo.errors import GanzooError, UsageError, message
 from ganzoo.files import write_atomic
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.run import Run
-from ganzoo.reporting.animation import animate
+from ganzoo.reporting.animation import animate, stills
 from ganzoo.reporting.page import page
 from ganzoo.reporting.subject import find, of_run, of_version
 from ganzoo.zoo.names import zoo
@@ -66,10 +66,10 @@ def write(found: Sequence[Run | Version], store: Registry, output: Path | None, 
 
 def _write_run(run: Run, store: Registry, output: Path, noted: Callable[[str], None]) -> None:
     subject = of_run(run, store)
-    motion = b""
+    motion, shown = b"", dict[int, bytes]()
     if len(subject.frames) > 1:
         try:
-            motion = animate(list(subject.frames.values()))
+            motion, shown = animate(list(subject.frames.values())), stills(subject.frames)
         except GanzooError as error:
             noted(f"the samples of {run.directory} are not shown in motion: {error}")
     if motion:
@@ -77,7 +77,7 @@ def _write_run(run: Run, store: Registry, output: Path, noted: Callable[[str], N
             write_atomic(run.directory / MOTION, motion)
         except GanzooError as error:
             noted(f"no {MOTION}: {error}")
-    _write_page(output, page([subject], better=zoo().figures(), motion=motion, files=_beside(run, output)))
+    _write_page(output, page([subject], better=zoo().figures(), stills=shown, files=_beside(run, output)))
 
 
 def _beside(run: Run, output: Path) -> list[str]:

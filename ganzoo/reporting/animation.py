@@ -1,16 +1,21 @@
-"""Samples through time, as one animated WebP."""
+"""Samples through time, as one animated WebP and as a WebP each."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ganzoo.errors import GanzooError, IntegrityError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FrameT = TypeVar("FrameT")
+
 MAX_FRAMES = 60
+MAX_STILLS = 24
+"""Most pictures that a page has for its slider."""
+
 MAX_SIDE = 640
 """Most pixels of a frame's longer side; larger grids are made smaller."""
 
@@ -36,24 +41,43 @@ def animate(frames: Sequence[Path]) -> bytes:
         GanzooError: this Pillow cannot write WebP.
         IntegrityError: a frame is no picture.
     """
+    images, lossless = _alike(evenly(frames, MAX_FRAMES))
+    return _encode(images, lossless=lossless)
+
+
+def stills(frames: Mapping[int, Path]) -> dict[int, bytes]:
+    """Step -> a WebP of its picture, as ``animate`` would show it; at most ``MAX_STILLS``, at even distances.
+
+    Args:
+        frames: step -> picture, oldest first, at least one.
+
+    Raises:
+        GanzooError, IntegrityError: see ``animate``.
+    """
+    steps = evenly(list(frames), MAX_STILLS)
+    images, lossless = _alike([frames[step] for step in steps])
+    return {step: _encode([image], lossless=lossless) for step, image in zip(steps, images, strict=True)}
+
+
+def evenly(frames: Sequence[FrameT], most: int) -> list[FrameT]:
+    """At most ``most`` of ``frames``, the first and the last among them."""
+    if len(frames) <= most:
+        return list(frames)
+    return [frames[round(index * (len(frames) - 1) / (most - 1))] for index in range(most)]
+
+
+def _alike(frames: Sequence[Path]) -> "tuple[list[Image], bool]":
+    """The pictures, all of the size of the last, and whether they are encoded without loss."""
     from PIL import Image
 
     Image.init()
     if "WEBP" not in Image.SAVE_ALL:
         raise GanzooError("this Pillow cannot write WebP", hint="pip install --force-reinstall pillow")
-    pictures = [_read(path) for path in evenly(frames)]
+    pictures = [_read(path) for path in frames]
     scale = min(1.0, MAX_SIDE / max(pictures[-1].size))
     width, height = (max(1, round(side * scale)) for side in pictures[-1].size)
     images = [each if each.size == (width, height) else each.resize((width, height)) for each in pictures]
-    lossless = len(_encode(images[-1:], lossless=True)) <= LOSSLESS_BYTES
-    return _encode(images, lossless=lossless)
-
-
-def evenly(frames: Sequence[Path]) -> list[Path]:
-    """At most ``MAX_FRAMES`` of ``frames``, the first and the last among them."""
-    if len(frames) <= MAX_FRAMES:
-        return list(frames)
-    return [frames[round(index * (len(frames) - 1) / (MAX_FRAMES - 1))] for index in range(MAX_FRAMES)]
+    return images, len(_encode(images[-1:], lossless=True)) <= LOSSLESS_BYTES
 
 
 def _read(path: Path) -> "Image":

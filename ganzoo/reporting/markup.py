@@ -2,13 +2,26 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
 LONGEST = 400
 """Most characters of a value in a table; a longer one is cut."""
+
+
+SCRIPT = """
+for (const figure of document.querySelectorAll(".steps")) {
+  const [slider, images] = [figure.querySelector("input"), figure.querySelectorAll("img")];
+  slider.hidden = false;
+  slider.oninput = () => {
+    images.forEach((image, at) => { image.hidden = at !== +slider.value; });
+    figure.querySelector("output").value = images[slider.value].alt.split(" step ").pop();
+  };
+}
+"""
+"""Has a slider choose the picture that is shown."""
 
 
 def section(title: str, *parts: str) -> str:
@@ -48,18 +61,33 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     )
 
 
-def picture(caption: str, image: bytes, form: str, alt: str, kind: str = "still") -> str:
+def picture(caption: str, image: bytes, form: str, alt: str) -> str:
     """A figure with the image itself in it.
 
     Args:
         form: ``png`` or ``webp``.
-        kind: its class in the style sheet.
     """
-    source = f"data:image/{form};base64,{b64encode(image).decode()}"
+    return f"<figure><figcaption>{escape(caption)}</figcaption>{_image(image, form, alt)}</figure>"
+
+
+def slider(stills: Mapping[int, bytes], alt: str) -> str:
+    """A figure of one picture at a time, the last at first, and a slider over the steps where ``SCRIPT`` runs.
+
+    Args:
+        stills: step -> WebP, at least one.
+    """
+    *others, last = stills
+    images = [_image(stills[step], "webp", f"{alt}, step {step:,}", hidden=step != last) for step in stills]
+    end = len(others)
     return (
-        f'<figure class="{kind}"><figcaption>{escape(caption)}</figcaption>'
-        f'<img src="{source}" alt="{escape(alt)}"></figure>'
+        f'<figure class="steps"><figcaption>Step <output>{last:,}</output></figcaption>\n' + "\n".join(images) + "\n"
+        f'<input type="range" max="{end}" value="{end}" autocomplete="off" aria-label="step" hidden></figure>'
     )
+
+
+def _image(image: bytes, form: str, alt: str, *, hidden: bool = False) -> str:
+    source = f"data:image/{form};base64,{b64encode(image).decode()}"
+    return f'<img src="{source}" alt="{escape(alt)}"{" hidden" * hidden}>'
 
 
 def side_by_side(kind: str, figures: Iterable[str]) -> str:

@@ -1,16 +1,21 @@
-"""A report: one HTML file that asks the network for nothing, runs nothing, and is read on a phone as on paper."""
+"""A report: one HTML file that loads nothing else, and is read on a phone as on paper, also without scripts."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from html import escape
+from types import MappingProxyType
 
 from ganzoo.reporting import findings
-from ganzoo.reporting.markup import links, listing, paragraph, picture, section, side_by_side, table
+from ganzoo.reporting.markup import SCRIPT, links, listing, paragraph, picture, section, side_by_side, slider, table
 from ganzoo.reporting.style import STYLE
 from ganzoo.reporting.subject import Subject
 from ganzoo.version import __version__
 
-# Nothing but the file itself may be loaded: even a name that slipped through the escaping could run nothing.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+# Nothing but the file itself may be loaded, and only the slider's script may run, which is told by its digest: a name
+# that slipped through the escaping could run nothing.
+_DIGEST = b64encode(sha256(SCRIPT.encode()).digest()).decode()
+_POLICY = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'"
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -26,13 +31,17 @@ _PAGE = """<!doctype html>
 {content}
 </main>
 <footer>ganzoo {version}</footer>
-</body>
+{script}</body>
 </html>
 """
 
 
 def page(
-    subjects: Sequence[Subject], *, better: Mapping[str, str], motion: bytes = b"", files: Sequence[str] = ()
+    subjects: Sequence[Subject],
+    *,
+    better: Mapping[str, str],
+    stills: Mapping[int, bytes] = MappingProxyType({}),
+    files: Sequence[str] = (),
 ) -> str:
     """A report of one run or version, or of several side by side.
 
@@ -40,7 +49,7 @@ def page(
         subjects: at least one, each of another name.
         better: figure -> ``lower``, ``higher`` or nothing.
         files: what lies beside the page and belongs to the only subject.
-        motion: an animated WebP of the samples of the only subject; empty: none.
+        stills: step -> WebP of the samples of the only subject, for its slider; empty: its newest grid alone is shown.
     """
     parts = [
         _heading(subjects),
@@ -48,7 +57,7 @@ def page(
         *([section("Settings that are not the model's own", _departures(subjects[0]))] if len(subjects) == 1 else []),
         section("Next", *(listing(each.commands) for each in subjects if len(subjects) == 1)),
         section("Files", links(files)),
-        section("Samples", _samples(subjects, motion)),
+        section("Samples", _samples(subjects, stills)),
         section("What went wrong", *_events(subjects)),
         section("Curves", *findings.curves(subjects)),
         section("Evaluations during training", *findings.history(subjects, better)),
@@ -61,6 +70,7 @@ def page(
         style=STYLE,
         content="\n".join(filter(None, parts)),
         version=escape(__version__),
+        script=f"<script>{SCRIPT}</script>\n" if stills else "",
     )
 
 
@@ -76,15 +86,13 @@ def _heading(subjects: Sequence[Subject]) -> str:
     return f"<h1>Side by side</h1>\n<section>{table(f'{len(subjects)} runs and versions', header, rows)}</section>"
 
 
-def _samples(subjects: Sequence[Subject], motion: bytes) -> str:
+def _samples(subjects: Sequence[Subject], stills: Mapping[int, bytes]) -> str:
+    if stills:
+        return side_by_side("grids", [slider(stills, f"Grid of samples of {subjects[0].name}")])
     figures = []
     for each in filter(lambda each: each.picture, subjects):
         caption = ", ".join([each.name, *(f"step {step:,}" for step in list(each.frames)[-1:])])
         figures.append(picture(caption, each.picture or b"", "png", f"Grid of samples of {each.name}"))
-    if motion:
-        steps = list(subjects[0].frames)
-        caption = f"From step {steps[0]:,} to step {steps[-1]:,}"
-        figures.append(picture(caption, motion, "webp", "The same samples, as training goes on", "motion"))
     return side_by_side("grids", figures)
 
 

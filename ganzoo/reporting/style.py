@@ -29,6 +29,8 @@ figcaption small { font-weight: 400; }
 .grids, .charts { display: grid; gap: 1rem; }
 .grids, .charts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); align-items: start; }
 .grids img { display: block; width: 100%; height: auto; }
+.steps [hidden] { display: none; }
+.steps input { width: 100%; margin: .6rem 0 0; }
 .chart svg { display: block; width: 100%; }
 .chart text { font-size: 13px; fill: var(--dim); text-anchor: middle; }
 .chart text.up { text-anchor: end; }
@@ -56,6 +58,5 @@ section > * + * { margin-top: 1rem; }
 .records { columns: 26rem 2; column-gap: 1rem; }
 .records > * { break-inside: avoid; margin-bottom: 1rem; }
 footer { margin-top: 3rem; }
-@media (prefers-reduced-motion: reduce) { .motion { display: none; } }
 @media print { body { background: none; } figure, .scroll { break-inside: avoid; } }
 """

@@ -1,4 +1,4 @@
-"""One animated WebP of a run's grids."""
+"""A run's grids as one animated WebP, and as a picture each."""
 
 import io
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError
-from ganzoo.reporting.animation import LAST_FRAME_MS, MAX_FRAMES, MAX_SIDE, animate, evenly
+from ganzoo.reporting.animation import LAST_FRAME_MS, MAX_FRAMES, MAX_SIDE, MAX_STILLS, animate, evenly, stills
 
 
 def frames(folder: Path, count: int, size: tuple[int, int] = (8, 8)) -> list[Path]:
@@ -42,10 +42,17 @@ def test_many_frames_are_thinned_and_both_ends_stay(tmp_path: Path) -> None:
     assert steps.max() <= 3
 
 
+def test_stills_are_of_their_steps(tmp_path: Path) -> None:
+    paths = frames(tmp_path, 150)
+    found = stills({10 * index: path for index, path in enumerate(paths)})
+    assert (len(found), min(found), max(found)) == (MAX_STILLS, 0, 1490)
+    assert all(shades(picture) == [step // 10] for step, picture in found.items())
+
+
 @pytest.mark.parametrize("count", [1, 59, 60, 61, 1000])
 def test_frames_are_taken_once_each(count: int) -> None:
     paths = [Path(str(index)) for index in range(count)]
-    taken = evenly(paths)
+    taken = evenly(paths, MAX_FRAMES)
     assert len(set(taken)) == len(taken) == min(count, MAX_FRAMES)
     assert (taken[0], taken[-1]) == (paths[0], paths[-1])
 

@@ -13,7 +13,7 @@ from ganzoo.records.evaluation import Evaluation, Figure, Protocol, attach
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.run import Run
 from ganzoo.reporting import defaults
-from ganzoo.reporting.animation import MAX_FRAMES, MAX_SIDE
+from ganzoo.reporting.animation import MAX_FRAMES, MAX_SIDE, MAX_STILLS
 from ganzoo.reporting.curves import MAX_POINTS
 from ganzoo.reporting.subject import find, of_run, of_version
 from ganzoo_registry import Registry, Version
@@ -288,6 +288,7 @@ def test_every_file_that_a_run_leaves_is_documented(tmp_path: Path, own_registry
     assert sorted(path.name for path in result.run.iterdir()) == sorted(documented)
     assert f"at most {MAX_FRAMES} grids" in page
     assert f"{MAX_SIDE} pixels" in page
+    assert f"at most {MAX_STILLS} of them" in page
     assert f"more than {MAX_POINTS}\npoints" in page
 
 
