@@ -115,6 +115,19 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
     return sheet
 
 
+def class_rows(images: "NDArray[np.uint8]", names: Sequence[str]) -> "NDArray[np.uint8]":
+    """Lay the images of several classes out, a row a class, with its name at the left.
+
+    Args:
+        images: [K * N, C, H, W] in uint8: N of the first class, then N of the next.
+        names: of the K classes.
+
+    Returns:
+        [C, height, width] in uint8; see ``grid`` and ``named_rows``.
+    """
+    return named_rows(grid(images, len(images) // len(names)), names)
+
+
 def named_rows(sheet: "NDArray[np.uint8]", names: Sequence[str]) -> "NDArray[np.uint8]":
     """A grid with a name at the left of each of its rows; one that is not in ASCII is shown as its number.
 

@@ -163,12 +163,12 @@ def _write(parts: "Sequence[NDArray[np.uint8]]", names: Sequence[str], output: P
     import numpy as np
 
     from ganzoo.files import write_atomic
-    from ganzoo.images import encode_npy, encode_picture, encode_png, grid, named_rows
+    from ganzoo.images import class_rows, encode_npy, encode_picture, encode_png, grid
 
     images = np.concatenate(parts)
 
     def sheet() -> "NDArray[np.uint8]":
-        return named_rows(grid(images, len(parts[0])), names) if names else grid(images)
+        return class_rows(images, names) if names else grid(images)
 
     if output == STDOUT:
         emit_bytes(encode_png(sheet()))

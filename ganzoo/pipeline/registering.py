@@ -53,7 +53,7 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
     trainer = plan.trainer
     observer.doing("registering")
     best = _register_best(store, run, plan, observer)
-    made = preview(trainer)
+    made = preview(trainer, run.facts["data"]["class_names"])
     version = _register(store, run, plan, observer, made)
     if export:
         observer.doing("exporting")
@@ -89,7 +89,7 @@ def _register_best(store: Registry, run: Run, plan: "Plan", observer: WithHooks)
         observer.noted(f"the weights of step {best}, which evaluated best, are lost: {error}")
         return None
     else:
-        return _register(store, run, plan, observer, preview(trainer))
+        return _register(store, run, plan, observer, preview(trainer, run.facts["data"]["class_names"]))
     finally:
         checkpoint.put_back(trainer, last, "the state in memory")
 

@@ -106,7 +106,9 @@ def of_run(run: Run, store: Registry, depth: int = 2) -> Subject:
         history=run.all_evaluations(),
         evaluations=_evaluations(store, outcome.versions.values() if outcome else ()),
         departures=departures(run.shown_config()),
-        commands=[line for reference in (outcome.versions.values() if outcome else ()) for line in _next(reference)],
+        commands=[
+            line for reference in (outcome.versions.values() if outcome else ()) for line in _next(store, reference)
+        ],
     )
 
 
@@ -141,7 +143,7 @@ def of_version(store: Registry, version: Version) -> Subject:
         events=[event["message"] for event in lineage["training"].get("events", [])],
         evaluations=_evaluations(store, [str(version)]),
         departures=departures(lineage["config"]),
-        commands=_next(str(version)),
+        commands=_next(store, str(version)),
     )
 
 
@@ -196,8 +198,11 @@ def _evaluations(store: Registry, references: Iterable[str]) -> dict[str, dict[s
     return found
 
 
-def _next(reference: str) -> list[str]:
-    """What to do with a version."""
+def _next(store: Registry, reference: str) -> list[str]:
+    """What to do with a version; of one that takes labels all classes are sampled."""
+    with suppress(NotFound):
+        if store.lineage(store.resolve(reference))["generator"]["class_names"]:
+            return [f"ganzoo sample {reference} --label all", f"ganzoo eval {reference}", f"ganzoo serve {reference}"]
     return [f"ganzoo {command} {reference}" for command in ("sample", "eval", "serve")]
 
 

@@ -43,11 +43,13 @@ class Evaluating:
     labels: "NDArray[np.int64] | None" = None
 
 
-def sampler(trainer: Trainer, seed: int = SEED, pool: "NDArray[np.int64] | None" = None) -> "Sampler":
+def sampler(
+    trainer: Trainer, seed: int = SEED, pool: "NDArray[np.int64] | None" = None, label: int | None = None
+) -> "Sampler":
     """Images of the averaged generator, as the exported file will make them.
 
     Args:
-        pool: labels to draw from; see ``ganzoo.latents.draw``.
+        pool, label: labels to draw from, or the only one; see ``ganzoo.latents.pixels``.
     """
     generator = trainer.ema.generator
     weight = next(generator.parameters())  # has the device and the type that z must have
@@ -58,7 +60,7 @@ def sampler(trainer: Trainer, seed: int = SEED, pool: "NDArray[np.int64] | None"
         images: NDArray[np.float32] = generator(torch.from_numpy(z).to(weight), y).float().cpu().contiguous().numpy()
         return images
 
-    return partial(pixels, forward, trainer.latent_dim, trainer.classes, seed, pool=pool)
+    return partial(pixels, forward, trainer.latent_dim, trainer.classes, seed, pool=pool, label=label)
 
 
 def due(run: Run, step: int) -> bool:

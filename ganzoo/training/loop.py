@@ -1,13 +1,15 @@
 """The training loop: steps, log lines, previews, checkpoints, recovery from a divergence, and the end."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from ganzoo.config import OnCollapse, PrecisionName
 from ganzoo.config.schedule import largest
 from ganzoo.errors import GanzooError, TrainingStopped
 from ganzoo.files import write_atomic
-from ganzoo.images import encode_png, grid
+from ganzoo.images import class_rows, encode_png, grid
 from ganzoo.observer import Observer
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.run import Run
@@ -24,6 +26,8 @@ AGREE_EVERY = 16
 """Steps between two times that several ranks agree on whether to stop: each time they wait for one another."""
 
 PREVIEW_IMAGES = 64
+PREVIEW_CLASSES, PREVIEW_OF_EACH = 16, 8
+"""Most classes that a preview has a row of, and how many images of each."""
 
 EXACT = (PrecisionName.FP32, PrecisionName.FP64)
 """Number formats that are not why a training diverges; in any other one the hint suggests fp32."""
@@ -55,10 +59,17 @@ def run_to_end(trainer: Trainer, run: Run, observer: Observer, evaluating: Evalu
     return outcome
 
 
-def preview(trainer: Trainer) -> bytes:
-    """A PNG grid of the averaged generator's images from latents that depend on the run's seed alone."""
-    pixels, _ = sampler(trainer, trainer.config.seed)(0, PREVIEW_IMAGES)
-    return encode_png(grid(pixels))
+def preview(trainer: Trainer, class_names: Sequence[str]) -> bytes:
+    """A PNG grid of the averaged generator's images from latents that depend on the run's seed alone.
+
+    Args:
+        class_names: the data's; each of the first has a row if the generator takes labels.
+    """
+    seed, names = trainer.config.seed, class_names[:PREVIEW_CLASSES]
+    if not trainer.classes:
+        return encode_png(grid(sampler(trainer, seed)(0, PREVIEW_IMAGES)[0]))
+    rows = [sampler(trainer, seed, label=label)(0, PREVIEW_OF_EACH)[0] for label in range(len(names))]
+    return encode_png(class_rows(np.concatenate(rows), names))
 
 
 class _Loop:
@@ -215,13 +226,16 @@ class _Loop:
             telemetry.reset()
         return self._collapse.since is not None
 
+    def _preview(self) -> bytes:
+        return preview(self._trainer, self._run.facts["data"]["class_names"])
+
     def _save(self, last: bool, overdue: bool) -> None:
         """Write what is due: a preview, a checkpoint."""
         run, config, step = self._run, self._run.config, self._step
         if last or overdue or self._saves() or step % config.preview_every == 0:
             self._on_rank_0(run.make_folders)
         if step % config.preview_every == 0:
-            self._on_rank_0(lambda: write_atomic(run.sample_path(step), preview(self._trainer)))
+            self._on_rank_0(lambda: write_atomic(run.sample_path(step), self._preview()))
         if last or overdue or self._saves():
             self._trainer.telemetry.average(self._trainer.ranks)
             # One that time alone asks for is not gone back to: no clock decides what is computed.

@@ -67,14 +67,15 @@ def store(own_registry: Path) -> Registry:
 
 
 @pytest.fixture
-def make_version(store: Registry) -> Callable[[Run], Version]:
+def make_version(store: Registry) -> Callable[..., Version]:
     """Registers what a run would be registered as, without weights."""
 
-    def make(run: Run) -> Version:
+    def make(run: Run, class_names: Sequence[str] = ()) -> Version:
         lineage = {
             "config": run.shown_config(),
             "data": run.facts["data"],
             "environment": run.facts["environment"],
+            "generator": {"class_names": list(class_names)},
             "extra": {"ganzoo-notes/notes": {"mood": "good"}},
             "metrics": {"loss_d": 0.25},
             "parents": [{"relation": "init-from", "name": "old", "digest": "sha256:1"}],

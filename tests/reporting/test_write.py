@@ -19,7 +19,7 @@ from ganzoo.reporting.subject import find, of_run, of_version
 from ganzoo_registry import Registry, Version
 
 MakeRun = Callable[..., Run]
-MakeVersion = Callable[[Run], Version]
+MakeVersion = Callable[..., Version]
 
 
 def silent(message: str) -> None:
@@ -137,6 +137,16 @@ def test_commands_name_what_a_run_registered(make_run: MakeRun, store: Registry)
     assert of_run(run, store).commands == []
     run.record_outcome(FINISHED)
     assert of_run(run, store).commands[::3] == ["ganzoo sample net:1", "ganzoo sample net:2"]
+
+
+def test_of_a_version_that_takes_labels_all_classes_are_sampled(
+    make_run: MakeRun, make_version: MakeVersion, store: Registry
+) -> None:
+    run = make_run()
+    version = make_version(run, class_names=["cat", "dog"])
+    run.record_outcome(Outcome(state="finished", step=30, versions={"last": str(version)}))
+    for subject in (of_run(run, store), of_version(store, version)):
+        assert subject.commands == ["ganzoo sample net:1 --label all", "ganzoo eval net:1", "ganzoo serve net:1"]
 
 
 def test_evaluations_that_came_later_are_shown(make_run: MakeRun, make_version: MakeVersion, store: Registry) -> None:

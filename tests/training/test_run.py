@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -69,6 +70,17 @@ def test_previews_are_drawn_from_fixed_latents_and_draw_nothing(train: Callable[
     unseen = train("vanilla", steps=6)
     last = "checkpoints/step-00000006.safetensors"
     assert (seen.run / last).read_bytes() == (unseen.run / last).read_bytes()
+
+
+def test_previews_of_classes_have_a_row_each(train: Callable[..., TrainResult]) -> None:
+    result = train("conditional", steps=2, preview_every=2)
+    last = result.run / "samples" / "step-00000002.png"
+    assert last.read_bytes() == result.grid.read_bytes()
+    with Image.open(last) as picture:
+        tile = 8 * 6 + 2  # magnified, and a gap
+        assert picture.height == 10 * tile - 2
+        names = np.asarray(picture)[:, : picture.width - (8 * tile - 2)]
+    assert all((row < 128).any() for row in np.array_split(names, 10))
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:
