@@ -14,6 +14,7 @@ from ganzoo.networks.weights import network_bytes
 from ganzoo.pipeline import lineage
 from ganzoo.pipeline.evaluating import evaluate_versions
 from ganzoo.pipeline.hooks import WithHooks
+from ganzoo.pipeline.pictures import nearest_pairs, real_images
 from ganzoo.records.result import TrainResult
 from ganzoo.records.run import Run
 from ganzoo.training import checkpoint, setup
@@ -59,6 +60,8 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
         observer.doing("exporting")
     with _registered(version):
         write_atomic(run.grid_path, made)
+        write_atomic(run.real_path, real_images(plan.data.training, classes=bool(trainer.classes)))
+        write_atomic(run.nearest_path, nearest_pairs(trainer, plan.data.training))
         gates = export_version(store, version, run.onnx_path, graph=plan.graph).report if export else {}
     if export and plan.criteria is not None:
         observer.doing("evaluating")

@@ -9,6 +9,7 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 samples/         grids from fixed latents, as training goes on
                 checkpoints/  the newest three, and the best if there are evaluations
                 samples.png      the final grid, and what was exported
+                real.png, nearest.png   training images: in the same form, and those that samples are nearest to
                 clock.json, outcome.json   seconds of training up to the last checkpoint; how it ended
                 samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
 """
@@ -182,6 +183,16 @@ class Run(Logs):
     def grid_path(self) -> Path:
         """Where the final grid goes."""
         return self.directory / "samples.png"
+
+    @property
+    def real_path(self) -> Path:
+        """Where the training images that stand beside the final grid go."""
+        return self.directory / "real.png"
+
+    @property
+    def nearest_path(self) -> Path:
+        """Where the samples nearest to a training image go, with these images."""
+        return self.directory / "nearest.png"
 
     @property
     def onnx_path(self) -> Path:

@@ -58,6 +58,7 @@ def page(
         section("Next", *(listing(each.commands) for each in subjects if len(subjects) == 1)),
         section("Files", links(files)),
         section("Samples", _samples(subjects, stills)),
+        *([section("Samples nearest to training images", _copies(subjects[0]))] if len(subjects) == 1 else []),
         section("What went wrong", *_events(subjects)),
         section("Curves", *findings.curves(subjects)),
         section("Evaluations during training", *findings.history(subjects, better)),
@@ -87,13 +88,21 @@ def _heading(subjects: Sequence[Subject]) -> str:
 
 
 def _samples(subjects: Sequence[Subject], stills: Mapping[int, bytes]) -> str:
-    if stills:
-        return side_by_side("grids", [slider(stills, f"Grid of samples of {subjects[0].name}")])
-    figures = []
-    for each in filter(lambda each: each.picture, subjects):
+    figures = [slider(stills, f"Grid of samples of {subjects[0].name}")] if stills else []
+    for each in filter(lambda each: each.picture and not stills, subjects):
         caption = ", ".join([each.name, *(f"step {step:,}" for step in list(each.frames)[-1:])])
         figures.append(picture(caption, each.picture or b"", "png", f"Grid of samples of {each.name}"))
+    if len(subjects) == 1 and (real := subjects[0].real):
+        figures.append(picture("Real images", real, "png", "Training images in the same form"))
     return side_by_side("grids", figures)
+
+
+def _copies(subject: Subject) -> str:
+    """The nearest pairs, by which a person sees whether the generator copies."""
+    if subject.nearest is None:
+        return paragraph("Not here: training images stay with the run that saw them, and are compared when it ends.")
+    caption = "Each above its nearest training image"
+    return side_by_side("grids", [picture(caption, subject.nearest, "png", "Pairs of a sample and a training image")])
 
 
 def _events(subjects: Sequence[Subject]) -> list[str]:

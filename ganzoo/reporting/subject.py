@@ -38,6 +38,8 @@ class Subject:
         facts: what to know first, for a headline.
         tables: what is recorded, in the same sections for all subjects: section -> dotted key -> value.
         picture: its newest grid, as PNG; None if there is none.
+        real: training images in the form of the final grid, as PNG; of a version, which holds none, None.
+        nearest: the samples nearest to a training image, with these images, as PNG; None where ``real`` is.
         frames: step -> grid of a run, oldest first; empty for a version.
         reports: its training's log lines: ``step``, and numbers by name; empty for a version.
         events: what went wrong in its training, and what was done, a line each.
@@ -53,6 +55,8 @@ class Subject:
     facts: Mapping[str, str]
     tables: Mapping[str, Mapping[str, Any]]
     picture: bytes | None
+    real: bytes | None = None
+    nearest: bytes | None = None
     frames: Mapping[int, Path] = field(default_factory=dict)
     reports: Sequence[Mapping[str, Any]] = ()
     events: Sequence[str] = ()
@@ -76,7 +80,8 @@ def of_run(run: Run, store: Registry, depth: int = 2) -> Subject:
     outcome = run.outcome()
     reports = run.reports()
     frames = run.samples()
-    if outcome and outcome.state == "finished" and run.grid_path.is_file():
+    finished = outcome is not None and outcome.state == "finished"
+    if outcome and finished and run.grid_path.is_file():
         frames[outcome.step] = run.grid_path
     last = run.latest_figures()
     rates = [rate for entry in reports if (rate := drawable(entry.get(RATE)))]
@@ -99,6 +104,8 @@ def of_run(run: Run, store: Registry, depth: int = 2) -> Subject:
             "Origin": {"parents": _parents(run.facts["parents"])},
         },
         picture=frames[max(frames)].read_bytes() if frames else None,
+        real=run.real_path.read_bytes() if finished and run.real_path.is_file() else None,
+        nearest=run.nearest_path.read_bytes() if finished and run.nearest_path.is_file() else None,
         frames=frames,
         reports=reports,
         events=[event["message"] for event in run.events()],

@@ -179,6 +179,15 @@ def test_a_page_starts_with_the_settings_that_are_not_the_models_own() -> None:
         assert shown in page([replace(make_subject(), departures=departures)], better={})
 
 
+def test_real_images_and_nearest_ones_stand_beside_the_samples() -> None:
+    subject = replace(make_subject(), real=b"real", nearest=b"pairs")
+    found = check(page([subject], better={}, stills={1: b"", 3: b""}))
+    captions = [image["alt"] for image in found.all("img")][2:]
+    assert captions == ["Training images in the same form", "Pairs of a sample and a training image"]
+    assert "training images stay with the run" not in found.text
+    assert "training images stay with the run" in page([make_subject()], better={})
+
+
 def test_what_to_type_next_stands_before_the_samples() -> None:
     subject = replace(make_subject(), commands=["ganzoo sample net:1", "ganzoo eval <b>"])
     text = page([subject], better={})

@@ -58,6 +58,15 @@ def test_the_final_grid_is_the_last_frame(make_run: MakeRun, store: Registry) ->
     assert of_run(run, store).picture == run.sample_path(10).read_bytes()
 
 
+def test_real_images_are_those_of_the_end(make_run: MakeRun, store: Registry) -> None:
+    run = make_run()
+    run.real_path.write_bytes(b"real")
+    run.nearest_path.write_bytes(b"pairs")
+    assert (of_run(run, store).real, of_run(run, store).nearest) == (None, None)  # of an earlier end
+    run.record_outcome(FINISHED)
+    assert (of_run(run, store).real, of_run(run, store).nearest) == (b"real", b"pairs")
+
+
 def test_one_grid_does_not_move(make_run: MakeRun, store: Registry) -> None:
     run = make_run(samples=[10])
     reporting.conclude(run, FINISHED, store, silent)

@@ -37,7 +37,9 @@ def test_a_whole_run(train: Callable[..., TrainResult], tmp_path: Path) -> None:
         "config.toml",
         "lock",
         "metrics.jsonl",
+        "nearest.png",
         "outcome.json",
+        "real.png",
         "report.html",
         "run.json",
         "samples",
@@ -58,6 +60,9 @@ def test_a_whole_run(train: Callable[..., TrainResult], tmp_path: Path) -> None:
     with Image.open(result.grid) as grid:
         assert grid.format == "PNG"
         assert grid.width >= 8 * 8
+        with Image.open(result.run / "real.png") as real, Image.open(result.run / "nearest.png") as pairs:
+            assert real.size == grid.size
+            assert pairs.height == 2 * (8 * 6 + 2) - 2  # a row of samples, and one of training images
     # The last preview and the samples are drawn from the same latents and weights.
     assert result.grid.read_bytes() == (result.run / "samples" / "step-00000040.png").read_bytes()
     config = tomllib.loads((result.run / "config.toml").read_text())
@@ -80,6 +85,9 @@ def test_previews_of_classes_have_a_row_each(train: Callable[..., TrainResult]) 
         tile = 8 * 6 + 2  # magnified, and a gap
         assert picture.height == 10 * tile - 2
         names = np.asarray(picture)[:, : picture.width - (8 * tile - 2)]
+        with Image.open(result.run / "real.png") as real:
+            assert (real.size, real.mode) == (picture.size, picture.mode)
+            assert np.array_equal(np.asarray(real)[:, : names.shape[1]], names)
     assert all((row < 128).any() for row in np.array_split(names, 10))
 
 
