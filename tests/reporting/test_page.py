@@ -188,6 +188,22 @@ def test_real_images_and_nearest_ones_stand_beside_the_samples() -> None:
     assert "training images stay with the run" in page([make_subject()], better={})
 
 
+PHONE = 390
+"""Pixels of a phone's width; a rem has 16."""
+
+
+def test_nothing_is_cut_on_a_phone() -> None:
+    subject = replace(make_subject(), real=b"real", nearest=b"pairs", departures={"a": (1, 2)}, commands=["ganzoo"])
+    text = page([subject], better={}, stills={1: b"", 3: b""})
+    (style,) = re.findall("<style>(.*?)</style>", text, re.DOTALL)
+    rules = dict(re.findall(r"([^{}]+?)\s*{([^{}]*)}", style.replace("\n", " ")))
+    assert text.count("<table>") == text.count('<div class="scroll" tabindex="0"')
+    assert all("overflow-x: auto" in rules[f" {box}"] for box in (".scroll", "pre"))
+    assert "width: 100%" in rules[" .grids img"]
+    widest = [16 * float(rem) for rem in re.findall(r"(?<!max-)(?:width|minmax\(|min\(100%,)[: ]*([\d.]+)rem", style)]
+    assert 0 < max(widest) < PHONE - 2 * 20  # between the body's margins
+
+
 def test_what_to_type_next_stands_before_the_samples() -> None:
     subject = replace(make_subject(), commands=["ganzoo sample net:1", "ganzoo eval <b>"])
     text = page([subject], better={})
