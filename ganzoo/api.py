@@ -96,6 +96,7 @@ def evaluate(
     against: str = HELD_OUT,
     force: bool = False,
     registry: str | Path | None = None,
+    runs: str | Path = "runs",
     device: "Device" = "auto",
     seen: Callable[[int, int], None] = lambda done, total: None,
     noted: Callable[[str], None] = lambda message: None,
@@ -104,7 +105,7 @@ def evaluate(
 
     Args:
         references: one or more; see ``load``.
-        data: a data set's name or a path; None: what they were trained on, if that has a name.
+        data: a data set's name or a path; None: what they were trained on.
         features: an extractor's name, or a ``.onnx`` file; empty: the data set's, or one that is made of its training
             images (with torch, once).
         n: samples per seed; None: as many as there are training images, at most 10,000.
@@ -112,6 +113,7 @@ def evaluate(
         against: ``held-out`` or ``training``: the real images to evaluate by.
         force: compute anew what is attached to a version already.
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
+        runs: the directory of the runs, which know where images without a name lie.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``: where generators and extractor run.
         seen: is called with how many samples were looked at, and how many there are in all.
         noted: is given what there is to wait for, in one line.
@@ -130,7 +132,15 @@ def evaluate(
     store, asked = open_registry(registry), [references] if isinstance(references, str | os.PathLike) else references
     candidates = find_candidates(asked, store, registry, device)
     criteria = find_criteria(
-        candidates, zoo(), data=data, features=features, n=n, against=against, device=device, noted=noted
+        candidates,
+        zoo(),
+        data=data,
+        runs=Path(runs),
+        features=features,
+        n=n,
+        against=against,
+        device=device,
+        noted=noted,
     )
     if criteria.cost:
         noted(criteria.cost)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.output import PathOption, device_option, emit, json_option, note, registry_option
+from ganzoo.cli.output import PathOption, device_option, emit, json_option, note, registry_option, runs_option
 from ganzoo.cli.tables import table
 from ganzoo.errors import UsageError
 from ganzoo.files import cannot_write
@@ -47,6 +47,7 @@ _FORMS = (".md", ".json", ".png", ".svg")
 )
 @click.option("--force", is_flag=True, help="Compute again, and replace what is attached to the version.")
 @click.option("-o", "--output", type=PathOption(), metavar="OUT", help=f"Also write OUT ({', '.join(_FORMS)}).")
+@runs_option
 @device_option
 @registry_option
 @json_option

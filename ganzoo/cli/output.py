@@ -63,6 +63,9 @@ registry_option = click.option(
     metavar="DIR",
     help="Directory of the registry. [default: $GANZOO_REGISTRY, else in the user's data directory]",
 )
+runs_option = click.option(
+    "--runs", type=PathOption(), metavar="DIR", default=Path("runs"), show_default=True, help="Directory of the runs."
+)
 
 
 def opened(option: Path | None) -> "Registry":

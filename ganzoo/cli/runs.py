@@ -11,16 +11,12 @@ import click
 
 from ganzoo.cli import completion
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import PathOption, amount, emit, json_option, note, print_data, span
+from ganzoo.cli.output import amount, emit, json_option, note, print_data, runs_option, span
 from ganzoo.cli.tables import listing, table
 from ganzoo.errors import UsageError
 
 if TYPE_CHECKING:
     from ganzoo.records.summary import Summary
-
-runs_option = click.option(
-    "--runs", type=PathOption(), metavar="DIR", default=Path("runs"), show_default=True, help="Directory of the runs."
-)
 
 
 @click.group(cls=Group, no_args_is_help=False)

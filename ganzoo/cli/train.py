@@ -8,7 +8,7 @@ import click
 
 from ganzoo.cli import completion
 from ganzoo.cli.groups import Sections
-from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option
+from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option, runs_option
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.cli.tables import table
 from ganzoo.config import RunConfig, choices, layered
@@ -134,9 +134,7 @@ def choice(key: str) -> click.Choice[str]:
 )
 @click.option("--no-export", is_flag=True, help="Register, but leave out the ONNX file.")
 @click.option("--strict", is_flag=True, help="Refuse a data folder with unreadable images.")
-@click.option(
-    "--runs", type=PathOption(), metavar="DIR", default=Path("runs"), show_default=True, help="Directory of the runs."
-)
+@runs_option
 @click.option("--print-config", is_flag=True, help="Print the resolved configuration as TOML, and stop.")
 @click.option("--dry-run", is_flag=True, help="Load and build everything, say what would happen, and stop.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is done, with times, and write every report as a line.")

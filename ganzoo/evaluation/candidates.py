@@ -9,18 +9,19 @@ from typing import Any
 
 from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.data import Split, load
+from ganzoo.data.load import named
 from ganzoo.errors import IntegrityError, UsageError
 from ganzoo.evaluation.criteria import FEW, Criteria, choose_criteria
 from ganzoo.evaluation.evaluate import Evaluator
 from ganzoo.evaluation.evidence import of_generator
 from ganzoo.evaluation.labels import match
+from ganzoo.evaluation.sources import common_source, require_same
 from ganzoo.records.best import Ranking
 from ganzoo.records.evaluation import HELD_OUT, TRAINING, Evaluation, attach, attached
 from ganzoo.runtime.file import as_text, file_of
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.opening import open_generator
 from ganzoo.runtime.providers import Device
-from ganzoo.specs import Dataset
 from ganzoo.zoo.names import Zoo
 from ganzoo_registry import Conflict, NotWritable, Registry, RegistryError, Version
 
@@ -76,6 +77,7 @@ def find_criteria(
     zoo: Zoo,
     *,
     data: str | None = None,
+    runs: Path = Path("runs"),
     features: str = "",
     n: int | None = None,
     against: str = HELD_OUT,
@@ -86,10 +88,15 @@ def find_criteria(
 
     Raises:
         UsageError: they cannot be evaluated alike, or not by these images.
+        NotFoundError: the images that they were trained on are not there.
     """
-    source = data or _common_data(candidates, zoo)
-    size = _common_size(candidates)
-    images = load(source, zoo, size=size, held_out=_share(candidates))
+    trained_on = {candidate.name: candidate.lineage.get("data", {}) for candidate in candidates}
+    source = data or common_source(trained_on, zoo, runs)
+    size, share = _common_size(candidates), _share(candidates)
+    images = load(source, zoo, size=size, held_out=share)
+    if not data and not named(source, zoo):
+        alike = {each.name: trained_on[each.name] for each in candidates if _held_out(each) == share}
+        require_same(source, images.training.digest, alike)
     for candidate in candidates:
         _check_channels(candidate, images, source)
     return choose_criteria(source, images, zoo, features=features, n=n, against=against, device=device, noted=noted)
@@ -178,8 +185,12 @@ def _share(candidates: Sequence[Candidate]) -> float:
 
     Held-out parts lie within one another, so this is the smallest one.
     """
-    shares = [candidate.lineage["config"].get("held_out", 0.0) for candidate in candidates if candidate.lineage]
-    return min(shares, default=HELD_OUT_SHARE)
+    return min((_held_out(candidate) for candidate in candidates if candidate.lineage), default=HELD_OUT_SHARE)
+
+
+def _held_out(candidate: Candidate) -> float:
+    share: float = candidate.lineage["config"].get("held_out", 0.0)
+    return share
 
 
 def _notes(candidate: Candidate, criteria: Criteria) -> list[str]:
@@ -199,27 +210,6 @@ def _notes(candidate: Candidate, criteria: Criteria) -> list[str]:
     if criteria.extractor and criteria.extractor.sha256 in candidate.lineage.get("frozen", {}).values():
         notes.append(f"{criteria.extractor.name} was in training: its weights are part of the networks, which flatters")
     return notes
-
-
-def _common_data(candidates: Sequence[Candidate], zoo: Zoo) -> str:
-    names = {_trained_on(candidate) for candidate in candidates}
-    if len(names) > 1:
-        raise UsageError(
-            f"they were trained on different images: {', '.join(sorted(filter(None, names)))}",
-            hint="say which to evaluate all of them by: --data SOURCE",
-        )
-    (name,) = names
-    if all(name not in (dataset.name, zoo.qualified(dataset)) for dataset in zoo.all(Dataset)):
-        what = f"{name!r} is not the name of a data set" if name else "the file does not say what it was trained on"
-        raise UsageError(what, hint="give the images: --data PATH")
-    return name
-
-
-def _trained_on(candidate: Candidate) -> str:
-    """The data set's name, or the last part of a path as one."""
-    data = candidate.lineage.get("data", {})
-    name: str = data.get("name", "")
-    return f"./{name}" if name and not data.get("named", True) else name
 
 
 def _common_size(candidates: Sequence[Candidate]) -> int:

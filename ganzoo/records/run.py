@@ -16,7 +16,7 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,22 @@ class Run(Logs):
     @classmethod
     def launched(cls, launch: str, runs: Path) -> "list[Run]":
         """The runs below ``runs`` that ``launch`` made or went on with, newest first; unreadable ones are left out."""
+        return cls._recorded(runs, lambda facts: facts.get("launch") == launch)
+
+    @classmethod
+    def trained_on(cls, digest: str, runs: Path) -> "list[Run]":
+        """The runs below ``runs`` whose training images have the digest, newest first; unreadable ones are left out."""
+        return cls._recorded(runs, lambda facts: facts["data"]["digest"] == digest)
+
+    @classmethod
+    def _recorded(cls, runs: Path, holds: Callable[[Mapping[str, Any]], bool]) -> "list[Run]":
+        """The runs whose facts are as asked for."""
         found = []
         for directory in numbered(runs, "run.json"):
             try:
-                if parse_object((directory / "run.json").read_bytes()).get("launch") == launch:
+                if holds(parse_object((directory / "run.json").read_bytes())):
                     found.append(cls._open(directory))
-            except (OSError, Unreadable, GanzooError):
+            except (OSError, Unreadable, GanzooError, KeyError, TypeError):
                 continue
         return sorted(found, key=lambda run: last_touched(run.directory), reverse=True)
 

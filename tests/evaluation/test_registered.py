@@ -153,6 +153,30 @@ def test_held_out_images_of_ones_own(store: Registry, trained: Path, monkeypatch
     assert (evaluation.protocol.data, evaluation.protocol.features) == ("own.npy", "digits")
 
 
+def test_images_without_a_name_are_found_by_the_run(
+    store: Registry, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluation = ganzoo.evaluate("own", features="digits", runs=trained.parent / "runs", **QUICK)["own:1"]
+    assert (evaluation.protocol.data, evaluation.protocol.against) == ("own.npy", "held-out")
+    assert evaluation.notes == ("4 real images are few: figures are coarse",)
+    shutil.copy(trained.parent / "own.npy", tmp_path)
+    assert ganzoo.evaluate("own", features="digits", **QUICK)["own:1"] == evaluation, "no run, but the folder is here"
+
+
+def test_images_that_changed_since_are_not_passed_off_as_the_same(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("own.npy", np.random.default_rng(1).integers(0, 256, (40, 8, 8), np.uint8))
+    assert run("own") == ExitCode.USAGE
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "Error: ./own.npy has other images now than own:1 was trained on"
+    assert hint.endswith("--data ./own.npy")
+    assert run("own", "--data", "./own.npy", "--features", "digits") == 0
+    assert "it was trained on other images (own.npy)" in capsys.readouterr().out
+
+
 def test_a_model_that_was_trained_on_the_held_out_part(
     store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,7 +297,7 @@ def test_accuracy_never_stands_alone(store: Registry, capsys: pytest.CaptureFixt
         (["--compare", "vanilla"], 2, "two or more", "ganzoo eval --compare A B"),
         (["--compare", "vanilla", "dotty"], 2, "trained on different images: digits, dots", "--data SOURCE"),
         (["--compare", "vanilla", "dotty", "--data", "digits"], 2, "different sizes: 8 pixels, 16 pixels", "one size"),
-        (["own"], 2, "'./own.npy' is not the name of a data set", "--data PATH"),
+        (["own"], 3, "./own.npy: the images that own:1 was trained on are not there", "--data PATH"),
         (["--compare", "vanilla", "vanilla:2"], 2, "two of the references mean one version", "different ones"),
         (["vanilla", "--data", "stacked-digits"], 2, "makes images of 1 channel, and those of", "--data SOURCE"),
         (["vanilla", "--features", "inception"], 3, "inception", "digits"),
