@@ -80,6 +80,21 @@ class ToldToEnd(SystemExit):
     """The end of a command that a signal asks for, with the exit code as its only argument."""
 
 
+def page(name: str) -> str:
+    """The address of a page for a hint, by its name in ``docs/``, which is not installed: ``page("evaluation.md")``.
+
+    The installed metadata says where the documentation is; without them it is the page's path in the sources.
+    """
+    from importlib.metadata import PackageNotFoundError, metadata  # needed only when a message names a page
+
+    try:
+        urls = metadata("ganzoo").get_all("Project-URL") or []
+    except PackageNotFoundError:  # run from the sources
+        urls = []
+    root = next((url.partition(", ")[2] for url in urls if url.startswith("Documentation, ")), "docs")
+    return f"{root}/{name}"
+
+
 def did_you_mean(name: str, choices: Iterable[str], prefix: str = "") -> str:
     """A hint for an unknown ``name``: the closest of ``choices``, or all of them, each with its ``prefix``."""
     import difflib  # 4 ms, needed only when something is wrong already

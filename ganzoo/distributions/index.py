@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError
+from ganzoo.errors import GanzooError, IntegrityError, NotFoundError, UsageError, page
 from ganzoo.files import Unreadable, parse_object
 from ganzoo.version import __version__
 
@@ -67,7 +67,7 @@ def search(word: str, environ: Mapping[str, str] = os.environ) -> list[Entry]:
     if not place:
         raise UsageError(
             f"no index of plugins is configured: {VARIABLE} is not set",
-            hint=f"{VARIABLE}=FILE or {VARIABLE}=https://… before the command; docs/plugins.md says what it holds",
+            hint=f"{VARIABLE}=FILE or {VARIABLE}=https://… before the command; {page('plugins.md')} says what it holds",
         )
     return [entry for entry in parse(_read(place), place) if entry.speaks_of(word)]
 
@@ -81,7 +81,7 @@ def parse(data: bytes, place: str) -> list[Entry]:
     Raises:
         IntegrityError: it is no index, or an entry has another form.
     """
-    hint = "docs/plugins.md says what an index holds"
+    hint = f"{page('plugins.md')} says what an index holds"
     try:
         found = parse_object(data, MOST_BYTES)
         if found.get("format") != FORMAT:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.data import ImageSet
-from ganzoo.errors import IntegrityError, NotFoundError, PluginError, UsageError, first_line
+from ganzoo.errors import IntegrityError, NotFoundError, PluginError, UsageError, first_line, page
 from ganzoo.evaluation.built import built
 from ganzoo.evaluation.evidence import of_images
 from ganzoo.evaluation.features import CONTRACT, FeatureExtractor
@@ -108,7 +108,7 @@ def _named(reference: str, zoo: Zoo) -> Extractor:
     try:
         return zoo.get(Extractor, reference)
     except NotFoundError as error:
-        hint = f"{error.hint}; or give a FILE.onnx (docs/evaluation.md shows how to make one)"
+        hint = f"{error.hint}; or give a FILE.onnx ({page('evaluation.md')} shows how to make one)"
         raise NotFoundError(str(error), hint=hint) from error
 
 

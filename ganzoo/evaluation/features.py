@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.errors import GanzooError, IntegrityError, UsageError
+from ganzoo.errors import GanzooError, IntegrityError, UsageError, page
 from ganzoo.files import Unreadable, parse_json
 from ganzoo.runtime.providers import Device, one_line
 from ganzoo.runtime.session import open_session
@@ -35,7 +35,7 @@ CLASSES = "classes"
 """Key of the file's metadata that has the names of its classes, as a JSON list."""
 
 _INPUTS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
-CONTRACT = "docs/evaluation.md says what an extractor must be, and how to make one"
+CONTRACT = f"{page('evaluation.md')} says what an extractor must be, and how to make one"
 
 
 class FeatureExtractor:
@@ -80,7 +80,7 @@ class FeatureExtractor:
         size = f"--size {height}" if fits and square else f"images of {wanted}"
         raise UsageError(
             f"extractor {self.name} takes images of {wanted} (channels x height x width), not {given}",
-            hint=f"use {size}, or an extractor with dynamic sizes: docs/evaluation.md",
+            hint=f"use {size}, or an extractor with dynamic sizes: {page('evaluation.md')}",
         )
 
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:

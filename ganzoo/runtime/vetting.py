@@ -18,7 +18,7 @@ from collections.abc import Callable
 from subprocess import PIPE
 from typing import Any
 
-from ganzoo.errors import GanzooError, IntegrityError
+from ganzoo.errors import GanzooError, IntegrityError, page
 from ganzoo.files import Unreadable
 from ganzoo.machine import cores
 from ganzoo.runtime.graph import read_graph
@@ -52,7 +52,7 @@ PATIENCE = 15
 """Most seconds that a batch of the largest size may be expected to take for it to be tried, too."""
 
 _HINT = "ganzoo runs what ganzoo export could have written; export it again: ganzoo export NAME -o FILE"
-_EXTRACTOR_HINT = "docs/evaluation.md says what an extractor must be, and how to make one"
+_EXTRACTOR_HINT = f"{page('evaluation.md')} says what an extractor must be, and how to make one"
 
 Run = Callable[[Any], list[Any]]
 

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo.data import ImageSet, load as load_images
-from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
+from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError, UsageError, page
 from ganzoo.evaluation.criteria import choose_criteria
 from ganzoo.evaluation.extractor import open_extractor, try_extractor
 from ganzoo.evaluation.features import BATCH, FeatureExtractor
@@ -35,7 +35,7 @@ from ganzoo_plugins.digits import make_extractor as script, reader
 Pixels = NDArray[np.uint8]
 Make = Callable[..., bytes]
 
-CONTRACT = "docs/evaluation.md says what an extractor must be, and how to make one"
+CONTRACT = f"{page('evaluation.md')} says what an extractor must be, and how to make one"
 FORM = {"features": ["batch", 3]}
 
 
@@ -334,7 +334,7 @@ def test_by_path(tmp_path: Path, make_extractor: Make) -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(NotFoundError, match=r"(?m)^unknown extractor 'digit'$") as caught:
         open_extractor("digit", zoo())
-    hint = "did you mean 'digits'?; or give a FILE.onnx (docs/evaluation.md shows how to make one)"
+    hint = f"did you mean 'digits'?; or give a FILE.onnx ({page('evaluation.md')} shows how to make one)"
     assert caught.value.hint == hint
 
 
