@@ -25,6 +25,7 @@ PAGES = (
     "docs/reports.md",
     "docs/serving.md",
     "docs/training.md",
+    "docs/tutorial.md",
 )
 BY_HAND = {"docs/claims.md", "docs/performance.md", "docs/results.md", "docs/scaling.md", "docs/zoo.md"}
 """These show what benchmarks gave, and what takes several hosts."""
