@@ -33,8 +33,8 @@ BY_HAND = {"docs/claims.md", "docs/performance.md", "docs/results.md", "docs/sca
 IN_AN_ENVIRONMENT = {"docs/plugins.md": "tests/packaging/test_tutorial.py"}
 """Pages that change an environment: what follows them in one that is made for it."""
 
-MADE = {"docs/specs.md", "docs/README.md"}
-"""``docs/reference.py`` makes the first, and the second is a list: they show nothing to be run."""
+MADE = {"docs/specs.md", "docs/README.md", "docs/troubleshooting.md"}
+"""``docs/reference.py`` makes the first, and the others are lists: they show nothing to be run."""
 
 HELP = {"docs/commands.md"}
 """``docs/commands.py`` makes it; tests/acceptance/test_docs.py holds it against what the commands say."""
