@@ -110,7 +110,7 @@ def page(found: Found) -> str:
         "# What papers claim\n\n"
         "Whether one model is better than another depends on images, time and settings. Papers say so of large data "
         "sets and of days; this is what minutes of one core show, with ganzoo's defaults (at 32 pixels `preset=small` "
-        "where a model has it), by the Fréchet distance (lower is better) of the last weights: mean ± half the 95 % "
+        "where a model has it), by the Fréchet distance (lower is better) of the last weights: mean and 95 % "
         "interval over seeds of training, or one seed alone. Made by `python benchmarks/claims.py`.\n\n"
         f"{table}\n"
     )

@@ -82,7 +82,7 @@ def page(outcomes: Sequence[Outcome]) -> str:
         "defaults, or a file in benchmarks/recipes that `ganzoo train --config` takes: write one, run `python "
         "benchmarks/speedrun.py --budget 1m --recipes FILE.toml`, and see where it stands. A budget is wall-clock time "
         "on cores of its own, counted in processor seconds of training; figures are of the last weights "
-        "([what they mean](evaluation.md)), mean ± half the 95 % interval over seeds of training.",
+        "([what they mean](evaluation.md)), mean and 95 % interval over seeds of training.",
     ]
     for data in DATA:
         for budget, seconds in BUDGETS.items():
@@ -119,7 +119,7 @@ def _board(data: str, outcomes: Sequence[Outcome]) -> str:
     rows.append(["---"] * len(rows[0]))
     board = sorted(by_name.items(), key=lambda item: mean(item[1]))
     for place, (name, each) in enumerate(board, 1):
-        figures = (shown([o.last[figure] for o in each if figure in o.last]) for figure in (decisive, *others))
+        figures = (shown([o.last[figure] for o in each if figure in o.last], figure) for figure in (decisive, *others))
         rows.append([str(place), f"`{name}`", *figures, f"{each[0].steps:,}", f"{each[0].kimg:,.0f}", str(len(each))])
     first = board[0][1][0]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -18,6 +18,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.cli import output
+from ganzoo.zoo.names import zoo
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -227,12 +230,9 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean, float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(values) / count**0.5
 
 
-def shown(values: Sequence[float]) -> str:
-    """The mean and its interval as tables have them; nothing if there are none."""
-    if not values:
-        return ""
-    mean, half = interval(values)
-    return f"{mean:.4g}" + (f" ± {half:.2g}" if half else "")
+def shown(values: Sequence[float], figure: str = "fd") -> str:
+    """The mean of a figure and its interval as tables have them; nothing if there are none."""
+    return output.interval(*interval(values), zoo().bounds().get(figure)) if values else ""
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def _about(name: str, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     preset += f", `augment={budget.augment}`" if budget.augment else ""
     return (
         f"One thread and at most {budget.seconds:,.0f} processor seconds of training, or as many as the table says; "
-        f"{preset}. Real images score {floor}. {first.protocol[:1].upper()}{first.protocol[1:]}. Mean ± half the 95 % "
+        f"{preset}. Real images score {floor}. {first.protocol[:1].upper()}{first.protocol[1:]}. Mean and 95 % "
         "interval over seeds of training. The best weights were chosen by these figures, the last were not; samples "
         "are of the best."
     )
@@ -133,7 +133,7 @@ def _table(models: Sequence[Model], name: str, outcomes: Mapping[str, Sequence[O
     for model in models:
         if not (each := outcomes.get(model.name)):
             continue
-        fd, *others = (shown([o.last[figure] for o in each if figure in o.last]) for figure in kept)
+        fd, *others = (shown([o.last[figure] for o in each if figure in o.last], figure) for figure in kept)
         best = shown([o.best["fd"] for o in each if "fd" in o.best])
         cost = f"{1000 * min(o.step_seconds for o in each):.1f}"
         picture = f"![{model.name}](images/zoo/{model.name}-{name}.png)"

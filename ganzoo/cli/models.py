@@ -8,7 +8,7 @@ import click
 
 from ganzoo.cli import completion
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, json_option
+from ganzoo.cli.output import emit, interval, json_option
 from ganzoo.cli.tables import listing, table
 from ganzoo.errors import GanzooError
 from ganzoo.files import flatten
@@ -206,11 +206,11 @@ def _costs(costs: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> list[str]:
 
 def _trainings(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
     """What was measured, a row for each training, under a line that is empty; nothing if nothing was."""
-    rows = []
+    from ganzoo.zoo.names import zoo
+
+    rows, bounds = [], zoo().bounds()
     for each in trainings:
-        figures = [
-            f"{name} {mean:.4g}" + (f" ± {half:.2g}" if half else "") for name, (mean, half) in each["figures"].items()
-        ]
+        figures = [f"{name} {interval(mean, half, bounds.get(name))}" for name, (mean, half) in each["figures"].items()]
         what = f"{each['data']}, {each['size']} px" + (f", {each['settings']}" if each["settings"] else "")
         rows.append((what, each["budget"], each["seeds"], ", ".join(figures)))
     return ["", table(("MEASURED ON", "BUDGET", "SEEDS", "FIGURES"), rows)] if rows else []

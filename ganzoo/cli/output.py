@@ -1,6 +1,7 @@
 """The one sink: data goes to stdout, everything else to stderr, by ``ganzoo.progress.stderr``."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -183,3 +184,11 @@ def age(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def interval(mean: float, half: float, bounds: tuple[float, float] | None) -> str:
+    """A mean and its interval, as far as such values can be: ``0.97 [0.91, 1]``; the mean alone if ``half`` is 0."""
+    if not half:
+        return f"{mean:.4g}"
+    low, high = bounds or (-math.inf, math.inf)
+    return f"{mean:.4g} [{max(low, mean - half):.4g}, {min(high, mean + half):.4g}]"

@@ -118,6 +118,10 @@ class Zoo:
         """Every figure that a metric may give -> ``lower``, ``higher`` or nothing: which is better."""
         return {name: better for metric in self.metrics().values() for name, better in metric.figures.items()}
 
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Figures that cannot have every value -> the least and the greatest value that each can have."""
+        return {name: ends for metric in self.metrics().values() for name, ends in metric.bounds.items()}
+
     def observer(self, name: str) -> str:
         """The bare name of the plugin that ``name``, bare or qualified, asks for; it must watch runs.
 

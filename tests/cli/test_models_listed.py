@@ -83,7 +83,7 @@ def test_what_was_measured_is_shown(
     assert lines[-5].split("  ")[0] == "PIXELS"
     assert lines[-4].split() == ["8", "1,234,567", "0.5", "9", "1.0"]
     row = " ".join(lines[-1].split())
-    assert row == "digits, 8 px, preset=small 60 s of one core 3 fd 7.25 ± 0.5, accuracy 0.98"
+    assert row == "digits, 8 px, preset=small 60 s of one core 3 fd 7.25 [6.75, 7.75], accuracy 0.98"
 
 
 def _instead(spec: Model, other: Model) -> Callable[..., object]:
