@@ -117,17 +117,17 @@ SHAPES = {
     "another size": (
         ("batch", 3, 32, 32),
         "extractor own.onnx takes images of 3 x 32 x 32 (channels x height x width), not 3 x 8 x 8",
-        "use --size 32, or an extractor with dynamic sizes: docs/evaluation.md",
+        f"use --size 32, or an extractor with dynamic sizes: {page('evaluation.md')}",
     ),
     "not square": (
         ("batch", 3, 32, "w"),
         "extractor own.onnx takes images of 3 x 32 x any (channels x height x width), not 3 x 8 x 8",
-        "use images of 3 x 32 x any, or an extractor with dynamic sizes: docs/evaluation.md",
+        f"use images of 3 x 32 x any, or an extractor with dynamic sizes: {page('evaluation.md')}",
     ),
     "colour for a network for grey": (
         ("batch", 1, 8, 8),
         "extractor own.onnx takes images of 1 x 8 x 8 (channels x height x width), not 3 x 8 x 8",
-        "use images of 1 x 8 x 8, or an extractor with dynamic sizes: docs/evaluation.md",
+        f"use images of 1 x 8 x 8, or an extractor with dynamic sizes: {page('evaluation.md')}",
     ),
 }
 
