@@ -22,12 +22,14 @@ PATIENCE_SECONDS = 60.0
 class Meeting:
     """Where the threads of one process exchange what ranks tell each other; closed, each rank is alone with itself.
 
-    While a trainer is made it is closed, because trainers are made one after the other: torch's own generator, from
-    which initial weights come, is one for all threads.
+    Only one of them computes at a time, until it waits for the other, and each has the state of torch's own generator
+    to itself, as processes have: it is one for all threads, and networks draw dropout and noise from it. While a
+    trainer is made it is closed, because trainers are made one after the other.
     """
 
     def __init__(self) -> None:
         self.open = False
+        self._turn = threading.Lock()
         self._barrier = threading.Barrier(RANKS, timeout=PATIENCE_SECONDS)
         self._told: list[Any] = [None] * RANKS
 
@@ -36,9 +38,15 @@ class Meeting:
         if not self.open:
             return [value] * RANKS
         self._told[rank] = value
-        self._barrier.wait()
-        told = list(self._told)
-        self._barrier.wait()
+        drawn = torch.get_rng_state()
+        self._turn.release()
+        try:
+            self._barrier.wait()
+            told = list(self._told)
+            self._barrier.wait()
+        finally:
+            self._turn.acquire()
+            torch.set_rng_state(drawn)
         return told
 
     def __deepcopy__(self, memory: dict[int, Any]) -> "Meeting":
@@ -46,26 +54,28 @@ class Meeting:
         return self
 
     def together(self, computations: Sequence[Callable[[], T]]) -> list[T]:
-        """Run one computation a rank at the same time.
+        """Run one computation a rank, all from the same state of torch's generator.
 
         Raises:
             Exception: what a rank raised; one that waited for it says nothing of its own.
         """
-        self.open = True
+        self.open, drawn = True, torch.get_rng_state()
         with ThreadPoolExecutor(RANKS) as threads:
-            ended = [threads.submit(self._guarded, compute) for compute in computations]
+            ended = [threads.submit(self._guarded, compute, drawn) for compute in computations]
         self.open = False
         errors = [error for each in ended if (error := each.exception()) is not None]
         for error in sorted(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError)):
             raise error
         return [each.result() for each in ended]
 
-    def _guarded(self, compute: Callable[[], T]) -> T:
-        try:
-            return compute()
-        except BaseException:
-            self._barrier.abort()  # nobody waits any longer
-            raise
+    def _guarded(self, compute: Callable[[], T], drawn: Tensor) -> T:
+        with self._turn:
+            torch.set_rng_state(drawn)
+            try:
+                return compute()
+            except BaseException:
+                self._barrier.abort()  # nobody waits any longer
+                raise
 
 
 @dataclass(frozen=True)

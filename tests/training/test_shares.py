@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ganzoo.training import Step
 from ganzoo.training.objective import Own
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.shares import coupling
+from ganzoo.training.threads import RANKS, Meeting
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import resolve
@@ -235,3 +237,23 @@ def test_built_in_models_depend_on_no_ranks(model: str, make_trainer: MakeTraine
     batch = made.batches.draw(0, 0).map(lambda tensor: tensor[:4])
     found = coupling(made.objective, batch, in_parts=False)
     assert (found is not None) == resolve(zoo(), model).architecture.batch_coupled
+
+
+def test_each_rank_draws_as_if_it_were_alone() -> None:
+    """Torch's generator is one for all threads: two that drew from it in turn would draw what one draws."""
+    meeting = Meeting()
+
+    def draw(rank: int) -> list[Tensor]:
+        torch.random.manual_seed(0)
+        drawn = []
+        for _ in range(3):
+            meeting.exchange(rank, None)
+            drawn.append(torch.rand(2))
+        return drawn
+
+    with torch.random.fork_rng(devices=[]):
+        first, second = meeting.together([partial(draw, rank) for rank in range(RANKS)])
+        torch.random.manual_seed(0)
+        alone = [torch.rand(2) for _ in range(3)]
+    for drawn in (first, second):
+        assert all(torch.equal(*pair) for pair in zip(drawn, alone, strict=True))
