@@ -1,6 +1,7 @@
 """``ganzoo models`` narrowed down, and what was measured of a model in ``ganzoo models show``."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,3 +121,10 @@ def test_a_file_that_is_not_there_is_the_plugins_fault() -> None:
         measured(spec)
     with pytest.raises(PluginError, match="cannot be read"):
         measured(replace(spec, measured="nowhere_at_all:measured.json"))
+
+
+def test_readme_names_every_built_in_model() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    rows = text.partition("| what for | models |")[2].partition("\n\n")[0]
+    built_in = {model.name for model in zoo().all(Model) if zoo().owner(model).builtin}
+    assert set(re.findall("`([a-z0-9-]+)`", rows)) == built_in
