@@ -92,8 +92,13 @@ def _samples(subjects: Sequence[Subject], stills: Mapping[int, bytes]) -> str:
     for each in filter(lambda each: each.picture and not stills, subjects):
         caption = ", ".join([each.name, *(f"step {step:,}" for step in list(each.frames)[-1:])])
         figures.append(picture(caption, each.picture or b"", "png", f"Grid of samples of {each.name}"))
-    if len(subjects) == 1 and (real := subjects[0].real):
-        figures.append(picture("Real images", real, "png", "Training images in the same form"))
+    seen: dict[bytes, list[str]] = {}  # what several were trained on is shown once
+    for each in subjects:
+        if each.real:
+            seen.setdefault(each.real, []).append(each.name)
+    for real, names in seen.items():
+        caption = "Real images" if len(seen) == 1 else f"Real images of {', '.join(names)}"
+        figures.append(picture(caption, real, "png", "Training images in the same form"))
     return side_by_side("grids", figures)
 
 

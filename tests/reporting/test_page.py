@@ -188,6 +188,16 @@ def test_real_images_and_nearest_ones_stand_beside_the_samples() -> None:
     assert "training images stay with the run" in page([make_subject()], better={})
 
 
+def test_real_images_of_several_are_shown_once() -> None:
+    same = [replace(make_subject(name), real=b"real") for name in ("a/1", "b/1")]
+    found = check(page(same, better={}))
+    assert [image["alt"] for image in found.all("img")].count("Training images in the same form") == 1
+    other = replace(make_subject("c/1"), real=b"others")
+    found = check(page([*same, other, make_subject("d/1")], better={}))
+    assert "Real images of a/1, b/1" in found.text
+    assert "Real images of c/1" in found.text
+
+
 PHONE = 390
 """Pixels of a phone's width; a rem has 16."""
 
