@@ -217,6 +217,7 @@ class _Loop:
         telemetry.average(self._trainer.ranks)
         times = {"images_per_second": self._clock.rate(), "seconds": self._clock.seconds()}
         metrics = {**telemetry.means(), **times}
+        self._saver.settle_the_first()
         self._on_rank_0(lambda: self._run.log(step, metrics))
         self._observer.logged(self._run, step, metrics)
         if said := self._collapse.see(step, metrics):

@@ -68,6 +68,11 @@ class Saver:
             stays = ", and the last whole checkpoint stays" if self._there() else ""
             self._note(f"{error}; {meanwhile}{stays}")
 
+    def settle_the_first(self) -> None:
+        """Wait for a run's first checkpoint, if it is being written: a run with a log and without one cannot go on."""
+        if not self._there():
+            self.settle()
+
     def finish(self) -> None:
         """Wait until nothing is being written, and note which older checkpoints could not be removed.
 

@@ -442,6 +442,26 @@ def test_a_second_checkpoint_waits_for_the_first(
     assert order == [0, "after 0", 1, "after 1", 2, "after 2"]
 
 
+def test_nothing_is_logged_before_a_first_checkpoint_that_is_due_is_there(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed between the two has a log, and nothing to go on from."""
+    encode, log, there = checkpoint.encode, Run.log, []
+
+    def slowly(snapshot: Any) -> bytes:
+        time.sleep(0.2 * (snapshot.steps_done == 2))
+        return encode(snapshot)
+
+    def look(run: Run, step: int, metrics: Any) -> None:
+        there.append(len(run.checkpoints()))
+        log(run, step, metrics)
+
+    monkeypatch.setattr(checkpoint, "encode", slowly)
+    monkeypatch.setattr(Run, "log", look)
+    train("vanilla", steps=6, checkpoint_every=2, report_every=3)
+    assert there[0] == 1
+
+
 def test_a_folder_removed_before_the_disk_is_reached_is_made_again(
     make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
