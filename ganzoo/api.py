@@ -135,7 +135,7 @@ def evaluate(
         candidates,
         zoo(),
         data=data,
-        runs=Path(runs),
+        runs=checked(runs, "runs"),
         features=features,
         n=n,
         against=against,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.output import PathOption, print_data, registry_option, say
+from ganzoo.cli.output import PathOption, print_data, registry_option, runs_option, say
 
 
 @click.command()
@@ -17,7 +17,7 @@ from ganzoo.cli.output import PathOption, print_data, registry_option, say
     metavar="FILE",
     help="The page's file. [default: report.html, for one run in its directory, else here]",
 )
-@click.option("--runs", type=PathOption(), default=Path("runs"), show_default=True, help="Directory of the runs.")
+@runs_option
 @registry_option
 def command(references: tuple[str, ...], output: Path | None, runs: Path, registry: Path | None) -> None:
     """Show runs and versions on one HTML page: curves, samples, figures, configuration.

@@ -15,7 +15,7 @@ COLOURS = {
     r"Warning:": YELLOW,
     r"gate passed:": GREEN,
     r"Next:$": BOLD,
-    r"[A-Z][A-Z0-9 ,_()/-]*$": BOLD,  # the header of a table, whose names have small letters
+    r"[A-Z](?:[A-Z0-9 ,_/-]|\([^()\n]*\))*$": BOLD,  # the header of a table, whose names have small letters
 }
 _LINE = re.compile("^(?:" + "|".join(f"({pattern})" for pattern in COLOURS) + ")", re.MULTILINE)
 

@@ -5,7 +5,6 @@ fails where the name is taken, over NFS too, so it is create-if-absent.
 """
 
 import errno
-import fcntl
 import os
 import re
 import stat
@@ -14,16 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ganzoo_registry.errors import NotWritable
+from ganzoo_registry.locks import lock, opened
+from ganzoo_registry.reasons import FULL, nearest, reason
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS)
 """What file systems, mostly of networks, say where a directory cannot be synced."""
 
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)
-"""What file systems, mostly of networks, say where a directory cannot be locked."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "choose another place with --registry DIR or GANZOO_REGISTRY"
 _STAGED = re.compile(r"[0-9a-f]{32}")
 
@@ -162,9 +159,9 @@ class Disk:
         """
         with self._explained():
             self._make(directory)
-            descriptor = _opened(directory)
+            descriptor = opened(directory)
         try:
-            if not _lock(descriptor, alone) and alone:
+            if not lock(descriptor, alone=alone) and alone:
                 raise NotWritable(
                     f"the file system of {self.root} has no locks, without which nothing is removed from it",
                     hint="copy the registry to another place, and use that",
@@ -191,7 +188,7 @@ class Disk:
         """
         with self._workplace() as workplace, self.staged([b"proof"], workplace) as staged:
             for place in places:
-                link = _nearest(place) / f".{staged.name}"  # with the dot it is no name of anything
+                link = nearest(place) / f".{staged.name}"  # with the dot it is no name of anything
                 with self._explained():
                     self._link(staged, link)
                     system.unlink(link)
@@ -255,7 +252,7 @@ class Disk:
         """``tmp/``, or, where there is none yet, a directory of one's own where it would be made."""
         with self._explained():
             tmp = self.root / "tmp"
-            found = _nearest(tmp)
+            found = nearest(tmp)
             if found != tmp:
                 found /= f".{os.urandom(16).hex()}"
                 system.mkdir(found)
@@ -273,7 +270,7 @@ class Disk:
         except FileNotFoundError:
             yield ()
         except NotADirectoryError:
-            if not os.path.isdir(_nearest(self.root)):
+            if not os.path.isdir(nearest(self.root)):
                 raise
             yield ()  # something else has the name of a directory of the registry
         else:
@@ -286,31 +283,8 @@ class Disk:
             yield
         except OSError as error:
             place = Path(error.filename2 or error.filename or self.root)
-            hint = f"free some space, or {_ELSEWHERE}" if error.errno in _FULL else _ELSEWHERE
-            raise NotWritable(f"cannot use the registry {self.root}: {_reason(error, place)}", hint=hint) from error
-
-
-def _reason(error: OSError, place: Path) -> str:
-    """Why a call was refused at ``place``, in words."""
-    match error.errno:
-        case code if code in _FULL:
-            return "the disk is full"
-        case errno.EROFS:
-            return "the file system is read-only"
-        case errno.EACCES | errno.EPERM:
-            return f"permission denied: {place}"
-        case errno.EXDEV:
-            return f"{place} is not on the file system of its tmp/, to which no hard link leads"
-        case errno.EISDIR:
-            return f"{place} is a directory, not a file"
-        case errno.ENOTDIR | errno.ENOENT if not os.path.isdir(found := _nearest(place)):
-            return f"{found} is a " + ("file, not a directory" if os.path.exists(found) else "link that leads nowhere")
-    return f"{error.strerror}: {place}"
-
-
-def _nearest(path: Path) -> Path:
-    """``path``, or the closest of its parents that is there, if only as a link that leads nowhere."""
-    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+            hint = f"free some space, or {_ELSEWHERE}" if error.errno in FULL else _ELSEWHERE
+            raise NotWritable(f"cannot use the registry {self.root}: {reason(error, place)}", hint=hint) from error
 
 
 def _size(path: str | Path) -> int | None:
@@ -334,30 +308,9 @@ def _write(descriptor: int, data: bytes) -> None:
         rest = rest[system.write(descriptor, rest) :]
 
 
-def _opened(directory: Path) -> int | None:
-    """A descriptor of a directory; None: it may not be read, or the system opens none."""
-    try:
-        return os.open(directory, os.O_RDONLY)
-    except PermissionError:
-        return None
-
-
-def _lock(descriptor: int | None, alone: bool) -> bool:
-    """Wait for a lock; False: there are none here."""
-    if descriptor is None:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        return False
-    return True
-
-
 def _sync(directory: Path) -> None:
     """As far as that can be asked for: Windows opens no directories, nor does a system those that may not be read."""
-    descriptor = _opened(directory)
+    descriptor = opened(directory)
     if descriptor is None:
         return
     try:

@@ -31,7 +31,7 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Warning: it is slow", YELLOW, "Warning:"),
         ("gate passed: parity (1e-6)", GREEN, "gate passed:"),
         ("Next:", BOLD, "Next:"),
-        ("VERSION  FD (1A2)  REAL IMAGES", BOLD, "VERSION  FD (1A2)  REAL IMAGES"),
+        ("VERSION  FD (1a2)  REAL IMAGES", BOLD, "VERSION  FD (1a2)  REAL IMAGES"),
     ],
 )
 def test_what_matters_is_coloured(line: str, colour: str, words: str) -> None:
