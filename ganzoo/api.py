@@ -66,6 +66,7 @@ def load(
     registry: str | Path | None = None,
     device: "Device" = "auto",
     threads: int | None = None,
+    int8: bool = False,
 ) -> "ImageGenerator":
     """An image generator that runs on ONNX Runtime, without torch.
 
@@ -75,6 +76,7 @@ def load(
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: threads that work on one batch; None lets ONNX Runtime choose.
+        int8: take the version's file in int8, which ``export`` makes; a file is taken as it is.
 
     Raises:
         NotFoundError, RegistryError: there is no such version or file, or it was not exported.
@@ -83,7 +85,7 @@ def load(
     """
     from ganzoo.runtime.opening import open_generator
 
-    return open_generator(reference, registry, device, threads)
+    return open_generator(reference, registry, device, threads, int8)
 
 
 def evaluate(
@@ -207,8 +209,11 @@ def export(
     *,
     output: str | Path | None = None,
     opset: int | None = None,
+    int8: bool = False,
+    uint8: bool = False,
     registry: str | Path | None = None,
     force: bool = False,
+    check: bool = False,
 ) -> "ExportResult":
     """Export a registered generator to ONNX, through every gate, and attach the file to its version.
 
@@ -217,7 +222,11 @@ def export(
         output: also write the file here.
         opset: the file's ONNX opset; None takes the default. A file of another opset than the attached one is only
             written to ``output``, unless ``force``.
+        int8: make the file in int8 of it, too, attach that beside it, and write it to ``output`` instead: about three
+            times as fast on a CPU. Its images come near those in fp32; see ``ganzoo.exporting.derived``.
+        uint8: let the file that is written make ``images u8[batch, H, W, C]`` and ``finite bool[batch]``.
         force: export anew and replace the attached file.
+        check: export anew, and keep nothing of it: neither attach nor write a file.
 
     Raises:
         GanzooError: a gate did not pass; nothing is written.
@@ -228,7 +237,7 @@ def export(
         check_whole(opset, "opset", 1)
     store = open_registry(registry)
     place = checked(output, "output") if output is not None else None
-    return export_version(store, store.resolve(reference), place, opset, force)
+    return export_version(store, store.resolve(reference), place, opset, force, int8=int8, uint8=uint8, check=check)
 
 
 def report(

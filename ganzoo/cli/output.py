@@ -86,6 +86,10 @@ def device(text: str) -> str:
     return text
 
 
+int8_option = click.option(
+    "--int8", is_flag=True, help="Take the file in int8: about three times as fast on a CPU; ganzoo export --int8."
+)
+
 device_option = click.option(
     "--device",
     type=device,

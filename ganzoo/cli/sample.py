@@ -12,6 +12,7 @@ from ganzoo.cli.output import (
     PathOption,
     device_option,
     emit_bytes,
+    int8_option,
     note,
     print_data,
     registry_option,
@@ -78,6 +79,7 @@ DEFAULT, OF_EACH_CLASS = 64, 8
 )
 @click.option("--each", is_flag=True, help="Write a PNG for each image; OUT is a directory, whatever its name.")
 @device_option
+@int8_option
 @registry_option
 def command(
     reference: str,
@@ -90,6 +92,7 @@ def command(
     output: Path,
     each: bool,
     device: "Device",
+    int8: bool,
     registry: Path | None,
 ) -> None:
     """Draw images from a registered version or an ONNX file.
@@ -113,7 +116,7 @@ def command(
 
         given = pairs(controls)
 
-        generator = load(reference, registry=registry, device=device)
+        generator = load(reference, registry=registry, device=device, int8=int8)
         seed = random_seed() if seed is None else seed
         classes = _classes(generator, label)
         if len(classes) > 1 and count is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.output import device_option, registry_option
+from ganzoo.cli.output import device_option, int8_option, registry_option
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import UsageError
 
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all addresses.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0: any free one.")
 @device_option
+@int8_option
 @registry_option
-def command(references: tuple[str, ...], host: str, port: int, device: "Device", registry: Path | None) -> None:
+def command(
+    references: tuple[str, ...], host: str, port: int, device: "Device", int8: bool, registry: Path | None
+) -> None:
     """Serve images of registered versions or ONNX files over HTTP, by the name of their model, or as NAME."""
     with ending_at_signals(0):  # until there is a server, which stops in an orderly way
         from ganzoo.api import load
@@ -36,7 +39,7 @@ def command(references: tuple[str, ...], host: str, port: int, device: "Device",
         named = [_named(reference) for reference in references]
         with bind(host, port) as listener:  # so that a port in use is known before anything is loaded
             # One thread per session: requests run side by side, and must not compete for the cores.
-            found = [(name, load(each, registry=registry, device=device, threads=1)) for name, each in named]
+            found = [(name, load(each, registry=registry, device=device, threads=1, int8=int8)) for name, each in named]
             serve(_by_name(found), listener)
 
 

@@ -1,7 +1,7 @@
 """Converts generators to ONNX files: the graph once, the weights as often as there are versions of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ganzoo.exporting.folding import fold
 from ganzoo.exporting.tracing import DEFAULT_OPSET, PREFIX, trace
-from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
-from ganzoo.runtime.graph import weights_digest
+from ganzoo.exporting.writing import with_card
+from ganzoo.runtime.card import GeneratorCard
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -54,8 +54,7 @@ class Graph:
             if name := _weight(tensor, weights):
                 tensor.raw_data = _content(weights[name])
         fold(proto)
-        digest = weights_digest(finish(proto, {}))
-        return finish(proto, {METADATA_KEY: replace(card, weights=digest).to_json()})
+        return with_card(proto, card)
 
 
 def to_graph(generator: nn.Module, card: GeneratorCard, opset: int = DEFAULT_OPSET) -> Graph:
@@ -97,36 +96,3 @@ def _weight(tensor: "TensorProto", weights: Mapping[str, Tensor]) -> str:
 def _content(tensor: Tensor) -> bytes:
     """A tensor's bytes as ONNX stores them, whatever its type."""
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-
-
-def finish(proto: "ModelProto", metadata: Mapping[str, str]) -> bytes:
-    """The file: with ``metadata``, for as many readers as can be, and with nothing of this machine."""
-    for key, value in metadata.items():
-        proto.metadata_props.add(key=key, value=value)
-    _forget_sources(proto)
-    _widen_readership(proto)
-    return bytes(proto.SerializeToString(deterministic=True))
-
-
-def _forget_sources(proto: "ModelProto") -> None:
-    """Remove what the exporter notes on each node: the file and line that it comes from, with this machine's paths."""
-    graph = proto.graph
-    proto.doc_string = ""
-    for part in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
-        part.doc_string = ""
-        del part.metadata_props[:]
-
-
-def _widen_readership(proto: "ModelProto") -> None:
-    """Ask no more of a reader than the operators do, and say nothing twice.
-
-    torch writes its newest IR version whatever the opset, which older runtimes refuse; and it gives weights a shape
-    among the inner values, too, which contradicts a tool that transposes a weight, as ONNX Runtime's quantiser does.
-    """
-    from onnx.helper import find_min_ir_version_for
-
-    proto.ir_version = find_min_ir_version_for(proto.opset_import, ignore_unknown=True)
-    weights = {tensor.name for tensor in proto.graph.initializer}
-    inner = [value for value in proto.graph.value_info if value.name not in weights]
-    del proto.graph.value_info[:]
-    proto.graph.value_info.extend(inner)

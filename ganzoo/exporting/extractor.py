@@ -13,9 +13,9 @@ from ganzoo.data import ImageSet
 from ganzoo.errors import GanzooError, first_line
 from ganzoo.evaluation.extractor import try_extractor
 from ganzoo.evaluation.features import FeatureExtractor
-from ganzoo.exporting.convert import finish
 from ganzoo.exporting.folding import fold
 from ganzoo.exporting.tracing import trace
+from ganzoo.exporting.writing import finish
 from ganzoo.files import write_atomic
 from ganzoo.runtime.vetting import vet_extractor
 

@@ -138,7 +138,7 @@ class _Graph:
 
     def _is_identity(self, node: NodeProto) -> bool:
         if node.op_type == "Cast":
-            return bool(self._types.get(node.input[0], -1) == _attribute(node, "to", 0))
+            return bool(self._types.get(node.input[0], -1) == attribute(node, "to", 0))
         if node.op_type == "Slice":
             starts, ends, *rest = (self._array(name) for name in node.input[1:])
             steps = rest[1] if len(rest) > 1 else np.ones(1)
@@ -163,12 +163,12 @@ class _Graph:
         scale, shift, mean, variance = (self._array(name) for name in norm.input[1:5])
         if weight is None or axis is None or uses[layer.input[1]] != 1 or len(norm.output) != 1:
             return False
-        if scale is None or shift is None or mean is None or variance is None or _attribute(norm, "training_mode", 0):
+        if scale is None or shift is None or mean is None or variance is None or attribute(norm, "training_mode", 0):
             return False
         bias = self._array(layer.input[2]) if len(layer.input) > 2 else np.zeros(len(scale))
         if bias is None or bias.shape != scale.shape or weight.dtype != np.float32:
             return False
-        factor = scale / np.sqrt(variance.astype(np.float64) + _attribute(norm, "epsilon", 1e-5))
+        factor = scale / np.sqrt(variance.astype(np.float64) + attribute(norm, "epsilon", 1e-5))
         wide = factor.reshape([-1 if each == axis else 1 for each in range(weight.ndim)])
         offset = (bias - mean.astype(np.float64)) * factor + shift
         self._replace(layer.input[1], weight * wide)
@@ -189,17 +189,10 @@ class _Graph:
                 kept.append(node)
                 needed.update(node.input)
         graph = self._model.graph
-        self._rewrite(graph.node, kept[::-1])
-        self._rewrite(graph.initializer, [each for name, each in self._constants.items() if name in needed])
+        put(graph.node, kept[::-1])
+        put(graph.initializer, [each for name, each in self._constants.items() if name in needed])
         inner = {name for node in kept for name in node.output} - self._outputs
-        self._rewrite(graph.value_info, [value for value in graph.value_info if value.name in inner])
-
-    @staticmethod
-    def _rewrite(field: Any, values: Iterable[Any]) -> None:
-        values = list(values)
-        copies = [type(each).FromString(each.SerializeToString()) for each in values]
-        del field[:]
-        field.extend(copies)
+        put(graph.value_info, [value for value in graph.value_info if value.name in inner])
 
     def _producers(self) -> dict[str, NodeProto]:
         return {name: node for node in self._nodes for name in node.output}
@@ -217,14 +210,22 @@ def _output_axis(node: NodeProto) -> int | None:
     if node.op_type == "Conv":
         return 0
     if node.op_type == "ConvTranspose":
-        return 1 if _attribute(node, "group", 1) == 1 else None
-    plain = _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
+        return 1 if attribute(node, "group", 1) == 1 else None
+    plain = attribute(node, "alpha", 1.0) == attribute(node, "beta", 1.0) == 1.0
     if node.op_type == "Gemm" and plain:
-        return 0 if _attribute(node, "transB", 0) else 1
+        return 0 if attribute(node, "transB", 0) else 1
     return None
 
 
-def _attribute(node: NodeProto, name: str, default: Any) -> Any:
+def put(field: Any, values: Iterable[Any]) -> None:
+    """Replace the messages of a repeated field; they may be its own."""
+    copies = [type(each).FromString(each.SerializeToString()) for each in values]
+    del field[:]
+    field.extend(copies)
+
+
+def attribute(node: NodeProto, name: str, default: Any) -> Any:
+    """The value of a node's attribute, or ``default``."""
     found = next((each for each in node.attribute if each.name == name), None)
     return default if found is None else onnx.helper.get_attribute_value(found)
 

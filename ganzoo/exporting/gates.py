@@ -1,15 +1,7 @@
-"""The gates that an ONNX file must pass before it exists. Run as a program of its own; never imports torch.
+"""The gates that an ONNX file must pass before it exists. ``ganzoo.exporting.proof`` runs them; never imports torch."""
 
-    python -m ganzoo.exporting.gates < PACKED        what ``pack`` made of the file and the reference
-
-prints one JSON object and exits 0 (all passed) or 1 (it names the gate that failed). A process of its own,
-because a hostile or odd graph may crash the runtime: then the exit code is not 0, and the file is refused.
-"""
-
-import io
-import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,14 +18,12 @@ from ganzoo.runtime.vetting import Refused
 TOLERANCE = 1e-5
 """Largest difference from torch in any pixel, on a scale where black is -1 and white 1, unless torch rounds more."""
 
+OUTPUTS = ("images", "finite")
+
 BATCHES = (1, 2, 3, 7, 33, 64)
 
 Arrays = dict[str, NDArray[Any]]
 Run = Callable[[Arrays], NDArray[Any]]
-
-_FILE, _TOLERANCE = "onnx", "tolerance"
-_ARRAY = "array "
-"""What stands before the name of each array of the reference when it is packed, beside the file and the tolerance."""
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -43,12 +33,13 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
         yield from [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]
 
 
-def check_structure(data: bytes, model: onnx.ModelProto) -> str:
+def check_structure(data: bytes) -> str:
     """The file passes ONNX's own checker, with strict shapes, has finite weights, and would be taken from anywhere.
 
     It also asks no more of its readers than its operators do, and gives no weight a second shape; and its card has the
     check sum of these weights, by which a damaged file is known.
     """
+    model = onnx.load_from_string(data)
     vetting.check_structure(data)
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -64,8 +55,7 @@ def check_structure(data: bytes, model: onnx.ModelProto) -> str:
     weights = {tensor.name for tensor in model.graph.initializer}
     if twice := sorted(value.name for value in model.graph.value_info if value.name in weights):
         raise Refused(f"weight {twice[0]} is among the inner values, too")
-    card = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
-    if GeneratorCard.from_json(card).weights != weights_digest(data):
+    if card_of(data).weights != weights_digest(data):
         raise Refused("its card has the check sum of other weights")
     return f"{len(model.graph.node)} operators, {len(model.graph.initializer)} weights"
 
@@ -76,23 +66,22 @@ def check_randomness(data: bytes) -> str:
     return "no random operator"
 
 
-def check_signature(model: onnx.ModelProto, reference: Arrays) -> str:
-    """Inputs and output have the agreed names, types and shapes, and one free dimension: the batch, first."""
-    names = [value.name for value in model.graph.input]
-    expected = [name for name in reference if name != "images"]
-    if names != expected or [value.name for value in model.graph.output] != ["images"]:
-        raise Refused(f"inputs are {names}, not {expected}, or the output is not 'images'")
-    for value in [*model.graph.input, *model.graph.output]:
+def check_signature(data: bytes, reference: Arrays) -> str:
+    """Inputs and outputs have the agreed names, types and shapes, and one free dimension: the batch, first."""
+    graph = onnx.load_from_string(data).graph
+    names, made = ([value.name for value in ports] for ports in (graph.input, graph.output))
+    expected = [name for name in reference if name not in OUTPUTS]
+    if [*names, *made] != list(reference):
+        what = " and ".join(repr(name) for name in reference if name in OUTPUTS)
+        raise Refused(f"inputs are {names}, not {expected}, or the output is not {what}")
+    for value in [*graph.input, *graph.output]:
         dims = value.type.tensor_type.shape.dim
         wanted = ["batch", *reference[value.name].shape[1:]]
         found = [dim.dim_param or dim.dim_value for dim in dims]
         if found != wanted:
             raise Refused(f"{value.name} has shape {found}, not {wanted}")
-        kind, dtype = (
-            onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type),
-            reference[value.name].dtype,
-        )
-        if kind != dtype:
+        kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        if kind != (dtype := reference[value.name].dtype):
             raise Refused(f"{value.name} is of {kind}, not {dtype}")
     return "batch is the one free dimension"
 
@@ -124,7 +113,7 @@ def check_independence(run: Run, reference: Arrays, batches: Sequence[int]) -> s
     for batch in batches:
         alone = run({name: array[:batch] for name, array in whole.items()})
         if not np.array_equal(alone, images[:batch]):
-            worst = float(np.abs(alone - images[:batch]).max())
+            worst = float(np.abs(alone.astype(np.float64) - images[:batch]).max())
             raise Refused(f"images of a batch of {batch} differ from those of {max(batches)} by up to {worst:.3g}")
     return "rows bitwise equal in every batch"
 
@@ -143,32 +132,24 @@ def check(
     Raises:
         Refused: with the gate's name before the message.
     """
-    model = onnx.load_from_string(data)
-    gates: dict[str, Callable[[], str]] = {
-        "structure": lambda: check_structure(data, model),
-        "randomness": lambda: check_randomness(data),
-        "signature": lambda: check_signature(model, reference),
-        "parity": lambda: check_parity(run, reference, batches, tolerance),
-        "independence": lambda: check_independence(run, reference, batches),
-    }
-    session = None
+    run = Runner(data)
+    return apply(
+        {
+            "structure": partial(check_structure, data),
+            "randomness": partial(check_randomness, data),
+            "signature": partial(check_signature, data, reference),
+            "parity": partial(check_parity, run, reference, batches, tolerance),
+            "independence": partial(check_independence, run, reference, batches),
+        }
+    )
 
-    def run(inputs: Arrays) -> NDArray[Any]:
-        nonlocal session
-        if session is None:
-            from ganzoo.runtime.session import open_session
 
-            try:
-                session, _ = open_session(data, device="cpu", threads=None, source="the exported file")
-            except IntegrityError as error:  # it lacks an operator, or lacks it for a type
-                raise Refused(str(error)) from error
-        feeds = {name: np.ascontiguousarray(inputs[name]) for name in inputs if name != "images"}
-        try:
-            images: NDArray[Any] = session.run(["images"], feeds)[0]
-        except Exception as error:  # ONNX Runtime's exceptions have no common base
-            raise Refused(f"ONNX Runtime fails on a batch of {len(feeds['z'])}: {one_line(error)}") from error
-        return images
+def apply(gates: Mapping[str, Callable[[], str]]) -> dict[str, str]:
+    """What each gate found, by name.
 
+    Raises:
+        Refused: with the gate's name before the message.
+    """
     findings = {}
     for name, gate in gates.items():
         try:
@@ -178,30 +159,40 @@ def check(
     return findings
 
 
-def pack(data: bytes, reference: Mapping[str, NDArray[Any]], tolerance: float = TOLERANCE) -> bytes:
-    """An ONNX file, its reference and what may differ as one stream of bytes, for ``main``."""
-    packed = io.BytesIO()
-    arrays: dict[str, Any] = {f"{_ARRAY}{name}": array for name, array in reference.items()}
-    arrays[_FILE] = np.frombuffer(data, np.uint8)
-    arrays[_TOLERANCE] = np.float64(tolerance)
-    np.savez(packed, **arrays)
-    return packed.getvalue()
+class Runner:
+    """Makes images with a file; it is loaded when the first are asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._session: Any = None
+
+    def __call__(self, arrays: Arrays) -> NDArray[Any]:
+        """Images of inputs; other arrays than the graph's inputs are left alone.
+
+        Raises:
+            Refused: ONNX Runtime does not load the file, or fails on this batch.
+        """
+        from ganzoo.runtime.session import open_session
+
+        try:
+            if self._session is None:
+                self._session, _ = open_session(self._data, device="cpu", threads=None, source="the exported file")
+        except IntegrityError as error:  # it lacks an operator, or lacks it for a type
+            raise Refused(str(error)) from error
+        wanted = [port.name for port in self._session.get_inputs()]
+        feeds = {name: np.ascontiguousarray(arrays[name]) for name in wanted}
+        try:
+            images: NDArray[Any] = self._session.run(["images"], feeds)[0]
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            raise Refused(f"ONNX Runtime fails on a batch of {len(feeds['z'])}: {one_line(error)}") from error
+        return images
 
 
-def main(packed: bytes) -> int:
-    """Check what ``pack`` packed, and print the result."""
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        data = arrays[_FILE].tobytes()
-        tolerance = float(arrays[_TOLERANCE])
-        reference = {name.removeprefix(_ARRAY): arrays[name] for name in arrays if name.startswith(_ARRAY)}
-    try:
-        findings = check(data, reference, tolerance=tolerance)
-    except Refused as refusal:
-        sys.stdout.write(json.dumps({"refused": str(refusal)}))
-        return 1
-    sys.stdout.write(json.dumps({"passed": findings}))
-    return 0
+def card_of(data: bytes) -> GeneratorCard:
+    """The card in an ONNX file's metadata.
 
-
-if __name__ == "__main__":
-    sys.exit(main(sys.stdin.buffer.read()))
+    Raises:
+        IntegrityError: it is missing or damaged.
+    """
+    properties = onnx.load_from_string(data).metadata_props
+    return GeneratorCard.from_json(next((entry.value for entry in properties if entry.key == METADATA_KEY), None))

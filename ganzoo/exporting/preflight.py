@@ -9,8 +9,8 @@ from torch import nn
 
 from ganzoo.errors import PluginError
 from ganzoo.exporting.convert import Graph, to_graph
-from ganzoo.exporting.exporter import hint_of
 from ganzoo.exporting.gates import check
+from ganzoo.exporting.proof import hint_of
 from ganzoo.exporting.reasons import UnexportableError
 from ganzoo.exporting.reference import reference, tolerance
 from ganzoo.networks.build import build_generator, latent_dim

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -13,17 +12,13 @@ from torch.nn.modules.batchnorm import _NormBase
 from ganzoo.errors import blamed
 from ganzoo.exporting.convert import Ported
 from ganzoo.exporting.gates import TOLERANCE
+from ganzoo.exporting.inputs import CORNERS, ROWS, inputs
 from ganzoo.exporting.reasons import UnexportableError
-from ganzoo.latents import draw
 from ganzoo.runtime.card import GeneratorCard
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
-
-CORNERS = (0.0, 4.0, -4.0)
-"""Values of all entries of corner latents: 0, and +-4 standard deviations, where activations saturate."""
-
-REFERENCE_ROWS = 64
 
 MAX_ERROR_RATIO = 3.0
 """Largest ratio of a file's distance from torch to torch's own distance from the exact images."""
@@ -36,13 +31,8 @@ DEFAULT_TOLERANCE = 1e-5
 
 
 @torch.no_grad()
-def reference(
-    generator: nn.Module, card: GeneratorCard, rows: int = REFERENCE_ROWS
-) -> "dict[str, NDArray[np.generic]]":
+def reference(generator: nn.Module, card: GeneratorCard, rows: int = ROWS) -> "dict[str, NDArray[np.generic]]":
     """Inputs as the graph takes them, and torch's ``images`` [N, C, H, W] for them.
-
-    ``z`` begins with the corner latents, ``labels`` has every one, and controls take turns: all at their defaults, then
-    each at one end of its range.
 
     Args:
         rows: how many there are at least.
@@ -51,18 +41,18 @@ def reference(
         UnexportableError: the generator fails on them, makes NaN, draws random numbers, lets the images of a batch
             meet, or makes something else at its controls' defaults than without controls.
     """
-    arrays = _inputs(card, rows)
-    inputs = [torch.from_numpy(array) for array in arrays.values()]
+    arrays = inputs(card, rows)
+    tensors = [torch.from_numpy(array) for array in arrays.values()]
     ported = Ported(generator.eval(), card)
-    images = _run(ported, inputs)
-    if not torch.equal(images.nan_to_num(), _run(ported, inputs).nan_to_num()):
+    images = _run(ported, tensors)
+    if not torch.equal(images.nan_to_num(), _run(ported, tensors).nan_to_num()):
         raise UnexportableError(
             "the generator makes other images each time in eval mode",
             hint="let it draw noise, drop out and count behind `if self.training:` alone (torch.nn.Dropout does)",
         )
     _require_finite(images, arrays, card)
     scale = max(1.0, images.abs().max().item())
-    _require_independence(ported, inputs, images, scale)
+    _require_independence(ported, tensors, images, scale)
     if card.controls:
         _require_defaults(generator, arrays, images, card, scale)
     return {**arrays, "images": images.contiguous().numpy()}
@@ -86,27 +76,6 @@ def tolerance(generator: nn.Module, card: GeneratorCard, arrays: "Mapping[str, N
         return TOLERANCE
     own = (images - torch.from_numpy(arrays["images"])).abs().max().item()
     return max(TOLERANCE, MAX_ERROR_RATIO * own) if math.isfinite(own) else TOLERANCE
-
-
-def _inputs(card: GeneratorCard, rows: int) -> "dict[str, NDArray[np.generic]]":
-    classes = len(card.class_names)
-    settings = [{name: control.default for name, control in card.controls.items()}]
-    settings += [
-        {**settings[0], name: end} for name, control in card.controls.items() for end in (control.low, control.high)
-    ]
-    mixed = max(rows, (len(CORNERS) + 1) * len(settings))
-    turns, places = np.divmod(np.arange(mixed), len(settings))
-    more = max(0, classes - int(turns[-1]) - 1)  # rows for the labels that are left, at the defaults
-    z, _ = draw(0, 0, mixed + more, card.latent_dim)
-    for turn, value in enumerate(CORNERS):
-        z[:mixed][turns == turn] = value
-    arrays: dict[str, NDArray[np.generic]] = {"z": z}
-    if classes:
-        arrays["labels"] = np.concatenate([turns % classes, turns[-1] + 1 + np.arange(more)])
-    places = np.concatenate([places, np.zeros(more, np.int64)])
-    for name in card.controls:
-        arrays[name] = np.array([[settings[place][name]] for place in places], np.float32)
-    return arrays
 
 
 def _run(ported: nn.Module, inputs: list[Tensor]) -> Tensor:

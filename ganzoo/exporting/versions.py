@@ -1,31 +1,26 @@
-"""Exports a version of the registry."""
+"""Exports a version of the registry; needs torch for nothing but a file in fp32 that is not there yet."""
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ganzoo.config import convert
 from ganzoo.errors import UsageError
-from ganzoo.exporting.convert import Graph
-from ganzoo.exporting.exporter import export
+from ganzoo.exporting.gates import card_of
+from ganzoo.exporting.int8 import to_int8
+from ganzoo.exporting.proof import prove_derived
+from ganzoo.exporting.record import record_of, recorded
+from ganzoo.exporting.uint8 import to_uint8
 from ganzoo.files import cannot_write, write_atomic
-from ganzoo.networks.build import build_generator
-from ganzoo.networks.weights import load_network
-from ganzoo.runtime.card import ATTACHMENT, GeneratorCard
+from ganzoo.runtime.card import ATTACHMENT, INT8, GeneratorCard
 from ganzoo.runtime.file import SUFFIX
-from ganzoo.specs import Architecture, ImageShape
 from ganzoo.zoo.foreign import survived
-from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, Version
 
 if TYPE_CHECKING:
-    from torch import nn
-
-WEIGHTS = "generator-ema"
-"""Kind of the weights that are exported: the generator's average."""
+    from ganzoo.exporting.convert import Graph
 
 
 @dataclass(frozen=True)
@@ -36,11 +31,13 @@ class ExportResult:
         version: the version in the registry.
         path: the file that was written, or None.
         report: gate -> what it found; empty where an earlier export was only copied.
+        record: what the file says of its export; see ``ganzoo.exporting.record``.
     """
 
     version: Version
     path: Path | None
     report: Mapping[str, str] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 def export_version(
@@ -49,7 +46,10 @@ def export_version(
     output: Path | None = None,
     opset: int | None = None,
     force: bool = False,
-    graph: Graph | None = None,
+    graph: "Graph | None" = None,
+    int8: bool = False,
+    uint8: bool = False,
+    check: bool = False,
 ) -> ExportResult:
     """Export ``version`` through every gate and attach the file to it; see ``ganzoo.export``.
 
@@ -57,24 +57,81 @@ def export_version(
         graph: how its generator computes, if that is known already.
 
     Raises:
-        UsageError: ``output`` is not the name of an ONNX file.
+        UsageError: ``output`` is not the name of an ONNX file, or there is none for ``uint8``.
         GanzooError: a gate did not pass, and nothing is written; or ``output`` cannot be.
     """
     if output is not None:
         _check_output(output, version.name)
-    attached = ATTACHMENT in store.kinds(version)
-    report: Mapping[str, str] = {}
-    if attached and opset is None and not force:
-        data = store.read(version, ATTACHMENT)
-    else:
-        generator, card = rebuild(store, version)
-        with survived(f"the generator of {version}"):
-            data, report = export(generator, card, opset, graph)
+    elif uint8 and not check:
+        raise UsageError(
+            "--uint8 makes a file for other programs, which needs a name", hint=f"-o {version.name}{SUFFIX}"
+        )
+    anew = force or check
+    made = _whole(store, version, opset, anew, graph)
+    kinds = [(ATTACHMENT, made)]
+    if int8:
+        made = _kept(store, version, f"{ATTACHMENT}-{INT8}", anew=bool(made.report) or anew) or _derived(
+            made, to_int8, "in int8"
+        )
+        kinds.append((f"{ATTACHMENT}-{INT8}", made))
+    if uint8:
+        made = _derived(made, to_uint8, "with pixels")
+    if check:
+        return ExportResult(version, None, made.report, made.record)
     if output:
-        write_atomic(output, data)
-    if report and (force or not (attached and output)):  # last, so that a registry that takes nothing costs no file
-        store.attach(version, ATTACHMENT, data, force=force)
-    return ExportResult(version, output, report)
+        write_atomic(output, made.data)
+    for kind, file in kinds:  # last, so that a registry that takes nothing costs no file
+        held = kind in store.kinds(version)
+        if file.report and (force or not (held and output)):
+            _attach(store, version, kind, file, force)
+    return ExportResult(version, output, made.report, made.record)
+
+
+@dataclass(frozen=True)
+class _File:
+    """An ONNX file: its bytes, what each gate found (empty: it was there already), and the record of its export."""
+
+    data: bytes
+    report: Mapping[str, str]
+    record: Mapping[str, Any]
+
+
+def _whole(store: Registry, version: Version, opset: int | None, anew: bool, graph: "Graph | None") -> _File:
+    """The file in fp32."""
+    if kept := _kept(store, version, ATTACHMENT, anew=anew or opset is not None):
+        return kept
+    from ganzoo.exporting.exporter import export
+    from ganzoo.exporting.rebuilding import rebuild
+
+    generator, card = rebuild(store, version)
+    with survived(f"the generator of {version}"):
+        data, report = export(generator, card, opset, graph)
+    return _recorded(data, report)
+
+
+def _kept(store: Registry, version: Version, kind: str, anew: bool) -> _File | None:
+    """The file that is attached already; None: there is none, or it is to be made anew."""
+    if anew or kind not in store.kinds(version):
+        return None
+    data = store.read(version, kind)
+    return _File(data, {}, record_of(data))
+
+
+def _derived(origin: _File, made: Callable[[bytes, GeneratorCard], bytes], form: str) -> _File:
+    """A file that is made of another one."""
+    card = card_of(origin.data)
+    data = made(origin.data, card)
+    return _recorded(data, prove_derived(data, card.name, origin.data, form), origin.record)
+
+
+def _recorded(data: bytes, report: Mapping[str, str], origin: Mapping[str, Any] | None = None) -> _File:
+    file, record = recorded(data, card_of(data), report, origin)
+    return _File(file, report, record)
+
+
+def _attach(store: Registry, version: Version, kind: str, file: _File, force: bool) -> None:
+    main, _, variant = kind.partition("-")
+    store.attach(version, main, file.data, variant=variant or None, force=force)
 
 
 def _check_output(path: Path, name: str) -> None:
@@ -89,27 +146,3 @@ def _check_output(path: Path, name: str) -> None:
         raise UsageError(f"cannot export to {path}: it is not a regular file", hint=f"-o {name}{SUFFIX}")
     if not os.path.isdir(path.parent):
         raise cannot_write(path, FileNotFoundError(errno.ENOENT, ""))
-
-
-def rebuild(store: Registry, version: Version) -> "tuple[nn.Module, GeneratorCard]":
-    """A version's averaged generator, in fp32 on the CPU, and its card.
-
-    Raises:
-        PluginError, NotFoundError: the plugin that it came from cannot be used, or is no longer installed.
-    """
-    made = store.lineage(version)["generator"]
-    architecture = zoo().get(Architecture, made["architecture"])
-    size = {key: made[key] for key in ("channels", "height", "width")}
-    shape = ImageShape(**size, classes=len(made["class_names"]))
-    generator = build_generator(architecture, shape, convert(made["options"], architecture.options, "options."))
-    load_network(generator, store.read(version, WEIGHTS), str(version))
-    card = GeneratorCard(
-        name=version.name,
-        version=version.number,
-        digest=version.digest,
-        latent_dim=made["latent_dim"],
-        class_names=tuple(made["class_names"]),
-        controls=architecture.control_ranges,
-        **size,
-    )
-    return generator.eval(), card

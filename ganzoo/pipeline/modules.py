@@ -7,7 +7,7 @@ from torch import nn
 
 from ganzoo.config import NETWORKS, Settings, as_settings, merge
 from ganzoo.errors import UsageError, check_whole
-from ganzoo.exporting.versions import rebuild
+from ganzoo.exporting.rebuilding import rebuild
 from ganzoo.files import registry_root
 from ganzoo.networks.build import build
 from ganzoo.networks.weights import load_network

@@ -17,6 +17,9 @@ METADATA_KEY = "ganzoo"
 ATTACHMENT = "onnx"
 """The kind under which a version's exported file is attached to it in the registry."""
 
+INT8 = "int8"
+"""The variant of the file that computes in int8, which is attached beside the one in fp32."""
+
 FORMAT = 1
 
 MOST_LATENTS = 1 << 16
@@ -42,6 +45,8 @@ class GeneratorCard:
         stream: name of the mapping (seed, index) -> latent that it is sampled with.
         controls: further inputs ``f32[batch, 1]`` of the graph, by name, in the order of their names.
         weights: check sum of the graph's weights, from ``ganzoo.runtime.graph.weights_digest``; None: not known.
+        int8: whether the graph computes in int8, and so comes near the images of the one in fp32.
+        uint8: whether the graph makes ``images u8[batch, H, W, C]`` and ``finite bool[batch]`` instead.
     """
 
     name: str
@@ -55,6 +60,8 @@ class GeneratorCard:
     stream: str = STREAM
     controls: Mapping[str, Control] = field(default_factory=dict)
     weights: str | None = None
+    int8: bool = False
+    uint8: bool = False
 
     def to_json(self) -> str:
         """Canonical JSON; what is optional and not there is left out, so that an older ganzoo reads the rest."""
@@ -99,6 +106,10 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value > 0  # JSON's true would pass for 1
 
 
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _are_controls(value: object) -> bool:
     if not isinstance(value, dict) or len(value) > MOST_CONTROLS:
         return False
@@ -121,7 +132,12 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "class_names": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "stream": _is_text,
 }
-_OPTIONAL: dict[str, Callable[[Any], bool]] = {"weights": _is_text, "controls": _are_controls}
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {
+    "weights": _is_text,
+    "controls": _are_controls,
+    "int8": _is_flag,
+    "uint8": _is_flag,
+}
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:

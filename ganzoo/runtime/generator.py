@@ -215,9 +215,11 @@ class ImageGenerator:
         for name, control in self.card.controls.items():
             inputs[name] = np.full((len(z), 1), controls.get(name, control.default), np.float32)
         try:
-            (images,) = self._session.run(["images"], inputs)
+            images, *finite = self._session.run(_outputs(self.card), inputs)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             raise GanzooError(f"{self.card.name} failed in ONNX Runtime: {one_line(error)}") from error
+        if finite:
+            images = as_floats(images, *finite)
         expected = (len(z), self.card.channels, self.card.height, self.card.width)
         if images.shape != expected:
             raise IntegrityError(f"{self.card.name} made images {list(images.shape)} instead of {list(expected)}")
@@ -253,6 +255,17 @@ def whole(value: int, name: str, low: int, high: int) -> int:
     return number
 
 
+def as_floats(images: NDArray[np.uint8], finite: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Values of the pixels of a graph that makes uint8 [N, H, W, C]: [N, C, H, W], NaN where it had no numbers."""
+    values = images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1
+    values[~finite] = np.nan
+    return np.ascontiguousarray(values)
+
+
+def _outputs(card: GeneratorCard) -> list[str]:
+    return ["images", "finite"] if card.uint8 else ["images"]
+
+
 def _check(card: GeneratorCard, ports: dict[str, tuple[str, list[Any]]], data: bytes, source: str) -> None:
     """Hold the graph's inputs and outputs, and its weights, against the card."""
     again = "export it again: ganzoo export NAME -o FILE"
@@ -274,9 +287,10 @@ def _check(card: GeneratorCard, ports: dict[str, tuple[str, list[Any]]], data: b
 
 def _signature(card: GeneratorCard) -> dict[str, tuple[str, list[int]]]:
     """Type and shape, without the batch, of each input and output of the graph."""
-    ports = {
-        "z": ("tensor(float)", [card.latent_dim]),
-        "images": ("tensor(float)", [card.channels, card.height, card.width]),
-    }
+    ports: dict[str, tuple[str, list[int]]] = {"z": ("tensor(float)", [card.latent_dim])}
+    if card.uint8:
+        ports |= {"images": ("tensor(uint8)", [card.height, card.width, card.channels]), "finite": ("tensor(bool)", [])}
+    else:
+        ports["images"] = ("tensor(float)", [card.channels, card.height, card.width])
     ports |= {name: ("tensor(float)", [1]) for name in card.controls}
     return {**ports, "labels": ("tensor(int64)", [])} if card.class_names else ports

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ganzoo.errors import NotFoundError
 from ganzoo.files import registry_root
-from ganzoo.runtime.card import ATTACHMENT
+from ganzoo.runtime.card import ATTACHMENT, INT8
 from ganzoo.runtime.file import as_text, file_of, read_file
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.providers import Device
@@ -15,7 +15,11 @@ from ganzoo_registry import Registry
 
 
 def open_generator(
-    reference: str | os.PathLike[str], registry: str | Path | None, device: Device, threads: int | None
+    reference: str | os.PathLike[str],
+    registry: str | Path | None,
+    device: Device,
+    threads: int | None,
+    int8: bool = False,
 ) -> ImageGenerator:
     """See ``ganzoo.load``."""
     check_choice(device, threads)
@@ -26,8 +30,8 @@ def open_generator(
         return ImageGenerator.from_bytes(data, device=device, threads=threads, source=reference)
     store = Registry(registry_root(registry))
     version = store.resolve(reference)
-    if ATTACHMENT not in store.kinds(version):
-        raise NotFoundError(f"{version} has no ONNX file yet", hint=f"ganzoo export {version}")
-    return ImageGenerator.from_bytes(
-        store.read(version, ATTACHMENT), device=device, threads=threads, source=str(version)
-    )
+    kind, option = (f"{ATTACHMENT}-{INT8}", f" --{INT8}") if int8 else (ATTACHMENT, "")
+    if kind not in store.kinds(version):
+        what = "ONNX file in int8" if int8 else "ONNX file"
+        raise NotFoundError(f"{version} has no {what} yet", hint=f"ganzoo export {version}{option}")
+    return ImageGenerator.from_bytes(store.read(version, kind), device=device, threads=threads, source=str(version))

@@ -178,6 +178,15 @@ def identity() -> str:
     return f"onnxruntime {load_onnxruntime().__version__} on {_cpu()}"
 
 
+@functools.cache
+def saturates() -> bool:
+    """Whether products of uint8 and int8 saturate at 16 bits here, as they do on x86 without VNNI.
+
+    ONNX Runtime can compute with uint8 weights instead: slower, and exact.
+    """
+    return platform.machine().lower() in ("x86_64", "amd64") and "vnni" not in _cpu()
+
+
 def _cuda_fault() -> str | None:
     try:
         require_cuda()

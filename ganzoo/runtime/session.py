@@ -12,6 +12,7 @@ from ganzoo.runtime.providers import (
     one_line,
     providers_of,
     require_cuda,
+    saturates,
 )
 
 MOST_THREADS = 1024
@@ -62,6 +63,8 @@ def _load(data: bytes, device: str, threads: int | None, source: str) -> Any:
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if saturates():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
     try:
         # The Python wrapper's fallback would print to stdout and try again on the CPU.

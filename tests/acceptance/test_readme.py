@@ -19,6 +19,7 @@ PAGES = (
     "docs/data.md",
     "docs/engine.md",
     "docs/evaluation.md",
+    "docs/exporting.md",
     "docs/howto.md",
     "docs/layers.md",
     "docs/python.md",

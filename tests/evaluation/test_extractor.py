@@ -24,9 +24,9 @@ from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, 
 from ganzoo.evaluation.criteria import choose_criteria
 from ganzoo.evaluation.extractor import open_extractor, try_extractor
 from ganzoo.evaluation.features import BATCH, FeatureExtractor
-from ganzoo.exporting.convert import finish
 from ganzoo.exporting.extractor import write_extractor
 from ganzoo.exporting.tracing import trace
+from ganzoo.exporting.writing import finish
 from ganzoo.specs import Extractor, ImageShape
 from ganzoo.zoo.discovery import Manager, Plugin, State
 from ganzoo.zoo.names import Zoo, zoo

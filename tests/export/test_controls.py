@@ -25,10 +25,10 @@ import ganzoo
 from ganzoo.cli import main, sample as sample_command
 from ganzoo.controls import TAKEN_NAMES, Control
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, PluginError, UsageError
-from ganzoo.exporting import versions
 from ganzoo.exporting.convert import to_onnx
 from ganzoo.exporting.exporter import export
 from ganzoo.exporting.gates import check
+from ganzoo.exporting.rebuilding import rebuild
 from ganzoo.exporting.reference import reference
 from ganzoo.images import encode_npy, to_uint8
 from ganzoo.latents import draw
@@ -525,7 +525,7 @@ def test_a_training_of_a_generator_with_controls(capsys: pytest.CaptureFixture[s
     """Its mean of w moves in training, and is what truncation goes to in the file."""
     result = ganzoo.train("style", settings=SETTINGS)
     store = Registry(ganzoo.api.open_registry().root)
-    network, card = versions.rebuild(store, result.version)
+    network, card = rebuild(store, result.version)
     assert isinstance(network, Style)
     assert not torch.equal(network.w_mean, Style().w_mean)
     trained = ganzoo.load("style", device="cpu")

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.exporting.convert import to_onnx
 from ganzoo.exporting.exporter import export
-from ganzoo.exporting.reference import REFERENCE_ROWS, reference, tolerance
+from ganzoo.exporting.inputs import ROWS
+from ganzoo.exporting.reference import reference, tolerance
 from ganzoo.latents import draw
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.graph import weights_digest
@@ -105,7 +106,7 @@ def test_the_reference_holds_corner_latents_and_every_label(
     card = make_card(class_names=tuple(map(str, range(classes))))
     generator = make_generator(classes).eval()
     arrays = reference(generator, card)
-    rows = max(REFERENCE_ROWS, classes)
+    rows = max(ROWS, classes)
     assert arrays["z"].shape == (rows, 4)
     assert arrays["z"][:3].tolist() == [[0.0] * 4, [4.0] * 4, [-4.0] * 4]
     np.testing.assert_array_equal(arrays["z"][3:], draw(0, 3, rows - 3, 4)[0])

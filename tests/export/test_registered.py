@@ -1,5 +1,6 @@
 """Exporting a version of the registry: what is attached, what is written, and what is left alone."""
 
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -15,7 +16,8 @@ import torch
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import ExitCode, GanzooError, IntegrityError, NotFoundError, PluginError, UsageError
-from ganzoo.exporting import versions
+from ganzoo.exporting import exporter
+from ganzoo.exporting.rebuilding import rebuild
 from ganzoo.latents import draw
 from ganzoo.records.result import TrainResult
 from ganzoo.runtime.card import GeneratorCard
@@ -43,7 +45,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise AssertionError("converted again")
 
-    monkeypatch.setattr(versions, "export", refuse)
+    monkeypatch.setattr(exporter, "export", refuse)
 
 
 def test_training_attaches_what_it_writes_and_the_report_has_every_gate(trained: Trained) -> None:
@@ -71,7 +73,7 @@ def test_the_card_says_what_a_server_must_know(trained: Trained) -> None:
 
 def test_the_file_samples_what_torch_makes_of_the_averaged_weights(trained: Trained) -> None:
     root, result = trained
-    generator, card = versions.rebuild(Registry(root), result.version)
+    generator, card = rebuild(Registry(root), result.version)
     z, labels = draw(7, 0, 5, 6, 10)
     with torch.no_grad():
         wanted = generator(torch.from_numpy(z), torch.from_numpy(labels)).numpy()
@@ -116,7 +118,7 @@ def test_a_failed_gate_writes_and_attaches_nothing(
     def refuse(*arguments: Any) -> None:
         raise GanzooError("conditional was not exported: gate parity: differs from torch by up to 1")
 
-    monkeypatch.setattr(versions, "export", refuse)
+    monkeypatch.setattr(exporter, "export", refuse)
     with pytest.raises(GanzooError, match="gate parity"):
         api.export(NAME, output=tmp_path / "no.onnx", registry=store.root, force=True)
     assert attached(store) == before
@@ -258,3 +260,55 @@ def test_weights_that_are_not_the_generators(
     with pytest.raises(IntegrityError) as caught:
         api.export(register(store, blobs, **changed), registry=store.root)
     assert str(caught.value).startswith(message)
+
+
+# variants
+
+
+def test_a_file_in_int8_is_attached_beside_the_one_in_fp32(store: Registry, never: None, tmp_path: Path) -> None:
+    """It is made of that one: without torch, and without its generator."""
+    result = api.export(NAME, int8=True, output=tmp_path / "int8.onnx", registry=store.root)
+    assert list(result.report) == ["structure", "randomness", "signature", "fidelity", "independence"]
+    data = store.read(store.resolve(NAME), "onnx-int8")
+    assert (tmp_path / "int8.onnx").read_bytes() == data
+    assert api.load(NAME, registry=store.root, int8=True).card.int8
+    assert not api.load(NAME, registry=store.root).card.int8
+    assert not api.export(NAME, int8=True, registry=store.root).report
+
+
+def test_a_version_without_int8(store: Registry) -> None:
+    with pytest.raises(NotFoundError, match=r"(?m)^conditional:1 has no ONNX file in int8 yet$") as caught:
+        api.load(NAME, registry=store.root, int8=True)
+    assert caught.value.hint == "ganzoo export conditional:1 --int8"
+
+
+def test_pixels_are_for_a_file(store: Registry, never: None, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"(?m)^--uint8 makes a file for other programs, which needs a name$"):
+        api.export(NAME, uint8=True, registry=store.root)
+    result = api.export(NAME, uint8=True, output=tmp_path / "pixels.onnx", registry=store.root)
+    assert "pixels" in result.report
+    made = api.load(tmp_path / "pixels.onnx").sample(3, 5)
+    assert np.array_equal(made, api.load(NAME, registry=store.root, device="cpu").sample(3, 5))
+    assert not api.load(NAME, registry=store.root).card.uint8
+
+
+def test_a_check_keeps_nothing(store: Registry) -> None:
+    before = attached(store), dict(store.kinds(store.resolve(NAME)))
+    result = api.export(NAME, int8=True, check=True, registry=store.root)
+    assert "fidelity" in result.report
+    assert (attached(store), dict(store.kinds(store.resolve(NAME)))) == before
+
+
+def test_a_file_has_the_record_of_its_export(store: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "int8.onnx"
+    record = api.export(NAME, int8=True, output=path, registry=store.root).record
+    model = onnx.load(path)
+    held = json.loads(next(each.value for each in model.metadata_props if each.key == "ganzoo.export"))
+    assert held == {name: value for name, value in record.items() if name not in ("sha256", "bytes")}
+    assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert record["bytes"] == path.stat().st_size
+    assert held["opset"] == 20
+    assert held["inputs"]["z"] == {"dtype": "float32", "shape": ["batch", 6]}
+    assert held["outputs"] == {"images": {"dtype": "float32", "shape": ["batch", 1, 8, 8]}}
+    assert set(held["made_of"]["gates"]) == {"structure", "randomness", "signature", "parity", "independence"}
+    assert held["packages"]["onnx"]
