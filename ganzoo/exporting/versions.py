@@ -70,10 +70,9 @@ def export_version(
     made = _whole(store, version, opset, anew, graph)
     kinds = [(ATTACHMENT, made)]
     if int8:
-        made = _kept(store, version, f"{ATTACHMENT}-{INT8}", anew=bool(made.report) or anew) or _derived(
-            made, to_int8, "in int8"
-        )
-        kinds.append((f"{ATTACHMENT}-{INT8}", made))
+        kind = f"{ATTACHMENT}-{INT8}"
+        made = _kept(store, version, kind, anew=anew or bool(made.report)) or _derived(made, to_int8, "in int8")
+        kinds.append((kind, made))
     if uint8:
         made = _derived(made, to_uint8, "with pixels")
     if check:
