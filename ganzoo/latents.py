@@ -53,6 +53,33 @@ def draw(
     return z, labels if classes else None
 
 
+def slerp(a: "NDArray[np.float32]", b: "NDArray[np.float32]", steps: int) -> "NDArray[np.float32]":
+    """Latents on the way from ``a`` to ``b``, spherical: their directions turn evenly (White, 2016, arXiv:1609.04468).
+
+    A straight way would lead through latents far shorter than any that N(0, I) draws. Where there is no one shortest
+    turn, for a latent is zero or the two point the same or opposite ways, the way is straight.
+
+    Args:
+        a, b: [L].
+        steps: how many, at least 1; the first is ``a``, and of two or more the last is ``b``.
+
+    Returns:
+        [steps, L] in float32.
+    """
+    import numpy as np
+
+    start, end = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(start) * np.linalg.norm(end)
+    angle = np.arccos(np.clip(start @ end / lengths, -1, 1)) if lengths else 0.0
+    t = np.linspace(0, 1, steps)[:, None]
+    turn = np.sin(angle)
+    straight = turn < 1e-6
+    of_start = 1 - t if straight else np.sin((1 - t) * angle) / turn
+    of_end = t if straight else np.sin(t * angle) / turn
+    way: NDArray[np.float32] = (of_start * start + of_end * end).astype(np.float32)
+    return way
+
+
 def pixels(
     forward: "Callable[[NDArray[np.float32], NDArray[np.int64] | None], NDArray[np.float32]]",
     latent_dim: int,

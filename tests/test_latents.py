@@ -1,10 +1,12 @@
 """The latent stream is part of every exported file's promise: these numbers must never change."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from ganzoo.latents import MAX_SEED, STREAM, draw
+from ganzoo.latents import MAX_SEED, STREAM, draw, slerp
 
 SEEDS = st.integers(0, MAX_SEED)
 
@@ -63,3 +65,28 @@ def test_latents_are_standard_normal_and_labels_uniform() -> None:
     assert labels is not None
     expected = len(labels) / 4
     assert (np.abs(np.bincount(labels, minlength=4) - expected) < 5 * (expected * 0.75) ** 0.5).all()
+
+
+@given(seed=SEEDS, dim=st.integers(1, 300), steps=st.integers(1, 9))
+def test_a_way_begins_and_ends_where_it_says_and_a_turned_one_is_the_same(seed: int, dim: int, steps: int) -> None:
+    (a, b), _ = draw(seed, 0, 2, dim)
+    way = slerp(a, b, steps)
+    assert way.dtype == np.float32
+    assert way.shape == (steps, dim)
+    assert (way[0] == a).all()
+    if steps > 1:
+        assert (way[-1] == b).all()
+        np.testing.assert_allclose(way[::-1], slerp(b, a, steps), rtol=0, atol=1e-5)
+
+
+def test_a_spherical_way_turns_evenly() -> None:
+    """A quarter of a circle of radius 2 in three turns of 30 degrees."""
+    way = slerp(np.array([2, 0], np.float32), np.array([0, 2], np.float32), 4)
+    expected = np.array([[2, 0], [math.sqrt(3), 1], [1, math.sqrt(3)], [0, 2]])
+    np.testing.assert_allclose(way, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("b", [[0, 0], [4, 0], [-4, 0]])
+def test_a_way_without_one_shortest_turn_is_straight(b: list[float]) -> None:
+    way = slerp(np.array([2, 0], np.float32), np.array(b, np.float32), 3)
+    np.testing.assert_allclose(way[1], [(2 + b[0]) / 2, 0], atol=1e-6)
