@@ -2,7 +2,10 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import GanzooError, UsageError
@@ -22,13 +25,11 @@ MIN_TILE = 48
 TEXT_HEIGHT, TEXT_GAP = 14, 6
 """Pixels of the names beside rows, and around them."""
 
-PICTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    ".png": ("PNG", {}),
-    ".jpg": ("JPEG", {"quality": 95}),
-    ".jpeg": ("JPEG", {"quality": 95}),
-    ".webp": ("WEBP", {"lossless": True}),
-}
-"""End of a file's name -> Pillow's name of the format, and how it is written."""
+PNG_COLOURS = {1: 0, 3: 2, 4: 6}
+"""Number of channels -> how a PNG calls it: grey, RGB, RGBA."""
+
+PNG_UP = 2
+"""A PNG's filter: each byte of a row is kept as its difference from the one above."""
 
 LARGE = 2**26
 """Bytes of a grid from which on it is asked whether there is memory for it; a server's are smaller."""
@@ -150,14 +151,34 @@ def named_rows(sheet: "NDArray[np.uint8]", names: Sequence[str]) -> "NDArray[np.
 
 
 def encode_png(image: "NDArray[np.uint8]") -> bytes:
-    """Encode [C, H, W] in uint8 as PNG; see ``encode_picture``."""
-    return encode_picture(image, ".png")
+    """Encode [C, H, W] in uint8 as PNG: grey, RGB or RGBA for C = 1, 3, 4. One zlib always makes the same bytes.
+
+    Each row is kept as its difference from the one above, of which zlib compresses runs alone. Such files are up to a
+    tenth larger than Pillow's, which tries five filters for each row, and take a tenth of its time or less.
+
+    Raises:
+        UsageError: C is none of these.
+    """
+    import numpy as np
+
+    _require_colours(image)
+    channels, height, width = image.shape
+    rows = image.transpose(1, 2, 0).reshape(height, width * channels)
+    lines = np.empty((height, 1 + width * channels), np.uint8)
+    lines[:, 0] = PNG_UP
+    lines[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
+    squeezed = zlib.compressobj(1, memLevel=9, strategy=zlib.Z_RLE)
+    header = struct.pack(">IIBBBBB", width, height, 8, PNG_COLOURS[channels], 0, 0, 0)
+    chunks = {b"IHDR": header, b"IDAT": squeezed.compress(lines.data) + squeezed.flush(), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+        for kind, data in chunks.items()
+    )
 
 
 def encode_picture(image: "NDArray[np.uint8]", suffix: str) -> bytes:
     """Encode [C, H, W] in uint8: grey, RGB or RGBA for C = 1, 3, 4.
-
-    One version of Pillow always makes the same bytes.
 
     Args:
         suffix: one of ``PICTURES``; JPEG loses something, and has no transparency.
@@ -165,21 +186,37 @@ def encode_picture(image: "NDArray[np.uint8]", suffix: str) -> bytes:
     Raises:
         UsageError: C is none of these.
     """
+    return PICTURES[suffix](image)
+
+
+def _by_pillow(image: "NDArray[np.uint8]", form: str, **options: Any) -> bytes:
     import numpy as np
     from PIL import Image
 
-    channels = image.shape[0]
-    if channels not in (1, 3, 4):
+    _require_colours(image)
+    file = io.BytesIO()
+    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+    Image.fromarray(pixels).save(file, form, **options)
+    return file.getvalue()
+
+
+_jpeg = partial(_by_pillow, form="JPEG", quality=95)
+
+PICTURES: "Mapping[str, Callable[[NDArray[np.uint8]], bytes]]" = {
+    ".png": encode_png,
+    ".jpg": _jpeg,
+    ".jpeg": _jpeg,
+    ".webp": partial(_by_pillow, form="WEBP", lossless=True),
+}
+"""End of a file's name -> what makes its bytes of [C, H, W] in uint8."""
+
+
+def _require_colours(image: "NDArray[np.uint8]") -> None:
+    if len(image) not in PNG_COLOURS:
         raise UsageError(
-            f"a PNG has 1, 3 or 4 channels, and these images have {channels}",
+            f"a PNG has 1, 3 or 4 channels, and these images have {len(image)}",
             hint="write an array instead: npy",
         )
-    file = io.BytesIO()
-    form, options = PICTURES[suffix]
-    Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(
-        file, form, **options
-    )
-    return file.getvalue()
 
 
 def encode_npy(images: "NDArray[np.uint8]") -> bytes:

@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -94,6 +95,16 @@ def test_png_round_trip(channels: int, mode: str) -> None:
     assert found == mode
     assert (back.reshape(5, 7, channels).transpose(2, 0, 1) == image).all()
     assert encode_png(image[:, ::-1][:, ::-1]) == data
+
+
+@given(
+    shape=st.tuples(st.sampled_from([1, 3, 4]), st.integers(1, 40), st.integers(1, 40)), seed=st.integers(0, 2**32 - 1)
+)
+def test_another_library_reads_every_png(shape: tuple[int, int, int], seed: int) -> None:
+    """Few shades, so that there are runs; of any length, so that some are longer than deflate's 258 bytes."""
+    shades = np.random.default_rng(seed).integers(0, 2, shape, np.uint8) * 255
+    _, back = decode(encode_png(shades.repeat(7, axis=2)))
+    assert (back.reshape(shape[1], 7 * shape[2], shape[0])[:, ::7].transpose(2, 0, 1) == shades).all()
 
 
 def test_png_of_other_channels() -> None:

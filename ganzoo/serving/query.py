@@ -4,9 +4,9 @@ import functools
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Literal, cast
 
 from ganzoo.errors import UsageError, did_you_mean
@@ -103,7 +103,7 @@ class SampleQuery:
 
 @functools.cache
 def _software() -> str:
-    return f"ganzoo {__version__}, pillow {metadata.version('pillow')}, {identity()}"
+    return f"ganzoo {__version__}, zlib {zlib.ZLIB_RUNTIME_VERSION}, {identity()}"
 
 
 def _whole(name: str, text: str, low: int, high: int) -> int:
