@@ -21,7 +21,7 @@ class Control:
 TAKEN_NAMES = frozenset(
     (
         *("z", "labels", "images"),
-        *("n", "seed", "label", "start", "format", "control", "controls"),
+        *("n", "seed", "label", "start", "format", "control", "controls", "to", "steps"),
         *("reference", "count", "per_class", "output", "each", "device", "int8", "registry", "quiet"),
     )
 )

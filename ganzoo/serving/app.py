@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import cast
 from urllib.parse import quote
 
@@ -16,11 +17,14 @@ from starlette.routing import Route
 from ganzoo.errors import GanzooError, NotFoundError, UsageError, described, did_you_mean, message
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.labels import composed
+from ganzoo.serving.connection import GONE
+from ganzoo.serving.formats import FORMATS
+from ganzoo.serving.jobs import Job
 from ganzoo.serving.page import landing_page
-from ganzoo.serving.pool import OverloadedError, Pool
-from ganzoo.serving.query import MEDIA_TYPES, SampleQuery
+from ganzoo.serving.pool import DeadlineError, OverloadedError, Pool
+from ganzoo.serving.query import PARAMETERS, ImagesQuery
 
-_STATUS: dict[type[GanzooError], int] = {UsageError: 422, NotFoundError: 404, OverloadedError: 503}
+_STATUS: dict[type[GanzooError], int] = {UsageError: 422, NotFoundError: 404, OverloadedError: 503, DeadlineError: 504}
 
 
 _METHODS = ["GET", "HEAD"]
@@ -42,7 +46,11 @@ def create_app(generators: Mapping[str, ImageGenerator], pool: Pool | None = Non
             Route("/favicon.ico", handlers.icon, methods=_METHODS),
             Route("/healthz", handlers.health, methods=_METHODS),
             Route("/v1/models", handlers.models, methods=_METHODS),
-            Route("/v1/models/{name}/sample", handlers.sample, methods=_METHODS),
+            Route("/v1/models/{name}", handlers.model, methods=_METHODS),
+            *(
+                Route(f"/v1/models/{{name}}/{kind}", partial(handlers.images, kind), methods=_METHODS)
+                for kind in PARAMETERS
+            ),
             Route("/{path:path}/", _without_slash, methods=_METHODS),
         ],
         exception_handlers={
@@ -60,7 +68,6 @@ class _Handlers:
         self._generators = generators
         self._pool = pool
         self._page = landing_page(generators)
-        self._models = {"models": [_describe(name, generators[name]) for name in generators]}
 
     async def page(self, _: Request) -> Response:
         return HTMLResponse(self._page)
@@ -73,14 +80,16 @@ class _Handlers:
         return JSONResponse({"status": "ok"})
 
     async def models(self, _: Request) -> Response:
-        return JSONResponse(self._models)
+        return JSONResponse({"models": [_describe(name, each, "models/") for name, each in self._generators.items()]})
 
-    async def sample(self, request: Request) -> Response:
-        name = composed(request.path_params["name"])
-        generator = self._generators.get(name)
-        if generator is None:
-            raise NotFoundError(f"no model {name!r} is served here", hint=did_you_mean(name, self._generators))
-        query = SampleQuery.parse(request.query_params.multi_items(), generator)
+    async def model(self, request: Request) -> Response:
+        name, generator = self._find(request)
+        return JSONResponse(_describe(name, generator, ""))
+
+    async def images(self, kind: str, request: Request) -> Response:
+        """Images of one of the kinds of ``ganzoo.serving.query``."""
+        _, generator = self._find(request)
+        query = ImagesQuery.parse(kind, request.query_params.multi_items(), generator)
         etag = query.etag(generator)
         headers = {"X-Ganzoo-Seed": str(query.seed), "Cache-Control": "no-store"}
         if etag is not None:
@@ -89,18 +98,31 @@ class _Handlers:
             headers |= {"Cache-Control": "no-cache", "ETag": etag}
             if _matches(request.headers.get("If-None-Match", ""), etag):
                 return Response(status_code=304, headers=headers)
+        media_type = FORMATS[query.format].media_type
         if request.method == "HEAD":  # as GET, but for the length, which only the images have (RFC 9110, 9.3.2)
-            answer = Response(media_type=MEDIA_TYPES[query.format], headers=headers)
-            del answer.headers["content-length"]
-            return answer
+            head = Response(media_type=media_type, headers=headers)
+            del head.headers["content-length"]
+            return head
+        gone = request.scope.get("state", {}).get(GONE, bool)
+        body = await self._run(query.job(generator, lambda: not gone()))
+        return Response(body, media_type=media_type, headers=headers)
+
+    async def _run(self, job: Job) -> bytes:
         try:
-            body = await self._pool.run(query.n, lambda: query.make(generator))
+            return await self._pool.run(job)
         except asyncio.CancelledError:  # the server stops, and has waited for as long as it promises
             raise OverloadedError("the server is stopping", hint="try again in a second") from None
-        return Response(body, media_type=MEDIA_TYPES[query.format], headers=headers)
+
+    def _find(self, request: Request) -> tuple[str, ImageGenerator]:
+        name = composed(request.path_params["name"])
+        generator = self._generators.get(name)
+        if generator is None:
+            raise NotFoundError(f"no model {name!r} is served here", hint=did_you_mean(name, self._generators))
+        return name, generator
 
 
-def _describe(name: str, generator: ImageGenerator) -> dict[str, object]:
+def _describe(name: str, generator: ImageGenerator, folder: str) -> dict[str, object]:
+    """A model's description; its URLs are relative to the answer's own, so that they are right behind a prefix, too."""
     card = generator.card
     return {
         "name": name,
@@ -112,8 +134,7 @@ def _describe(name: str, generator: ImageGenerator) -> dict[str, object]:
         "class_names": list(card.class_names),
         "controls": {name: asdict(control) for name, control in card.controls.items()},
         "device": generator.device,
-        # Relative to /v1/models, so that it is right behind a proxy's prefix, too.
-        "urls": {"sample": f"models/{quote(name, safe='')}/sample"},
+        "urls": {kind: f"{folder}{quote(name, safe='')}/{kind}" for kind in PARAMETERS},
     }
 
 

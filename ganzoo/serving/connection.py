@@ -42,6 +42,9 @@ A refusal costs nearly as much as a small answer. Given at once to clients that 
 nearly all of the server's time.
 """
 
+GONE = "ganzoo.gone"
+"""Name in the state of a request: a function that tells, in any thread, whether the client is known to have left."""
+
 Send = Callable[[Any], Awaitable[None]]
 
 
@@ -161,10 +164,16 @@ class Connection(HttpToolsProtocol):
             self._refuse(431, f"the request's head has over {HEAD_BYTES} bytes", "send fewer headers")
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio has it so: whether the other half stays open
-        """Answer what is under way to a client that has sent all that it wanted to send."""
+        """Answer what is under way to a client that has sent all that it wanted to send.
+
+        One that has left looks the same, but answers anything with a reset: an interim response tells which it is
+        before its images are made. Clients of HTTP/1.1 pass over it (RFC 9110, 15.2).
+        """
         if self.cycle is None or self.cycle.response_complete:
             return False
         self.cycle.keep_alive = False
+        if images_asked(self.url) and self.scope["http_version"] == "1.1" and not self.cycle.response_started:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
 
     def on_message_begin(self) -> None:
@@ -185,6 +194,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Answer the request, refuse it here, before it costs a route and a query, or let it wait."""
         self._received = 0
+        self.scope["state"][GONE] = self.transport.is_closing
         self.app = self._routes
         if self._head > HEAD_BYTES:
             self.app, self.url = self._answer_too_large, b"/"

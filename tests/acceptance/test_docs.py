@@ -24,8 +24,8 @@ from ganzoo.errors import ExitCode
 from ganzoo.pipeline import modules
 from ganzoo.pipeline.draft import INHERITED
 from ganzoo.records.run import Run
-from ganzoo.runtime import card, vetting
-from ganzoo.serving import app, connection, pool, query, server
+from ganzoo.runtime import card, generator, vetting
+from ganzoo.serving import app, connection, formats, pool, query, server
 from ganzoo.zoo.discovery import State
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import resolve
@@ -298,8 +298,11 @@ def test_every_route_parameter_and_limit() -> None:
     routes = {route.path for route in app.create_app({}).routes}  # type: ignore[attr-defined]
     assert {name for name in rows(section(serving, "Routes")) if name.startswith("/")} == routes
     parameters = rows(section(serving, "Routes"))
-    assert {name for name in parameters if not name.startswith("/")} == set(query.PARAMETERS)
-    assert parameters["n"] == str(query.DEFAULT_IMAGES)
+    numbers = {name: each for kind in query.PARAMETERS.values() for name, each in kind.items()}
+    named = {name for name in parameters if not name.startswith("/")}
+    assert named == {*numbers, *query.WORDS, *formats.FORMATS}
+    assert [parameters[name] for name in ("n", "steps")] == [str(numbers[name].default) for name in ("n", "steps")]
+    assert parameters["format"] == f"`{formats.DEFAULT_FORMAT}`"
     refused = {400, 405, 408, 431, 500}  # by the connection or the router
     assert {int(status) for status in rows(section(serving, "Errors"))} == {*app._STATUS.values(), *refused}
     headers = set(
@@ -311,6 +314,8 @@ def test_every_route_parameter_and_limit() -> None:
     assert {name for name in headers if f"`{name}" not in serving} == set()
     assert f"1 to {query.MAX_IMAGES}" in serving
     assert f"more than {pool.MAX_WAITING} images" in serving
+    assert f"within {pool.DEADLINE_SECONDS:g} seconds" in serving
+    assert f"up to {generator.BATCH} images in one run" in serving
     assert f"at most {server.DRAIN_SECONDS} seconds" in serving
     assert f"{connection.HEAD_BYTES >> 10} KiB" in serving
     assert f"over {connection.HEAD_SECONDS} seconds" in serving

@@ -22,15 +22,15 @@ from ganzoo.serving.pool import Pool
 
 PATH = "/v1/models/m/sample"
 
-Pixels = tuple[NDArray[np.uint8], NDArray[np.int64] | None]
+Forward = Callable[..., NDArray[np.float32]]
 
 
 class Stub:
-    """A generator whose ``pixels`` does what the test says."""
+    """A generator whose ``forward`` does what the test says."""
 
-    def __init__(self, generator: ImageGenerator, pixels: Callable[..., Pixels], device: str = "cpu") -> None:
+    def __init__(self, generator: ImageGenerator, forward: Forward, device: str = "cpu") -> None:
         self.card, self.sha256, self.device = generator.card, generator.sha256, device
-        self.pixels = pixels
+        self.forward = forward
 
 
 @pytest.fixture
@@ -44,13 +44,13 @@ def test_too_many_waiting_images_are_refused_at_once(
     """Of 8 places 6 are taken: 3 more images are refused, 2 wait, and afterwards 8 fit again."""
     started, release = threading.Event(), threading.Event()
 
-    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
+    def forward(z: NDArray[np.float32], *rest: Any) -> NDArray[np.float32]:
         started.set()
         assert release.wait(timeout=20)
-        return plain.pixels(n, seed, label, **controls)
+        return plain.forward(z, *rest)
 
     async def scenario() -> tuple[httpx.Response, list[httpx.Response]]:
-        async with connect(create_app({"m": Stub(plain, pixels)}, Pool(1, max_waiting=8))) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, forward)}, Pool(1, max_waiting=8))) as client:  # type: ignore[dict-item]
             first = asyncio.create_task(client.get(f"{PATH}?n=6"))
             assert await asyncio.to_thread(started.wait, 20)
             refused = await client.get(f"{PATH}?n=3")
@@ -72,12 +72,12 @@ def test_too_many_waiting_images_are_refused_at_once(
 def ask(
     connect: Callable[[Starlette], httpx.AsyncClient],
     plain: ImageGenerator,
-    pixels: Callable[..., Pixels],
+    forward: Forward,
     device: str = "cpu",
     query: str = "?n=2&seed=7",
 ) -> tuple[httpx.Response, httpx.Response]:
     async def scenario() -> tuple[httpx.Response, httpx.Response]:
-        async with connect(create_app({"m": Stub(plain, pixels, device)}, Pool(max_waiting=2))) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, forward, device)}, Pool(max_waiting=2))) as client:  # type: ignore[dict-item]
             return await client.get(PATH + query), await client.get(PATH + query)
 
     return asyncio.run(scenario())
@@ -104,10 +104,10 @@ def test_failures_are_json_are_logged_in_a_line_and_give_their_place_back(
     logged: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
+    def forward(z: NDArray[np.float32], *rest: Any) -> NDArray[np.float32]:
         raise error
 
-    for response in ask(connect, plain, pixels):
+    for response in ask(connect, plain, forward):
         assert response.status_code == 500
         assert response.json() == answer
         assert "Traceback" not in response.text
@@ -117,7 +117,7 @@ def test_failures_are_json_are_logged_in_a_line_and_give_their_place_back(
 def test_no_etag_where_nothing_promises_the_same_bytes(
     connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
 ) -> None:
-    first, _ = ask(connect, plain, plain.pixels, device="cuda")
+    first, _ = ask(connect, plain, plain.forward, device="cuda")
     assert first.status_code == 200
     assert "etag" not in first.headers
     assert first.headers["cache-control"] == "no-store"
@@ -129,12 +129,12 @@ def test_an_unmodified_answer_costs_no_images(
 ) -> None:
     calls = []
 
-    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
-        calls.append(n)
-        return plain.pixels(n, seed, label, **controls)
+    def forward(z: NDArray[np.float32], *rest: Any) -> NDArray[np.float32]:
+        calls.append(len(z))
+        return plain.forward(z, *rest)
 
     async def scenario() -> httpx.Response:
-        async with connect(create_app({"m": Stub(plain, pixels)})) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, forward)})) as client:  # type: ignore[dict-item]
             tag = (await client.get(f"{PATH}?seed=7")).headers["etag"]
             return await client.get(f"{PATH}?seed=7", headers={"If-None-Match": tag})
 
@@ -150,11 +150,11 @@ def test_the_page_escapes_names(plain: ImageGenerator) -> None:
 
 
 def test_head_costs_no_images(connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator) -> None:
-    def pixels(n: int, seed: int, label: int | None, **controls: Any) -> Pixels:
+    def forward(z: NDArray[np.float32], *rest: Any) -> NDArray[np.float32]:
         pytest.fail("made images to throw them away")
 
     async def scenario() -> list[httpx.Response]:
-        async with connect(create_app({"m": Stub(plain, pixels)})) as client:  # type: ignore[dict-item]
+        async with connect(create_app({"m": Stub(plain, forward)})) as client:  # type: ignore[dict-item]
             tag = (await client.head(f"{PATH}?seed=7")).headers["etag"]
             paths = ["/", "/healthz", "/v1/models", f"{PATH}?seed=7", f"{PATH}?n=0", "/nowhere"]
             answers = [await client.head(path) for path in paths]
@@ -223,7 +223,7 @@ def test_two_versions_of_one_model_are_told_apart(
     """Each answers under its own name, and the page and the list of models link to each."""
 
     def version(number: int) -> Any:
-        stub = Stub(plain, lambda n, *_, **__: (np.full((n, 1, 8, 8), number, np.uint8), None))
+        stub = Stub(plain, lambda z, *_: np.full((len(z), 1, 8, 8), number / 127.5 - 1, np.float32))
         stub.card = replace(plain.card, name="m", version=number)
         return stub
 

@@ -16,7 +16,7 @@ import uvicorn
 from hypothesis import given, strategies as st
 from uvicorn.server import ServerState
 
-from ganzoo.serving.connection import HEAD_BYTES, HEAD_SECONDS, UNREAD_SECONDS, Connection, Desk
+from ganzoo.serving.connection import GONE, HEAD_BYTES, HEAD_SECONDS, UNREAD_SECONDS, Connection, Desk
 from ganzoo.serving.pool import Pool
 from ganzoo.serving.query import images_asked
 
@@ -72,9 +72,11 @@ class Server:
         self.desk = Desk(self.pool, most, clock=lambda: self.now)
         self.release = asyncio.Event()
         self.asked = 0
+        self.scopes: list[Any] = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             self.asked += 1
+            self.scopes.append(scope)
             if scope["path"] == "/slow":
                 await self.release.wait()
             if scope["path"].endswith("/sample") and b"none" not in scope["query_string"]:
@@ -276,6 +278,20 @@ def test_a_client_that_closed_its_own_half_gets_its_answer() -> None:
     scenario(test)
 
 
+def test_a_client_that_has_left_is_told_from_one_that_has_sent_all() -> None:
+    async def test(server: Server) -> None:
+        connection, transport = server.connect(SAMPLE)
+        await settle()
+        assert connection.eof_received()
+        assert transport.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+        gone = server.scopes[0]["state"][GONE]
+        assert not gone()
+        transport.abort()  # as a reset does
+        assert gone()
+
+    scenario(test)
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [
@@ -454,7 +470,7 @@ from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving import server
 
 class Stuck(ImageGenerator):
-    def pixels(self, *arguments, **options):
+    def forward(self, *arguments, **options):
         print("sampling", flush=True)
         threading.Event().wait()
 

@@ -1,5 +1,6 @@
 """The interface as clients see it, over real connections."""
 
+import base64
 import io
 from urllib.parse import quote
 
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.images import encode_png, grid
-from ganzoo.latents import MAX_SEED
+from ganzoo.images import encode_npy, encode_png, grid, to_uint8
+from ganzoo.latents import MAX_SEED, draw, slerp
 from ganzoo.runtime.generator import ImageGenerator
 
 PETS = ("cat", "<b>&dog", "0")
@@ -39,8 +40,13 @@ def test_models(client: httpx.Client, generators: dict[str, ImageGenerator]) -> 
         "class_names": list(PETS),
         "controls": {},
         "device": "cpu",
-        "urls": {"sample": "models/pets/sample"},  # relative to this answer's own URL
+        "urls": {  # relative to this answer's own URL
+            "sample": "models/pets/sample",
+            "interpolate": "models/pets/interpolate",
+        },
     }
+    alone = client.get("/v1/models/pets").json()
+    assert alone == models[2] | {"urls": {"sample": "pets/sample", "interpolate": "pets/interpolate"}}
 
 
 @pytest.mark.parametrize("name", ["plain", "pets"])
@@ -133,7 +139,7 @@ SEED_RANGE = f"a whole number from 0 to {MAX_SEED}"
         ("n=1&n=2", "the parameter 'n' is given twice", "give it once"),
         ("sead=1", "there is no parameter 'sead'", "did you mean 'seed'?"),
         ("q=1", "there is no parameter 'q'", "choose one of: format, label, n, seed"),
-        ("format=gif", "there is no format 'gif'", "choose one of: npy, png"),
+        ("format=gif", "there is no format 'gif'", "choose one of: grid, json, npy, png"),
         ("label=3", "pets has no class '3'", "choose a name: cat, <b>&dog, 0"),
         ("label=2", "pets has no class '2'", "choose a name: cat, <b>&dog, 0"),
         ("label=cast", "pets has no class 'cast'", "did you mean 'cat'?"),
@@ -144,6 +150,58 @@ def test_a_bad_query(client: httpx.Client, query: str, error: str, hint: str) ->
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"error": error, "hint": hint}
+
+
+@pytest.mark.parametrize("name", ["plain", "pets"])
+def test_a_way_between_two_seeds(client: httpx.Client, generators: dict[str, ImageGenerator], name: str) -> None:
+    query: dict[str, str | int] = {"seed": 7, "to": 8, "steps": 5, "format": "npy"}
+    answer = client.get(f"/v1/models/{name}/interpolate", params=query)
+    assert answer.headers["x-ganzoo-seed"] == "7"
+    generator, classes = generators[name], len(generators[name].card.class_names)
+    (start,), labels = draw(7, 0, 1, 4, classes)
+    (end,), _ = draw(8, 0, 1, 4, classes)
+    images = generator.run(slerp(start, end, 5), None if labels is None else labels.repeat(5))
+    assert answer.content == encode_npy(to_uint8(images))
+    assert (np.load(io.BytesIO(answer.content))[0] == generator.sample(1, 7)[0]).all()
+    assert (
+        client.get(f"/v1/models/{name}/interpolate", params=query | {"to": 9}).headers["etag"] != answer.headers["etag"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "hint"),
+    [
+        ("seed=1", "the parameter 'to' is missing", "for example ?to=1"),
+        ("to=1&steps=1", "steps must be a whole number from 2 to 256, not '1'", "for example ?steps=3"),
+        ("to=x", f"to must be {SEED_RANGE}, not 'x'", "for example ?to=1"),
+        ("to=1&n=3", "there is no parameter 'n'", "choose one of: format, label, seed, steps, to"),
+    ],
+)
+def test_a_bad_way(client: httpx.Client, query: str, error: str, hint: str) -> None:
+    answer = client.get(f"/v1/models/pets/interpolate?{query}")
+    assert (answer.status_code, answer.json()) == (422, {"error": error, "hint": hint})
+
+
+def test_the_images_of_each_format_are_the_same(client: httpx.Client, generators: dict[str, ImageGenerator]) -> None:
+    images, labels = generators["pets"].pixels(5, 7)
+    assert labels is not None
+    column = sample(client, "pets", n=5, seed=7, format="png")
+    with Image.open(io.BytesIO(column.content)) as picture:
+        assert (np.asarray(picture).reshape(5, 8, 8, 3) == images.transpose(0, 2, 3, 1)).all()
+    assert sample(client, "pets", n=5, seed=7, format="grid").content == encode_png(grid(images))
+    answer = sample(client, "pets", n=5, seed=7, format="json")
+    assert answer.headers["content-type"] == "application/json"
+    told = answer.json()
+    assert [base64.b64decode(each) for each in told.pop("images")] == [encode_png(image) for image in images]
+    assert told == {
+        "model": "pets",
+        "version": 3,
+        "seed": 7,
+        "labels": [PETS[label] for label in labels],
+        "controls": {},
+        "shape": [5, 8, 8, 3],
+    }
+    assert sample(client, "plain", n=1, format="json").json()["labels"] is None
 
 
 def test_a_label_where_there_are_none(client: httpx.Client) -> None:
@@ -158,7 +216,9 @@ def test_an_unknown_model(client: httpx.Client) -> None:
     assert answer.json() == {"error": "no model 'plane' is served here", "hint": "did you mean 'plain'?"}
 
 
-@pytest.mark.parametrize("path", ["/v2", "/v1/models/plain", "/v1/models/plain/sample/3", "/v1/models/..%2f/sample"])
+@pytest.mark.parametrize(
+    "path", ["/v3", "/v1/models/plain/samples", "/v1/models/plain/sample/3", "/v1/models/..%2f/sample"]
+)
 def test_an_unknown_path(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404

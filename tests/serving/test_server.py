@@ -26,10 +26,10 @@ from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.server import bind, serve
 
 class Blocking(ImageGenerator):
-    def pixels(self, *arguments, **options):
+    def forward(self, *arguments, **options):
         print("sampling", flush=True)
         sys.stdin.readline()
-        return super().pixels(*arguments, **options)
+        return super().forward(*arguments, **options)
 
 data = Path(sys.argv[1]).read_bytes()
 serve({"plain": Blocking.from_bytes(data, device="cpu", threads=1)}, bind("127.0.0.1", 0))
