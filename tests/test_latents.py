@@ -90,3 +90,14 @@ def test_a_spherical_way_turns_evenly() -> None:
 def test_a_way_without_one_shortest_turn_is_straight(b: list[float]) -> None:
     way = slerp(np.array([2, 0], np.float32), np.array(b, np.float32), 3)
     np.testing.assert_allclose(way[1], [(2 + b[0]) / 2, 0], atol=1e-6)
+
+
+@given(seed=SEEDS, start=st.integers(0, MAX_SEED - 8), dim=st.integers(1, 9), classes=st.integers(1, 300))
+def test_each_image_has_a_stream_of_its_own(seed: int, start: int, dim: int, classes: int) -> None:
+    """As the mapping is defined: a new generator for each, of which nothing is left for the next."""
+    z, labels = draw(seed, start, 3, dim, classes)
+    assert labels is not None
+    for row in range(3):
+        stream = np.random.RandomState(np.random.Philox(key=np.array([seed, start + row], np.uint64)))
+        assert z[row].tolist() == stream.standard_normal(dim).astype(np.float32).tolist()
+        assert labels[row] == stream.randint(classes)
