@@ -29,7 +29,7 @@ ENTRY = re.compile(r"^    ([\w, ]+): ", re.MULTILINE)
 
 
 METHODS: dict[str, list[Callable[..., Any]]] = {
-    "load": [ImageGenerator.sample, ImageGenerator.run],
+    "load": [getattr(ImageGenerator, name) for name in ("sample", "stream", "interpolate", "grid", "run")],
     "Observer": [method for method in vars(Observer).values() if inspect.isfunction(method)],
 }
 """What is called of what a call gives, and of a class."""

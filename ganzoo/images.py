@@ -14,6 +14,7 @@ from ganzoo.machine import memory
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
 GAP = 2
 """Pixels between the tiles of a grid."""
@@ -189,14 +190,22 @@ def encode_picture(image: "NDArray[np.uint8]", suffix: str) -> bytes:
     return PICTURES[suffix](image)
 
 
-def _by_pillow(image: "NDArray[np.uint8]", form: str, **options: Any) -> bytes:
+def picture(image: "NDArray[np.uint8]") -> "Image":
+    """A Pillow image of [C, H, W] in uint8: grey, RGB or RGBA for C = 1, 3, 4.
+
+    Raises:
+        UsageError: C is none of these.
+    """
     import numpy as np
     from PIL import Image
 
     _require_colours(image)
+    return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
+
+
+def _by_pillow(image: "NDArray[np.uint8]", form: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
-    Image.fromarray(pixels).save(file, form, **options)
+    picture(image).save(file, form, **options)
     return file.getvalue()
 
 

@@ -142,7 +142,8 @@ def _drawn(
     """The images of each class with these indices; a bar shows how many there are."""
     import numpy as np
 
-    from ganzoo.runtime.generator import MAX_IMAGES, whole
+    from ganzoo.runtime.generator import MAX_IMAGES
+    from ganzoo.runtime.inputs import whole
 
     total = whole(len(indices) * len(classes), "n", 1, MAX_IMAGES)
     images = []

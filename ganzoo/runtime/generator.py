@@ -1,46 +1,31 @@
 """``ImageGenerator``: an exported generator, from its bytes to uint8 images."""
 
 import hashlib
-import operator
-import secrets
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.errors import GanzooError, IntegrityError, UsageError
-from ganzoo.images import encode_png, grid, require_finite
-from ganzoo.latents import MAX_SEED, pixels
+from ganzoo.errors import GanzooError, IntegrityError
+from ganzoo.images import require_finite
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
-from ganzoo.runtime.controls import Value, control_values
 from ganzoo.runtime.graph import weights_digest
-from ganzoo.runtime.labels import find_class
+from ganzoo.runtime.inputs import check_inputs
 from ganzoo.runtime.providers import Device, one_line
+from ganzoo.runtime.sampling import (
+    BATCH as BATCH,
+    DEFAULTS,
+    MAX_IMAGES as MAX_IMAGES,
+    Controls as Controls,
+    Sampling,
+    random_seed as random_seed,
+)
 from ganzoo.runtime.session import open_session
 
-BATCH = 32
-"""Most images that one run makes: ONNX Runtime's arena never gives back what its largest batch took."""
 
-SHOWN = 16
-"""Images that a notebook shows of a generator."""
-
-MAX_IMAGES = 65_536
-"""Most images that one call makes."""
-
-Controls = Mapping[str, Value]
-DEFAULTS: Controls = MappingProxyType({})
-"""No control is given, so each has its default."""
-
-
-def random_seed() -> int:
-    """A seed for callers that were given none, and should show this one; 32 bits, so that a person can retype it."""
-    return secrets.randbits(32)
-
-
-class ImageGenerator:
+class ImageGenerator(Sampling):
     """An exported generator. Calls may come from several threads at once.
 
     Attributes:
@@ -61,11 +46,6 @@ class ImageGenerator:
         classes = f", {len(card.class_names)} classes" if card.class_names else ""
         colours = "grey" if card.channels == 1 else "colour"
         return f"<ImageGenerator {reference}, {card.width}x{card.height} {colours}{classes}, on {self.device}>"
-
-    def _repr_png_(self) -> bytes:
-        """A grid of the first images of seed 0, which a notebook shows."""
-        images, _ = self.pixels(SHOWN, 0)
-        return encode_png(grid(images))
 
     @classmethod
     def from_bytes(
@@ -96,61 +76,6 @@ class ImageGenerator:
         _check(card, found, data, source)
         return cls(session, card, device=used, sha256=hashlib.sha256(data).hexdigest())
 
-    def sample(
-        self,
-        n: int,
-        seed: int | None = None,
-        label: int | str | None = None,
-        start: int = 0,
-        controls: Controls = DEFAULTS,
-    ) -> NDArray[np.uint8]:
-        """Images ``start .. start + n`` of ``seed``. Image i depends on (seed, i), label and controls alone.
-
-        Args:
-            n: 1 to ``MAX_IMAGES``.
-            seed: 0 to 2^64 - 1; None: ``random_seed()``.
-            label: index or name of the class of all images; None: each image's is drawn from the seed.
-            start: index of the first image.
-            controls: some of the generator's controls, ``{"truncation": 0.7}``, for all images; the others have their
-                defaults. The card lists them with their ranges.
-
-        Returns:
-            [n, H, W, C] in uint8.
-
-        Raises:
-            UsageError: an argument is out of range.
-            GanzooError: the generator made pixels that are not finite.
-        """
-        images, _ = self.pixels(n, random_seed() if seed is None else seed, label, start, controls)
-        return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-
-    def pixels(
-        self, n: int, seed: int, label: int | str | None = None, start: int = 0, controls: Controls = DEFAULTS
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
-        """The images of ``sample``, channels first, and their labels.
-
-        Returns:
-            uint8 [n, C, H, W], and int64 [n] or None where the generator takes no labels.
-
-        Raises:
-            UsageError, GanzooError: as ``sample``.
-        """
-        n = whole(n, "n", 1, MAX_IMAGES)
-        seed = whole(seed, "seed", 0, MAX_SEED)
-        start = whole(start, "start", 0, MAX_SEED + 1 - n)
-        chosen = None if label is None else self.resolve_label(label)
-        forward = partial(self.forward, controls=self.resolve_controls(controls))
-        card = self.card
-        images = np.empty((n, card.channels, card.height, card.width), np.uint8)
-        labels = np.empty(n, np.int64) if card.class_names else None
-        for first in range(0, n, BATCH):
-            rows = slice(first, min(first + BATCH, n))
-            place = (seed, start + first, rows.stop - first)
-            images[rows], drawn = pixels(forward, card.latent_dim, len(card.class_names), *place, chosen)
-            if labels is not None and drawn is not None:
-                labels[rows] = drawn
-        return images, labels
-
     def run(
         self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None, controls: Controls = DEFAULTS
     ) -> NDArray[np.float32]:
@@ -168,7 +93,7 @@ class ImageGenerator:
             UsageError: shape, type or range of an argument is wrong.
             GanzooError: the generator made pixels that are not finite.
         """
-        self._check_inputs(z, labels)
+        check_inputs(self.card, z, labels)
         values = self.resolve_controls(controls)
         card = self.card
         images = np.empty((len(z), card.channels, card.height, card.width), np.float32)
@@ -177,24 +102,6 @@ class ImageGenerator:
             images[rows] = self.forward(z[rows], None if labels is None else labels[rows], values)
         require_finite(images)
         return images
-
-    def resolve_label(self, label: int | str) -> int:
-        """The index of a class, given by name or by index; see ``ganzoo.runtime.labels.find_class``.
-
-        Raises:
-            UsageError: there is no such class, or the generator takes no labels.
-        """
-        return find_class(label, self.card.class_names, self.card.name)
-
-    def resolve_controls(self, given: Controls) -> dict[str, float]:
-        """The value of each control; see ``ganzoo.runtime.controls.control_values``.
-
-        Raises:
-            UsageError: there is no such control, or a value is no number within its range.
-        """
-        if not isinstance(given, Mapping):
-            raise UsageError(f"controls must be a mapping, not {given!r:.60}", hint='for example {"truncation": 0.7}')
-        return control_values(given, self.card.controls, self.card.name)
 
     def forward(
         self,
@@ -225,34 +132,6 @@ class ImageGenerator:
             raise IntegrityError(f"{self.card.name} made images {list(images.shape)} instead of {list(expected)}")
         result: NDArray[np.float32] = images
         return result
-
-    def _check_inputs(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None) -> None:
-        """Refuse wrong inputs: ONNX Runtime itself takes label -1 for the last class, and accepts NaN."""
-        latent_dim, classes = self.card.latent_dim, len(self.card.class_names)
-        if not isinstance(z, np.ndarray) or not isinstance(labels, np.ndarray | None):
-            raise UsageError("z and labels must be NumPy arrays", hint="ganzoo.latents.draw makes them of a seed")
-        if z.dtype != np.float32 or z.shape != (len(z), latent_dim) or not np.isfinite(z).all():
-            raise UsageError(f"z must be finite float32 [N, {latent_dim}], not {z.dtype} {list(z.shape)}")
-        if (labels is not None) != bool(classes):
-            raise UsageError(f"{self.card.name} takes {'labels' if classes else 'no labels'}")
-        if labels is None:
-            return
-        if labels.dtype != np.int64 or labels.shape != (len(z),):
-            raise UsageError(f"labels must be int64 [{len(z)}], not {labels.dtype} {list(labels.shape)}")
-        if ((labels < 0) | (labels >= classes)).any():
-            raise UsageError(f"labels must be 0 to {classes - 1}")
-
-
-def whole(value: int, name: str, low: int, high: int) -> int:
-    """A Python or NumPy integer in a range, as ``int``."""
-    try:
-        number = low - 1 if isinstance(value, bool) else operator.index(value)  # True would pass for 1
-    except TypeError:
-        number = low - 1
-    if not low <= number <= high:
-        hint = "draw the rest with another start" if number > high and name == "n" else None
-        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}", hint=hint)
-    return number
 
 
 def as_floats(images: NDArray[np.uint8], finite: NDArray[np.bool_]) -> NDArray[np.float32]:
