@@ -15,6 +15,7 @@ h1 + section { margin-top: 1.2rem; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 0; }
 p { margin: .4rem 0; }
 a { color: inherit; }
+:focus-visible { outline: 3px solid var(--c0); outline-offset: 2px; }
 .files { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; }
 pre { margin: .4rem 0; overflow-x: auto; }
 .dim, small, footer { color: var(--dim); font-size: .875rem; }

@@ -32,6 +32,8 @@ article img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain;
 article div { padding: .9rem 1.1rem 1.1rem; }
 p { margin: .3rem 0; color: var(--dim); font-size: .9rem; }
 a { color: inherit; }
+:focus-visible { outline: 3px solid; outline-offset: 2px; }
+article a:focus-visible { outline-offset: -3px; }
 nav { display: flex; flex-wrap: wrap; gap: .35rem; margin-top: .6rem; font-size: .85rem; }
 nav a { border: 1px solid var(--line); border-radius: 1rem; padding: .05rem .65rem; text-decoration: none; }
 nav a:hover { background: var(--line); }
