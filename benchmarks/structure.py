@@ -24,6 +24,7 @@ RANK = {
     "data": 2,
     "networks": 2,
     "distributions": 2,
+    "web": 2,
     "serving": 2,
     "training": 3,
     "evaluation": 3,

@@ -1,17 +1,17 @@
-"""The HTTP interface: three routes that answer in JSON or images, and a page to look at."""
+"""The HTTP interface: routes that answer in JSON or images, and a page to look at."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
+from pathlib import PurePosixPath
 from typing import cast
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from ganzoo.errors import GanzooError, NotFoundError, UsageError, described, did_you_mean, message
@@ -20,14 +20,16 @@ from ganzoo.runtime.labels import composed
 from ganzoo.serving.connection import GONE
 from ganzoo.serving.formats import FORMATS
 from ganzoo.serving.jobs import Job
-from ganzoo.serving.page import landing_page
 from ganzoo.serving.pool import DeadlineError, OverloadedError, Pool
 from ganzoo.serving.query import PARAMETERS, ImagesQuery
+from ganzoo.web import facts, files
 
 _STATUS: dict[type[GanzooError], int] = {UsageError: 422, NotFoundError: 404, OverloadedError: 503, DeadlineError: 504}
 
 
 _METHODS = ["GET", "HEAD"]
+
+_PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -43,6 +45,7 @@ def create_app(generators: Mapping[str, ImageGenerator], pool: Pool | None = Non
     app = Starlette(
         routes=[
             Route("/", handlers.page, methods=_METHODS),
+            Route("/page/{file}", handlers.page, methods=_METHODS),
             Route("/favicon.ico", handlers.icon, methods=_METHODS),
             Route("/healthz", handlers.health, methods=_METHODS),
             Route("/v1/models", handlers.models, methods=_METHODS),
@@ -67,10 +70,15 @@ class _Handlers:
     def __init__(self, generators: Mapping[str, ImageGenerator], pool: Pool) -> None:
         self._generators = generators
         self._pool = pool
-        self._page = landing_page(generators)
+        self._page = files("over_http")
 
-    async def page(self, _: Request) -> Response:
-        return HTMLResponse(self._page)
+    async def page(self, request: Request) -> Response:
+        """A file of the page to look at."""
+        name = f"page/{request.path_params['file']}" if request.path_params else "index.html"
+        if name not in self._page:
+            raise HTTPException(404)
+        media_type = _PAGE_TYPES[PurePosixPath(name).suffix]
+        return Response(self._page[name], media_type=media_type, headers={"Cache-Control": "no-cache"})
 
     async def icon(self, _: Request) -> Response:
         """Nothing: browsers ask for it by themselves, and a 404 of each would fill the log."""
@@ -123,16 +131,9 @@ class _Handlers:
 
 def _describe(name: str, generator: ImageGenerator, folder: str) -> dict[str, object]:
     """A model's description; its URLs are relative to the answer's own, so that they are right behind a prefix, too."""
-    card = generator.card
     return {
-        "name": name,
-        "version": card.version,
-        "digest": card.digest,
+        **facts(name, generator.card),
         "sha256": generator.sha256,
-        "latent_dim": card.latent_dim,
-        "shape": [card.channels, card.height, card.width],
-        "class_names": list(card.class_names),
-        "controls": {name: asdict(control) for name, control in card.controls.items()},
         "device": generator.device,
         "urls": {kind: f"{folder}{quote(name, safe='')}/{kind}" for kind in PARAMETERS},
     }

@@ -50,7 +50,7 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> Non
     assert top == {*PACKAGES, information}
     assert re.fullmatch(r"ganzoo-[\d.]+\.dist-info", information)
     inside = {name.rpartition(".")[2] for name in names(wheel) if not name.startswith(information)}
-    assert inside == {"json", "py", "typed", "onnx", "template"}
+    assert inside == {"json", "py", "typed", "onnx", "template", "html", "css", "js"}
     assert [name for name in names(wheel) if name.endswith(".onnx")] == ["ganzoo_plugins/digits/extractor.onnx"]
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ganzoo.reporting.style import STYLE
-from ganzoo.serving.page import landing_page
+from ganzoo.web import files
 
 _LIGHT, _DARK = "light", "dark"
 
@@ -36,7 +36,7 @@ def test_contrast_of_known_colours() -> None:
 
 
 @pytest.mark.parametrize("scheme", [_LIGHT, _DARK])
-@pytest.mark.parametrize("style", [STYLE, landing_page({})], ids=["report", "server"])
+@pytest.mark.parametrize("style", [STYLE, files("over_http")["page/style.css"].decode()], ids=["report", "server"])
 def test_text_can_be_read(style: str, scheme: str) -> None:
     colours = _colours(style, scheme)
     backgrounds = {"page", "card"} & set(colours)

@@ -87,7 +87,7 @@ window.rendered = {
     return [...found.values()];
   },
 
-  // What reaches beyond the page's right edge, and scrolls it; and text that its own box cuts.
+  // What reaches beyond the page's right edge, or a control or image beyond that of its frame.
   overflowing() {
     const width = document.documentElement.clientWidth;
     const wide = document.documentElement.scrollWidth > width || document.body.scrollWidth > width;
@@ -98,9 +98,14 @@ window.rendered = {
       }
       return false;
     };
+    const right = (element) => element.getBoundingClientRect().right;
+    const outside = [...document.querySelectorAll("input, select, button, img")].filter((each) => {
+      const frame = each.closest("form, section, figure");
+      return frame && visible(each) && right(each) > right(frame) + 0.5;
+    });
     return [...document.body.querySelectorAll("*")]
-      .filter((each) => visible(each) && each.getBoundingClientRect().right > width + 0.5 && !scrolls(each))
-      .map(described).concat(wide ? [`the page is ${document.documentElement.scrollWidth} px wide`] : []);
+      .filter((each) => visible(each) && right(each) > width + 0.5 && !scrolls(each))
+      .concat(outside).map(described).concat(wide ? [`the page is ${document.documentElement.scrollWidth} px wide`] : []);
   },
 
   // Images that are not there.
