@@ -100,7 +100,7 @@ def evaluate(
     registry: str | Path | None = None,
     runs: str | Path = "runs",
     device: "Device" = "auto",
-    seen: Callable[[int, int], None] = lambda done, total: None,
+    seen: Callable[[int, int], None] | None = None,
     noted: Callable[[str], None] = lambda message: None,
 ) -> "dict[str, Evaluation]":
     """Evaluate exported generators by real images, all by one protocol, on ONNX Runtime and without torch.
@@ -117,7 +117,8 @@ def evaluate(
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
         runs: the directory of the runs, which know where images without a name lie.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``: where generators and extractor run.
-        seen: is called with how many samples were looked at, and how many there are in all.
+        seen: is called with how many samples were looked at, and how many there are in all; None: a bar shows it, on a
+            terminal or in a notebook.
         noted: is given what there is to wait for, in one line.
 
     Returns:
@@ -127,26 +128,28 @@ def evaluate(
         GanzooError: one of them cannot be found, or they cannot be evaluated alike.
     """
     from ganzoo.evaluation.candidates import evaluate_all, find_candidates, find_criteria
+    from ganzoo.progress.bars import ProgressBar, doing
 
     check_whole(seeds, "seeds", 1, MOST_SEEDS)
     if n is not None:
         check_whole(n, "n", 1)
     store, asked = open_registry(registry), [references] if isinstance(references, str | os.PathLike) else references
-    candidates = find_candidates(asked, store, registry, device)
-    criteria = find_criteria(
-        candidates,
-        zoo(),
-        data=data,
-        runs=checked(runs, "runs"),
-        features=features,
-        n=n,
-        against=against,
-        device=device,
-        noted=noted,
-    )
-    if criteria.cost:
-        noted(criteria.cost)
-    found = evaluate_all(candidates, criteria, store, seeds=seeds, force=force, seen=seen)
+    with doing("loading"), ProgressBar("evaluating", "samples") as bar:
+        candidates = find_candidates(asked, store, registry, device)
+        criteria = find_criteria(
+            candidates,
+            zoo(),
+            data=data,
+            runs=checked(runs, "runs"),
+            features=features,
+            n=n,
+            against=against,
+            device=device,
+            noted=noted,
+        )
+        if criteria.cost:
+            noted(criteria.cost)
+        found = evaluate_all(candidates, criteria, store, seeds=seeds, force=force, seen=seen or bar)
     return {candidate.name: evaluation for candidate, evaluation in zip(candidates, found, strict=True)}
 
 

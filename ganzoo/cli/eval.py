@@ -12,7 +12,6 @@ from ganzoo.cli.output import PathOption, device_option, emit, json_option, note
 from ganzoo.cli.tables import table
 from ganzoo.errors import UsageError
 from ganzoo.files import cannot_write
-from ganzoo.progress.bars import ProgressBar, doing
 from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS, TRAINING
 from ganzoo.runtime.file import file_of
 
@@ -74,8 +73,7 @@ def command(
         raise cannot_write(output, FileNotFoundError(errno.ENOENT, ""))
     from ganzoo import api
 
-    with doing("loading"), ProgressBar("evaluating", "samples") as seen:
-        found = api.evaluate(list(references), registry=registry, device=device, seen=seen, noted=note, **question)
+    found = api.evaluate(list(references), registry=registry, device=device, noted=note, **question)
     better = api.figures()
     data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
     emit(data if compare else next(iter(data.values())), as_json, lambda _: _page(found, better, compare))
