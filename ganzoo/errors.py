@@ -54,6 +54,10 @@ class IntegrityError(GanzooError):
     exit_code = ExitCode.INTEGRITY
 
 
+class NotFiniteError(GanzooError):
+    """An image with pixels that are not finite numbers."""
+
+
 class PluginError(GanzooError):
     """A plugin is broken, or breaks its contract."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError, UsageError
+from ganzoo.errors import NotFiniteError, UsageError
 from ganzoo.machine import memory
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def require_finite(images: "NDArray[np.float32]", start: int = 0) -> None:
         start: index of the first image, for the message.
 
     Raises:
-        GanzooError: names the first image that is not finite.
+        NotFiniteError: names the first image that is not finite.
     """
     import numpy as np
 
     finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
     if not finite.all():
-        raise GanzooError(
+        raise NotFiniteError(
             f"image {start + int(finite.argmin())} has pixels that are not finite numbers",
             hint="the generator's weights are damaged or its training diverged; use another version",
         )
@@ -70,7 +70,7 @@ def to_uint8(images: "NDArray[np.float32]", start: int = 0) -> "NDArray[np.uint8
         [N, C, H, W] in uint8.
 
     Raises:
-        GanzooError: a pixel is not finite.
+        NotFiniteError: a pixel is not finite.
     """
     import numpy as np
 

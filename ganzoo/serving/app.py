@@ -1,61 +1,70 @@
-"""The HTTP interface: routes that answer in JSON or images, and a page to look at."""
+"""The HTTP interface: all routes behind one guard, and every error as JSON."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from functools import partial
-from pathlib import PurePosixPath
 from typing import cast
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ganzoo.errors import GanzooError, NotFoundError, UsageError, described, did_you_mean, message
+from ganzoo.errors import GanzooError, NotFoundError, UsageError, described, message
 from ganzoo.runtime.generator import ImageGenerator
-from ganzoo.runtime.labels import composed
-from ganzoo.serving.connection import GONE
-from ganzoo.serving.formats import FORMATS
-from ganzoo.serving.jobs import Job
+from ganzoo.serving import inference
+from ganzoo.serving.bodies import MalformedError, SlowError, TooLargeError
+from ganzoo.serving.endpoints import Endpoint
+from ganzoo.serving.guard import Guard, check_key
+from ganzoo.serving.handlers import Handlers, Served
+from ganzoo.serving.openapi import document
 from ganzoo.serving.pool import DeadlineError, OverloadedError, Pool
-from ganzoo.serving.query import PARAMETERS, ImagesQuery
-from ganzoo.web import facts, files
 
-_STATUS: dict[type[GanzooError], int] = {UsageError: 422, NotFoundError: 404, OverloadedError: 503, DeadlineError: 504}
-
-
-_METHODS = ["GET", "HEAD"]
-
-_PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_STATUS: dict[type[GanzooError], int] = {
+    MalformedError: 400,
+    NotFoundError: 404,
+    SlowError: 408,
+    TooLargeError: 413,
+    UsageError: 422,
+    OverloadedError: 503,
+    DeadlineError: 504,
+}
 
 _log = logging.getLogger("uvicorn.error")
 
 
-def create_app(generators: Mapping[str, ImageGenerator], pool: Pool | None = None) -> Starlette:
+def create_app(
+    generators: Mapping[str, ImageGenerator], pool: Pool | None = None, api_key: str | None = None
+) -> Starlette:
     """The ASGI application.
 
     Args:
         generators: by the name that URLs use; load them with ``threads=1``, since requests run side by side.
         pool: where images are made; None: one thread per usable core, and the default number of waiting images.
+        api_key: what every request must show, but for those that ask whether the server is there; None: nothing.
+
+    Raises:
+        UsageError: ``api_key`` is none that there can be.
     """
-    handlers = _Handlers(generators, pool or Pool())
+    check_key(api_key)
+    served = Served(generators, pool or Pool())
+    endpoints = [*Handlers(served).endpoints(), *inference.Handlers(served).endpoints()]
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document(endpoints, keyed=api_key is not None))
+
+    endpoints.append(Endpoint(path="/openapi.json", handler=openapi, summary="This document"))
+    route_of = {endpoint.handler: endpoint.path for endpoint in endpoints}
+    free = {endpoint.path for endpoint in endpoints if endpoint.free}
     app = Starlette(
         routes=[
-            Route("/", handlers.page, methods=_METHODS),
-            Route("/page/{file}", handlers.page, methods=_METHODS),
-            Route("/favicon.ico", handlers.icon, methods=_METHODS),
-            Route("/healthz", handlers.health, methods=_METHODS),
-            Route("/v1/models", handlers.models, methods=_METHODS),
-            Route("/v1/models/{name}", handlers.model, methods=_METHODS),
-            *(
-                Route(f"/v1/models/{{name}}/{kind}", partial(handlers.images, kind), methods=_METHODS)
-                for kind in PARAMETERS
-            ),
-            Route("/{path:path}/", _without_slash, methods=_METHODS),
+            *(Route(each.path, each.handler, methods=each.methods) for each in endpoints),
+            Route("/favicon.ico", _no_icon),
+            Route("/{path:path}/", _without_slash),
         ],
+        middleware=[Middleware(Guard, served.pool.metrics, route_of, free, api_key)],
         exception_handlers={
             HTTPException: _http_error,
             GanzooError: _ganzoo_error,
@@ -66,86 +75,9 @@ def create_app(generators: Mapping[str, ImageGenerator], pool: Pool | None = Non
     return app
 
 
-class _Handlers:
-    def __init__(self, generators: Mapping[str, ImageGenerator], pool: Pool) -> None:
-        self._generators = generators
-        self._pool = pool
-        self._page = files("over_http")
-
-    async def page(self, request: Request) -> Response:
-        """A file of the page to look at."""
-        name = f"page/{request.path_params['file']}" if request.path_params else "index.html"
-        if name not in self._page:
-            raise HTTPException(404)
-        media_type = _PAGE_TYPES[PurePosixPath(name).suffix]
-        return Response(self._page[name], media_type=media_type, headers={"Cache-Control": "no-cache"})
-
-    async def icon(self, _: Request) -> Response:
-        """Nothing: browsers ask for it by themselves, and a 404 of each would fill the log."""
-        return Response(status_code=204)
-
-    async def health(self, _: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def models(self, _: Request) -> Response:
-        return JSONResponse({"models": [_describe(name, each, "models/") for name, each in self._generators.items()]})
-
-    async def model(self, request: Request) -> Response:
-        name, generator = self._find(request)
-        return JSONResponse(_describe(name, generator, ""))
-
-    async def images(self, kind: str, request: Request) -> Response:
-        """Images of one of the kinds of ``ganzoo.serving.query``."""
-        _, generator = self._find(request)
-        query = ImagesQuery.parse(kind, request.query_params.multi_items(), generator)
-        etag = query.etag(generator)
-        headers = {"X-Ganzoo-Seed": str(query.seed), "Cache-Control": "no-store"}
-        if etag is not None:
-            # no-cache: clients may keep it, but must ask each time. After a restart the name may stand for another
-            # version, and asking is cheap.
-            headers |= {"Cache-Control": "no-cache", "ETag": etag}
-            if _matches(request.headers.get("If-None-Match", ""), etag):
-                return Response(status_code=304, headers=headers)
-        media_type = FORMATS[query.format].media_type
-        if request.method == "HEAD":  # as GET, but for the length, which only the images have (RFC 9110, 9.3.2)
-            head = Response(media_type=media_type, headers=headers)
-            del head.headers["content-length"]
-            return head
-        gone = request.scope.get("state", {}).get(GONE, bool)
-        body = await self._run(query.job(generator, lambda: not gone()))
-        return Response(body, media_type=media_type, headers=headers)
-
-    async def _run(self, job: Job) -> bytes:
-        try:
-            return await self._pool.run(job)
-        except asyncio.CancelledError:  # the server stops, and has waited for as long as it promises
-            raise OverloadedError("the server is stopping", hint="try again in a second") from None
-
-    def _find(self, request: Request) -> tuple[str, ImageGenerator]:
-        name = composed(request.path_params["name"])
-        generator = self._generators.get(name)
-        if generator is None:
-            raise NotFoundError(f"no model {name!r} is served here", hint=did_you_mean(name, self._generators))
-        return name, generator
-
-
-def _describe(name: str, generator: ImageGenerator, folder: str) -> dict[str, object]:
-    """A model's description; its URLs are relative to the answer's own, so that they are right behind a prefix, too."""
-    return {
-        **facts(name, generator.card),
-        "sha256": generator.sha256,
-        "device": generator.device,
-        "urls": {kind: f"{folder}{quote(name, safe='')}/{kind}" for kind in PARAMETERS},
-    }
-
-
-def _matches(header: str, etag: str) -> bool:
-    """If-None-Match compares weakly (RFC 9110, 13.1.2): a cache may have put W/ before our tag."""
-    return header.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in header.split(","))
-
-
-def _error(status: int, message: str, hint: str | None, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": message, "hint": hint}, status_code=status, headers=headers)
+async def _no_icon(_: Request) -> Response:
+    """Nothing: browsers ask for it by themselves, and a 404 of each would fill the log."""
+    return Response(status_code=204)
 
 
 async def _without_slash(request: Request) -> Response:
@@ -153,6 +85,10 @@ async def _without_slash(request: Request) -> Response:
     last = request.path_params["path"].rpartition("/")[2]
     query = request.url.query
     return RedirectResponse(f"../{quote(last, safe='')}" + f"?{query}" * bool(query))
+
+
+def _error(status: int, message: str, hint: str | None, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": message, "hint": hint}, status_code=status, headers=headers)
 
 
 def _log_fault(request: Request, words: str) -> None:
@@ -167,12 +103,17 @@ async def _ganzoo_error(request: Request, exception: Exception) -> Response:
     status = _STATUS.get(type(error), 500)
     if status == 500:
         _log_fault(request, message(error))
-    return _error(status, str(error), error.hint, {"Retry-After": "1"} if status == 503 else None)
+    # After 408 the rest of a body would be taken for the next request.
+    headers = {503: {"Retry-After": "1"}, 408: {"Connection": "close"}}
+    return _error(status, str(error), error.hint, headers.get(status))
 
 
-async def _http_error(_: Request, exception: Exception) -> Response:
+async def _http_error(request: Request, exception: Exception) -> Response:
     error = cast(HTTPException, exception)
-    hint = "use GET or HEAD" if error.status_code == 405 else "GET /v1/models lists what there is"
+    hint = "GET /v1/models lists what there is"
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        hint = "use POST" if "POST" in allowed else "use GET or HEAD"
     return _error(error.status_code, error.detail.lower(), hint, error.headers)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ganzoo.serving.metrics import UNROUTED
 from ganzoo.serving.pool import Pool
 from ganzoo.serving.query import images_asked
 
@@ -27,6 +28,9 @@ HEAD_SECONDS = 10
 
 LINGER_SECONDS = 2
 """Seconds in which what a refused client still sends is thrown away: a close would keep it from reading the refusal."""
+
+LAST_SECONDS = 0.2
+"""Seconds that a connection without a request stays when the server ends: a request may be on its way already."""
 
 UNREAD_SECONDS = 30
 """Seconds that a client may take nothing of an answer that is there."""
@@ -93,6 +97,11 @@ class Desk:
             if room < 0:
                 break
             held.decide(True)
+
+    def count(self, status: int, reason: str) -> None:
+        """Count a request that is answered before it has a route."""
+        self.pool.metrics.requests[UNROUTED, status] += 1
+        self.pool.metrics.refused[reason] += 1
 
     def make_place(self) -> bool:
         """Whether one more connection fits, if need be in the place of the one that has said nothing for longest."""
@@ -201,11 +210,15 @@ class Connection(HttpToolsProtocol):
         elif (images := images_asked(self.url)) and (self._desk.held or images > self._desk.pool.room):
             self.app = functools.partial(self._answer_later, images)
         super().on_headers_complete()
+        if self._desk.pool.draining:
+            self.cycle.keep_alive = False
         self._desk.idle.pop(self, None)
 
     def on_body(self, body: bytes) -> None:
-        """Pass over it: no request here needs one."""
+        """Keep it for a POST; nothing else needs one."""
         self._received = 0
+        if self.scope["method"] == "POST":
+            super().on_body(body)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -213,6 +226,13 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_complete and self in self._desk.open:
             self._desk.idle.pop(self, None)
             self._desk.idle[self] = self._desk.clock()
+
+    def shutdown(self) -> None:
+        """End with the request that is under way, or may be on its way: what has no answer would be lost."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            super().shutdown()
+        else:
+            self.loop.call_later(LAST_SECONDS, super().shutdown)
 
     def give_up_waiting(self) -> None:
         """Close it, for its head took too long to come."""
@@ -247,6 +267,7 @@ class Connection(HttpToolsProtocol):
         self._desk.idle.pop(self, None)
         if self._refused or self.transport.is_closing():
             return
+        self._desk.count(status, "connections" if status == 503 else "malformed")
         headers, body = _json(error, hint, {"connection": "close"})
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
         lines += [name + b": " + value for name, value in headers]
@@ -257,6 +278,7 @@ class Connection(HttpToolsProtocol):
 
     async def _answer_too_large(self, scope: Any, receive: Any, send: Send) -> None:
         error = f"the request's head has over {HEAD_BYTES} bytes"
+        self._desk.count(431, "malformed")
         await _answer(send, 431, *_json(error, "send fewer headers", {"connection": "close"}))
 
     async def _answer_later(self, images: int, scope: Any, receive: Any, send: Send) -> None:
@@ -264,6 +286,7 @@ class Connection(HttpToolsProtocol):
             if await self._desk.wait_for_room(self, images):
                 await self._routes(scope, receive, send)
             else:
+                self._desk.count(503, "queue")
                 error, retry = self._desk.pool.refusal(), {"retry-after": str(HOLD_SECONDS)}
                 await _answer(send, 503, *_json(str(error), error.hint or "", retry))
         finally:

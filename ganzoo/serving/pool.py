@@ -15,6 +15,7 @@ from ganzoo.errors import GanzooError, UsageError
 from ganzoo.machine import cores
 from ganzoo.runtime.generator import BATCH
 from ganzoo.serving.jobs import Batch, Job, Part, run_batch
+from ganzoo.serving.metrics import Metrics
 
 MAX_WAITING = 1024
 """Most images that may be waiting or under way at once."""
@@ -41,8 +42,8 @@ class Pool:
 
     Attributes:
         draining: the server takes no new connections, and ends when all is answered.
+        metrics: what was done.
         on_room: is called on the event loop whenever work has ended.
-        on_batch: is called on the event loop after each batch.
 
     Raises:
         UsageError: one of them is none that there can be.
@@ -64,8 +65,8 @@ class Pool:
         self._queue: deque[Job] = deque()
         self._lock = threading.Lock()  # of _busy, _queue and what of a job is taken
         self.draining = False
+        self.metrics = Metrics()
         self.on_room: Callable[[], None] = lambda: None
-        self.on_batch: Callable[[Batch], None] = lambda batch: None
 
     @property
     def waiting(self) -> int:
@@ -162,7 +163,11 @@ class Pool:
 
     def _deliver(self, batch: Batch) -> None:
         """Answer those whose last images these were."""
-        self.on_batch(batch)
+        self.metrics.batch_images.observe(batch.images)
+        self.metrics.run_seconds.observe(batch.run_seconds)
+        for part in batch.parts:
+            if part.first == 0:
+                self.metrics.queue_seconds.observe(batch.began - part.job.since)
         for job in {part.job for part in batch.parts}:
             if job.result is None or job.answer.done():
                 continue

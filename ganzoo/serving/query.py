@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,6 +55,17 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     },
 }
 WORDS = ("label", "format")
+
+
+def schemas(kind: str) -> dict[str, dict[str, object]]:
+    """The parameters of a kind of query but for a model's controls, as JSON schemas."""
+    found: dict[str, dict[str, object]] = {
+        name: {"type": "integer", "minimum": each.low, "maximum": each.high, "description": each.meaning}
+        | ({} if each.default is None else {"default": each.default})
+        for name, each in PARAMETERS[kind].items()
+    }
+    found["label"] = {"type": "string", "description": "the class of all images, by name or index"}
+    return found | {"format": {"enum": list(FORMATS), "default": DEFAULT_FORMAT}}
 
 
 def images_asked(url: bytes) -> int:
@@ -118,7 +129,7 @@ class ImagesQuery:
             ),
         )
 
-    def job(self, generator: ImageGenerator, wanted: Callable[[], bool]) -> Job:
+    def job(self, generator: ImageGenerator) -> Job:
         """What the pool is asked to do."""
         return Job(
             generator=generator,
@@ -126,7 +137,6 @@ class ImagesQuery:
             rows=functools.partial(self._rows, generator),
             convert=to_uint8,
             encode=lambda images: FORMATS[self.format].encode(images, lambda: self._facts(generator)),
-            wanted=wanted,
         )
 
     def etag(self, generator: ImageGenerator) -> str | None:

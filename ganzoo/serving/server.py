@@ -1,5 +1,6 @@
 """uvicorn around the application: a socket that is bound before anything is loaded, and an orderly end."""
 
+import asyncio
 import contextlib
 import errno
 import functools
@@ -8,7 +9,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMapping
+from types import MappingProxyType
 from urllib.parse import quote
 
 import uvicorn
@@ -17,7 +19,9 @@ from ganzoo.errors import GanzooError, UsageError
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.app import create_app
 from ganzoo.serving.connection import Connection, Desk
-from ganzoo.serving.pool import Pool
+from ganzoo.serving.following import Alias, follow
+from ganzoo.serving.guard import SAFE_HEADERS
+from ganzoo.serving.pool import DEADLINE_SECONDS, Pool
 
 DRAIN_SECONDS = 30
 """Seconds that requests under way have to be answered after SIGTERM."""
@@ -58,7 +62,14 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> None:
+def serve(
+    generators: MutableMapping[str, ImageGenerator],
+    listener: socket.socket,
+    *,
+    aliases: Mapping[str, Alias] = MappingProxyType({}),
+    api_key: str | None = None,
+    deadline: float = DEADLINE_SECONDS,
+) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP, then answer what is under way and return. A second SIGINT does not wait.
 
     If a graph still runs after ``DRAIN_SECONDS``, nothing else can stop it: the process ends here, with exit code 0.
@@ -66,20 +77,28 @@ def serve(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> 
     Args:
         generators: at least one, by the name that URLs use.
         listener: from ``bind``; it is closed at the end.
+        aliases: what some of these names follow.
+        api_key: what requests must show; None: nothing.
+        deadline: seconds after which images that are not there are given up.
+
+    Raises:
+        UsageError: ``api_key`` or ``deadline`` is none that there can be.
     """
-    pool = Pool()
+    pool = Pool(deadline=deadline)
     desk = Desk(pool)
     config = uvicorn.Config(
-        create_app(generators, pool),
+        create_app(generators, pool, api_key),
         http=functools.partial(Connection, desk=desk),  # type: ignore[arg-type]  # whatever makes one of its options
         log_level="warning",
         access_log=False,
         lifespan="off",
         ws="none",
         server_header=False,
+        headers=SAFE_HEADERS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    _Server(config, desk, _ready_line(generators, listener)).run(sockets=[listener])
+    following = functools.partial(follow, generators, aliases)
+    _Server(config, desk, following, _ready_line(generators, listener)).run(sockets=[listener])
     if not pool.close():
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
@@ -88,13 +107,17 @@ def serve(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> 
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, desk: Desk, ready_line: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, desk: Desk, following: Callable[[], Coroutine[None, None, None]], ready_line: str
+    ) -> None:
         super().__init__(config)
         self._desk = desk
+        self._following = following
         self._ready_line = ready_line
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._follower = asyncio.create_task(self._following())
         sys.stderr.write(self._ready_line)
         sys.stderr.flush()
 
@@ -102,6 +125,12 @@ class _Server(uvicorn.Server):
         """Ten times a second."""
         self._desk.tick()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is under way, and end."""
+        self._desk.pool.draining = True
+        self._follower.cancel()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -38,6 +38,7 @@ def facts(name: str, card: GeneratorCard) -> dict[str, Any]:
         "version": card.version,
         "reference": f"{card.name}:{card.version}" if card.version else None,  # what `ganzoo sample` takes
         "digest": card.digest,
+        "int8": card.int8,
         "latent_dim": card.latent_dim,
         "shape": [card.channels, card.height, card.width],
         "class_names": list(card.class_names),

@@ -25,7 +25,7 @@ from ganzoo.pipeline import modules
 from ganzoo.pipeline.draft import INHERITED
 from ganzoo.records.run import Run
 from ganzoo.runtime import card, generator, vetting
-from ganzoo.serving import app, connection, formats, pool, query, server
+from ganzoo.serving import app, bodies, connection, formats, guard, handlers, metrics, pool, query, server
 from ganzoo.zoo.discovery import State
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import resolve
@@ -296,22 +296,27 @@ def test_every_command() -> None:
 def test_every_route_parameter_and_limit() -> None:
     serving = page("serving")
     routes = {route.path for route in app.create_app({}).routes}  # type: ignore[attr-defined]
-    assert {name for name in rows(section(serving, "Routes")) if name.startswith("/")} == routes
-    parameters = rows(section(serving, "Routes"))
+    listed = re.findall(r"^\| (`/.*?) \|", section(serving, "Routes"), re.MULTILINE)
+    assert [path for line in listed for path in re.findall("`(.*?)`", line) if path not in routes] == []
+    assert routes == {path for line in listed for path in re.findall("`(.*?)`", line)}
+    parameters = rows(section(serving, "Images"))
     numbers = {name: each for kind in query.PARAMETERS.values() for name, each in kind.items()}
-    named = {name for name in parameters if not name.startswith("/")}
-    assert named == {*numbers, *query.WORDS, *formats.FORMATS}
+    assert set(parameters) == {*numbers, *query.WORDS, *formats.FORMATS}
     assert [parameters[name] for name in ("n", "steps")] == [str(numbers[name].default) for name in ("n", "steps")]
     assert parameters["format"] == f"`{formats.DEFAULT_FORMAT}`"
-    refused = {400, 405, 408, 431, 500}  # by the connection or the router
+    refused = {400, 401, 405, 408, 431, 500}  # by the connection, the guard or the router
     assert {int(status) for status in rows(section(serving, "Errors"))} == {*app._STATUS.values(), *refused}
     headers = set(
         re.findall(
-            r'"([A-Z]\w+(?:-[A-Z]\w+)*)"', inspect.getsource(app._Handlers) + inspect.getsource(app._ganzoo_error)
+            r'(?<!b)"([A-Z]\w+(?:-[A-Z]\w+)*)"',
+            inspect.getsource(handlers.Handlers) + inspect.getsource(guard) + inspect.getsource(app._ganzoo_error),
         )
     )
-    assert {"ETag", "Retry-After"} <= headers
-    assert {name for name in headers if f"`{name}" not in serving} == set()
+    assert {"ETag", "Retry-After", "Referrer-Policy"} <= headers
+    assert {name for name in headers if f"`{name}" not in serving} == {"Connection"}
+    names = re.findall(r'^\s+\("(\w+)", "(counter|gauge|histogram)"', inspect.getsource(metrics), re.MULTILINE)
+    assert rows(section(serving, "Metrics")) == {f"ganzoo_{name}": kind for name, kind in names}
+    assert set(metrics.Metrics().refused) <= set(re.findall("`(.*?)`", section(serving, "Metrics")))
     assert f"1 to {query.MAX_IMAGES}" in serving
     assert f"more than {pool.MAX_WAITING} images" in serving
     assert f"within {pool.DEADLINE_SECONDS:g} seconds" in serving
@@ -319,6 +324,8 @@ def test_every_route_parameter_and_limit() -> None:
     assert f"at most {server.DRAIN_SECONDS} seconds" in serving
     assert f"{connection.HEAD_BYTES >> 10} KiB" in serving
     assert f"over {connection.HEAD_SECONDS} seconds" in serving
+    assert f"its body over {bodies.BODY_SECONDS}" in serving
+    assert f"body has over {bodies.BODY_BYTES >> 20} MiB" in serving
     assert f"| {connection.UNREAD_SECONDS} |" in serving
     assert f"| {connection.MOST_CONNECTIONS}, and {connection.SPARE_FILES} fewer than files may be open |" in serving
     assert f"at most {vetting.SECONDS} seconds and {vetting.MEMORY >> 30} GiB of memory" in serving

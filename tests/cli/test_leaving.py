@@ -20,6 +20,8 @@ import sys, threading, time
 from ganzoo.cli import leaving, main
 leaving.PATIENCE_SECONDS, leaving.LIMIT_SECONDS = 0.2, {limit}
 def work():
+    while threading.active_count() < 3:  # until the end is watched
+        time.sleep(0.01)
     time.sleep({seconds})
     print("the thread has ended", file=sys.stderr)
 threading.Thread(target=work, name="uploads", daemon={daemon}).start()

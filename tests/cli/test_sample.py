@@ -167,7 +167,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     monkeypatch.setattr(
         "ganzoo.serving.server.serve",
-        lambda generators, listener: calls.append((list(generators), listener.getsockname())),
+        lambda generators, listener, **_: calls.append((list(generators), listener.getsockname())),
     )
     return calls
 

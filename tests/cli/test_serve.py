@@ -35,7 +35,7 @@ def model(name: str, version: int | None = None, sha256: str = "a") -> Any:
     ],
 )
 def test_the_names_of_what_is_served(found: list[tuple[str, Any]], names: list[str]) -> None:
-    assert list(_by_name(found)) == names
+    assert list(_by_name([(*each, "") for each in found])) == names
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_names_of_what_is_served(found: list[tuple[str, Any]], names: list[s
 )
 def test_names_that_cannot_be_served(found: list[tuple[str, Any]], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        _by_name(found)
+        _by_name([(*each, "") for each in found])
     assert (str(caught.value), caught.value.hint) == (message, hint)
 
 
@@ -81,7 +81,9 @@ def test_a_name_before_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_name_is_given_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[list[str]] = []
-    monkeypatch.setattr("ganzoo.serving.server.serve", lambda generators, listener: served.append(list(generators)))
+    monkeypatch.setattr(
+        "ganzoo.serving.server.serve", lambda generators, listener, **_: served.append(list(generators))
+    )
     assert main(["serve", "--device", "cpu", "--port", "0", f"one={PETITE}", f"other={PETITE}"]) == 0
     assert served == [["one", "other"]]
 
@@ -97,7 +99,7 @@ def test_a_command_that_is_told_to_end_leaves_nothing_half_written(
     code = 0 if command == "serve" else 128 + number
     monkeypatch.chdir(tmp_path)
     moment = "ganzoo.files.os.replace" if command == "sample" else "ganzoo.serving.server.serve"
-    monkeypatch.setattr(moment, lambda *_: os.kill(os.getpid(), number))
+    monkeypatch.setattr(moment, lambda *_, **__: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
     with pytest.raises(SystemExit) as caught:
         main([command, str(PETITE), "--device", "cpu", *([] if command == "sample" else ["--port", "0"])])
@@ -164,7 +166,7 @@ def test_nothing_is_left_in_the_home_directory(tmp_path: Path, clean: Callable[[
     store.attach(store.register("petite", {}, {"config": {}, "data": {}}), "onnx", PETITE.read_bytes())
     code = (
         "import sys, ganzoo.serving.server\nfrom ganzoo.cli import main\n"
-        "ganzoo.serving.server.serve = lambda generators, listener: generators['petite'].sample(1)\n"
+        "ganzoo.serving.server.serve = lambda generators, listener, **_: generators['petite'].sample(1)\n"
         f"sys.exit(max(main(arguments) for arguments in {COMMANDS!r}))"
     )
     home, programs = tmp_path / "home", tmp_path / "programs"

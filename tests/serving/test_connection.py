@@ -435,6 +435,25 @@ def test_any_bytes_end_in_an_answer_or_in_silence(parts: list[bytes]) -> None:
     scenario(test)
 
 
+def test_a_request_on_its_way_is_answered_when_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganzoo.serving.connection.LAST_SECONDS", 0)
+
+    async def test(server: Server) -> None:
+        (late, answered), (_, silent) = server.connect(GET), server.connect()
+        await settle()
+        server.pool.draining = True
+        for connection in list(server.desk.open):
+            connection.shutdown()
+        late.data_received(GET)
+        await asyncio.sleep(0.01)
+        assert answered.answers == [200, 200]
+        assert answered.written.endswith(b"connection: close\r\n\r\nok")
+        assert answered.closed
+        assert silent.closed
+
+    scenario(test)
+
+
 # A whole server
 
 
@@ -460,6 +479,26 @@ def test_silent_connections_do_not_keep_others_out(
     for _ in range(250):
         silent.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
     assert httpx.get(f"{server.url}/healthz", timeout=20).json() == {"status": "ok"}
+    assert server.stop(signal.SIGTERM) == (0, "", "")
+
+
+def test_a_body_that_never_comes_and_one_that_never_ends(
+    start: "Callable[..., ServerProcess]", server_code: str, directory: Path
+) -> None:
+    """A Content-Length that lies, and pieces without an end; meanwhile others are answered."""
+    server = start("import ganzoo.serving.bodies\nganzoo.serving.bodies.BODY_SECONDS = 0.5\n" + server_code, directory)
+    head = b"POST /v2/models/plain/infer HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as short:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as endless:
+            short.sendall(head + b"Content-Length: 100\r\n\r\n{")
+            endless.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+            for _ in range(129):  # of 64 KiB
+                endless.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+            assert endless.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
+        answer = short.recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"connection: close" in answer.lower()
     assert server.stop(signal.SIGTERM) == (0, "", "")
 
 

@@ -37,6 +37,7 @@ def test_models(client: httpx.Client, generators: dict[str, ImageGenerator]) -> 
         "version": 3,
         "reference": "pets:3",
         "digest": None,
+        "int8": False,
         "sha256": generators["pets"].sha256,
         "latent_dim": 4,
         "shape": [3, 8, 8],

@@ -111,9 +111,10 @@ def test_no_answer_depends_on_its_neighbours(
     generators: dict[str, ImageGenerator],
     tell: Callable[[str], None],
 ) -> None:
-    """250 random requests, or 10,000 in full, of 32 clients on two threads; to the byte those of the library."""
+    """250 random requests, or 10,000 in full, of 32 clients at a time; to the byte those of the library."""
     count, rng = 5 * settings.default.max_examples, random.Random(1)  # type: ignore[union-attr]
-    wrong = []
+    wrong: list[tuple[str, dict[str, str | int]]] = []
+    parts: list[int] = []
 
     async def ask(client: httpx.AsyncClient) -> None:
         name, n, seed = rng.choice(["pets", "plain"]), rng.choice([1, 1, 1, 2, 5, 16, 40]), rng.randrange(2**64)
@@ -121,6 +122,7 @@ def test_no_answer_depends_on_its_neighbours(
         query: dict[str, str | int] = {"n": n, "seed": seed, "format": form}
         if label is not None:
             query["label"] = label
+        parts.append(n)
         answer = await client.get(f"/v1/models/{name}/sample", params=query)
         images, _ = generators[name].pixels(n, seed, label)
         if answer.content != (encode_npy(images) if form == "npy" else encode_png(grid(images))):
@@ -131,15 +133,13 @@ def test_no_answer_depends_on_its_neighbours(
             for _ in range(count // 32 + 1):
                 await ask(session)
 
-    async def scenario() -> list[int]:
-        sizes: list[int] = []
-        pool = Pool(2)
-        pool.on_batch = lambda batch: sizes.append(len(batch.parts))
+    async def scenario() -> dict[str, float]:
+        pool = Pool(1)
         app = create_app(generators, pool)
         await asyncio.gather(*(client(app) for _ in range(32)))
-        return sizes
+        return {name: value for name, _, value in pool.metrics.batch_images.samples()}
 
-    sizes = asyncio.run(scenario())
-    tell(f"requests compared to the byte: {32 * (count // 32 + 1)}, at most {max(sizes)} of them in a batch")
+    batches = asyncio.run(scenario())
     assert wrong == []
-    assert max(sizes) > 1
+    tell(f"requests compared to the byte: {len(parts)}, in {batches['_count']} batches")
+    assert batches["_sum"] == sum(parts)
