@@ -28,6 +28,7 @@ RANK = {
     "serving": 2,
     "training": 3,
     "evaluation": 3,
+    "samples": 3,
     "exporting": 4,
     "reporting": 4,
     "pipeline": 5,

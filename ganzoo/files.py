@@ -21,11 +21,13 @@ __all__ = [
     "cache_root",
     "cannot_write",
     "checked",
+    "create_like",
     "json_value",
     "parse_json",
     "parse_object",
     "parse_toml",
     "registry_root",
+    "replaceable",
     "sync_directory",
     "web_opener",
     "write_atomic",
@@ -58,14 +60,11 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         GanzooError: it could not be written; ``path`` is then as it was, and nothing else is left behind.
     """
-    if _STREAM.match(os.fspath(path)) or (os.path.exists(path) and not os.path.isfile(path)):
-        # os.replace would replace even /dev/null
-        raise GanzooError(f"cannot write {path}: it is not a regular file", hint="choose the path of a file")
-    target = Path(os.path.realpath(path))
+    target = replaceable(path)
     # Beside the target, because a rename is atomic only within a file system.
     partial = target.with_name(f".{os.urandom(8).hex()}.partial")
     try:
-        _create(partial, like=target)
+        create_like(partial, target)
         _write(partial, data)
         os.replace(partial, target)
         sync_directory(target.parent)
@@ -74,6 +73,18 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def replaceable(path: str | os.PathLike[str]) -> Path:
+    """The path at which a file may be replaced by another: symbolic links are followed.
+
+    Raises:
+        GanzooError: something is there that is not a regular file.
+    """
+    if _STREAM.match(os.fspath(path)) or (os.path.exists(path) and not os.path.isfile(path)):
+        # os.replace would replace even /dev/null
+        raise GanzooError(f"cannot write {path}: it is not a regular file", hint="choose the path of a file")
+    return Path(os.path.realpath(path))
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> GanzooError:
@@ -121,7 +132,7 @@ def parse_toml(data: bytes | str) -> dict[str, Any]:
         raise Unreadable(first_line(error)) from None
 
 
-def _create(path: Path, like: Path) -> None:
+def create_like(path: Path, like: Path) -> None:
     """Make an empty file with the permissions of ``like``, if that is there: nobody else may see what is written."""
     with path.open("xb") as file, contextlib.suppress(FileNotFoundError):
         before, now = like.stat(), os.fstat(file.fileno())

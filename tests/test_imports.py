@@ -27,6 +27,7 @@ TORCH_IS_ASKED_BY = {"ganzoo.cli.doctor", "ganzoo.step"}
 
 NEVER = {
     "runtime": {"training", "data", "zoo", "networks"},
+    "samples": {"training", "evaluation", "zoo", "networks"},
     "serving": {"training", "evaluation", "exporting", "data", "zoo", "networks"},
     "records": {"zoo", "data"},
     "training": {"runtime", "evaluation"},

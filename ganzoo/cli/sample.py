@@ -1,6 +1,5 @@
 """``ganzoo sample``: images from a registered version or an ONNX file, without PyTorch."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,24 +18,21 @@ from ganzoo.cli.output import (
     require_pipe,
 )
 from ganzoo.cli.signals import ending_at_signals
-from ganzoo.errors import GanzooError, UsageError
+from ganzoo.errors import UsageError
 from ganzoo.images import PICTURES
 from ganzoo.progress.bars import ProgressBar
+from ganzoo.samples.arrays import ARRAYS
+from ganzoo.samples.shards import SHARD, SHARDS
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from ganzoo.runtime.generator import Controls, ImageGenerator
     from ganzoo.runtime.providers import Device
+    from ganzoo.samples.request import Request
 
 _FORMS = (
-    "OUT may end in .png, .jpg or .webp (one grid), .npy (uint8 [N, H, W, C]), be a directory (a PNG for each image), "
-    "or - (the grid to stdout)"
+    "OUT may end in .png, .jpg or .webp (one grid), .npy (uint8 [N, H, W, C]) or .npz (with labels), be a directory (a "
+    "PNG for each image, in a folder for each class), or - (the grid to stdout)"
 )
-
-CHUNK = 256
-"""Images between two drawings of the bar."""
 
 DEFAULT, OF_EACH_CLASS = 64, 8
 """How many images there are, and how many of each class where several are asked for."""
@@ -78,6 +74,11 @@ DEFAULT, OF_EACH_CLASS = 64, 8
     help=f"{_FORMS}.",
 )
 @click.option("--each", is_flag=True, help="Write a PNG for each image; OUT is a directory, whatever its name.")
+@click.option(
+    "--shards",
+    type=click.Choice(list(SHARDS)),
+    help=f"Write shards of {SHARD:,} images, as WebDataset or Hugging Face have them; OUT is a directory.",
+)
 @device_option
 @int8_option
 @registry_option
@@ -91,99 +92,116 @@ def command(
     start: int,
     output: Path,
     each: bool,
+    shards: str | None,
     device: "Device",
     int8: bool,
     registry: Path | None,
 ) -> None:
     """Draw images from a registered version or an ONNX file.
 
-    Image i of a seed is the same image whatever -n and --start are, and so is image i of a class.
+    Image i of a seed is the same image whatever -n and --start are, and so is image i of a class. Arrays, pictures and
+    shards may be of any number, for a training: the same command goes on with them where it was stopped.
     """
     if per_class is not None and (label is None or count is not None):
         raise UsageError("--per-class takes the place of -n where --label names classes", hint="--label all")
-    if output == STDOUT:
-        if each:
-            raise UsageError("--each makes several files", hint="-o DIRECTORY")
-        require_pipe()
-    else:
-        each = each or output.is_dir() or output.suffix == ""
-        if not each and output.suffix.lower() not in (*PICTURES, ".npy"):
-            raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
+    form = _form(output, each, shards)
     with ending_at_signals():
         from ganzoo.api import load
         from ganzoo.runtime.controls import pairs
-        from ganzoo.runtime.generator import random_seed
 
-        given = pairs(controls)
-
-        generator = load(reference, registry=registry, device=device, int8=int8)
-        seed = random_seed() if seed is None else seed
+        # A thread for each of several batches is faster than several for one.
+        generator = load(reference, registry=registry, device=device, threads=1, int8=int8)
         classes = _classes(generator, label)
         if len(classes) > 1 and count is not None:
             raise UsageError("-n counts the images of one class", hint="of several: --per-class N")
         of_each = (per_class or OF_EACH_CLASS) if len(classes) > 1 else count or per_class or DEFAULT
-        images = _drawn(generator, classes, range(start, start + of_each), seed, given)
-        names = [generator.card.class_names[which] for which in classes if which is not None and len(classes) > 1]
-        _write(images, names, output, each, start)
-    note(f"Seed {seed}.")
+        drawn = _request(generator, classes, range(start, start + of_each), seed, pairs(controls), output, form)
+        with ProgressBar("sampling", "images") as bar:
+            if form is None:
+                _write_grid(generator, drawn, output, bar)
+            else:
+                from ganzoo.machine import cores
+                from ganzoo.samples.sets import write_set
+
+                write_set(generator, drawn, output, form, workers=cores(), seen=bar, noted=note)
+    note(f"Seed {drawn.seed}.")
     if output != STDOUT:
         print_data(output)
 
 
-def _classes(generator: "ImageGenerator", label: str | None) -> "Sequence[int | None]":
+def _form(output: Path, each: bool, shards: str | None) -> str | None:
+    """What the images are written as, one of ``ganzoo.samples.sets.FORMS``; None: one grid."""
+    if each and shards:
+        raise UsageError("--each writes pictures, and --shards writes shards", hint="give one of the two")
+    several = "--each" if each else "--shards" if shards else ""
+    if output == STDOUT:
+        if several:
+            raise UsageError(f"{several} makes several files", hint="-o DIRECTORY")
+        require_pipe()
+        return None
+    suffix = output.suffix.lower()
+    if shards and not output.is_dir() and suffix in (*PICTURES, *ARRAYS):
+        raise UsageError(f"--shards makes several files, and {output} is one", hint="-o DIRECTORY")
+    if several or output.is_dir() or not suffix:
+        return shards or ""
+    if suffix not in (*PICTURES, *ARRAYS):
+        raise UsageError(f"cannot write samples to {output}", hint=_FORMS)
+    return suffix if suffix in ARRAYS else None
+
+
+def _classes(generator: "ImageGenerator", label: str | None) -> tuple[str, ...]:
+    """The names of the classes that were asked for; none: each image's is drawn, or there are no classes."""
     from ganzoo.runtime.labels import find_classes
 
-    return [None] if label is None else find_classes(label, generator.card.class_names, generator.card.name)
+    names = generator.card.class_names
+    return () if label is None else tuple(names[which] for which in find_classes(label, names, generator.card.name))
 
 
-def _drawn(
-    generator: "ImageGenerator", classes: "Sequence[int | None]", indices: range, seed: int, controls: "Controls"
-) -> "list[NDArray[np.uint8]]":
-    """The images of each class with these indices; a bar shows how many there are."""
-    import numpy as np
-
-    from ganzoo.runtime.generator import MAX_IMAGES
+def _request(
+    generator: "ImageGenerator",
+    classes: tuple[str, ...],
+    indices: range,
+    seed: int | None,
+    controls: "Controls",
+    output: Path,
+    form: str | None,
+) -> "Request":
+    """What to draw; without a seed, that of what is unfinished there, or a random one."""
+    from ganzoo.latents import MAX_SEED
+    from ganzoo.runtime.generator import MAX_IMAGES, random_seed
     from ganzoo.runtime.inputs import whole
+    from ganzoo.samples.request import Request
+    from ganzoo.samples.sets import unfinished
 
-    total = whole(len(indices) * len(classes), "n", 1, MAX_IMAGES)
-    images = []
-    with ProgressBar("sampling", "images") as bar:
-        for number, which in enumerate(classes):
-            parts = []
-            for first in indices[::CHUNK]:
-                count = min(CHUNK, indices.stop - first)
-                parts.append(generator.pixels(count, seed, which, first, controls)[0])
-                bar(number * len(indices) + first - indices.start + count, total)
-            images.append(np.concatenate(parts))
-    return images
+    if form is None:
+        whole(len(indices) * max(1, len(classes)), "n", 1, MAX_IMAGES)
+    whole(indices.start, "start", 0, MAX_SEED + 1 - len(indices))
+    if seed is None and form is not None:
+        seed = unfinished(output, form).seed()
+    return Request(
+        generator=generator.sha256,
+        seed=random_seed() if seed is None else seed,
+        start=indices.start,
+        each=len(indices),
+        classes=classes,
+        controls=generator.resolve_controls(controls),
+    )
 
 
-def _write(parts: "Sequence[NDArray[np.uint8]]", names: Sequence[str], output: Path, each: bool, start: int) -> None:
-    """Write the images, which are given in a part for each class.
-
-    Args:
-        names: of the classes, if there are several: each is a row of the grid.
-    """
+def _write_grid(generator: "ImageGenerator", drawn: "Request", output: Path, bar: ProgressBar) -> None:
+    """One picture of all images: of several classes each has a row."""
     import numpy as np
 
     from ganzoo.files import write_atomic
-    from ganzoo.images import class_rows, encode_npy, encode_picture, encode_png, grid
+    from ganzoo.images import class_rows, encode_picture, encode_png, grid
 
+    parts = []
+    for piece in drawn.pieces(0, drawn.total):
+        parts.append(generator.pixels(piece.count, drawn.seed, piece.label, piece.index, drawn.controls)[0])
+        bar(piece.number + piece.count, drawn.total)
     images = np.concatenate(parts)
-
-    def sheet() -> "NDArray[np.uint8]":
-        return class_rows(images, names) if names else grid(images)
-
+    sheet = class_rows(images, drawn.classes) if len(drawn.classes) > 1 else grid(images)
     if output == STDOUT:
-        emit_bytes(encode_png(sheet()))
-    elif each:
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
-        for index, image in enumerate(images, start):
-            write_atomic(output / f"{index:06d}.png", encode_png(image))
-    elif output.suffix.lower() == ".npy":
-        write_atomic(output, encode_npy(images))
+        emit_bytes(encode_png(sheet))
     else:
-        write_atomic(output, encode_picture(sheet(), output.suffix.lower()))
+        write_atomic(output, encode_picture(sheet, output.suffix.lower()))

@@ -1,7 +1,7 @@
 """Work that several threads share, whose results come in order: ONNX Runtime and encoders release the GIL."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ AHEAD = 2
 """Results for each thread that may wait to be taken: enough to keep it busy, and few enough for constant memory."""
 
 
-def in_order(work: Callable[[ItemT], ResultT], items: Iterable[ItemT], workers: int) -> Iterator[ResultT]:
+def in_order(work: Callable[[ItemT], ResultT], items: Iterable[ItemT], workers: int) -> Generator[ResultT, None, None]:
     """The results of ``work`` for each item, in the order of the items, as memory allows: few are made ahead.
 
     Args:

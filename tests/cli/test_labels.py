@@ -36,6 +36,24 @@ def sample(registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return lambda *arguments: main([*start, *arguments])
 
 
+def test_pictures_of_a_class_lie_in_its_folder(sample: Sample) -> None:
+    assert sample("--label", "3,5", "--per-class", "2", "-o", "set") == 0
+    assert sample("-n", "20", "-o", "drawn") == 0
+    assert sample("--label", "3", "-n", "1", "--each", "-o", "one.d") == 0
+    pictures = [path.as_posix() for path in sorted(Path().rglob("*.png"))]
+    assert pictures[-4:] == ["set/3/000000.png", "set/3/000001.png", "set/5/000000.png", "set/5/000001.png"]
+    assert pictures[-5] == "one.d/3/000000.png"
+    assert sorted(path[-10:] for path in pictures[:-5]) == [f"{index:06d}.png" for index in range(20)]
+    assert Path(pictures[-4]).read_bytes() == Path(pictures[-5]).read_bytes()
+
+
+def test_a_set_for_a_training_is_one_command(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sample("--label", "all", "--per-class", "3", "--shards", "tar", "-o", "set") == 0
+    assert capsys.readouterr() == ("set\n", "Seed 7.\n")
+    assert main(["data", "show", "set", "--size", "8"]) == 0
+    assert "classes     10: 0 (" in capsys.readouterr().out
+
+
 def test_every_class_has_a_row(sample: Sample) -> None:
     assert sample("--label", "all", "-o", "all.png") == 0
     with Image.open("all.png") as picture:
@@ -55,7 +73,7 @@ def test_several_classes_are_those_of_one_each(sample: Sample) -> None:
 
 def test_many_are_drawn_in_parts_and_shown(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sample("--label", "3,5", "--per-class", "9", "--start", "2", "-o", "whole.npy") == 0
-    monkeypatch.setattr("ganzoo.cli.sample.CHUNK", 4)
+    monkeypatch.setattr("ganzoo.samples.request.PIECE", 4)
     with terminal(80) as made:
         assert sample("--label", "3,5", "--per-class", "9", "--start", "2", "-o", "parts.npy") == 0
     assert np.array_equal(np.load("whole.npy"), np.load("parts.npy"))

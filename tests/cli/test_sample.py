@@ -15,6 +15,7 @@ from PIL import Image
 
 from ganzoo.cli import main
 from ganzoo.images import GAP, MIN_TILE
+from ganzoo.progress.bars import ProgressBar
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo_registry import Registry
 
@@ -125,6 +126,27 @@ def test_a_registered_version_is_as_good_as_a_file(file: str, tmp_path: Path) ->
     assert Path("a.npy").read_bytes() == Path("b.npy").read_bytes() == Path("c.npy").read_bytes()
 
 
+def test_any_number_of_images_and_a_seed_that_is_kept(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a grid may have; without ``--seed`` it goes on with the seed that it had."""
+    monkeypatch.setattr("ganzoo.samples.sets.Array.step", 50_000)
+
+    def stopped(self: ProgressBar, done: int, total: int) -> None:
+        if done > 50_000:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressBar, "__call__", stopped)
+        assert sample(file, "-n", "70000", "-o", "a.npy") == 130
+    assert capsys.readouterr().err.startswith("Stopped behind image 50,000 of 70,000; the same command goes on there.")
+    assert sample(file, "-n", "70000", "-o", "a.npy") == 0
+    going, said = capsys.readouterr().err.splitlines()
+    assert going == "Going on behind image 50,000 of 70,000."
+    assert sample(file, "-n", "70000", "-o", "b.npy", "--seed", said.removeprefix("Seed ").removesuffix(".")) == 0
+    assert Path("a.npy").read_bytes() == Path("b.npy").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
@@ -133,6 +155,19 @@ def test_a_registered_version_is_as_good_as_a_file(file: str, tmp_path: Path) ->
         (["tiny.onnx", "--label", "3"], 2, "tiny takes no labels"),
         (["tiny.onnx", "-n", "100000"], 2, "n must be a whole number from 1 to 65536, not 100000"),
         (["tiny.onnx", "-o", "x.gif"], 2, "cannot write samples to x.gif"),
+        (["tiny.onnx", "-o", "x.npz", "--shards", "tar"], 2, "--shards makes several files, and x.npz is one"),
+        (
+            ["tiny.onnx", "-o", "x", "--shards", "tar", "--each"],
+            2,
+            "--each writes pictures, and --shards writes shards",
+        ),
+        (["tiny.onnx", "-o", "-", "--shards", "tar"], 2, "--shards makes several files"),
+        (["tiny.onnx", "-o", "no/such/x.npz"], 1, "cannot write no/such/x.npz: the directory no/such does not exist"),
+        (
+            ["tiny.onnx", "-o", "x.npy", "--start", str(2**64 - 1)],
+            2,
+            f"start must be a whole number from 0 to {2**64 - 64}, not {2**64 - 1}",
+        ),
         (
             ["tiny.onnx", "-o", "no/such/x.png"],
             1,

@@ -1,0 +1,1 @@
+"""What is made of samples: sets to train on, of any size, and films."""

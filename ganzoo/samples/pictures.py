@@ -1,0 +1,79 @@
+"""A PNG for each image, in a folder for each class: readers take the folders for classes."""
+
+import os
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from ganzoo.data.names import is_left_behind
+from ganzoo.errors import GanzooError, UsageError
+from ganzoo.images import encode_png
+from ganzoo.samples.request import Piece, Request
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganzoo.runtime.card import GeneratorCard
+
+
+class Pictures:
+    """``CLASS/000003.png`` for image 3 of a seed; without the folder where the generator knows no classes.
+
+    Args:
+        output: the directory.
+        work: a directory for what is under way, on the same file system.
+        card: what the generator says of itself.
+        request: which images there are.
+
+    Raises:
+        UsageError: a class has a name that no folder can have.
+        GanzooError: a file is where the directory should be.
+    """
+
+    step = 4096
+
+    def __init__(self, output: Path, work: Path, card: "GeneratorCard", request: Request) -> None:
+        self._output, self._work = output, work
+        self._folders = [str(output / name) for name in card.class_names] or [str(output)]
+        if unfit := next((name for name in card.class_names if not _is_folder(name)), None):
+            raise UsageError(
+                f"the class {unfit!r:.80} cannot be the name of a folder",
+                hint="write -o FILE.npz, or --shards tar",
+            )
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
+
+    def open(self, done: int) -> None:
+        """Nothing is open between two pictures."""
+
+    def encode(self, piece: Piece, images: "NDArray[np.uint8]", labels: "NDArray[np.int64] | None") -> None:
+        """Write the pictures, in the thread that made them: each has a name of its own."""
+        for row, image in enumerate(images):
+            folder = self._folders[0 if labels is None else int(labels[row])]
+            under_way = f"{self._work}/{piece.number + row}.png"
+            with open(under_way, "wb") as file:
+                file.write(encode_png(image))
+            place = f"{folder}/{piece.index + row:06d}.png"
+            try:
+                os.replace(under_way, place)
+            except FileNotFoundError:  # the first of its class
+                os.makedirs(folder, exist_ok=True)
+                os.replace(under_way, place)
+
+    def add(self, encoded: None) -> None:
+        """They are there already."""
+
+    def commit(self) -> None:
+        """A picture that is there is whole."""
+
+    def finish(self) -> None:
+        """All are in their places."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _is_folder(name: str) -> bool:
+    return PurePath(name).name == name and "\0" not in name and not is_left_behind(name) and len(name.encode()) < 256
