@@ -334,16 +334,13 @@ def test_bad_parameters(generators: dict[str, ImageGenerator], query: str, error
     assert (answer.status_code, answer.json()) == (422, {"error": error, "hint": hint})
 
 
-def test_models_and_the_page_show_controls(generators: dict[str, ImageGenerator], plain: tuple[bytes, Any]) -> None:
+def test_models_tell_of_their_controls(generators: dict[str, ImageGenerator], plain: tuple[bytes, Any]) -> None:
     tiny = ImageGenerator.from_bytes(plain[0], device="cpu")
-    models, page = ask({**generators, "tiny": tiny}, "/v1/models", "/")
+    (models,) = ask({**generators, "tiny": tiny}, "/v1/models")
     listed = {each["name"]: each["controls"] for each in models.json()["models"]}
     assert listed["style"] == {"truncation": {"default": 1.0, "low": 0.0, "high": 1.0}}
     assert list(listed["info"]) == ["digit", "gain"]
     assert listed["tiny"] == {}
-    assert page.text.count('type="range"') == 3
-    assert page.text.count("<form") == 2
-    assert '<input type="range" name="digit" min="-1" max="9" step="any" value="-1">' in page.text
     (sent,) = ask(generators, "/v1/models/info/sample?n=16&seed=7&digit=-1&gain=1")
     assert sent.status_code == 200
 
@@ -472,7 +469,8 @@ def test_no_control_is_called_as_something_that_sampling_takes() -> None:
         ImageGenerator.forward,
     ]
     arguments = {name for call in calls for name in inspect.signature(call).parameters} - {"self"}
-    assert options | arguments | set(PARAMETERS) | {"z", "labels", "images"} <= TAKEN_NAMES
+    parameters = {name for known in PARAMETERS.values() for name in known}
+    assert options | arguments | parameters | {"z", "labels", "images"} <= TAKEN_NAMES
 
 
 @pytest.mark.parametrize("default", [0.5, 1.0])
