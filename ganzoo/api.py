@@ -243,6 +243,56 @@ def export(
     return export_version(store, store.resolve(reference), place, opset, force, int8=int8, uint8=uint8, check=check)
 
 
+def export_web(
+    reference: str,
+    directory: str | Path,
+    *,
+    ort_web: str | Path | None = None,
+    registry: str | Path | None = None,
+) -> Path:
+    """Write a folder that any static host shows: a page that samples from a version in the browser, without a server.
+
+    Args:
+        reference: see ``load``; a version that was not exported is exported first.
+        directory: the new folder.
+        ort_web: ``onnxruntime-web`` from npm, its directory or the ``.tgz`` that ``npm pack onnxruntime-web`` makes;
+            None: what is found in the working directory.
+
+    Returns:
+        The folder, which appears whole or not at all.
+
+    Raises:
+        UsageError: something is there already.
+        MissingPackageError: there is no ``onnxruntime-web``.
+        GanzooError: a gate did not pass, or the folder cannot be written.
+    """
+    from ganzoo.exporting.web import write_web
+
+    store = open_registry(registry)
+    runtime = checked(ort_web, "ort_web") if ort_web is not None else None
+    return write_web(store, store.resolve(reference), checked(directory, "directory"), runtime)
+
+
+def export_triton(reference: str, directory: str | Path, *, registry: str | Path | None = None) -> Path:
+    """Add a version to a model repository of NVIDIA's Triton Inference Server, which KServe runs, too.
+
+    Args:
+        reference: see ``load``; a version that was not exported is exported first.
+        directory: the repository; in it a new folder is made, which is called like the model.
+
+    Returns:
+        The model's folder, which appears whole or not at all.
+
+    Raises:
+        UsageError: something is there already.
+        GanzooError: a gate did not pass, or the folder cannot be written.
+    """
+    from ganzoo.exporting.triton import write_triton
+
+    store = open_registry(registry)
+    return write_triton(store, store.resolve(reference), checked(directory, "directory"))
+
+
 def report(
     references: str | Sequence[str],
     *,

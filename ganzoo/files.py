@@ -20,6 +20,7 @@ __all__ = [
     "Unreadable",
     "cache_root",
     "cannot_write",
+    "check_absent",
     "checked",
     "create_like",
     "json_value",
@@ -31,6 +32,7 @@ __all__ = [
     "sync_directory",
     "web_opener",
     "write_atomic",
+    "write_folder",
 ]
 
 _REASONS = {
@@ -85,6 +87,53 @@ def replaceable(path: str | os.PathLike[str]) -> Path:
         # os.replace would replace even /dev/null
         raise GanzooError(f"cannot write {path}: it is not a regular file", hint="choose the path of a file")
     return Path(os.path.realpath(path))
+
+
+def check_absent(place: Path, option: str) -> None:
+    """Refuse a directory that is there already: what ``write_folder`` makes is new.
+
+    Args:
+        option: how a person chooses another place, for the hint.
+
+    Raises:
+        UsageError: something is there.
+    """
+    if place.exists() or place.is_symlink():
+        raise UsageError(f"{place} is there already", hint=f"choose another place: {option} DIR, or remove it")
+
+
+def write_folder(place: Path, content: Mapping[str, bytes]) -> None:
+    """Write a new directory, and those that it lies in; it appears whole or not at all.
+
+    Args:
+        content: path in the directory, with ``/`` -> what the file holds.
+
+    Raises:
+        GanzooError: it cannot be written.
+    """
+    import shutil  # 10 ms with what it imports, and few commands write folders
+    import tempfile
+
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".", dir=place.parent))
+        try:
+            for path, data in content.items():
+                (partial / path).parent.mkdir(parents=True, exist_ok=True)
+                (partial / path).write_bytes(data)
+            partial.chmod(0o777 & ~_umask())
+            partial.rename(place)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise cannot_write(place, error) from error
+
+
+def _umask() -> int:
+    """The mask of the files that this process makes; ``mkdtemp`` lets nobody else in."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> GanzooError:

@@ -29,6 +29,11 @@ from ganzoo.progress.bars import ProgressBar, doing
     help="Make the file in int8, too: about three times as fast on a CPU, with images that hardly differ.",
 )
 @click.option("--uint8", is_flag=True, help="Let the file at -o make pixels, uint8 [batch, height, width, channels].")
+@click.option("--web", type=PathOption(), metavar="DIR", help="Also write a folder that samples in any browser.")
+@click.option(
+    "--ort-web", type=PathOption(), metavar="DIR|TGZ", help="onnxruntime-web from npm, for --web. [default: found here]"
+)
+@click.option("--triton", type=PathOption(), metavar="DIR", help="Also add it to a model repository of Triton.")
 @click.option("--force", is_flag=True, help="Export anew and replace what is attached to the version.")
 @click.option("--check", is_flag=True, help="Export anew through every gate, and keep nothing of it.")
 @click.option("--all", "every", is_flag=True, help="With --check: try every installed architecture, untrained.")
@@ -40,6 +45,9 @@ def command(
     opset: int | None,
     int8: bool,
     uint8: bool,
+    web: Path | None,
+    ort_web: Path | None,
+    triton: Path | None,
     force: bool,
     check: bool,
     every: bool,
@@ -50,17 +58,20 @@ def command(
 
     The file exists only if it passed its gates: the graph is well-formed, and it makes the same images as PyTorch.
     """
+    written = {"-o": output, "--web": web, "--triton": triton}
     if every:
-        if reference is not None or output is not None or not check:
+        if reference is not None or any(written.values()) or not check:
             raise UsageError("--all tries what is installed, and takes no version", hint="ganzoo export --all --check")
         _check_all(as_json)
         return
     if reference is None:
         raise UsageError("missing argument 'REFERENCE'", hint="see: ganzoo export --help")
-    if check and output is not None:
-        raise UsageError("--check keeps nothing, and -o writes a file", hint="leave one of them out")
-    from ganzoo.api import export
+    if check and any(written.values()):
+        option = next(name for name, place in written.items() if place)
+        raise UsageError(f"--check keeps nothing, and {option} writes", hint="leave one of them out")
+    from ganzoo.api import export, export_triton, export_web
 
+    folders: dict[str, str] = {}
     with doing("exporting"):
         result = export(
             reference,
@@ -72,6 +83,10 @@ def command(
             force=force,
             check=check,
         )
+        if web:
+            folders["web"] = str(export_web(str(result.version), web, ort_web=ort_web, registry=registry))
+        if triton:
+            folders["triton"] = str(export_triton(str(result.version), triton, registry=registry))
     for gate, finding in result.report.items():
         note(f"{gate}: {finding}")
     exported: dict[str, Any] = {
@@ -79,8 +94,10 @@ def command(
         "path": None if result.path is None else str(result.path),
         "report": dict(result.report),
         "record": dict(result.record),
+        **folders,
     }
-    emit(exported, as_json, lambda exported: str(exported["path"] or exported["version"]))
+    shown = list(filter(None, [exported["path"], *folders.values()])) or [exported["version"]]
+    emit(exported, as_json, lambda _: "\n".join(shown))
 
 
 def _check_all(as_json: bool) -> None:

@@ -1,15 +1,12 @@
 """Begins a plugin: a complete distribution that works before a line of it is changed."""
 
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from tempfile import mkdtemp
 
 from ganzoo.errors import UsageError
-from ganzoo.files import cannot_write
+from ganzoo.files import check_absent, write_folder
 from ganzoo.version import __version__
 from ganzoo.zoo.installed import LONGEST_NAME, normalise
 
@@ -45,21 +42,8 @@ def begin(name: str, kind: str, directory: Path | None = None) -> Path:
     """
     check_name(name)
     place = directory or Path(f"{PREFIX}{name}")
-    if place.exists() or place.is_symlink():
-        raise UsageError(f"{place} is there already", hint="choose another place: --directory DIR, or remove it")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(mkdtemp(prefix=".", dir=place.parent))
-        try:
-            for path, text in content(name, kind).items():
-                (partial / path).parent.mkdir(parents=True, exist_ok=True)
-                (partial / path).write_text(text, "utf-8")
-            partial.chmod(0o777 & ~_umask())
-            partial.rename(place)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise cannot_write(place, error) from error
+    check_absent(place, "--directory")
+    write_folder(place, {path: text.encode() for path, text in content(name, kind).items()})
     return place
 
 
@@ -113,10 +97,3 @@ def content(name: str, kind: str) -> Mapping[str, str]:
 def _filled(template: str, words: Mapping[str, str]) -> str:
     text = (files(__package__) / "templates" / f"{template}.template").read_text("utf-8")
     return _WORD.sub(lambda found: words[found[1]], text)
-
-
-def _umask() -> int:
-    """The mask of the files that this process makes; ``mkdtemp`` lets nobody else in."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -1,11 +1,11 @@
 // The backend without a server: ONNX Runtime runs the generator in the browser.
 
-import * as ort from "../onnxruntime/ort.wasm.bundle.min.mjs";
+import * as ort from "../onnxruntime/ort.js";
 import { sampling } from "./commands.js";
 import { images, walk } from "./generator.js";
 
 ort.env.wasm.numThreads = 1; // more need headers that few static hosts send (COOP and COEP)
-ort.env.wasm.wasmPaths = new URL("../onnxruntime/", import.meta.url).href;
+ort.env.wasm.wasmPaths = { wasm: new URL("../onnxruntime/ort-wasm-simd-threaded.wasm", import.meta.url).href };
 
 const BATCH = 4; // images between two looks at whether they are still wanted
 

@@ -14,6 +14,7 @@ from ganzoo.cli import main
 
 PAGES = (
     "README.md",
+    "docs/browser.md",
     "docs/configuration.md",
     "docs/contract.md",
     "docs/data.md",
@@ -50,6 +51,11 @@ ELSEWHERE = {
         ("tests/packaging/test_wheel.py", "def test_the_tests_run_what_is_installed("),
     ],
     "pip install tox && tox": [(".ci/run", "\npip install tox\ntox\n")],
+    "npm pack onnxruntime-web": [("tox.ini", "npm pack --silent --pack-destination {env_dir} onnxruntime-web@")],
+    "ganzoo export wgan-gp --web site": [
+        ("tests/export/test_web.py", "def test_the_runtime_is_found_where_npm_puts_it("),
+        ("tests/browser/conftest.py", "export {name} --web {folder} --ort-web {self._runtime}"),
+    ],
     "pip install .": [("tests/packaging/test_readme_plugin.py", "def test_it_is_installed_and_listed(")],
     "ganzoo train --model softgan": [("tests/packaging/test_readme_plugin.py", "def test_it_trains_and_exports(")],
     "pip install -r requirements-serve.txt": [("tox.ini", "[testenv:serve]"), ("tox.ini", "-r requirements-serve.txt")],

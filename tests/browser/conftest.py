@@ -1,16 +1,22 @@
 """Chromium, and every page that ganzoo makes of two small trainings: `tox -e browser`."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+
+import ganzoo.web
 
 pytest.register_assert_rewrite("rendered")
 
@@ -79,6 +85,57 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
     place.ganzoo(f"train --model conditional --name classes {TRAINING}")
     place.ganzoo("report plain/1 classes/1 -o together.html")
     return place
+
+
+class Sites:
+    """What ``ganzoo export --web`` writes of each version, on a static host."""
+
+    def __init__(self, place: Studio, runtime: str, address: str) -> None:
+        self._studio, self._runtime, self._address = place, runtime, address
+
+    def directory(self, name: str) -> Path:
+        """The folder of a model, which is made once."""
+        folder = self._studio.directory / "sites" / name
+        if not folder.exists():
+            self._studio.ganzoo(f"export {name} --web {folder} --ort-web {self._runtime}")
+        return folder
+
+    def address(self, name: str) -> str:
+        """Where its page is: below a path, as on many hosts."""
+        return f"{self._address}/sites/{self.directory(name).name}/"
+
+
+@pytest.fixture(scope="session")
+def sites(studio: Studio) -> Iterator[Sites]:
+    runtime = os.environ.get("ORT_WEB", "")
+    if not Path(runtime).is_file():
+        pytest.skip("needs what `npm pack onnxruntime-web` makes; ORT_WEB says where it is")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=studio.directory)) as host:
+        Thread(target=host.serve_forever, daemon=True).start()
+        yield Sites(studio, runtime, f"http://127.0.0.1:{host.server_port}")
+        host.shutdown()
+
+
+@pytest.fixture(scope="session")
+def node() -> Callable[[Any], Any]:
+    """``node(request)``: the answer of tests/shared/generator.mjs."""
+    executable = shutil.which("node")
+    if executable is None:
+        pytest.skip("needs Node: none is on PATH")
+    program = Path(__file__).parents[1] / "shared" / "generator.mjs"
+    words = [executable, str(program), str(Path(ganzoo.web.__file__).parent)]
+
+    def ask(request: Any) -> Any:
+        done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return ask
 
 
 @pytest.fixture(scope="session")

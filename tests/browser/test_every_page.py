@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rendered import CHECKS, LOOKS, keep_screenshot, opened
 
-PAGES = ("run", "conditional", "together", "server")
+PAGES = ("run", "conditional", "together", "server", "web")
 
 
 @pytest.fixture(
@@ -16,7 +16,8 @@ PAGES = ("run", "conditional", "together", "server")
 )
 def page(request: pytest.FixtureRequest, browser: Any, pages: dict[str, str]) -> Iterator[Any]:
     name, scheme, width = request.param
-    with opened(browser, pages[name], scheme, width) as shown:
+    address = request.getfixturevalue("sites").address("classes") if name == "web" else pages[name]
+    with opened(browser, address, scheme, width) as shown:
         keep_screenshot(shown, f"{name}-{scheme}-{width}")
         yield shown
 
@@ -27,4 +28,4 @@ def test_it_can_be_used_by_everybody(page: Any, check: str) -> None:
 
 
 def test_nothing_is_forgotten(pages: dict[str, str]) -> None:
-    assert set(pages) == set(PAGES)
+    assert {*pages, "web"} == set(PAGES)

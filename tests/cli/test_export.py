@@ -78,7 +78,7 @@ def test_every_installed_architecture_can_be_exported(
         ([], "missing argument 'REFERENCE'"),
         (["--all"], "--all tries what is installed, and takes no version"),
         (["net", "--all", "--check"], "--all tries what is installed, and takes no version"),
-        (["net", "--check", "-o", "net.onnx"], "--check keeps nothing, and -o writes a file"),
+        (["net", "--check", "-o", "net.onnx"], "--check keeps nothing, and -o writes"),
     ],
     ids=str,
 )

@@ -68,14 +68,14 @@ def test_what_is_there_is_left_as_it_is(tmp_path: Path, there: str) -> None:
 
 
 def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def full(path: Path, *arguments: str) -> int:
+    def full(path: Path, data: bytes) -> int:
         if path.name == "README.md":
             raise OSError(28, "No space left on device")
-        return write(path, *arguments)
+        return write(path, data)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(GanzooError, match="the disk is full"):
         begin("my-gan", "model", tmp_path / "place")
     assert list(tmp_path.iterdir()) == []

@@ -276,7 +276,7 @@ def test_the_page_and_all_that_it_names(client: httpx.Client) -> None:
         assert answer.status_code == 200, path
         links = set(re.findall(r'(?:href|src)="([^"]*)"|from "\./([^"]*)"', answer.text))
         waiting |= {href or f"page/{script}" for href, script in links if href != "data:,"} - seen.keys()
-    assert seen.keys() == {"", *(f"page/{name}" for name in PAGE), "v1/models"}
+    assert seen.keys() == {"", *(f"page/{name}" for name in PAGE)}
     types = {path: answer.headers["content-type"].partition(";")[0] for path, answer in seen.items()}
     assert types[""] == "text/html"
     assert {types["page/page.js"], types["page/backend.js"]} == {"text/javascript"}

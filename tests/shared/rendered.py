@@ -4,8 +4,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 SCRIPT = Path(__file__).with_suffix(".js").read_text("utf-8")
 
@@ -37,6 +42,21 @@ def opened(browser: Any, address: str, scheme: str = "light", width: int = 1280)
         assert messages == []
     finally:
         context.close()
+
+
+def downloaded(page: Any, words: str) -> bytes:
+    """The PNG that the page for people gives, once it says that it shows these images."""
+    page.get_by_role("status").filter(has_text=words).wait_for()
+    page.locator("section[aria-busy=false]").wait_for()
+    assert page.locator("#picture").get_attribute("alt") == words
+    with page.expect_download() as download:
+        page.get_by_text("Download PNG").click()
+    return Path(download.value.path()).read_bytes()
+
+
+def pixels(png: bytes) -> NDArray[np.uint8]:
+    """[H, W, 3] of a PNG."""
+    return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
 
 
 def keep_screenshot(page: Any, name: str) -> None:

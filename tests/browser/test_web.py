@@ -1,0 +1,82 @@
+"""``ganzoo export --web``: the folder on a static host makes the images of ``ganzoo sample``."""
+
+from base64 import b64decode
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rendered import downloaded, opened, pixels
+
+from ganzoo import api
+from ganzoo.latents import draw
+from ganzoo.runtime.generator import ImageGenerator
+
+NAMES = ("plain", "classes")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def generator(studio: Any, name: str) -> ImageGenerator:
+    return api.load(name, registry=studio.directory / "registry", device="cpu", threads=1)
+
+
+def apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
+    """Most steps between two pixels."""
+    assert one.shape == other.shape
+    return int(np.abs(one.astype(int) - other).max())
+
+
+def test_in_node_every_image_is_within_a_step(node: Any, sites: Any, name: str, generator: Any, tell: Any) -> None:
+    """By turns of 5 images, where Python takes 32."""
+    asked = {"kind": "sample", "n": 256, "seed": "18446744073709551615", "label": "", "controls": {}}
+    answer = node({"site": str(sites.directory(name)), "request": asked, "batch": 5})
+    wanted, _ = generator.pixels(256, 2**64 - 1)
+    found = np.frombuffer(b64decode(answer["images"]), np.uint8).reshape(wanted.shape)
+    assert apart(found, wanted) <= 1
+    share = float((found != wanted).mean())
+    tell(f"{name} in Node: {256 / answer['seconds']:,.0f} images/s on one thread; {share:.1e} of pixels differ, by 1")
+
+
+def test_in_node_a_walk_goes_along_a_great_circle(node: Any, sites: Any, name: str, generator: Any) -> None:
+    asked = {"kind": "interpolate", "seed": "7", "to": "8", "steps": 9, "label": "", "controls": {}}
+    answer = node({"site": str(sites.directory(name)), "request": asked, "batch": 4})
+    classes = len(generator.card.class_names)
+    (a, labels), (b, _) = (draw(seed, 0, 1, generator.card.latent_dim, classes) for seed in (7, 8))
+    angle = np.arccos(float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())))
+    t = np.linspace(0, 1, 9)[:, None]
+    z = ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)
+    images = generator.run(z, None if labels is None else labels.repeat(9))
+    wanted = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    assert apart(np.frombuffer(b64decode(answer["images"]), np.uint8).reshape(wanted.shape), wanted) <= 1
+
+
+def test_in_the_browser_the_grid_is_that_of_the_command(browser: Any, sites: Any, studio: Any, name: str) -> None:
+    with opened(browser, sites.address(name)) as page:
+        downloaded(page, f"16 samples of {name}:1, seed 7")
+        label = ", class 5" if name == "classes" else ""
+        if label:
+            page.get_by_label("Class").select_option("5")
+        page.get_by_label("Seed", exact=True).fill("18446744073709551615")
+        page.get_by_label("Images", exact=True).select_option("9")
+        shown = downloaded(page, f"9 samples of {name}:1, seed 18446744073709551615{label}")
+        (command,) = page.locator("#commands code").all_inner_texts()
+    studio.ganzoo(command.removeprefix("ganzoo "))
+    assert apart(pixels(shown), pixels((studio.directory / "samples.png").read_bytes())) <= 1
+
+
+def test_in_the_browser_a_walk_begins_and_ends_where_it_should(browser: Any, sites: Any, name: str) -> None:
+    with opened(browser, sites.address(name)) as page:
+        page.get_by_label("Images", exact=True).select_option("1")
+        first = pixels(downloaded(page, f"1 samples of {name}:1, seed 7"))
+        page.get_by_label("a walk between two seeds").check()
+        page.get_by_label("Images on the way").select_option("4")
+        grid = pixels(downloaded(page, f"4 images on a walk through {name}:1, seeds 7 to 8"))
+        assert page.locator("#commands code").count() == 0  # no command makes them
+    height, width, _ = first.shape
+    assert (grid[:height, :width] == first).all()
+    assert (grid[-height:, -width:] != first).any()
