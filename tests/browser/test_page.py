@@ -1,10 +1,14 @@
 """The page for people, used as people do: a click, a key, a line that is copied to a terminal."""
 
+import shlex
 import subprocess
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from rendered import downloaded, opened
 
 
@@ -64,6 +68,65 @@ def test_a_line_is_copied(browser: Any, pages: dict[str, str]) -> None:
         page.get_by_role("button", name="Copy the ganzoo command").click()
         page.get_by_text("Copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == commands(page)[1]
+
+
+HOSTILE = """"'></option><img src=x onerror=alert(1)><script>alert(1)</script>"""
+
+
+@pytest.fixture
+def pretended(browser: Any, pages: dict[str, str]) -> Iterator[tuple[Any, list[str]]]:
+    """The page over a server that lists one hostile model, and what is asked of it; every picture is one pixel."""
+    model = {
+        "name": HOSTILE,
+        "version": None,
+        "reference": None,
+        "shape": [1, 8, 8],
+        "latent_dim": 4,
+        "device": "cpu",
+        "class_names": [HOSTILE, "it's"],
+        "controls": {"truncation": {"low": 0.5, "high": 1.5, "default": 1.0}},
+        "urls": {kind: f"models/m/{kind}" for kind in ("sample", "interpolate")},
+    }
+    asked: list[str] = []
+    pixel = BytesIO()
+    Image.new("L", (1, 1)).save(pixel, "PNG")
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body=pixel.getvalue(), content_type="image/png")
+
+    with browser.new_context() as context:
+        context.route("**/v1/models", lambda route: route.fulfill(json={"models": [model]}))
+        context.route("**/v1/models/m/*", answer)
+        page = context.new_page()
+        page.on("dialog", lambda dialog: pytest.fail(f"a script of strangers ran: {dialog.message}"))
+        page.goto(pages["server"])
+        yield page, asked
+
+
+def test_names_of_strangers_are_text(pretended: tuple[Any, list[str]]) -> None:
+    page, _ = pretended
+    downloaded(page, f"16 samples of {HOSTILE}, seed 7")
+    page.get_by_label("Class").select_option(HOSTILE)
+    downloaded(page, f"16 samples of {HOSTILE}, seed 7, class {HOSTILE}")
+    assert page.locator("h1").inner_text() == HOSTILE
+    assert page.locator("img").count() == 1
+    assert page.locator("script").count() == 1
+
+
+def test_controls_and_walks_are_asked_for(pretended: tuple[Any, list[str]]) -> None:
+    page, asked = pretended
+    downloaded(page, f"16 samples of {HOSTILE}, seed 7")
+    page.get_by_label("truncation").press("Home")
+    page.get_by_label("Class").select_option("it's")
+    downloaded(page, f"16 samples of {HOSTILE}, seed 7, class it's")
+    assert asked[-1].endswith("/v1/models/m/sample?seed=7&n=16&label=it%27s&truncation=0.5")
+    page.get_by_label("a walk between two seeds").check()
+    page.get_by_label("Images on the way").select_option("4")
+    downloaded(page, f"4 images on a walk through {HOSTILE}, seeds 7 to 8, class it's")
+    assert asked[-1].endswith("/v1/models/m/interpolate?seed=7&to=8&steps=4&label=it%27s&truncation=0.5")
+    (curl,) = commands(page)
+    assert shlex.split(curl)[1] == asked[-1]
 
 
 @pytest.mark.parametrize("part", ["index.html", "page.js", "style.css"])
