@@ -78,7 +78,7 @@ export const picture = async (model, request, signal) => {
   for await (const bytes of made(ort, run, model, request, BATCH)) {
     if (signal.aborted) return null;
     tiles.push(tile(bytes, model.shape));
-    await new Promise((resolve) => setTimeout(resolve)); // the page stays alive
+    if (tiles.length % BATCH === 0) await new Promise((resolve) => setTimeout(resolve)); // the page stays alive
   }
   return grid(tiles, model.shape);
 };

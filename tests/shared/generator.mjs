@@ -1,7 +1,8 @@
 // Runs ganzoo/web/ in Node: `node generator.mjs ganzoo/web < REQUEST`, a JSON object; the answer is JSON, too.
 //
 // {"draws": [[seed, start, count, latent_dim, classes], …]} -> for each, z's bytes in base64, and labels.
-// {"site": DIR, "request": {…}, "batch": N} -> the bytes of its images in base64, and the seconds that they took.
+// {"site": DIR, "entry": i, "request": {…}, "batch": N} -> what the i-th generator of models.json makes: the bytes of its
+// images in base64, and the seconds that they took.
 
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -17,11 +18,11 @@ const drawn = async (web, draws) => {
   });
 };
 
-const sampled = async (web, { site, request, batch }) => {
+const sampled = async (web, { site, entry, request, batch }) => {
   const { images, walk } = await load(`${web}/generator.js`);
   const ort = await load(`${site}/onnxruntime/ort.js`);
   Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: readFileSync(`${site}/onnxruntime/ort-wasm-simd-threaded.wasm`) });
-  const [model] = JSON.parse(readFileSync(`${site}/models.json`, "utf8")).models;
+  const model = JSON.parse(readFileSync(`${site}/models.json`, "utf8")).models[entry];
   const session = await ort.InferenceSession.create(readFileSync(`${site}/${model.file}`));
   const made = request.kind === "sample" ? images : walk;
   const parts = [];
