@@ -22,7 +22,8 @@ TAKEN_NAMES = frozenset(
     (
         *("z", "labels", "images"),
         *("n", "seed", "label", "start", "format", "control", "controls", "to", "steps"),
-        *("reference", "count", "per_class", "output", "each", "shards", "device", "int8", "registry", "quiet"),
+        *("reference", "count", "per_class", "output", "each", "shards", "film"),
+        *("device", "int8", "registry", "quiet"),
     )
 )
 """Names that no control may have: what sampling takes already, in the graph, from Python, as options and over HTTP."""

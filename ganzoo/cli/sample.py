@@ -1,9 +1,11 @@
 """``ganzoo sample``: images from a registered version or an ONNX file, without PyTorch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from ganzoo.cli import completion
 from ganzoo.cli.output import (
@@ -22,9 +24,12 @@ from ganzoo.errors import UsageError
 from ganzoo.images import PICTURES
 from ganzoo.progress.bars import ProgressBar
 from ganzoo.samples.arrays import ARRAYS
+from ganzoo.samples.film import FILMS
 from ganzoo.samples.shards import SHARD, SHARDS
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from ganzoo.runtime.generator import Controls, ImageGenerator
     from ganzoo.runtime.providers import Device
     from ganzoo.samples.request import Request
@@ -34,8 +39,10 @@ _FORMS = (
     "PNG for each image, in a folder for each class), or - (the grid to stdout)"
 )
 
-DEFAULT, OF_EACH_CLASS = 64, 8
-"""How many images there are, and how many of each class where several are asked for."""
+DEFAULT, OF_EACH_CLASS, STOPS = 64, 8, 8
+"""How many images there are, how many of each class where several are asked for, and how many a film goes through."""
+
+MOST_FRAMES = 3000
 
 
 @click.command()
@@ -79,6 +86,13 @@ DEFAULT, OF_EACH_CLASS = 64, 8
     type=click.Choice(list(SHARDS)),
     help=f"Write shards of {SHARD:,} images, as WebDataset or Hugging Face have them; OUT is a directory.",
 )
+@click.option(
+    "--film",
+    type=PathOption(),
+    metavar="FILM",
+    help=f"Write a walk through -n images ({STOPS}) and back instead of them, as {', '.join(FILMS)}.",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=30, show_default=True, help="Frames between two images.")
 @device_option
 @int8_option
 @registry_option
@@ -93,6 +107,8 @@ def command(
     output: Path,
     each: bool,
     shards: str | None,
+    film: Path | None,
+    steps: int,
     device: "Device",
     int8: bool,
     registry: Path | None,
@@ -104,7 +120,8 @@ def command(
     """
     if per_class is not None and (label is None or count is not None):
         raise UsageError("--per-class takes the place of -n where --label names classes", hint="--label all")
-    form = _form(output, each, shards)
+    _require_film(film)
+    form = None if film else _form(output, each, shards)
     with ending_at_signals():
         from ganzoo.api import load
         from ganzoo.runtime.controls import pairs
@@ -112,12 +129,15 @@ def command(
         # A thread for each of several batches is faster than several for one.
         generator = load(reference, registry=registry, device=device, threads=1, int8=int8)
         classes = _classes(generator, label)
-        if len(classes) > 1 and count is not None:
+        if len(classes) > 1 and count is not None and not film:
             raise UsageError("-n counts the images of one class", hint="of several: --per-class N")
-        of_each = (per_class or OF_EACH_CLASS) if len(classes) > 1 else count or per_class or DEFAULT
+        default = STOPS if film else OF_EACH_CLASS if len(classes) > 1 else DEFAULT
+        of_each = count or per_class or default
         drawn = _request(generator, classes, range(start, start + of_each), seed, pairs(controls), output, form)
         with ProgressBar("sampling", "images") as bar:
-            if form is None:
+            if film:
+                _write_film(generator, drawn, film, steps, bar)
+            elif form is None:
                 _write_grid(generator, drawn, output, bar)
             else:
                 from ganzoo.machine import cores
@@ -125,8 +145,23 @@ def command(
 
                 write_set(generator, drawn, output, form, workers=cores(), seen=bar, noted=note)
     note(f"Seed {drawn.seed}.")
-    if output != STDOUT:
-        print_data(output)
+    if film or output != STDOUT:
+        print_data(film or output)
+
+
+def _require_film(film: Path | None) -> None:
+    """Refuse a film of another kind, or beside what else is written."""
+    if film is None:
+        return
+    given = click.get_current_context().get_parameter_source
+    for name in ("output", "each", "shards", "per_class"):
+        if given(name) is ParameterSource.COMMANDLINE:
+            also = name.replace("_", "-")
+            raise UsageError(
+                f"--film takes the place of images, and --{also} is about them", hint="give one of the two"
+            )
+    if film.suffix.lower() not in FILMS:
+        raise UsageError(f"cannot write a film to {film}", hint=f"FILM may end in {', '.join(FILMS)}")
 
 
 def _form(output: Path, each: bool, shards: str | None) -> str | None:
@@ -186,6 +221,30 @@ def _request(
         classes=classes,
         controls=generator.resolve_controls(controls),
     )
+
+
+def _write_film(generator: "ImageGenerator", drawn: "Request", film: Path, steps: int, bar: ProgressBar) -> None:
+    """A walk through the images; of several classes, all at once."""
+    from ganzoo.files import write_atomic
+    from ganzoo.runtime.inputs import whole
+    from ganzoo.samples.walk import FRAME_MS, Walk, frames
+
+    walk = Walk(
+        seed=drawn.seed,
+        start=drawn.start,
+        stops=drawn.each,
+        steps=steps,
+        classes=tuple(map(generator.resolve_label, drawn.classes)),
+        controls=generator.resolve_controls(drawn.controls),
+    )
+    whole(walk.total, "the number of frames", 1, MOST_FRAMES)
+
+    def counted() -> "Iterator[Image]":
+        for number, frame in enumerate(frames(generator, walk), 1):
+            yield frame
+            bar(number, walk.total)
+
+    write_atomic(film, FILMS[film.suffix.lower()](counted(), FRAME_MS))
 
 
 def _write_grid(generator: "ImageGenerator", drawn: "Request", output: Path, bar: ProgressBar) -> None:
