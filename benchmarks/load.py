@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,10 +32,15 @@ class Process:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) << 10  # type: ignore[index]
 
+    def cpu_seconds(self) -> float:
+        """Processor time that it has taken, in the kernel, too."""
+        user, system = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def serving(command: Sequence[str], cores: set[int] | None = None) -> Iterator[Process]:
-    """Run a server, which says at which port on stderr, until the end; then it must stop in an orderly way.
+    """Run a server, which says at which port on stderr, until the end.
 
     Args:
         command: its words; ``ganzoo serve …``, say.
@@ -49,21 +54,22 @@ def serving(command: Sequence[str], cores: set[int] | None = None) -> Iterator[P
     finally:
         os.sched_setaffinity(0, before)
     with process:
-        assert process.stderr  # noqa: S101
-        line = process.stderr.readline()
+        line = process.stderr.readline() if process.stderr else ""
         found = re.search(r":(\d+)/", line)
         if not found:
-            raise SystemExit(line + process.stderr.read())
+            raise SystemExit(line + (process.stderr.read() if process.stderr else ""))
         try:
             yield Process(process, int(found[1]), time.monotonic() - begin)
         finally:
-            process.send_signal(signal.SIGTERM)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
             process.wait(60)
 
 
-def ganzoo(file: str | Path) -> list[str]:
-    """The command that serves a file as ``m`` on any free port."""
-    return [sys.executable, "-m", "ganzoo", "serve", f"m={file}", "--port", "0", "--device", "cpu"]
+def command_of(**files: str | Path) -> list[str]:
+    """The command that serves files under names of ours, on any free port."""
+    named = [f"{name}={file}" for name, file in files.items()]
+    return [sys.executable, "-m", "ganzoo", "serve", *named, "--port", "0", "--device", "cpu"]
 
 
 @dataclass
@@ -72,36 +78,46 @@ class Seen:
 
     Args:
         statuses: how many answers of each.
-        lost: requests that got no answer, though they were sent whole.
+        lost: requests that were sent whole, and got no whole answer.
     """
 
     statuses: "Counter[int]" = field(default_factory=Counter)
     lost: int = 0
 
 
-async def ask(port: int, path: Callable[[], str], seen: Seen, end: float, kind: str = "keeps") -> None:
-    """One client, which asks until ``end``.
+async def get(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, headers: str = ""
+) -> tuple[int, bytes, bytes]:
+    """Status, head and content of one answer."""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    content = await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))  # type: ignore[index]
+    return int(head[9:12]), head, content
+
+
+async def ask(port: int, path: str, seen: Seen, end: float, kind: str = "keeps") -> None:
+    """One client, which asks until ``end``, and gets that last answer, or until the server ends.
 
     Args:
-        path: of the next request.
         kind: ``keeps`` its connection; ``waits`` a second after a refusal, too; ``reconnects`` for each request.
     """
-    close = "Connection: close\r\n" if kind == "reconnects" else ""
+    headers = "Connection: close\r\n" if kind == "reconnects" else ""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while time.monotonic() < end:
-        writer.write(f"GET {path()} HTTP/1.1\r\nHost: x\r\n{close}\r\n".encode())
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), max(end - time.monotonic(), 0.001))
-        except TimeoutError:
+            status, head, _ = await get(reader, writer, path, headers)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            seen.lost += 1
             break
-        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))  # type: ignore[index]
-        status = int(head[9:12])
         seen.statuses[status] += 1
         if status != 200 and kind == "waits":
             await asyncio.sleep(1)
-        if kind == "reconnects":
+        if b"connection: close" in head:
             writer.close()
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:
+                break
     writer.close()
 
 
@@ -110,7 +126,7 @@ def asked(port: int, clients: int, path: str, seconds: float, kind: str = "keeps
     seen, end = Seen(), time.monotonic() + seconds
 
     async def run() -> None:
-        await asyncio.gather(*(ask(port, lambda: path, seen, end, kind) for _ in range(clients)))
+        await asyncio.gather(*(ask(port, path, seen, end, kind) for _ in range(clients)))
 
     asyncio.run(run())
     return seen

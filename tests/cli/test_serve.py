@@ -88,6 +88,44 @@ def test_a_name_is_given_on_the_command_line(monkeypatch: pytest.MonkeyPatch) ->
     assert served == [["one", "other"]]
 
 
+def test_what_is_asked_for_reaches_the_server(own_registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two versions of one model, of which one is meant by its alias and follows it."""
+    store = Registry(own_registry)
+    for number in (1, 2):
+        version = store.register("petite", {}, {"config": {"seed": number}, "data": {}})
+        store.attach(version, "onnx", PETITE.read_bytes())
+    store.alias("petite:2", "live")
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "ganzoo.serving.server.serve", lambda generators, _, **options: told.update(options, served=list(generators))
+    )
+    monkeypatch.setenv("GANZOO_API_KEY", "from outside")
+    command = [
+        "serve",
+        "--device",
+        "cpu",
+        "--port",
+        "0",
+        "--deadline",
+        "2.5",
+        "petite@live",
+        f"petite@{version.digest}",
+    ]
+    assert main(command) == 0
+    (alias,) = told["aliases"].values()
+    assert told["served"] == ["petite@live", "petite:1"]  # as the file says, which is of version 1
+    assert (list(told["aliases"]), alias.reference) == (["petite@live"], "petite@live")
+    assert (told["api_key"], told["deadline"]) == ("from outside", 2.5)
+
+
+def test_a_key_that_there_cannot_be_is_refused_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "nothing", "--api-key", " "]) == 2
+    assert capsys.readouterr().err == (
+        "Error: the API key must be visible characters of ASCII, without spaces at its ends\n"
+        "Hint: for example: openssl rand -hex 32\n"
+    )
+
+
 # Signals
 
 

@@ -1,5 +1,7 @@
 """A server's life: its port, its first line and its end."""
 
+import asyncio
+import itertools
 import signal
 import socket
 import subprocess
@@ -116,6 +118,39 @@ def test_requests_under_way_are_answered_before_the_end(
     assert answers[0].status_code == 200
     assert answers[0].content.endswith(generators["plain"].sample(2, 7).tobytes())
     assert (server.process.returncode, out, err) == (0, "drained\n", "")
+
+
+def test_no_request_is_lost_when_the_server_ends_under_load(
+    start: "Callable[..., ServerProcess]", server_code: str, directory: Path
+) -> None:
+    """Two servers; ``benchmarks/overload.py --full`` ends 200."""
+    request = b"GET /v1/models/pets/sample?n=2 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    async def client(port: int) -> int:
+        """How many answers came until the server said that it closes the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for count in itertools.count(1):
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(head.partition(b"content-length: ")[2].split()[0]))
+            assert head.startswith(b"http/1.1 200 ")
+            if b"connection: close" in head:
+                writer.close()
+                return count
+        raise AssertionError
+
+    async def scenario(server: "ServerProcess") -> list[int]:
+        clients = [asyncio.create_task(client(server.port)) for _ in range(8)]
+        async with httpx.AsyncClient() as other:
+            await other.get(f"{server.url}/v1/models/pets/sample?n=64")  # meanwhile the others have had many
+        server.process.terminate()
+        return await asyncio.gather(*clients)
+
+    for _ in range(2):
+        server = start(server_code, directory)
+        assert min(asyncio.run(asyncio.wait_for(scenario(server), 60))) >= 1
+        assert server.process.communicate(timeout=20) == ("", "")
+        assert server.process.returncode == 0
 
 
 def test_a_bug_is_in_the_log_and_not_in_the_answer(start: "Callable[..., ServerProcess]", directory: Path) -> None:
