@@ -40,6 +40,7 @@ def overload(file: Path, seconds: float) -> list[dict[str, object]]:
             return seen.statuses[200] * n / (time.monotonic() - begin), seen
 
         for kind in ("waits", "keeps", "reconnects"):
+            rate(MANY, seconds / 3)  # what its connections take once is no growth
             first, _ = rate(FEW, seconds / 3)
             before = server.resident_bytes()
             images, seen = rate(MANY, seconds)

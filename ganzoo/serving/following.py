@@ -73,7 +73,7 @@ async def follow(served: MutableMapping[str, ImageGenerator], aliases: Mapping[s
             alias.fault = ""
             if generator is not None:
                 served[name] = generator
-                _tell(f"{name} is now {generator.card.name}:{alias.number}")
+                _tell(f"{name} is now {alias.reference.partition('@')[0]}:{alias.number}")
 
 
 def _tell(line: str) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,7 @@ class ImagesQuery:
         """A strong validator, made from all that decides the bytes; None if the same bytes are not certain."""
         if not self.repeatable or generator.device != "cpu":
             return None
-        parts = [_software(), generator.sha256, asdict(self)]
+        parts = [_software(), generator.sha256, vars(self)]
         return f'"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"'
 
     def _rows(self, generator: ImageGenerator, first: int, count: int) -> Rows:

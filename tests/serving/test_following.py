@@ -68,4 +68,4 @@ def test_a_moved_alias_is_followed_and_one_that_cannot_be_is_not(
         follower.cancel()
 
     asyncio.run(scenario())
-    assert capfd.readouterr().err == "m stays as it is: m:3 has no ONNX file yet\nm is now pets:2\n"
+    assert capfd.readouterr().err == "m stays as it is: m:3 has no ONNX file yet\nm is now m:2\n"
