@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from ganzoo.config.run import PrecisionName
 from ganzoo.errors import IntegrityError, MissingPackageError, UsageError, first_line
 from ganzoo.exporting.versions import export_version
 from ganzoo.files import check_absent, write_folder
@@ -24,7 +25,7 @@ RUNTIME = {
 }
 """What is taken of the package's ``dist/`` -> where it is put: WebAssembly, which every browser runs."""
 
-VARIANTS = {f"{ATTACHMENT}-int8": "int8", ATTACHMENT: "fp32"}
+VARIANTS = {f"{ATTACHMENT}-int8": "int8", ATTACHMENT: PrecisionName.FP32}
 """Kind of a version's file -> how it computes; the fastest first, which the page shows first."""
 
 
