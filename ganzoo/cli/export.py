@@ -70,7 +70,14 @@ def command(
         option = next(name for name, place in written.items() if place)
         raise UsageError(f"--check keeps nothing, and {option} writes", hint="leave one of them out")
     from ganzoo.api import export, export_triton, export_web
+    from ganzoo.exporting.web import find_runtime
+    from ganzoo.files import check_absent
 
+    if web:  # refused before the work
+        check_absent(web, "--web")
+        ort_web = ort_web or find_runtime()
+    elif ort_web:
+        raise UsageError("--ort-web is for --web alone", hint="add --web DIR, or leave it out")
     folders: dict[str, str] = {}
     with doing("exporting"):
         result = export(

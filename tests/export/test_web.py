@@ -3,6 +3,7 @@
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,21 @@ def test_without_the_runtime_it_says_what_to_type(
     assert "this needs onnxruntime-web from npm" in error
     assert "Hint: npm pack onnxruntime-web, or say where it is: --ort-web DIR|TGZ" in error
     assert not Path("site").exists()
+
+
+def test_the_command_refuses_before_the_work(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ganzoo.api.export", lambda *_, **__: pytest.fail("exported"))
+    (tmp_path / "there").mkdir()
+    for options, code, message in (
+        (["--web", "site"], 6, "this needs onnxruntime-web"),
+        (["--web", "there", "--ort-web", "."], 2, "there is there already"),
+        (["--ort-web", "."], 2, "--ort-web is for --web alone"),
+    ):
+        assert main(["export", "conditional", "--registry", str(trained[0]), *options]) == code
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("where", [".", "node_modules/onnxruntime-web"])
