@@ -32,6 +32,7 @@ RANK = {
     "exporting": 4,
     "reporting": 4,
     "pipeline": 5,
+    "exploring": 5,
     "api": 6,
     "cli": 7,
     "testing": 7,

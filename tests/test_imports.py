@@ -18,6 +18,7 @@ TORCH_LIVES_IN = (
     "ganzoo.networks",
     "ganzoo.training",
     "ganzoo.exporting",
+    "ganzoo.exploring",
     "ganzoo.pipeline",
     "ganzoo.testing",
 )

@@ -28,6 +28,8 @@ COMMANDS = {
     "report": ("ganzoo.cli.report:command", "Show runs and versions on one page: curves, samples, configuration."),
     "data": ("ganzoo.cli.data:command", "List data sets, look at images, and pack them into one file."),
     "sample": ("ganzoo.cli.sample:command", "Draw images from a registered version or an ONNX file."),
+    "project": ("ganzoo.cli.exploring:project", "Find the latent whose image is nearest to a picture."),
+    "directions": ("ganzoo.cli.exploring:directions", "Show directions of latents in which images change most."),
     "serve": ("ganzoo.cli.serve:command", "Serve images over HTTP."),
     "doctor": ("ganzoo.cli.doctor:command", "Show what works on this machine, and what does not."),
 }

@@ -27,6 +27,8 @@ _SERVER = {"httptools", "starlette", "uvicorn"}
 DO_WITHOUT: Mapping[str, Collection[str]] = {
     "train": (),
     "export": (),
+    "project": _SERVER | _FIGURES,
+    "directions": _SERVER | _FIGURES,
     "eval": _TORCH | _SERVER,
     "serve": _TORCH | _FIGURES,
     "sample": _TORCH | _FIGURES | _SERVER,
