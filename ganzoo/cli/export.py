@@ -1,7 +1,7 @@
 """``ganzoo export``: a registered version as an ONNX file that passed its gates."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from ganzoo.cli import completion
 from ganzoo.cli.output import PathOption, emit, json_option, note, registry_option
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.progress.bars import ProgressBar, doing
+
+if TYPE_CHECKING:
+    from ganzoo.exporting.versions import ExportResult
 
 
 @click.command()
@@ -59,16 +62,10 @@ def command(
     The file exists only if it passed its gates: the graph is well-formed, and it makes the same images as PyTorch.
     """
     written = {"-o": output, "--web": web, "--triton": triton}
+    _check_together(reference, [name for name, place in written.items() if place], check=check, every=every)
     if every:
-        if reference is not None or any(written.values()) or not check:
-            raise UsageError("--all tries what is installed, and takes no version", hint="ganzoo export --all --check")
         _check_all(as_json)
         return
-    if reference is None:
-        raise UsageError("missing argument 'REFERENCE'", hint="see: ganzoo export --help")
-    if check and any(written.values()):
-        option = next(name for name, place in written.items() if place)
-        raise UsageError(f"--check keeps nothing, and {option} writes", hint="leave one of them out")
     from ganzoo.api import export, export_triton, export_web
     from ganzoo.exporting.web import find_runtime
     from ganzoo.files import check_absent
@@ -80,30 +77,48 @@ def command(
         raise UsageError("--ort-web is for --web alone", hint="add --web DIR, or leave it out")
     folders: dict[str, str] = {}
     with doing("exporting"):
-        result = export(
-            reference,
-            output=output,
-            opset=opset,
-            int8=int8,
-            uint8=uint8,
-            registry=registry,
-            force=force,
-            check=check,
-        )
+        options: dict[str, Any] = {
+            "output": output,
+            "opset": opset,
+            "int8": int8,
+            "uint8": uint8,
+            "force": force,
+            "check": check,
+        }
+        result = export(str(reference), registry=registry, **options)
         if web:
             folders["web"] = str(export_web(str(result.version), web, ort_web=ort_web, registry=registry))
         if triton:
             folders["triton"] = str(export_triton(str(result.version), triton, registry=registry))
+    _tell(result, folders, as_json)
+
+
+def _check_together(reference: str | None, written: list[str], *, check: bool, every: bool) -> None:
+    """Refuse what does not go together.
+
+    Args:
+        written: the options that write something.
+    """
+    if every and (reference is not None or written or not check):
+        raise UsageError("--all tries what is installed, and takes no version", hint="ganzoo export --all --check")
+    if reference is None and not every:
+        raise UsageError("missing argument 'REFERENCE'", hint="see: ganzoo export --help")
+    if check and written:
+        raise UsageError(f"--check keeps nothing, and {written[0]} writes", hint="leave one of them out")
+
+
+def _tell(result: "ExportResult", folders: dict[str, str], as_json: bool) -> None:
     for gate, finding in result.report.items():
         note(f"{gate}: {finding}")
-    exported: dict[str, Any] = {
+    path = None if result.path is None else str(result.path)
+    exported = {
         "version": str(result.version),
-        "path": None if result.path is None else str(result.path),
+        "path": path,
         "report": dict(result.report),
         "record": dict(result.record),
         **folders,
     }
-    shown = list(filter(None, [exported["path"], *folders.values()])) or [exported["version"]]
+    shown = list(filter(None, [path, *folders.values()])) or [str(result.version)]
     emit(exported, as_json, lambda _: "\n".join(shown))
 
 

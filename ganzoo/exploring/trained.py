@@ -41,7 +41,7 @@ def open_trained(reference: str, registry: Path | None) -> Trained:
     store = Registry(registry_root(registry))
     version = store.resolve(reference)
 
-    from ganzoo.exporting.versions import rebuild  # torch, after what can be wrong at once
+    from ganzoo.exporting.rebuilding import rebuild  # torch, after what can be wrong at once
 
     return Trained(*rebuild(store, version))
 
