@@ -77,15 +77,8 @@ def command(
         raise UsageError("--ort-web is for --web alone", hint="add --web DIR, or leave it out")
     folders: dict[str, str] = {}
     with doing("exporting"):
-        options: dict[str, Any] = {
-            "output": output,
-            "opset": opset,
-            "int8": int8,
-            "uint8": uint8,
-            "force": force,
-            "check": check,
-        }
-        result = export(str(reference), registry=registry, **options)
+        kind: dict[str, Any] = {"opset": opset, "int8": int8, "uint8": uint8}
+        result = export(str(reference), output=output, registry=registry, force=force, check=check, **kind)
         if web:
             folders["web"] = str(export_web(str(result.version), web, ort_web=ort_web, registry=registry))
         if triton:
