@@ -118,7 +118,7 @@ def test_no_page_is_forgotten() -> None:
     assert found == {*PAGES, *BY_HAND, *IN_AN_ENVIRONMENT, *MADE, *HELP} - {"README.md"}
 
 
-@pytest.mark.parametrize("page", MADE)
+@pytest.mark.parametrize("page", sorted(MADE))
 def test_what_is_made_shows_nothing_to_be_run(page: str) -> None:
     assert not list(blocks(page))
 
