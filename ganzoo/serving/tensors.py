@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from ganzoo.images import require_finite
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.bodies import MalformedError
+from ganzoo.serving.fields import Fields
 from ganzoo.serving.jobs import Job
 from ganzoo.serving.query import MAX_IMAGES
 
@@ -81,21 +83,17 @@ class InferRequest:
             UsageError: a field is missing, or cannot be used; names it.
         """
         length = len(body) if head_length is None else _length(head_length, len(body))
-        fields = _parse(body[:length])
+        fields = Fields.parse(body[:length])
         inputs, output = signature(card)
-        rows = _inputs(_get(fields, "inputs", list, "inputs"), body[length:], inputs)
+        rows = _inputs(fields.each("inputs"), body[length:], inputs)
         for name, control in card.controls.items():
             rows.setdefault(name, np.full((len(rows["z"]), 1), control.default, np.float32))
-        binary = _get(
-            _get(fields, "parameters", dict, "parameters", {}), "binary_data_output", bool, "binary_data_output", False
-        )
-        for index, wanted in enumerate(_get(fields, "outputs", list, "outputs", [])):
-            where = f"outputs[{index}]"
-            if _get(wanted, "name", str, f"{where}.name") != output.name:
-                raise UsageError(f"{where}.name is no output", hint=f"the output is called {output.name!r}")
-            parameters = _get(wanted, "parameters", dict, f"{where}.parameters", {})
-            binary = _get(parameters, "binary_data", bool, f"{where}.parameters.binary_data", binary)
-        identity = _get(fields, "id", str, "id", "")
+        binary = fields.inner("parameters").get("binary_data_output", bool, False)
+        for wanted in fields.each("outputs", []):
+            if wanted.get("name", str) != output.name:
+                raise UsageError(f"{wanted.path('name')} is no output", hint=f"the output is called {output.name!r}")
+            binary = wanted.inner("parameters").get("binary_data", bool, binary)
+        identity = fields.get("id", str, "")
         return cls(rows, {"id": identity} if identity else {}, binary)
 
     def job(self, generator: ImageGenerator, head: Mapping[str, object]) -> tuple[Job, int | None]:
@@ -134,42 +132,30 @@ def _finite(images: NDArray[np.float32], first: int) -> NDArray[np.float32]:
 
 
 def _length(text: str, size: int) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= size):
+    if not (re.fullmatch("[0-9]{1,9}", text) and int(text) <= size):
         raise MalformedError(f"{HEAD_LENGTH} must be at most the body's {size} bytes, not {text!r:.40}")
     return int(text)
 
 
-def _parse(text: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"the body is no JSON: {error}", hint="send Content-Type: application/json") from None
-    if not isinstance(found, dict):
-        raise UsageError("the body must be an object", hint='for example {"inputs": [...]}')
-    return found
-
-
-def _inputs(given: list[Any], binary: bytes, known: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+def _inputs(given: list[Fields], binary: bytes, known: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
     """The arrays of all inputs, all with as many rows."""
+    hint = f"the inputs are {', '.join(known)}"
     found: dict[str, NDArray[Any]] = {}
-    for index, each in enumerate(given):
-        where = f"inputs[{index}]"
-        name = _get(each, "name", str, f"{where}.name")
+    for fields in given:
+        name = fields.get("name", str)
         if name not in known or name in found:
             problem = "is given twice" if name in found else "is no input"
-            raise UsageError(f"{where}.name {problem}: {name!r:.60}", hint=f"the inputs are {', '.join(known)}")
-        size = _get(
-            _get(each, "parameters", dict, f"{where}.parameters", {}),
-            "binary_data_size",
-            int,
-            f"{where}.parameters.binary_data_size",
-            -1,
+            raise UsageError(f"{fields.path('name')} {problem}: {name!r:.60}", hint=hint)
+        tensor, size = known[name], max(fields.inner("parameters").get("binary_data_size", int, -1), -1)
+        shape = _shape(fields, tensor)
+        values = (
+            _from_json(fields, tensor) if size < 0 else _from_bytes(fields, tensor, binary[:size], math.prod(shape))
         )
-        found[name] = _array(each, where, known[name], None if size < 0 else binary[:size])
         binary = binary[max(size, 0) :]
-    missing = [name for name, tensor in known.items() if name not in found and name in ("z", "labels")]
+        found[name] = _within(fields, tensor, values, shape)
+    missing = [name for name in known if name not in found and name in ("z", "labels")]
     if missing:
-        raise UsageError(f"inputs lacks {missing[0]!r}", hint=f"the inputs are {', '.join(known)}")
+        raise UsageError(f"inputs lacks {missing[0]!r}", hint=hint)
     if binary:
         raise UsageError(
             f"{len(binary)} bytes behind the inputs belong to none", hint="say how many each has: binary_data_size"
@@ -180,55 +166,51 @@ def _inputs(given: list[Any], binary: bytes, known: Mapping[str, Tensor]) -> dic
     return found
 
 
-def _array(fields: Any, where: str, tensor: Tensor, binary: bytes | None) -> NDArray[Any]:
-    """An input's values, of the right type and shape, and within their range."""
-    datatype = _get(fields, "datatype", str, f"{where}.datatype")
+def _shape(fields: Fields, tensor: Tensor) -> tuple[int, ...]:
+    """An input's shape, which must be right, as its type."""
+    datatype = fields.get("datatype", str)
     if datatype != tensor.datatype:
-        raise UsageError(f"{where}.datatype of {tensor.name!r} must be {tensor.datatype}, not {datatype!r:.60}")
-    shape = _get(fields, "shape", list, f"{where}.shape")
+        raise UsageError(
+            f"{fields.path('datatype')} of {tensor.name!r} must be {tensor.datatype}, not {datatype!r:.60}"
+        )
+    shape = fields.get("shape", list)
     count = shape[0] if shape and type(shape[0]) is int else 0
     if shape[1:] != list(tensor.shape) or not 1 <= count <= MAX_IMAGES:
         wanted = ", ".join(map(str, ("N", *tensor.shape)))
-        raise UsageError(
-            f"{where}.shape of {tensor.name!r} must be [{wanted}], not {shape!r:.60}", hint=f"N is 1 to {MAX_IMAGES}"
-        )
+        problem = f"{fields.path('shape')} of {tensor.name!r} must be [{wanted}], not {shape!r:.60}"
+        raise UsageError(problem, hint=f"N is 1 to {MAX_IMAGES}")
+    return (count, *tensor.shape)
+
+
+def _from_json(fields: Fields, tensor: Tensor) -> NDArray[Any]:
+    """Values in a list, which may be nested; they come flat."""
     kind = _TYPES[tensor.datatype]
-    values = _numbers(_get(fields, "data", list, f"{where}.data"), where, kind) if binary is None else None
-    size = count * math.prod(tensor.shape)
-    if values is None:
-        if len(binary or b"") != size * kind.itemsize:
-            raise UsageError(f"{where} has {len(binary or b'')} bytes instead of {size * kind.itemsize}")
-        values = np.frombuffer(binary or b"", kind)
-    if values.size != size:
-        raise UsageError(f"{where}.data has {values.size} values instead of {size}")
-    within = np.isfinite(values) & (values >= tensor.low) & (values <= tensor.high)
-    if not within.all():
-        bounds = "finite numbers" if math.isinf(tensor.high) else f"from {tensor.low:g} to {tensor.high:g}"
-        raise UsageError(f"{where}.data of {tensor.name!r} must be {bounds}, not {values.flat[int(within.argmin())]}")
-    return values.reshape(count, *tensor.shape).astype(kind.newbyteorder("="))
-
-
-def _numbers(data: list[Any], where: str, kind: np.dtype[Any]) -> NDArray[Any]:
     try:
-        found = np.array(data)
+        found = np.array(fields.get("data", list))
     except (ValueError, OverflowError, RecursionError):  # rows of several lengths, say
         found = np.array(None)
     if found.dtype.kind not in ("iuf" if kind.kind == "f" else "iu"):
-        raise UsageError(f"{where}.data must be {'numbers' if kind.kind == 'f' else 'whole numbers'} of that shape")
+        numbers = "numbers" if kind.kind == "f" else "whole numbers"
+        raise UsageError(f"{fields.path('data')} must be {numbers} of that shape")
     with np.errstate(over="ignore"):  # what becomes infinite is refused as such
         return found.astype(kind).ravel()
 
 
-def _get(place: Any, key: str, kind: type, where: str, default: Any = ...) -> Any:
-    """A field of an object, of one type; ``...``: it must be there."""
-    if not isinstance(place, dict):
-        raise UsageError(f"{where.rpartition('.')[0] or 'the body'} must be an object")
-    value = place.get(key, default)
-    if value is ...:
-        raise UsageError(f"{where} is missing")
-    if value is not default and type(value) is not kind:
-        raise UsageError(f"{where} must be {_KINDS[kind]}, not {value!r:.60}")
-    return value
+def _from_bytes(fields: Fields, tensor: Tensor, data: bytes, count: int) -> NDArray[Any]:
+    """So many values behind the JSON."""
+    kind = _TYPES[tensor.datatype]
+    if len(data) != count * kind.itemsize:
+        raise UsageError(f"{fields.where} has {len(data)} bytes instead of {count * kind.itemsize}")
+    return np.frombuffer(data, kind)
 
 
-_KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
+def _within(fields: Fields, tensor: Tensor, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The array, all of whose values must be finite, and within the input's range."""
+    if values.size != math.prod(shape):
+        raise UsageError(f"{fields.path('data')} has {values.size} values instead of {math.prod(shape)}")
+    fine = np.isfinite(values) & (values >= tensor.low) & (values <= tensor.high)
+    if not fine.all():
+        bounds = "finite numbers" if math.isinf(tensor.high) else f"from {tensor.low:g} to {tensor.high:g}"
+        wrong = values[int(fine.argmin())]
+        raise UsageError(f"{fields.path('data')} of {tensor.name!r} must be {bounds}, not {wrong}")
+    return values.reshape(shape).astype(values.dtype.newbyteorder("="))
