@@ -59,5 +59,12 @@ section > * + * { margin-top: 1rem; }
 .records { columns: 26rem 2; column-gap: 1rem; }
 .records > * { break-inside: avoid; margin-bottom: 1rem; }
 footer { margin-top: 3rem; }
+@media (max-width: 40rem) {
+  table { font-size: .8rem; }
+  caption { padding: .6rem .4rem; }
+  th, td { padding: .3rem .4rem; }
+  tbody th { width: auto; min-width: 8rem; white-space: normal; overflow-wrap: anywhere; }
+  td { min-width: 4.9rem; }
+}
 @media print { body { background: none; } figure, .scroll { break-inside: avoid; } }
 """

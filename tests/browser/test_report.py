@@ -28,3 +28,11 @@ def test_the_policy_lets_no_other_script_run(browser: Any, pages: dict[str, str]
         page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = 1'}))")
         page.wait_for_function("refused === 1")
         assert page.evaluate("window.ran") is None
+
+
+def test_on_a_phone_two_runs_are_side_by_side_without_scrolling(browser: Any, pages: dict[str, str]) -> None:
+    """What differs would else be beyond the edge."""
+    with opened(browser, pages["together"], width=390) as page:
+        for table in ("2 runs and versions", "Configuration", "Latest figures"):
+            region = page.get_by_role("region", name=table, exact=True)
+            assert region.evaluate("each => each.scrollWidth - each.clientWidth") <= 0, table

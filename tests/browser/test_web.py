@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rendered import downloaded, opened, pixels
 
 from ganzoo import api
+from ganzoo.images import grid
 from ganzoo.latents import draw
 from ganzoo.runtime.generator import ImageGenerator
 
@@ -83,3 +84,15 @@ def test_in_the_browser_a_walk_begins_and_ends_where_it_should(browser: Any, sit
     height, width, _ = first.shape
     assert (grid[:height, :width] == first).all()
     assert (grid[-height:, -width:] != first).any()
+
+
+def test_in_the_browser_what_was_asked_for_last_is_shown(browser: Any, sites: Any, name: str, generator: Any) -> None:
+    """While earlier images are under way."""
+    with opened(browser, sites.address(name)) as page:
+        page.get_by_label("Images", exact=True).select_option("64")
+        for _ in range(12):
+            page.get_by_role("button", name="Random seed", exact=True).click()
+        seed = page.get_by_label("Seed", exact=True).input_value()
+        shown = pixels(downloaded(page, f"64 samples of {name}:1, seed {seed}"))
+    sheet = grid(generator.pixels(64, int(seed))[0])
+    assert apart(shown, np.broadcast_to(sheet.transpose(1, 2, 0), shown.shape)) <= 1
