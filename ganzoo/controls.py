@@ -22,7 +22,7 @@ TAKEN_NAMES = frozenset(
     (
         *("z", "labels", "images"),
         *("n", "seed", "label", "start", "format", "control", "controls", "to", "steps"),
-        *("reference", "count", "per_class", "output", "each", "shards", "film"),
+        *("reference", "count", "per_class", "output", "each", "shards", "film", "latents"),
         *("device", "int8", "registry", "quiet"),
     )
 )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ganzoo.runtime.generator import Controls, ImageGenerator
     from ganzoo.runtime.providers import Device
-    from ganzoo.samples.request import Request
+    from ganzoo.samples.request import Request, Source
 
 _FORMS = (
     "OUT may end in .png, .jpg or .webp (one grid), .npy (uint8 [N, H, W, C]) or .npz (with labels), be a directory (a "
@@ -93,6 +93,12 @@ MOST_FRAMES = 3000
     help=f"Write a walk through -n images ({STOPS}) and back instead of them, as {', '.join(FILMS)}.",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=30, show_default=True, help="Frames between two images.")
+@click.option(
+    "--latents",
+    type=PathOption(),
+    metavar="FILE.npy",
+    help="Make the images of these latents [N, L], not those of the seed. [default -n: all]",
+)
 @device_option
 @int8_option
 @registry_option
@@ -109,6 +115,7 @@ def command(
     shards: str | None,
     film: Path | None,
     steps: int,
+    latents: Path | None,
     device: "Device",
     int8: bool,
     registry: Path | None,
@@ -132,18 +139,24 @@ def command(
         if len(classes) > 1 and count is not None and not film:
             raise UsageError("-n counts the images of one class", hint="of several: --per-class N")
         default = STOPS if film else OF_EACH_CLASS if len(classes) > 1 else DEFAULT
+        source: Source = generator
+        if latents:
+            from ganzoo.samples.given import Given
+
+            source = given = Given(generator, latents)
+            default = max(1, given.count - start)
         of_each = count or per_class or default
-        drawn = _request(generator, classes, range(start, start + of_each), seed, pairs(controls), output, form)
+        drawn = _request(source, classes, range(start, start + of_each), seed, pairs(controls), output, form)
         with ProgressBar("sampling", "images") as bar:
             if film:
                 _write_film(generator, drawn, film, steps, bar)
             elif form is None:
-                _write_grid(generator, drawn, output, bar)
+                _write_grid(source, drawn, output, bar)
             else:
                 from ganzoo.machine import cores
                 from ganzoo.samples.sets import write_set
 
-                write_set(generator, drawn, output, form, workers=cores(), seen=bar, noted=note)
+                write_set(source, drawn, output, form, workers=cores(), seen=bar, noted=note)
     note(f"Seed {drawn.seed}.")
     if film or output != STDOUT:
         print_data(film or output)
@@ -154,7 +167,7 @@ def _require_film(film: Path | None) -> None:
     if film is None:
         return
     given = click.get_current_context().get_parameter_source
-    for name in ("output", "each", "shards", "per_class"):
+    for name in ("output", "each", "shards", "per_class", "latents"):
         if given(name) is ParameterSource.COMMANDLINE:
             also = name.replace("_", "-")
             raise UsageError(
@@ -193,7 +206,7 @@ def _classes(generator: "ImageGenerator", label: str | None) -> tuple[str, ...]:
 
 
 def _request(
-    generator: "ImageGenerator",
+    source: "Source",
     classes: tuple[str, ...],
     indices: range,
     seed: int | None,
@@ -214,12 +227,12 @@ def _request(
     if seed is None and form is not None:
         seed = unfinished(output, form).seed()
     return Request(
-        generator=generator.sha256,
+        generator=source.sha256,
         seed=random_seed() if seed is None else seed,
         start=indices.start,
         each=len(indices),
         classes=classes,
-        controls=generator.resolve_controls(controls),
+        controls=source.resolve_controls(controls),
     )
 
 
@@ -247,7 +260,7 @@ def _write_film(generator: "ImageGenerator", drawn: "Request", film: Path, steps
     write_atomic(film, FILMS[film.suffix.lower()](counted(), FRAME_MS))
 
 
-def _write_grid(generator: "ImageGenerator", drawn: "Request", output: Path, bar: ProgressBar) -> None:
+def _write_grid(source: "Source", drawn: "Request", output: Path, bar: ProgressBar) -> None:
     """One picture of all images: of several classes each has a row."""
     import numpy as np
 
@@ -256,7 +269,7 @@ def _write_grid(generator: "ImageGenerator", drawn: "Request", output: Path, bar
 
     parts = []
     for piece in drawn.pieces(0, drawn.total):
-        parts.append(generator.pixels(piece.count, drawn.seed, piece.label, piece.index, drawn.controls)[0])
+        parts.append(source.pixels(piece.count, drawn.seed, piece.label, piece.index, drawn.controls)[0])
         bar(piece.number + piece.count, drawn.total)
     images = np.concatenate(parts)
     sheet = class_rows(images, drawn.classes) if len(drawn.classes) > 1 else grid(images)

@@ -2,10 +2,36 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ganzoo.runtime.card import GeneratorCard
 
 PIECE = 64
 """Most images that a worker makes and encodes at once."""
+
+
+class Source(Protocol):
+    """What images come from: an ``ImageGenerator``, or one with latents of a file.
+
+    Attributes:
+        card: what the generator says of itself.
+        sha256: a digest of all that the images depend on beside the request.
+    """
+
+    card: "GeneratorCard"
+    sha256: str
+
+    def pixels(
+        self, n: int, seed: int, label: str | None, start: int, controls: Mapping[str, float | str]
+    ) -> "tuple[NDArray[np.uint8], NDArray[np.int64] | None]":
+        """See ``ganzoo.runtime.sampling.Sampling``."""
+
+    def resolve_controls(self, given: Mapping[str, float | str]) -> Mapping[str, float]:
+        """See ``ganzoo.runtime.sampling.Sampling``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +56,7 @@ class Request:
     """The images ``start .. start + each`` of a seed, of each of several classes.
 
     Args:
-        generator: the SHA-256 of the generator's file.
+        generator: the digest of what makes the images; see ``Source``.
         seed: 0 to 2^64 - 1.
         start: index of the first image.
         each: number of images of each class, or of all where none is named.

@@ -9,7 +9,7 @@ from ganzoo.files import cannot_write, replaceable
 from ganzoo.runtime.order import in_order
 from ganzoo.samples.arrays import ARRAYS, Array
 from ganzoo.samples.pictures import Pictures
-from ganzoo.samples.request import Piece, Request
+from ganzoo.samples.request import Piece, Request, Source
 from ganzoo.samples.shards import SHARDS
 from ganzoo.samples.unfinished import Unfinished
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganzoo.runtime.card import GeneratorCard
-    from ganzoo.runtime.generator import ImageGenerator
 
 
 class Form(Protocol):
@@ -66,7 +65,7 @@ def unfinished(output: Path, form: str) -> Unfinished:
 
 
 def write_set(
-    generator: "ImageGenerator",
+    generator: Source,
     request: Request,
     output: Path,
     form: str,
