@@ -99,5 +99,4 @@ def _entry(kind: str, data: bytes) -> Mapping[str, object]:
     entry = {**facts(card.name, card), "file": _place(kind), "sha256": generator.sha256}
     if kind == ATTACHMENT:
         return entry
-    # No command makes its images: `ganzoo sample` takes the version's file in fp32.
-    return {**entry, "title": f"{card.name}:{card.version}, {VARIANTS[kind]}", "reference": None}
+    return {**entry, "title": f"{card.name}:{card.version}, {VARIANTS[kind]}"}

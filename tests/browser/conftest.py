@@ -91,18 +91,19 @@ class Sites:
     """What ``ganzoo export --web`` writes of each version, on a static host."""
 
     def __init__(self, place: Studio, runtime: str, address: str) -> None:
-        self._studio, self._runtime, self._address = place, runtime, address
+        self._studio, self._runtime, self.root = place, runtime, address
 
-    def directory(self, name: str) -> Path:
+    def directory(self, name: str, registry: Path | None = None, folder: str = "") -> Path:
         """The folder of a model, which is made once."""
-        folder = self._studio.directory / "sites" / name
-        if not folder.exists():
-            self._studio.ganzoo(f"export {name} --web {folder} --ort-web {self._runtime}")
-        return folder
+        place = self._studio.directory / "sites" / (folder or name)
+        if not place.exists():
+            kept = registry or self._studio.directory / "registry"
+            self._studio.ganzoo(f"export {name} --web {place} --ort-web {self._runtime} --registry {kept}")
+        return place
 
     def address(self, name: str) -> str:
         """Where its page is: below a path, as on many hosts."""
-        return f"{self._address}/sites/{self.directory(name).name}/"
+        return f"{self.root}/sites/{self.directory(name).name}/"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """``ganzoo export --web``: the folder on a static host makes the images of ``ganzoo sample``."""
 
 import json
+import shutil
 from base64 import b64decode
 from typing import Any
 
@@ -10,9 +11,12 @@ from numpy.typing import NDArray
 from rendered import downloaded, opened, pixels
 
 from ganzoo import api
+from ganzoo.exporting.gates import card_of
+from ganzoo.exporting.int8 import to_int8
 from ganzoo.images import grid
 from ganzoo.latents import draw
 from ganzoo.runtime.generator import ImageGenerator
+from ganzoo_registry import Registry
 
 NAMES = ("plain", "classes")
 
@@ -96,3 +100,41 @@ def test_in_the_browser_what_was_asked_for_last_is_shown(browser: Any, sites: An
         shown = pixels(downloaded(page, f"64 samples of {name}:1, seed {seed}"))
     sheet = grid(generator.pixels(64, int(seed))[0])
     assert apart(shown, np.broadcast_to(sheet.transpose(1, 2, 0), shown.shape)) <= 1
+
+
+@pytest.fixture(scope="module")
+def rounded(studio: Any, sites: Any) -> str:
+    """The site of a version that has a file in int8, too; a gate would refuse this one, which saw 300 steps."""
+    store = Registry(studio.directory / "registry")
+    version = store.resolve("plain")
+    whole = store.read(version, "onnx")
+    directory = studio.directory / "rounded"
+    shutil.copytree(store.root, directory)
+    Registry(directory).attach(version, "onnx", to_int8(whole, card_of(whole)), variant="int8")
+    site: str = sites.directory("plain", registry=directory, folder="rounded").name
+    return site
+
+
+def test_int8_is_the_same_to_the_byte(node: Any, sites: Any, studio: Any, rounded: str, tell: Any) -> None:
+    """In Node; and the file in fp32 stands beside it."""
+    site = studio.directory / "sites" / rounded
+    models = json.loads((site / "models.json").read_text())["models"]
+    assert [(model["file"], model["int8"]) for model in models] == [
+        ("generators/int8.onnx", True),
+        ("generators/fp32.onnx", False),
+    ]
+    asked = {"kind": "sample", "n": 256, "seed": "11", "label": "", "controls": {}}
+    answer = node({"site": str(site), "entry": 0, "request": asked, "batch": 5})
+    wanted, _ = ImageGenerator.from_bytes((site / models[0]["file"]).read_bytes(), device="cpu").pixels(256, 11)
+    assert b64decode(answer["images"]) == wanted.tobytes()
+    tell(f"int8 in Node: {256 / answer['seconds']:,.0f} images/s, one thread; every byte is the same")
+
+
+def test_int8_in_the_browser_is_the_commands(browser: Any, sites: Any, studio: Any, rounded: str) -> None:
+    with opened(browser, f"{sites.root}/sites/{rounded}/") as page:
+        page.get_by_label("Seed", exact=True).fill("12")
+        shown = downloaded(page, "16 samples of plain:1, seed 12")
+        (command,) = page.locator("#commands code").all_inner_texts()
+    assert "--int8" in command
+    studio.ganzoo(f"{command.removeprefix('ganzoo ')} --registry {studio.directory / 'rounded'}")
+    assert (pixels(shown) == pixels((studio.directory / "samples.png").read_bytes())).all()

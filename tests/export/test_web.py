@@ -2,14 +2,18 @@
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import GanzooError, IntegrityError, MissingPackageError, UsageError
+from ganzoo.exporting.gates import card_of
+from ganzoo.exporting.writing import with_card
 from ganzoo.images import GAP, MIN_TILE
 from ganzoo_registry import Registry
 
@@ -45,15 +49,17 @@ def test_the_folder_has_all_that_a_host_needs(store: Registry, package: Path, pa
     assert (site / "onnxruntime" / "ort.js").read_text() == SCRIPT
     described = json.loads((site / "models.json").read_text())
     assert described["grid"] == {"gap": GAP, "min_tile": MIN_TILE}
-    (model,) = described["models"]
-    assert (model["reference"], model["file"], model["shape"]) == ("conditional:1", "generators/fp32.onnx", [1, 8, 8])
+    (entry,) = described["models"]
+    assert (entry["reference"], entry["file"], entry["shape"]) == ("conditional:1", "generators/fp32.onnx", [1, 8, 8])
 
-    store.attach(version, "onnx-int8", data)
+    model = onnx.load_from_string(data)
+    del model.metadata_props[:]
+    store.attach(version, "onnx", with_card(model, replace(card_of(data), int8=True)), variant="int8")
     both = api.export_web("conditional", tmp_path / "both", ort_web=package, registry=store.root)
     models = json.loads((both / "models.json").read_text())["models"]
-    assert [(each.get("title"), each["file"], each["reference"]) for each in models] == [
-        ("conditional:1, int8", "generators/int8.onnx", None),
-        (None, "generators/fp32.onnx", "conditional:1"),
+    assert [(each.get("title"), each["file"], each["int8"]) for each in models] == [
+        ("conditional:1, int8", "generators/int8.onnx", True),
+        (None, "generators/fp32.onnx", False),
     ]
 
 
