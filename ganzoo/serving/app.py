@@ -20,7 +20,7 @@ from ganzoo.serving.endpoints import Endpoint
 from ganzoo.serving.guard import Guard, check_key
 from ganzoo.serving.handlers import Handlers, Served
 from ganzoo.serving.openapi import document
-from ganzoo.serving.pool import DeadlineError, OverloadedError, Pool
+from ganzoo.serving.pool import DeadlineError, LeftError, OverloadedError, Pool
 
 _STATUS: dict[type[GanzooError], int] = {
     MalformedError: 400,
@@ -28,6 +28,7 @@ _STATUS: dict[type[GanzooError], int] = {
     SlowError: 408,
     TooLargeError: 413,
     UsageError: 422,
+    LeftError: 499,  # as nginx counts it; nobody reads it
     OverloadedError: 503,
     DeadlineError: 504,
 }

@@ -7,6 +7,7 @@ an end, would hold a descriptor, memory and the event loop for as long as it lik
 import asyncio
 import functools
 import json
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +30,7 @@ HEAD_SECONDS = 10
 LINGER_SECONDS = 2
 """Seconds in which what a refused client still sends is thrown away: a close would keep it from reading the refusal."""
 
-LAST_SECONDS = 0.2
+LAST_SECONDS = 0.5
 """Seconds that a connection without a request stays when the server ends: a request may be on its way already."""
 
 UNREAD_SECONDS = 30
@@ -137,6 +138,7 @@ class Connection(HttpToolsProtocol):
         self._received = 0  # bytes since a head, or a part of a body, was complete
         self._head = 0  # bytes of the head that is being read
         self._refused = False
+        self._ended = False  # the client has sent all, or has left
         self._unread = (0, 0.0)  # bytes of answers that the client has not taken -> since when it takes none
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -181,9 +183,17 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             return False
         self.cycle.keep_alive = False
+        self._ended = True
         if images_asked(self.url) and self.scope["http_version"] == "1.1" and not self.cycle.response_started:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
+
+    def gone(self) -> bool:
+        """Whether the client is known to have left; asked in any thread."""
+        if self._ended and not self.transport.is_closing():
+            # Nothing is read of a connection after its end, so nobody else has noticed a reset.
+            return bool(self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        return self.transport.is_closing()
 
     def on_message_begin(self) -> None:
         """Begin to count."""
@@ -203,7 +213,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Answer the request, refuse it here, before it costs a route and a query, or let it wait."""
         self._received = 0
-        self.scope["state"][GONE] = self.transport.is_closing
+        self.scope["state"][GONE] = self.gone
         self.app = self._routes
         if self._head > HEAD_BYTES:
             self.app, self.url = self._answer_too_large, b"/"
@@ -232,7 +242,8 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             super().shutdown()
         else:
-            self.loop.call_later(LAST_SECONDS, super().shutdown)
+            # In two steps: between them the loop has read what had come, however late it is itself.
+            self.loop.call_later(LAST_SECONDS / 2, self.loop.call_later, LAST_SECONDS / 2, super().shutdown)
 
     def give_up_waiting(self) -> None:
         """Close it, for its head took too long to come."""

@@ -18,7 +18,7 @@ from ganzoo.serving.connection import GONE
 from ganzoo.serving.endpoints import Endpoint
 from ganzoo.serving.formats import FORMATS
 from ganzoo.serving.jobs import Job
-from ganzoo.serving.pool import DeadlineError, OverloadedError, Pool
+from ganzoo.serving.pool import DeadlineError, LeftError, OverloadedError, Pool
 from ganzoo.serving.query import PARAMETERS, ImagesQuery, schemas
 from ganzoo.web import facts, files
 
@@ -58,7 +58,7 @@ class Served:
         """The answer of a job, for as long as the client is there.
 
         Raises:
-            OverloadedError, DeadlineError: it cannot be made, or not in time.
+            OverloadedError, DeadlineError, LeftError: it cannot be made, not in time, or for nobody.
             Whatever the job raises.
         """
         gone = request.scope.get("state", {}).get(GONE, bool)
@@ -76,6 +76,9 @@ class Served:
             raise
         except DeadlineError:
             told.refused["deadline"] += 1
+            raise
+        except LeftError:
+            told.refused["left"] += 1
             raise
         told.images[name] += job.images
         return body

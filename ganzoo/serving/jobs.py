@@ -43,10 +43,6 @@ class Job:
     result: bytes | Exception | None = field(init=False, default=None)
     lock: threading.Lock = field(init=False, default_factory=threading.Lock)  # several threads may have parts of it
 
-    def dead(self) -> bool:
-        """Whether nobody waits for it any more, or it has failed already."""
-        return self.result is not None or self.answer.done() or not self.wanted()
-
     def keep(self, images: NDArray[np.float32], first: int) -> None:
         """Keep images from ``first`` on; the last ones complete the answer."""
         try:

@@ -9,6 +9,8 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SIZES = (1, 2, 4, 8, 16, 32)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
+REASONS = ("queue", "deadline", "left", "connections", "malformed")
+
 Sample = tuple[str, Mapping[str, object], float]
 """End of a sample's name, its labels, its value."""
 
@@ -59,7 +61,7 @@ class Metrics:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.images: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter({"queue": 0, "deadline": 0, "connections": 0, "malformed": 0})
+        self.refused: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.not_finite = 0
         self.batch_images = Histogram(SIZES)
         self.run_seconds = Histogram(SECONDS)

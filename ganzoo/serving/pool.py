@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from ganzoo.errors import GanzooError, UsageError
@@ -30,6 +30,10 @@ class OverloadedError(GanzooError):
 
 class DeadlineError(GanzooError):
     """The answer did not come in time."""
+
+
+class LeftError(GanzooError):
+    """Nobody waits for the answer any more."""
 
 
 class Pool:
@@ -91,6 +95,7 @@ class Pool:
         Raises:
             OverloadedError: too many images are waiting.
             DeadlineError: the answer was not there in time; what of it had not begun never will.
+            LeftError: the client left before its images were begun.
         """
         if job.images > self.room:
             raise self.refusal()
@@ -121,30 +126,39 @@ class Pool:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make one batch of what waits, in a thread."""
+        left: list[Job] = []
         with self._lock:
-            parts = self._take()
+            parts = self._take(left)
             self._busy += bool(parts)
-        if not parts:
-            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the server has given up waiting
+            if left:
+                loop.call_soon_threadsafe(_answer, left)
+            if parts:
+                loop.call_soon_threadsafe(self._deliver, self._run(parts))
+
+    def _run(self, parts: list[Part]) -> Batch:
         try:
-            batch = run_batch(parts)
+            return run_batch(parts)
         finally:
             with self._lock:
                 self._busy -= 1
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the server has given up waiting
-            loop.call_soon_threadsafe(self._deliver, batch)
 
-    def _take(self) -> list[Part]:
+    def _take(self, left: list[Job]) -> list[Part]:
         """The longest-waiting job, or its next ``BATCH`` images, and what fits of the same generator behind it.
 
-        A job that fits into one batch is not split, and none overtakes another of its generator.
+        A job that fits into one batch is not split, and none overtakes another of its generator. Those that nobody
+        waits for are passed over, and added to ``left`` where they have no answer yet.
         """
         parts: list[Part] = []
         passed: list[Job] = []
         room = BATCH
         while self._queue and room:
             job = self._queue.popleft()
-            if job.dead():
+            if job.result is not None or job.answer.done():  # a part of it failed, or it was given up
+                continue
+            if not job.wanted():
+                job.result = LeftError("the client has left")
+                left.append(job)
                 continue
             if parts and job.generator is not parts[0].job.generator:
                 passed.append(job)
@@ -168,10 +182,15 @@ class Pool:
         for part in batch.parts:
             if part.first == 0:
                 self.metrics.queue_seconds.observe(batch.began - part.job.since)
-        for job in {part.job for part in batch.parts}:
-            if job.result is None or job.answer.done():
-                continue
-            if isinstance(job.result, Exception):
-                job.answer.set_exception(job.result)
-            else:
-                job.answer.set_result(job.result)
+        _answer({part.job for part in batch.parts})
+
+
+def _answer(jobs: Iterable[Job]) -> None:
+    """Answer those that are complete, or failed."""
+    for job in jobs:
+        if job.result is None or job.answer.done():
+            continue
+        if isinstance(job.result, Exception):
+            job.answer.set_exception(job.result)
+        else:
+            job.answer.set_result(job.result)

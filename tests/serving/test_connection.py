@@ -1,6 +1,7 @@
 """What a client may hold, send and leave unread: connections without a network, and a clock that is set by hand."""
 
 import asyncio
+import errno
 import functools
 import json
 import re
@@ -8,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -33,6 +35,13 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written, self.unread, self.closed, self.aborted, self.reading = b"", 0, False, False, True
+        self.reset = 0
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Its socket has no address, and the error that the test says."""
+        if name != "socket":
+            return default
+        return SimpleNamespace(getsockname=str, getpeername=str, getsockopt=lambda level, option: self.reset)
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -286,7 +295,10 @@ def test_a_client_that_has_left_is_told_from_one_that_has_sent_all() -> None:
         assert transport.written == b"HTTP/1.1 100 Continue\r\n\r\n"
         gone = server.scopes[0]["state"][GONE]
         assert not gone()
-        transport.abort()  # as a reset does
+        transport.reset = errno.ECONNRESET
+        assert gone()
+        transport.reset = 0
+        transport.abort()
         assert gone()
 
     scenario(test)

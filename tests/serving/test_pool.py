@@ -18,7 +18,7 @@ from ganzoo.images import encode_npy, encode_png, grid, to_uint8
 from ganzoo.runtime.generator import BATCH, ImageGenerator
 from ganzoo.serving.app import create_app
 from ganzoo.serving.jobs import Job
-from ganzoo.serving.pool import DeadlineError, Pool
+from ganzoo.serving.pool import DeadlineError, LeftError, Pool
 
 
 class Recorder:
@@ -81,15 +81,30 @@ def test_a_request_that_fits_is_not_split_and_one_that_does_not_is() -> None:
     assert [len(answer) for answer in answers if isinstance(answer, bytes)] == [20, 20, 70, 1]
 
 
-def test_nobody_is_dispatched_whose_client_has_left_or_whose_time_is_over() -> None:
+def test_nobody_is_dispatched_whose_client_has_left() -> None:
     recorder = Recorder()
-    answers = together(
-        recorder, [recorder.job(5, 0.1, wanted=lambda: False), recorder.job(5, 0.2)], Pool(1, deadline=0.5)
-    )
+    answers = together(recorder, [recorder.job(5, 0.1, wanted=lambda: False), recorder.job(5, 0.2)])
     assert [len(batch) for batch in recorder.batches] == [1, 5]
-    assert isinstance(answers[0], DeadlineError)
-    assert str(answers[0]) == "the images were not there within 0.5 seconds"
+    assert isinstance(answers[0], LeftError)
     assert answers[1] == bytes([153] * 5)
+
+
+def test_nobody_is_dispatched_whose_time_is_over() -> None:
+    recorder = Recorder()
+
+    async def scenario() -> None:
+        pool = Pool(1, deadline=0.2)
+        tasks = [asyncio.create_task(pool.run(recorder.job(5, 0.1))) for _ in range(2)]
+        for task in tasks:
+            with pytest.raises(DeadlineError) as caught:
+                await task
+            assert str(caught.value) == "the images were not there within 0.2 seconds"
+        assert pool.waiting == 0
+        recorder.release.set()
+        assert await pool.run(recorder.job(1, 0.2)) == bytes([153])
+
+    asyncio.run(scenario())
+    assert [len(batch) for batch in recorder.batches] == [5, 1]
 
 
 def test_images_that_are_not_finite_are_their_own_requests_alone() -> None:

@@ -1,7 +1,9 @@
 """A server's life: its port, its first line and its end."""
 
 import asyncio
+import contextlib
 import itertools
+import select
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import httpx
 import pytest
 
 from ganzoo.errors import ExitCode, GanzooError, UsageError
+from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.server import bind
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 BLOCKING = """
 import sys
 from pathlib import Path
+from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.server import bind, serve
 
@@ -118,6 +122,40 @@ def test_requests_under_way_are_answered_before_the_end(
     assert answers[0].status_code == 200
     assert answers[0].content.endswith(generators["plain"].sample(2, 7).tobytes())
     assert (server.process.returncode, out, err) == (0, "drained\n", "")
+
+
+def test_no_images_are_made_for_a_client_that_left(start: "Callable[..., ServerProcess]", directory: Path) -> None:
+    """It asked while every thread was busy, and closed its connection."""
+    server = start(BLOCKING, directory / "plain.onnx", stdin=subprocess.PIPE)
+    request = b"GET /v1/models/plain/sample?n=%d HTTP/1.1\r\nHost: x\r\n\r\n"
+    stdin, stdout = server.process.stdin, server.process.stdout
+    assert stdin is not None
+    assert stdout is not None
+    with contextlib.ExitStack() as connections:
+
+        def ask(n: int) -> socket.socket:
+            client = connections.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            client.sendall(request % n)
+            return client
+
+        busy = []
+        for _ in range(cores()):
+            busy.append(ask(1))
+            assert stdout.readline() == "sampling\n"
+        left, stays = ask(20), ask(2)
+        for _ in range(3):  # answered after what came before them
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+        left.close()
+        for _ in range(3):
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+        waiting = [*busy, stays]
+        while waiting:  # a line releases one thread, whichever
+            stdin.write("\n")
+            stdin.flush()
+            answered = select.select(waiting, [], [], 20)[0][0]
+            assert answered.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+            waiting.remove(answered)
+        assert f"ganzoo_batch_images_sum {cores() + 2}.0" in httpx.get(f"{server.url}/metrics").text.splitlines()
 
 
 def test_no_request_is_lost_when_the_server_ends_under_load(
