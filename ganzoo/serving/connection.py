@@ -6,20 +6,21 @@ an end, would hold a descriptor, memory and the event loop for as long as it lik
 
 import asyncio
 import functools
-import json
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 import httptools
+from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ganzoo.serving.metrics import UNROUTED
 from ganzoo.serving.pool import Pool
 from ganzoo.serving.query import images_asked
+from ganzoo.serving.refusals import in_json, send_json
 
 HEAD_BYTES = 64 << 10
 """Most bytes of a request's head: its line and all headers."""
@@ -49,8 +50,6 @@ nearly all of the server's time.
 
 GONE = "ganzoo.gone"
 """Name in the state of a request: a function that tells, in any thread, whether the client is known to have left."""
-
-Send = Callable[[Any], Awaitable[None]]
 
 
 class Desk:
@@ -279,7 +278,7 @@ class Connection(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._desk.count(status, "connections" if status == 503 else "malformed")
-        headers, body = _json(error, hint, {"connection": "close"})
+        headers, body = in_json(error, hint, {"connection": "close"})
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
         lines += [name + b": " + value for name, value in headers]
         self.transport.write(b"\r\n".join([*lines, b"", body]))
@@ -290,7 +289,7 @@ class Connection(HttpToolsProtocol):
     async def _answer_too_large(self, scope: Any, receive: Any, send: Send) -> None:
         error = f"the request's head has over {HEAD_BYTES} bytes"
         self._desk.count(431, "malformed")
-        await _answer(send, 431, *_json(error, "send fewer headers", {"connection": "close"}))
+        await send_json(send, 431, error, "send fewer headers", {"connection": "close"})
 
     async def _answer_later(self, images: int, scope: Any, receive: Any, send: Send) -> None:
         try:
@@ -299,23 +298,9 @@ class Connection(HttpToolsProtocol):
             else:
                 self._desk.count(503, "queue")
                 error, retry = self._desk.pool.refusal(), {"retry-after": str(HOLD_SECONDS)}
-                await _answer(send, 503, *_json(str(error), error.hint or "", retry))
+                await send_json(send, 503, str(error), error.hint or "", retry)
         finally:
             self._desk.admit()  # a request that needed no room in the end frees what was kept for it
-
-
-Headers = list[tuple[bytes, bytes]]
-
-
-def _json(error: str, hint: str, more: Mapping[str, str]) -> tuple[Headers, bytes]:
-    body = json.dumps({"error": error, "hint": hint}).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **more}
-    return [(name.encode(), value.encode()) for name, value in headers.items()], body
-
-
-async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _most_connections() -> int:

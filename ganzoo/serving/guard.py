@@ -1,7 +1,6 @@
 """What stands between a connection and the routes: the API key, and the count of answers."""
 
 import hmac
-import json
 from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ganzoo.errors import UsageError
 from ganzoo.serving.endpoints import Handler
 from ganzoo.serving.metrics import UNROUTED, Metrics
+from ganzoo.serving.refusals import send_json
 
 SAFE_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
 """Headers of every answer."""
@@ -49,7 +49,8 @@ class Guard:
             await send(message)
 
         if self._key is not None and scope["path"] not in self._free and not self._admits(scope, self._key):
-            await _refuse(count)
+            hint = "send it: Authorization: Bearer KEY, or X-API-Key: KEY"
+            await send_json(count, 401, "this needs an API key", hint, {"www-authenticate": "Bearer"})
             return
         try:
             await self._app(scope, receive, count)
@@ -76,12 +77,3 @@ def check_key(key: str | None) -> None:
             "the API key must be visible characters of ASCII, without spaces at its ends",
             hint="for example: openssl rand -hex 32",
         )
-
-
-async def _refuse(send: Send) -> None:
-    error = {"error": "this needs an API key", "hint": "send it: Authorization: Bearer KEY, or X-API-Key: KEY"}
-    headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]
-    body = json.dumps(error).encode()
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

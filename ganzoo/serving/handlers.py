@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ganzoo.errors import NotFiniteError, NotFoundError, did_you_mean
+from ganzoo.errors import GanzooError, NotFiniteError, NotFoundError, did_you_mean
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.labels import composed
 from ganzoo.serving import metrics
@@ -28,6 +28,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+_REASONS: Mapping[type[GanzooError], str] = {OverloadedError: "queue", DeadlineError: "deadline", LeftError: "left"}
 
 
 class Served:
@@ -68,17 +70,10 @@ class Served:
             body = await self.pool.run(job)
         except asyncio.CancelledError:  # the server stops, and has waited for as long as it promises
             raise OverloadedError("the server is stopping", hint="try again in a second") from None
-        except NotFiniteError:
-            told.not_finite += 1
-            raise
-        except OverloadedError:
-            told.refused["queue"] += 1
-            raise
-        except DeadlineError:
-            told.refused["deadline"] += 1
-            raise
-        except LeftError:
-            told.refused["left"] += 1
+        except GanzooError as error:
+            told.not_finite += isinstance(error, NotFiniteError)
+            if type(error) in _REASONS:
+                told.refused[_REASONS[type(error)]] += 1
             raise
         told.images[name] += job.images
         return body
