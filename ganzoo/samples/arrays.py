@@ -1,5 +1,6 @@
 """One NumPy file: ``.npy`` has images, ``.npz`` labels and names of classes, too. It grows on disk, not in memory."""
 
+import io
 import math
 import os
 import shutil
@@ -34,7 +35,8 @@ class Array:
     def __init__(self, output: Path, work: Path, card: "GeneratorCard", request: Request) -> None:
         self._output, self._work = replaceable(output), work
         self._shape = (request.total, card.height, card.width, card.channels)
-        self._names = card.class_names if output.suffix.lower() == ".npz" else ()
+        self._packed = output.suffix.lower() == ".npz"
+        self._names = card.class_names if self._packed else ()
         self._columns: dict[str, _Column] = {}
 
     def open(self, done: int) -> None:
@@ -69,7 +71,7 @@ class Array:
         whole = self._work / "whole"
         whole.unlink(missing_ok=True)
         create_like(whole, self._output)
-        if self._output.suffix.lower() == ".npz":
+        if self._packed:
             self._pack(whole)
         else:
             mode = whole.stat().st_mode
@@ -94,8 +96,9 @@ class Array:
                 with column.path.open("rb") as array, archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     shutil.copyfileobj(array, member, 2**20)
             if self._names:
-                with archive.open("class_names.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.array(self._names), allow_pickle=False)
+                names = io.BytesIO()
+                np.lib.format.write_array(names, np.array(self._names), allow_pickle=False)
+                archive.writestr(zipfile.ZipInfo("class_names.npy"), names.getvalue())
             archive.close()
             file.flush()
             os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """Sets of samples: read back as what they are, whoever makes them, and gone on with after any kill."""
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -161,6 +162,37 @@ def test_a_set_that_fails_at_once_leaves_nothing(petite: ImageGenerator, name: s
         write(petite, request_of(petite, 300), tmp_path / name, seen=fail)
     assert not [path for path in tmp_path.rglob("*") if ".partial" in str(path)]
     assert not (tmp_path / name).is_file()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_full_disk_leaves_the_old_set(
+    petite: ImageGenerator, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    output = tmp_path / name
+    write(petite, request_of(petite, 40), output)
+    before = contents(output)
+    monkeypatch.setattr(os, "replace", full)  # as a disk that is full at the latest then
+    with pytest.raises(GanzooError) as caught:
+        write(petite, request_of(petite, 40, start=1), output)
+    assert str(caught.value) == f"cannot write {output}: the disk is full"
+    assert caught.value.hint == "free some space, or choose a directory on another disk"
+    assert contents(output) == before
+
+
+def test_a_file_that_is_replaced_passes_its_permissions_on(petite: ImageGenerator, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "old.npy").write_bytes(b"old")
+    (tmp_path / "elsewhere" / "old.npy").chmod(0o600)
+    for name in ("set.npy", "set.npz"):
+        (tmp_path / name).symlink_to(tmp_path / "elsewhere" / "old.npy")
+        write(petite, request_of(petite, 4), tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+        assert isinstance(np.load(tmp_path / name), np.ndarray) == name.endswith(".npy")
+        assert (tmp_path / "elsewhere" / "old.npy").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["old.npy"]
 
 
 def test_two_processes_do_not_write_one_set(petite: ImageGenerator, tmp_path: Path) -> None:
