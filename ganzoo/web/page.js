@@ -29,15 +29,20 @@ const facts = (model) => {
 
 const elements = (...names) => names.map((name) => document.createElement(name));
 
-const slider = (name, { low, high, default: value }) => {
-  const [field, label, input, output] = elements("div", "label", "input", "output");
+// A slider to try, and a number to be exact.
+const control = (name, { low, high, default: value }) => {
+  const [field, label, row, slider, number] = elements("div", "label", "span", "input", "input");
   field.className = "field";
-  label.htmlFor = input.id = `control-${name}`;
-  Object.assign(input, { type: "range", name, min: low, max: high, step: "any", value });
-  output.value = value;
-  input.addEventListener("input", () => (output.value = Number(input.valueAsNumber.toPrecision(4))));
-  label.append(`${name} `, output);
-  field.append(label, input);
+  row.className = "row";
+  label.textContent = name;
+  label.htmlFor = number.id = `control-${name}`;
+  const range = { min: low, max: high, step: "any", value };
+  Object.assign(slider, { type: "range", ariaLabel: `${name}, slider`, ...range });
+  Object.assign(number, { type: "number", name, required: true, ...range });
+  slider.addEventListener("input", () => (number.value = Number(slider.valueAsNumber.toPrecision(3))));
+  number.addEventListener("input", () => (slider.value = number.value));
+  row.append(slider, number);
+  field.append(label, row);
   return field;
 };
 
@@ -47,7 +52,7 @@ const choose = () => {
   document.querySelector("#title").textContent = titleOf(model);
   document.querySelector("#facts").textContent = facts(model);
   form.label.replaceChildren(option("drawn from the seed", ""), ...model.class_names.map((name) => option(name)));
-  const controls = Object.entries(model.controls).map(([name, control]) => slider(name, control));
+  const controls = Object.entries(model.controls).map((each) => control(...each));
   document.querySelector("#controls").replaceChildren(...controls);
   form.querySelector("fieldset").hidden = !backend.walks(model);
   if (!backend.walks(model)) form.kind.value = "sample";
@@ -55,7 +60,7 @@ const choose = () => {
 
 const request = () => {
   const controls = Object.fromEntries(
-    [...document.querySelectorAll("#controls input")].map((input) => [input.name, input.valueAsNumber]),
+    [...document.querySelectorAll("#controls [name]")].map((input) => [input.name, input.valueAsNumber]),
   );
   const shared = { kind: form.kind.value, seed: form.seed.value, label: form.label.value, controls };
   if (shared.kind === "sample") return { ...shared, n: Number(form.n.value) };
@@ -74,7 +79,7 @@ const copy = async (code, button) => {
     await navigator.clipboard.writeText(code.textContent);
     button.textContent = "Copied";
   } catch {
-    button.textContent = "Press Ctrl+C";
+    button.textContent = "Selected";
   }
 };
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from rendered import downloaded, opened
+from rendered import CHECKS, SCRIPT, downloaded, opened
 
 
 def commands(page: Any) -> list[str]:
@@ -114,10 +114,21 @@ def test_names_of_strangers_are_text(pretended: tuple[Any, list[str]]) -> None:
     assert page.locator("script").count() == 1
 
 
+def test_sliders_can_be_used_by_everybody(pretended: tuple[Any, list[str]]) -> None:
+    page, _ = pretended
+    page.locator("#picture").wait_for()
+    page.evaluate(SCRIPT)
+    for check in CHECKS.values():
+        check(page)
+
+
 def test_controls_and_walks_are_asked_for(pretended: tuple[Any, list[str]]) -> None:
     page, asked = pretended
     downloaded(page, f"16 samples of {HOSTILE}, seed 7")
-    page.get_by_label("truncation").press("Home")
+    number = page.get_by_label("truncation", exact=True)
+    number.fill("0.75")
+    page.get_by_label("truncation, slider").press("Home")
+    assert number.input_value() == "0.5"
     page.get_by_label("Class").select_option("it's")
     downloaded(page, f"16 samples of {HOSTILE}, seed 7, class it's")
     assert asked[-1].endswith("/v1/models/m/sample?seed=7&n=16&label=it%27s&truncation=0.5")
