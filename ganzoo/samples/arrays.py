@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ganzoo.files import create_like, replaceable, sync_directory
 from ganzoo.samples.request import Piece, Request
@@ -71,12 +71,13 @@ class Array:
         whole = self._work / "whole"
         whole.unlink(missing_ok=True)
         create_like(whole, self._output)
-        if self._packed:
-            self._pack(whole)
-        else:
-            mode = whole.stat().st_mode
-            os.replace(self._columns["images"].path, whole)
-            whole.chmod(mode)
+        with whole.open("wb") as file:  # a copy: after a kill the arrays are needed again
+            if self._packed:
+                self._pack(file)
+            else:
+                _copy(self._columns["images"].path, file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(whole, self._output)
         sync_directory(self._output.parent)
 
@@ -85,23 +86,25 @@ class Array:
         for column in self._columns.values():
             column.file.close()
 
-    def _pack(self, whole: Path) -> None:
+    def _pack(self, file: IO[bytes]) -> None:
         """A ZIP of the arrays, as ``numpy.savez`` writes it, whose bytes do not depend on the time."""
         import zipfile
 
         import numpy as np
 
-        with whole.open("wb") as file, zipfile.ZipFile(file, "w") as archive:
+        with zipfile.ZipFile(file, "w") as archive:
             for name, column in self._columns.items():
-                with column.path.open("rb") as array, archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    shutil.copyfileobj(array, member, 2**20)
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    _copy(column.path, member)
             if self._names:
                 names = io.BytesIO()
                 np.lib.format.write_array(names, np.array(self._names), allow_pickle=False)
                 archive.writestr(zipfile.ZipInfo("class_names.npy"), names.getvalue())
-            archive.close()
-            file.flush()
-            os.fsync(file.fileno())
+
+
+def _copy(path: Path, file: IO[bytes]) -> None:
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, file, 2**20)
 
 
 class _Column:

@@ -91,14 +91,13 @@ def write_set(
         MissingPackageError: the form needs a package that is not installed.
     """
     work = unfinished(output, form)
-    total, done = request.total, 0
+    total, committed = request.total, 0
     written = FORMS[form](output, work.place, generator.card, request)
 
     def make(piece: Piece) -> tuple[int, Any]:
         made = generator.pixels(piece.count, request.seed, piece.label, piece.index, request.controls)
         return piece.number + piece.count, written.encode(piece, *made)
 
-    committed = 0
     try:
         with work.held({**request.to_json(), "form": form}) as committed, closing(written):
             if committed:

@@ -75,7 +75,8 @@ class Unfinished:
         write_atomic(self.place / RECORD, json.dumps({"asked": self._asked, "done": done}).encode())
 
     def remove(self) -> None:
-        """Leave nothing, for the set is whole."""
+        """Leave nothing, for the set is whole. The record goes first: what it promises is there as long as it is."""
+        (self.place / RECORD).unlink(missing_ok=True)
         shutil.rmtree(self.place, ignore_errors=True)
 
     def _read(self) -> tuple[dict[str, Any], int]:

@@ -28,6 +28,7 @@ from ganzoo.samples.arrays import Array
 from ganzoo.samples.pictures import Pictures
 from ganzoo.samples.request import Request
 from ganzoo.samples.sets import unfinished, write_set
+from ganzoo.samples.unfinished import Unfinished
 from ganzoo.zoo.names import zoo
 
 KILLS = max(4, settings().max_examples // 20)
@@ -58,7 +59,8 @@ def write(
 def contents(place: Path) -> dict[str, bytes]:
     """Every file of a set by its path, hidden ones too."""
     if place.is_file():
-        return {path.name: path.read_bytes() for path in place.parent.glob(f"*{place.name}*")}
+        beside = place.parent.glob(f"*{place.name}*")
+        return {path.name: path.read_bytes() if path.is_file() else b"" for path in beside}
     return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
@@ -151,6 +153,20 @@ def test_what_was_stopped_goes_on(petite: ImageGenerator, name: str, tmp_path: P
     assert started[0] > 128
     assert contents(output) == contents(tmp_path / "whole" / name)
     assert unfinished(output, FORMS[name]).seed() is None
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.usefixtures("small_steps")
+def test_a_set_that_was_killed_when_it_was_in_its_place_is_made_whole_again(
+    petite: ImageGenerator, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, output = request_of(petite, 150), tmp_path / name
+    with monkeypatch.context() as patch:
+        patch.setattr(Unfinished, "remove", lambda self: None)  # as if the process were killed before
+        write(petite, request, output)
+    before = {path: data for path, data in contents(output).items() if ".partial" not in path}
+    assert write(petite, request, output) == ["Going on behind image 128 of 150."]
+    assert contents(output) == before
 
 
 @pytest.mark.parametrize("name", FORMS)
