@@ -31,8 +31,6 @@ _POLICY = (
 
 _REASONS: Mapping[type[GanzooError], str] = {OverloadedError: "queue", DeadlineError: "deadline", LeftError: "left"}
 
-_REASONS: Mapping[type[GanzooError], str] = {OverloadedError: "queue", DeadlineError: "deadline", LeftError: "left"}
-
 
 class Served:
     """The models of a server, and the pool that makes their images.

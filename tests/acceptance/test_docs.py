@@ -308,7 +308,7 @@ def test_every_route_parameter_and_limit() -> None:
     assert {int(status) for status in rows(section(serving, "Errors"))} == {*app._STATUS.values(), *refused}
     headers = set(
         re.findall(
-            r'(?<!b)"([A-Z]\w+(?:-[A-Z]\w+)*)"',
+            r'"([A-Z]\w+(?:-[A-Z]\w+)*)"[:,]',
             inspect.getsource(handlers.Handlers) + inspect.getsource(guard) + inspect.getsource(app._ganzoo_error),
         )
     )
