@@ -48,7 +48,7 @@ def prove(data: bytes, name: str, reference: Mapping[str, NDArray[np.generic]], 
     """
     arrays: dict[str, Any] = {f"{_ARRAY}{each}": array for each, array in reference.items()}
     packed = _pack({_FILE: np.frombuffer(data, np.uint8), _TOLERANCE: np.float64(tolerance), **arrays})
-    return _proved(packed, name, f"{name} was not exported")
+    return _proved(packed, name, name)
 
 
 def prove_derived(data: bytes, name: str, origin: bytes, form: str) -> Mapping[str, str]:
@@ -61,7 +61,7 @@ def prove_derived(data: bytes, name: str, origin: bytes, form: str) -> Mapping[s
         GanzooError: a gate did not pass; names it, and says by how much.
     """
     packed = _pack({_FILE: np.frombuffer(data, np.uint8), _ORIGIN: np.frombuffer(origin, np.uint8)})
-    return _proved(packed, name, f"{name} was not exported {form}")
+    return _proved(packed, name, f"{name} {form}")
 
 
 def hint_of(refusal: str) -> str:
@@ -69,7 +69,7 @@ def hint_of(refusal: str) -> str:
     return HINTS[refusal.partition(":")[0]]
 
 
-def _proved(packed: bytes, name: str, failed: str) -> Mapping[str, str]:
+def _proved(packed: bytes, name: str, what: str) -> Mapping[str, str]:
     # -P, so that a numpy.py in the working directory is not imported.
     command = [sys.executable, "-P", "-m", "ganzoo.exporting.proof"]
     again = f"the weights are as they were; to try again: ganzoo export {name}"
@@ -77,7 +77,7 @@ def _proved(packed: bytes, name: str, failed: str) -> Mapping[str, str]:
         # By a pipe: a file would stay behind if this process were killed, and need a place that can be written to.
         child = subprocess.run(command, input=packed, capture_output=True, timeout=GATE_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        raise GanzooError(f"{failed}: the gates took over {GATE_SECONDS} s", hint=again) from error
+        raise GanzooError(f"{what} was not exported: the gates took over {GATE_SECONDS} s", hint=again) from error
     try:
         verdict = parse_object(child.stdout, len(child.stdout))
     except Unreadable:
@@ -87,9 +87,9 @@ def _proved(packed: bytes, name: str, failed: str) -> Mapping[str, str]:
         return passed
     if "refused" in verdict:
         refusal = str(verdict["refused"])
-        raise GanzooError(f"{failed}: gate {refusal}", hint=hint_of(refusal))
+        raise GanzooError(f"{what} was not exported: gate {refusal}", hint=hint_of(refusal))
     last = child.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-    raise GanzooError(f"{failed}: the process that checks it failed: {last[0]}", hint=again)
+    raise GanzooError(f"{what} was not exported: the process that checks it failed: {last[0]}", hint=again)
 
 
 def _pack(arrays: Mapping[str, Any]) -> bytes:

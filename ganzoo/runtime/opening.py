@@ -30,8 +30,9 @@ def open_generator(
         return ImageGenerator.from_bytes(data, device=device, threads=threads, source=reference)
     store = Registry(registry_root(registry))
     version = store.resolve(reference)
-    kind, option = (f"{ATTACHMENT}-{INT8}", f" --{INT8}") if int8 else (ATTACHMENT, "")
-    if kind not in store.kinds(version):
-        what = "ONNX file in int8" if int8 else "ONNX file"
-        raise NotFoundError(f"{version} has no {what} yet", hint=f"ganzoo export {version}{option}")
+    kinds, kind = store.kinds(version), f"{ATTACHMENT}-{INT8}" if int8 else ATTACHMENT
+    if int8 and kind not in kinds:
+        raise NotFoundError(f"{version} has no ONNX file in int8 yet", hint=f"ganzoo export {version} --{INT8}")
+    if kind not in kinds:
+        raise NotFoundError(f"{version} has no ONNX file yet", hint=f"ganzoo export {version}")
     return ImageGenerator.from_bytes(store.read(version, kind), device=device, threads=threads, source=str(version))

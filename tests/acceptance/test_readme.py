@@ -54,7 +54,7 @@ ELSEWHERE = {
     "npm pack onnxruntime-web": [("tox.ini", "npm pack --silent --pack-destination {env_dir} onnxruntime-web@")],
     "ganzoo export wgan-gp --web site": [
         ("tests/export/test_web.py", "def test_the_runtime_is_found_where_npm_puts_it("),
-        ("tests/browser/conftest.py", "export {name} --web {folder} --ort-web {self._runtime}"),
+        ("tests/browser/conftest.py", "export {name} --web {place} --ort-web {self._runtime} --registry {kept}"),
     ],
     "pip install .": [("tests/packaging/test_readme_plugin.py", "def test_it_is_installed_and_listed(")],
     "ganzoo train --model softgan": [("tests/packaging/test_readme_plugin.py", "def test_it_trains_and_exports(")],

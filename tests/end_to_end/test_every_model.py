@@ -118,8 +118,8 @@ def test_the_server_sends_the_bytes_of_the_command_line(
     trained: "Trained", client: httpx.Client, tmp_path: Path
 ) -> None:
     reference = str(trained.result.version)
-    for form in ("npy", "png"):
-        output = tmp_path / f"samples.{form}"
+    for form, suffix in (("npy", "npy"), ("grid", "png")):
+        output = tmp_path / f"samples.{suffix}"
         arguments = [reference, "-n", "16", "--seed", "7", "-o", str(output), "--registry", str(trained.registry)]
         assert main(["sample", *arguments, "--device", "cpu"]) == 0
         served = client.get(f"/v1/models/model/sample?n=16&seed=7&format={form}")
