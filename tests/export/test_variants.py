@@ -18,6 +18,7 @@ from ganzoo.exporting.int8 import to_int8
 from ganzoo.exporting.uint8 import to_uint8
 from ganzoo.images import to_uint8 as pixels_of
 from ganzoo.latents import draw
+from ganzoo.runtime import session
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.vetting import Refused
@@ -136,3 +137,10 @@ def test_pixels_of_int8(int8: bytes) -> None:
     assert card_of(made).int8
     assert card_of(made).uint8
     assert "pixels" in check_derived(made, int8)
+
+
+def test_without_vnni_the_images_are_the_same(int8: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights become uint8 there, which changes no product."""
+    usual = ImageGenerator.from_bytes(int8, device="cpu").pixels(8, 1)[0]
+    monkeypatch.setattr(session, "saturates", lambda: True)
+    assert np.array_equal(ImageGenerator.from_bytes(int8, device="cpu").pixels(8, 1)[0], usual)

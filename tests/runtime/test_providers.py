@@ -1,4 +1,5 @@
 import ctypes
+import platform
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -199,3 +200,20 @@ def test_cuda_agrees_with_the_cpu(make_onnx: Callable[..., bytes]) -> None:
 def test_bad_bytes_on_cuda() -> None:
     with pytest.raises(IntegrityError):
         ImageGenerator.from_bytes(b"", device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpu", "expected"),
+    [
+        ("x86_64", "flags : avx2 avx512f", True),
+        ("x86_64", "flags : avx512f avx512_vnni", False),
+        ("AMD64", "flags : avx2 avx_vnni", False),
+        ("aarch64", "Features : fp asimd", False),
+    ],
+)
+def test_where_products_of_int8_saturate(
+    machine: str, cpu: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(providers, "_cpu", lambda: cpu)
+    assert providers.saturates.__wrapped__() is expected
