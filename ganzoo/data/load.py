@@ -12,7 +12,6 @@ from ganzoo.data.damage import naming
 from ganzoo.data.decode import FILES_SIZE, decode
 from ganzoo.data.imageset import EncodedImages, ImageSet
 from ganzoo.data.names import is_left_behind, plain
-from ganzoo.data.packed import is_packed, read_packed
 from ganzoo.data.split import Split, resized, split, without_empty_classes
 from ganzoo.errors import NotFoundError, PluginError, UsageError
 from ganzoo.files import checked
@@ -98,6 +97,9 @@ class Source:
 
     def _read(self) -> Split | ImageSet | EncodedImages:
         if self._found is None:
+            # It needs msgspec, which a server's environment lacks: that writes folders, by the names of this package.
+            from ganzoo.data.packed import is_packed, read_packed
+
             path = Path(self.name).expanduser()
             if self.dataset is not None:
                 self._found = _read_named(self.dataset, self._zoo)

@@ -101,6 +101,12 @@ def test_the_file_and_the_name_give_the_same_images(registry: Path, tmp_path: Pa
     assert np.array_equal(named, ganzoo.load(str(FILE), device="cpu").sample(40, seed=7, label="3"))
 
 
+def test_a_folder_for_each_class(tmp_path: Path) -> None:
+    done = run("sample", FILE, "--label", "all", "--per-class", "2", "--seed", "7", "-o", tmp_path / "classes")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "classes").glob("*/*.png"))) == 2 * len(ganzoo.load(str(FILE)).card.class_names)
+
+
 def test_a_file_that_must_not_be_run_is_refused_without_the_package_onnx(tmp_path: Path) -> None:
     (tmp_path / "loop.onnx").write_bytes(FILE.read_bytes().replace(b"Tanh", b"Loop"))
     done = run("sample", tmp_path / "loop.onnx", "-n", "1", "-o", tmp_path / "x.png")
