@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--int8",
     is_flag=True,
-    help="Make the file in int8, too: about three times as fast on a CPU, with images that hardly differ.",
+    help="Make the file in int8, too: up to three times as fast on a CPU, with images that hardly differ.",
 )
 @click.option("--uint8", is_flag=True, help="Let the file at -o make pixels, uint8 [batch, height, width, channels].")
 @click.option("--web", type=PathOption(), metavar="DIR", help="Also write a folder that samples in any browser.")

@@ -87,7 +87,7 @@ def device(text: str) -> str:
 
 
 int8_option = click.option(
-    "--int8", is_flag=True, help="Take the file in int8: about three times as fast on a CPU; ganzoo export --int8."
+    "--int8", is_flag=True, help="Take the file in int8: up to three times as fast on a CPU; ganzoo export --int8."
 )
 
 device_option = click.option(

@@ -1,4 +1,4 @@
-"""A generator in int8: three times as fast on a CPU with int8 instructions, and less than half the size.
+"""A generator in int8: up to three times as fast on a CPU with int8 instructions, and about half the size.
 
 Weights are int8, a scale for each output channel, and activations uint8, a scale for each value that was calibrated
 (MinMax over seeded images: percentiles cut off what single pixels need). The first and the last layer stay in fp32:
