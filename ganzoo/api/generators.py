@@ -62,7 +62,7 @@ def export(
         output: also write the file here.
         opset: the file's ONNX opset; None takes the default. A file of another opset than the attached one is only
             written to ``output``, unless ``force``.
-        int8: make the file in int8 of it, too, attach that beside it, and write it to ``output`` instead: about three
+        int8: make the file in int8 of it, too, attach that beside it, and write it to ``output`` instead: up to three
             times as fast on a CPU. Its images come near those in fp32; see ``ganzoo.exporting.derived``.
         uint8: let the file that is written make ``images u8[batch, H, W, C]`` and ``finite bool[batch]``.
         force: export anew and replace the attached file.
