@@ -1,5 +1,8 @@
 """ONNX Runtime sessions made from bytes that may be anything."""
 
+import contextlib
+import ctypes
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +82,20 @@ def _load(data: bytes, device: str, threads: int | None, source: str) -> Any:
         ) from error
     if device != "cpu" and CUDA not in session.get_providers():
         raise GanzooError(f"{source} would run on the CPU instead of {device}", hint="use --device cpu")
+    _release(session)
     return session
+
+
+def _release(session: Any) -> None:
+    """Give back the memory that only loading took: as much as the weights take, two times.
+
+    The wrapper keeps the file's bytes, in case that it has to load them again on other providers, which is switched
+    off; and what the parser freed, glibc keeps for itself.
+    """
+    vars(session).pop("_model_bytes", None)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def check_choice(device: object, threads: object) -> None:

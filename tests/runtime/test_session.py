@@ -145,3 +145,41 @@ def test_the_runtime_is_told_to_report_nothing_before_it_is_imported(tmp_path: P
         environment.pop(name, None)
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+WEIGHED = """
+import resource, sys
+from pathlib import Path
+from ganzoo.runtime.session import open_session
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+open_session(Path(sys.argv[1]).read_bytes(), device="cpu", threads=1)  # all that is loaded once
+before = resident()
+session, _ = open_session(Path(sys.argv[2]).read_bytes(), device="cpu", threads=1)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no memory is given back")
+def test_a_session_keeps_its_weights_once(tmp_path: Path, make_onnx: Callable[..., bytes]) -> None:
+    """Not beside the bytes of the file that it was loaded from, nor beside what its parser freed."""
+    layers, width = 40, 512
+    rng = np.random.default_rng(0)  # equal weights would be kept once
+    weights = [
+        numpy_helper.from_array(rng.standard_normal((width, width), np.float32), f"w{place}") for place in range(layers)
+    ]
+    nodes = [helper.make_node("MatMul", [f"x{n}", f"w{n}"], [f"x{n + 1}"]) for n in range(layers)]
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width]) for name in ("x0", f"x{layers}")]
+    model = helper.make_model(
+        helper.make_graph(nodes, "layers", [ports[0]], [ports[1]], weights),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    paths = [tmp_path / "little.onnx", tmp_path / "large.onnx"]
+    for path, data in zip(paths, [make_onnx(), model.SerializeToString()], strict=True):
+        path.write_bytes(data)
+    done = subprocess.run([sys.executable, "-c", WEIGHED, *paths], capture_output=True, text=True, check=True)
+    held = int(done.stdout) / (layers * width * width * 4)
+    assert 1 <= held < 1.5, f"{held:.2f} times the weights"
