@@ -44,7 +44,7 @@ def create_app(
     Args:
         generators: by the name that URLs use; load them with ``threads=1``, since requests run side by side.
         pool: where images are made; None: one thread per usable core, and the default number of waiting images.
-        api_key: what every request must show, but for those that ask whether the server is there; None: nothing.
+        api_key: what every request must show, but for the page and whether the server is there; None: nothing.
 
     Raises:
         UsageError: ``api_key`` is none that there can be.

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Mapping
 
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganzoo.errors import UsageError
@@ -21,7 +22,7 @@ class Guard:
         app: the routes.
         metrics: where answers are counted.
         route_of: endpoint -> its path, as routes are written.
-        free: paths that need no key.
+        free: paths that need no key, as routes are written.
         key: the API key; None: none is asked for.
     """
 
@@ -36,7 +37,7 @@ class Guard:
         self._app = app
         self._metrics = metrics
         self._route_of = route_of
-        self._free = free
+        self._free = [compile_path(path)[0] for path in free]
         self._key = None if key is None else key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +49,7 @@ class Guard:
                 self._metrics.requests[route, message["status"]] += 1
             await send(message)
 
-        if self._key is not None and scope["path"] not in self._free and not self._admits(scope, self._key):
+        if self._key is not None and not self._admits(scope, self._key):
             hint = "send it: Authorization: Bearer KEY, or X-API-Key: KEY"
             await send_json(count, 401, "this needs an API key", hint, {"www-authenticate": "Bearer"})
             return
@@ -59,7 +60,9 @@ class Guard:
             raise
 
     def _admits(self, scope: Scope, key: bytes) -> bool:
-        """Compared in a time that tells nothing of the key."""
+        """Whether what is asked for is free, or the key is there: compared in a time that tells nothing of it."""
+        if any(path.match(scope["path"]) for path in self._free):
+            return True
         headers = dict(scope["headers"])
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         given = token.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")

@@ -109,13 +109,18 @@ class Handlers:
         ]
         return [
             Endpoint(
-                path="/", handler=self.page, summary="A page to look at", media_types=["text/html; charset=utf-8"]
+                path="/",
+                handler=self.page,
+                summary="A page to look at",
+                media_types=["text/html; charset=utf-8"],
+                free=True,  # it asks for the key itself
             ),
             Endpoint(
                 path="/page/{file}",
                 handler=self.part,
                 summary="A script or style of the page",
                 media_types=["text/css; charset=utf-8", "text/javascript; charset=utf-8"],
+                free=True,
             ),
             Endpoint(path="/healthz", handler=self.health, summary="Whether the server runs", free=True),
             Endpoint(path="/readyz", handler=self.ready, summary="Whether to send requests here", free=True),

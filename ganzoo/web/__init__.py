@@ -15,7 +15,7 @@ Backend = Literal["over_http", "in_browser"]
 
 _PARTS: Mapping[Backend, tuple[str, ...]] = {
     "over_http": ("commands.js",),
-    "in_browser": ("commands.js", "generator.js", "latents.js"),
+    "in_browser": ("commands.js", "generator.js", "latents.js", "worker.js"),
 }
 """Backend -> the scripts that it needs."""
 

@@ -1,42 +1,46 @@
-// The backend without a server: ONNX Runtime runs the generator in the browser.
+// The backend without a server: a worker of this page runs the generator.
 
-import * as ort from "../onnxruntime/ort.js";
 import { sampling } from "./commands.js";
-import { images, walk } from "./generator.js";
-
-ort.env.wasm.numThreads = 1; // more need headers that few static hosts send (COOP and COEP)
-ort.env.wasm.wasmPaths = { wasm: new URL("../onnxruntime/ort-wasm-simd-threaded.wasm", import.meta.url).href };
-
-const BATCH = 4; // images between two looks at whether they are still wanted
 
 let layout; // of a grid, from models.json: what ganzoo/images.py has
-const sessions = new Map();
-
-const fetched = async (url) => {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} is not there (${response.status})`);
-  return response;
-};
 
 export const models = async () => {
-  const found = await (await fetched("models.json")).json();
+  const response = await fetch("models.json");
+  if (!response.ok) throw new Error(`models.json is not there (${response.status})`);
+  const found = await response.json();
   layout = found.grid;
   return found.models.map((model) => ({ ...model, device: "in this browser" }));
 };
 
 export const walks = () => true;
 
-const session = (model) => {
-  if (!sessions.has(model.file)) {
-    const opened = fetched(model.file).then(async (response) => {
-      const options = { executionProviders: ["wasm"] };
-      return ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), options);
-    });
-    opened.catch(() => sessions.delete(model.file));
-    sessions.set(model.file, opened);
-  }
-  return sessions.get(model.file);
+const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+const waiting = new Map(); // number of a request -> who waits for its answer
+
+const settle = (number, { images, error }) => {
+  const [resolve, reject] = waiting.get(number);
+  waiting.delete(number);
+  if (error === undefined) resolve(images);
+  else reject(new Error(error));
 };
+worker.addEventListener("message", ({ data }) => settle(data.number, data));
+
+let broken; // what is wrong with the worker's scripts
+worker.addEventListener("error", ({ message }) => {
+  broken = message || "the scripts of ONNX Runtime are not there";
+  for (const number of waiting.keys()) settle(number, { error: broken });
+});
+
+let count = 0;
+
+// Bytes [channels, height, width] of each image; null: another request came after this one.
+const made = (model, request) =>
+  new Promise((resolve, reject) => {
+    const number = ++count;
+    waiting.set(number, [resolve, reject]);
+    if (broken) settle(number, { error: broken });
+    worker.postMessage({ number, file: new URL(model.file, document.baseURI).href, model, request });
+  });
 
 // As ganzoo/images.py lays them out: row by row, on white, small ones magnified by a whole factor.
 const grid = (tiles, [, height, width]) => {
@@ -72,15 +76,8 @@ const tile = (bytes, [channels, height, width]) => {
 };
 
 export const picture = async (model, request, signal) => {
-  const run = await session(model);
-  const made = request.kind === "sample" ? images : walk;
-  const tiles = [];
-  for await (const bytes of made(ort, run, model, request, BATCH)) {
-    if (signal.aborted) return null;
-    tiles.push(tile(bytes, model.shape));
-    if (tiles.length % BATCH === 0) await new Promise((resolve) => setTimeout(resolve)); // the page stays alive
-  }
-  return grid(tiles, model.shape);
+  const images = await made(model, request);
+  return signal.aborted ? null : grid(images.map((bytes) => tile(bytes, model.shape)), model.shape);
 };
 
 export const commands = sampling;

@@ -6,12 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -61,11 +62,11 @@ class Studio:
         return done.stdout
 
     @contextmanager
-    def serving(self, *references: str) -> Iterator[str]:
+    def serving(self, *references: str, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
         """The address of ``ganzoo serve`` on a free port, while it runs."""
         words = [sys.executable, "-m", "ganzoo", "serve", *references, "--port", "0", "--device", "cpu"]
         with subprocess.Popen(
-            words, cwd=self.directory, env=self.environment, stderr=subprocess.PIPE, text=True
+            words, cwd=self.directory, env={**self.environment, **environment}, stderr=subprocess.PIPE, text=True
         ) as server:
             assert server.stderr is not None
             line = server.stderr.readline()

@@ -1,5 +1,6 @@
 """The page for people, used as people do: a click, a key, a line that is copied to a terminal."""
 
+import os
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -68,6 +69,33 @@ def test_a_line_is_copied(browser: Any, pages: dict[str, str]) -> None:
         page.get_by_role("button", name="Copy the ganzoo command").click()
         page.get_by_text("Copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == commands(page)[1]
+
+
+def test_the_key_of_a_server_is_asked_for(browser: Any, studio: Any, tmp_path: Path) -> None:
+    key, title = "s3cret", "16 samples of plain:1, seed 7"
+    with studio.serving("plain", environment={"GANZOO_API_KEY": key}) as address, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        page.evaluate(SCRIPT)
+        for name in ("contrast", "width", "names"):
+            CHECKS[name](page)
+        page.get_by_label("The API key of this server").fill("another")
+        page.keyboard.press("Enter")
+        page.get_by_label("The server takes another API key").fill(key)
+        page.get_by_role("button", name="Continue").click()
+        shown = downloaded(page, title)
+        assert page.locator("dialog").count() == 0
+        curl, _ = commands(page)
+        assert key not in curl
+        environment = {**os.environ, "GANZOO_API_KEY": key}
+        subprocess.run(curl, shell=True, cwd=tmp_path, check=True, capture_output=True, env=environment)
+        assert (tmp_path / "samples.png").read_bytes() == shown
+        page.reload()
+        downloaded(page, title)  # of the same tab it is not asked again
+        other = context.new_page()
+        other.goto(address)
+        other.get_by_label("The API key of this server").press("Escape")
+        other.get_by_text("this needs an API key").wait_for()
 
 
 HOSTILE = """"'></option><img src=x onerror=alert(1)><script>alert(1)</script>"""

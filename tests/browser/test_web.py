@@ -102,6 +102,28 @@ def test_in_the_browser_what_was_asked_for_last_is_shown(browser: Any, sites: An
     assert apart(shown, np.broadcast_to(sheet.transpose(1, 2, 0), shown.shape)) <= 1
 
 
+def test_the_page_stays_alive_meanwhile(browser: Any, sites: Any, studio: Any) -> None:
+    """Images are made beside it: no task of the page's own thread is long, as browsers count it (50 ms)."""
+    studio.ganzoo("train --model dcgan --data digits --size 64 --steps 2 --name large")
+    with opened(browser, sites.address("large")) as page:
+        downloaded(page, "16 samples of large:1, seed 7")
+        page.evaluate(
+            "window.long = []; new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => "
+            "duration))).observe({ type: 'longtask' })"
+        )
+        page.get_by_label("Images", exact=True).select_option("9")
+        downloaded(page, "9 samples of large:1, seed 7")
+        assert page.evaluate("window.long") == []
+
+
+def test_in_the_browser_missing_scripts_are_said(browser: Any, sites: Any, name: str) -> None:
+    with browser.new_context() as context:
+        context.route("**/onnxruntime/ort.js", lambda route: route.fulfill(status=404))
+        page = context.new_page()
+        page.goto(sites.address(name))
+        page.get_by_text("the scripts of ONNX Runtime are not there").wait_for()
+
+
 @pytest.fixture(scope="module")
 def rounded(studio: Any, sites: Any) -> str:
     """The site of a version that has a file in int8, too; a gate would refuse this one, which saw 300 steps."""

@@ -47,7 +47,9 @@ def test_the_key(
     status: int,
 ) -> None:
     app = create_app(generators, api_key=KEY)
-    paths = ("/", "/v1/models", "/v1/models/plain/sample?n=1", "/metrics", "/openapi.json", "/v2")
+    paths = ["/v1/models", "/v1/models/plain/sample?n=1", "/metrics", "/openapi.json", "/v2"]
+    if status == 401:
+        paths += ["/v1/models/", "/page/..%2Fmetrics", "/page/", "/nowhere"]
     answers = ask(connect, app, *((path, headers) for path in paths))
     assert {answer.status_code for answer in answers} == {status}
     if status == 401:
@@ -56,8 +58,8 @@ def test_the_key(
             "error": "this needs an API key",
             "hint": "send it: Authorization: Bearer KEY, or X-API-Key: KEY",
         }
-    free = ask(connect, app, ("/healthz", {}), ("/readyz", {}))
-    assert [answer.status_code for answer in free] == [200, 200]
+    free = ask(connect, app, *((path, {}) for path in ("/", "/page/page.js", "/page/style.css", "/healthz", "/readyz")))
+    assert {answer.status_code for answer in free} == {200}
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b ", "\n", "é"])
