@@ -1,6 +1,7 @@
 """The record of an export: what was made, by what, and what the gates found."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -25,20 +26,25 @@ def recorded(
         origin: the record of the file that this one was made of.
 
     Returns:
-        The ONNX file, and what ``export.json`` holds.
+        The ONNX file, and what ``record_of`` says of it.
     """
     record = _record(data, card, gates)
     if origin:
         record["made_of"] = origin
     file = with_record(data, record)
-    return file, {**record, "sha256": hashlib.sha256(file).hexdigest(), "bytes": len(file)}
+    return file, record_of(file)
 
 
 def record_of(data: bytes) -> dict[str, Any]:
-    """The record in a file's metadata; empty: it was exported before there was one."""
+    """The record in a file's metadata, with its digest and size, which it cannot hold itself."""
     properties = onnx.load_from_string(data).metadata_props
-    text = next((each.value for each in properties if each.key == RECORD_KEY), None)
-    return {} if text is None else parse_object(text)
+    text = next((each.value for each in properties if each.key == RECORD_KEY), "{}")
+    return {**parse_object(text), "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def as_file(data: bytes) -> bytes:
+    """The same as the content of an ``export.json``."""
+    return (json.dumps(record_of(data), indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _record(data: bytes, card: GeneratorCard, gates: Mapping[str, str]) -> dict[str, Any]:

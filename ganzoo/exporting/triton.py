@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ganzoo.exporting.record import as_file
 from ganzoo.exporting.versions import export_version
 from ganzoo.files import check_absent, write_folder
 from ganzoo.runtime.card import ATTACHMENT, GeneratorCard
@@ -51,7 +52,8 @@ def write_triton(store: Registry, version: Version, repository: Path) -> Path:
     export_version(store, version)
     data = store.read(version, ATTACHMENT)
     card = ImageGenerator.from_bytes(data, device="cpu").card
-    write_folder(place, {f"{version.number}/model.onnx": data, "config.pbtxt": config(card).encode()})
+    version_files = {f"{version.number}/model.onnx": data, f"{version.number}/export.json": as_file(data)}
+    write_folder(place, {**version_files, "config.pbtxt": config(card).encode()})
     return place
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganzoo.config.run import PrecisionName
 from ganzoo.errors import IntegrityError, MissingPackageError, UsageError, first_line
+from ganzoo.exporting.record import as_file
 from ganzoo.exporting.versions import export_version
 from ganzoo.files import check_absent, write_folder
 from ganzoo.images import GAP, MIN_TILE
@@ -42,6 +43,7 @@ def write_web(store: Registry, version: Version, directory: Path, runtime: Path 
         **files("in_browser"),
         **scripts,
         **{_place(kind): data for kind, data in generators.items()},
+        **{_place(kind).replace(".onnx", ".json"): as_file(data) for kind, data in generators.items()},
         "models.json": json.dumps(described, indent=1).encode(),
     }
     write_folder(directory, content)

@@ -1,5 +1,6 @@
 """The model repository, held against Triton's schema of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,12 @@ def test_the_repository_is_what_triton_asks_for(
     place = tmp_path / "models" / "conditional"
     assert capsys.readouterr().out == f"{place}\n"
     assert sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()) == [
+        "1/export.json",
         "1/model.onnx",
         "config.pbtxt",
     ]
     data = (place / "1" / "model.onnx").read_bytes()
+    assert json.loads((place / "1" / "export.json").read_text("utf-8"))["bytes"] == len(data)
     assert data == store.read(store.resolve("conditional"), "onnx")
     told = parsed(schema, (place / "config.pbtxt").read_text("utf-8"))
     graph = onnx.load_from_string(data).graph

@@ -1,5 +1,6 @@
 """The folder for browsers: what is in it, and what is refused. What it shows, tests/browser/ looks at."""
 
+import hashlib
 import json
 import tarfile
 from dataclasses import replace
@@ -13,6 +14,7 @@ from ganzoo import api
 from ganzoo.cli import main
 from ganzoo.errors import GanzooError, IntegrityError, MissingPackageError, UsageError
 from ganzoo.exporting.gates import card_of
+from ganzoo.exporting.record import record_of
 from ganzoo.exporting.writing import with_card
 from ganzoo.images import GAP, MIN_TILE
 from ganzoo_registry import Registry
@@ -42,9 +44,14 @@ def test_the_folder_has_all_that_a_host_needs(store: Registry, package: Path, pa
     data = store.read(version, "onnx")
     site = api.export_web("conditional", tmp_path / "site", ort_web=packed, registry=store.root)
     found = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
-    scripts = {f"page/{name}.js" for name in ("backend", "commands", "generator", "latents", "page")}
+    scripts = {f"page/{name}.js" for name in ("backend", "commands", "generator", "latents", "page", "worker")}
     runtime = {"onnxruntime/ort.js", f"onnxruntime/{WASM}"}
-    assert found == {"index.html", "models.json", "page/style.css", "generators/fp32.onnx", *scripts, *runtime}
+    generator = {f"generators/fp32.{suffix}" for suffix in ("onnx", "json")}
+    assert found == {"index.html", "models.json", "page/style.css", *generator, *scripts, *runtime}
+    record = json.loads((site / "generators" / "fp32.json").read_text("utf-8"))
+    assert record == record_of(data)
+    assert record["sha256"] == hashlib.sha256(data).hexdigest()
+    assert "parity" in record["gates"]
     assert (site / "generators" / "fp32.onnx").read_bytes() == data
     assert (site / "onnxruntime" / "ort.js").read_text() == SCRIPT
     described = json.loads((site / "models.json").read_text())
