@@ -40,9 +40,10 @@ def _of_class(pixels: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.u
 
 
 def nearest_pairs(trainer: Trainer, images: ImageSet) -> bytes:
-    """A PNG of the samples that lie nearest to a training image, in a row, above these images."""
+    """A PNG of the samples nearest to a training image, in a row above these: mirrored, where that is nearer."""
     draw = sampler(trainer, trainer.config.seed, pool=images.labels if trainer.classes else None)
     samples = np.concatenate([draw(start, CHUNK)[0] for start in range(0, SEARCHED, CHUNK)])
-    ours, theirs = nearest(samples, images.pixels, SHOWN)
-    pairs = np.concatenate([samples[ours], images.pixels[theirs]])
-    return encode_png(class_rows(pairs, ["samples", "training"]))
+    found = nearest(samples, images.pixels, SHOWN)
+    originals = images.pixels[found.training]
+    originals[found.mirrored] = originals[found.mirrored][..., ::-1]
+    return encode_png(class_rows(np.concatenate([samples[found.samples], originals]), ["samples", "training"]))
