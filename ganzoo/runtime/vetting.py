@@ -8,7 +8,6 @@ it (an integer division is enough), never come to an end, or take all memory: th
 Files of the registry are not tried: they passed the gates when they were exported, and have a digest.
 """
 
-import contextlib
 import json
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from ganzoo.errors import GanzooError, IntegrityError, page
 from ganzoo.files import Unreadable
 from ganzoo.machine import cores
 from ganzoo.runtime.graph import read_graph
+from ganzoo.runtime.limits import allow_memory, limit
 from ganzoo.runtime.providers import load_onnxruntime
 
 SECONDS = 60
@@ -192,7 +192,7 @@ def check_many(run: Run, rows: list[Any], count: int) -> None:
     times = count / len(rows[0])
     if (time.monotonic() - begin) * times > PATIENCE:
         return
-    _allow_memory(times)
+    allow_memory(times)
     many = run([np.resize(row, (count, *row.shape[1:])) for row in rows])
     for some, more in zip(few, many, strict=True):
         if len(more) != count or not np.allclose(
@@ -256,58 +256,6 @@ def _threads() -> int:
     return min(cores(), 8)  # each takes memory, of which there is little here
 
 
-def _limit(size: int) -> None:
-    """Bound what this process may take, and let the kernel end it first where memory is short."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_DATA, (_within(MEMORY + 5 * size), _hard()))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS * _threads(), SECONDS * _threads() + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:
-        file.write(b"1000")
-
-
-def _allow_memory(times: float) -> None:
-    """Let this process have as many times the memory that it took so far, and half of that: it grows with the rows."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    taken = _peak()
-    before = resource.getrlimit(resource.RLIMIT_DATA)[0]
-    resource.setrlimit(resource.RLIMIT_DATA, (_within(max(before, int(taken * times * 1.5))), _hard()))
-
-
-def _peak() -> int:
-    """Most bytes of memory that this program took so far.
-
-    Not by ``getrusage`` where there is another way: Linux counts in what the process took before it became this
-    program, and that was a copy of the one that started it.
-    """
-    import resource
-
-    try:
-        with open("/proc/self/status", encoding="ascii") as file:
-            return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
-def _hard() -> int:
-    import resource
-
-    return resource.getrlimit(resource.RLIMIT_DATA)[1]
-
-
-def _within(wanted: int) -> int:
-    """The limit that may be set, of the one that is wanted."""
-    import resource
-
-    return wanted if _hard() == resource.RLIM_INFINITY else min(wanted, _hard())
-
-
 def _fault(kind: str, size: int, source: str, data: bytes) -> str | None:
     """What is wrong with a file, in words."""
     try:
@@ -331,7 +279,7 @@ def _fault(kind: str, size: int, source: str, data: bytes) -> str | None:
 def main(kind: str, size: str, source: str) -> int:
     """Try the file on stdin, and print what is wrong with it."""
     data = sys.stdin.buffer.read()
-    _limit(len(data))
+    limit(MEMORY + 5 * len(data), SECONDS * _threads())
     sys.stdout.write(json.dumps(_fault(kind, int(size), source, data)))
     return 0
 
