@@ -203,19 +203,25 @@ def picture(image: "NDArray[np.uint8]") -> "Image":
     return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
 
 
-def _by_pillow(image: "NDArray[np.uint8]", form: str, **options: Any) -> bytes:
+def _by_pillow(image: "NDArray[np.uint8]", form: str, longest: int, **options: Any) -> bytes:
+    if max(image.shape[1:]) > longest:
+        height, width = image.shape[1:]
+        raise UsageError(
+            f"a {form} has at most {longest:,} pixels a side, and this picture is {width:,} x {height:,}",
+            hint="write a .png, or an array: .npy",
+        )
     file = io.BytesIO()
     picture(image).save(file, form, **options)
     return file.getvalue()
 
 
-_jpeg = partial(_by_pillow, form="JPEG", quality=95)
+_jpeg = partial(_by_pillow, form="JPEG", longest=65_500, quality=95)
 
 PICTURES: "Mapping[str, Callable[[NDArray[np.uint8]], bytes]]" = {
     ".png": encode_png,
     ".jpg": _jpeg,
     ".jpeg": _jpeg,
-    ".webp": partial(_by_pillow, form="WEBP", lossless=True),
+    ".webp": partial(_by_pillow, form="WebP", longest=16_383, lossless=True),
 }
 """End of a file's name -> what makes its bytes of [C, H, W] in uint8."""
 

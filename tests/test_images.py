@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganzoo.errors import ExitCode, GanzooError, UsageError
-from ganzoo.images import GAP, encode_npy, encode_png, grid, to_uint8
+from ganzoo.images import GAP, encode_npy, encode_picture, encode_png, grid, to_uint8
 
 RNG = np.random.default_rng(0)
 
@@ -113,6 +113,15 @@ def test_png_of_other_channels() -> None:
     assert str(caught.value) == "a PNG has 1, 3 or 4 channels, and these images have 2"
     assert caught.value.hint == "write an array instead: npy"
     assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(("suffix", "longest"), [(".webp", 16_383), (".jpg", 65_500)])
+def test_pictures_that_a_format_cannot_hold(suffix: str, longest: int) -> None:
+    encode_picture(np.zeros((1, longest, 1), np.uint8), suffix)
+    with pytest.raises(
+        UsageError, match=rf"at most {longest:,} pixels a side, and this picture is 1 x {longest + 1:,}(\n|$)"
+    ):
+        encode_picture(np.zeros((1, longest + 1, 1), np.uint8), suffix)
 
 
 def test_npy_round_trip() -> None:

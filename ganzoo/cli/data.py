@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import PathOption, emit, json_option, note, say
+from ganzoo.cli.output import NumberRange, PathOption, emit, json_option, note, say
 from ganzoo.cli.tables import listing, table
 from ganzoo.config import HELD_OUT_SHARE
 from ganzoo.progress.bars import ProgressBar
@@ -31,18 +31,9 @@ size_option = click.option(
 )
 
 
-class Share(click.FloatRange):
-    """A number in a range, never NaN, which click lets pass because it is neither too small nor too large."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; click's error if it is none or lies outside."""
-        number = float(super().convert(value, param, ctx))
-        return number if number == number else self.fail(f"{value} is not a number", param, ctx)
-
-
 held_out_option = click.option(
     "--held-out",
-    type=Share(0, 0.9),
+    type=NumberRange(0, 0.9),
     default=HELD_OUT_SHARE,
     show_default=True,
     metavar="SHARE",

@@ -1,5 +1,7 @@
 """``ganzoo project`` and ``ganzoo directions``: the latents of a trained generator, by torch."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,9 +10,10 @@ import click
 from click.decorators import FC
 
 from ganzoo.cli import completion
-from ganzoo.cli.output import PathOption, emit, json_option, note, registry_option
+from ganzoo.cli.output import NumberRange, PathOption, emit, json_option, note, registry_option
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import UsageError
+from ganzoo.files import cannot_write
 from ganzoo.progress.bars import ProgressBar
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 64
 """Classes that are looked among, with a descent of its own for each."""
+
+MOST_REACH = 1000.0
+"""Of z, whose entries are of the order of 1."""
 
 control_option = click.option(
     "--control",
@@ -68,6 +74,8 @@ def project(
     What a generator cannot make, such as what its training images did not show, stays far.
     """
     _check_picture(output)
+    if image.resolve() in (output.resolve(), output.with_suffix(".npy").resolve()):
+        raise UsageError(f"{output} would take the place of the picture itself", hint="choose another -o FILE.png")
     with ending_at_signals():
         from ganzoo.exploring.trained import open_trained, read_picture
         from ganzoo.runtime.controls import control_values, pairs
@@ -104,7 +112,11 @@ def project(
 @click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), default=0, show_default=True, help="Of the image.")
 @click.option("--label", metavar="CLASS", help="Class of the image, by name or index. [default: the first]")
 @click.option(
-    "--reach", type=click.FloatRange(min=0), default=3.0, show_default=True, help="How far to go to each side of z."
+    "--reach",
+    type=NumberRange(min=0, max=MOST_REACH),
+    default=3.0,
+    show_default=True,
+    help="How far to go to each side of z.",
 )
 @control_option
 @picture_option("directions.png", "A row of images along each direction; the directions, float32 [N, L], are")
@@ -137,7 +149,9 @@ def directions(
                 f"{card.name} has {card.latent_dim} latents, and as many directions", hint=f"-n {card.latent_dim}"
             )
         given = control_values(pairs(controls), card.controls, card.name)
-        classes = _classes(card, label)[:1] or ([0] if card.class_names else [])
+        classes = _classes(card, label) or ([0] if card.class_names else [])
+        if len(classes) > 1:
+            raise UsageError("the rows of images are of one class", hint=f"--label {card.class_names[classes[0]]}")
 
         from ganzoo.exploring.directions import contact_sheet, find_directions
 
@@ -165,8 +179,13 @@ def _classes(card: "GeneratorCard", label: str | None) -> list[int]:
 
 
 def _check_picture(output: Path) -> None:
+    """Refuse, before the work, what cannot be written."""
     if output.suffix.lower() != ".png":
-        raise UsageError(f"cannot write a picture to {output}", hint=f"-o {output.with_suffix('.png')}")
+        raise UsageError(f"cannot write a picture to {output}", hint=f"-o {output.stem or 'FILE'}.png")
+    if not output.parent.is_dir():
+        raise cannot_write(output, FileNotFoundError(errno.ENOENT, ""))
+    if output.is_dir():
+        raise cannot_write(output, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
 
 
 def _write(output: Path, picture: "NDArray[np.uint8]", latents: "NDArray[np.float32]") -> None:

@@ -1,5 +1,6 @@
 """``ganzoo export``: a registered version as an ONNX file that passed its gates."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,19 +63,22 @@ def command(
     The file exists only if it passed its gates: the graph is well-formed, and it makes the same images as PyTorch.
     """
     written = {"-o": output, "--web": web, "--triton": triton}
-    _check_together(reference, [name for name, place in written.items() if place], check=check, every=every)
+    changed = {"--int8": int8, "--uint8": uint8, "--opset": opset, "--force": force, "--ort-web": ort_web}
+    writes, changes = ([name for name, value in each.items() if value] for each in (written, changed))
+    _check_together(reference, writes, changes, check=check, every=every)
     if every:
         _check_all(as_json)
         return
     from ganzoo.api import export, export_triton, export_web
     from ganzoo.exporting.web import find_runtime
-    from ganzoo.files import check_absent
+    from ganzoo.files import check_absent, registry_root
+    from ganzoo_registry import Registry
 
     if web:  # refused before the work
         check_absent(web, "--web")
         ort_web = ort_web or find_runtime()
-    elif ort_web:
-        raise UsageError("--ort-web is for --web alone", hint="add --web DIR, or leave it out")
+    if triton:
+        check_absent(triton / Registry(registry_root(registry)).resolve(str(reference)).name, "--triton")
     folders: dict[str, str] = {}
     with doing("exporting"):
         kind: dict[str, Any] = {"opset": opset, "int8": int8, "uint8": uint8}
@@ -86,18 +90,32 @@ def command(
     _tell(result, folders, as_json)
 
 
-def _check_together(reference: str | None, written: list[str], *, check: bool, every: bool) -> None:
+def _check_together(
+    reference: str | None, written: Collection[str], changed: Collection[str], *, check: bool, every: bool
+) -> None:
     """Refuse what does not go together.
 
     Args:
         written: the options that write something.
+        changed: those that change what is made.
     """
     if every and (reference is not None or written or not check):
         raise UsageError("--all tries what is installed, and takes no version", hint="ganzoo export --all --check")
+    if every and changed:
+        raise UsageError(f"--all tries the file in fp32, and takes no {next(iter(changed))}", hint="leave it out")
     if reference is None and not every:
         raise UsageError("missing argument 'REFERENCE'", hint="see: ganzoo export --help")
     if check and written:
-        raise UsageError(f"--check keeps nothing, and {written[0]} writes", hint="leave one of them out")
+        raise UsageError(f"--check keeps nothing, and {next(iter(written))} writes", hint="leave one of them out")
+    if "--ort-web" in changed and "--web" not in written:
+        raise UsageError("--ort-web is for --web alone", hint="add --web DIR, or leave it out")
+    if "--triton" in written and "--int8" in changed:
+        raise UsageError("--triton takes the file in fp32, and --int8 makes another", hint="give one of the two")
+    for folder in ("--web", "--triton"):  # which take what is attached
+        if folder in written and "--opset" in changed and "--force" not in changed:
+            raise UsageError(
+                f"{folder} takes the file that is attached, and --opset alone does not change that", hint="add --force"
+            )
 
 
 def _tell(result: "ExportResult", folders: dict[str, str], as_json: bool) -> None:

@@ -33,6 +33,15 @@ STDOUT = Path("-")
 """What an option means that may be ``-``; a file of that name is an absolute path."""
 
 
+class NumberRange(click.FloatRange):
+    """A number in a range, never NaN, which click lets pass because it is neither too small nor too large."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; click's error if it is none or lies outside."""
+        number = float(super().convert(value, param, ctx))
+        return number if number == number else self.fail(f"{value} is not a number", param, ctx)
+
+
 class PathOption(click.Path):
     """The type of options and arguments that are paths; see ``ganzoo.files.checked``.
 

@@ -63,19 +63,21 @@ def rm(references: tuple[str, ...], checkpoints: bool, runs: Path) -> None:
 
     A run that is being trained is refused.
     """
-    from ganzoo.records.directories import in_use, locked
+    from ganzoo.records.directories import in_use, locked, require_removable
     from ganzoo.records.summary import disk
 
-    found = dict.fromkeys(_place(each, runs) for each in references)
+    found = list({run.resolve(): run for run in (_place(each, runs) for each in references)}.values())
     for run in found:
+        require_removable(run)
         if in_use(run):
             raise UsageError(f"{run} is being trained", hint="stop it first: Ctrl-C, or kill its process")
     freed = 0
     for run in found:
         with locked(run):
             goes = run / "checkpoints" if checkpoints else run
-            freed += disk(goes)
-            shutil.rmtree(goes)
+            if goes.exists():
+                freed += disk(goes)
+                shutil.rmtree(goes)
         if not checkpoints and not any(run.parent.iterdir()):
             run.parent.rmdir()
     what = "the checkpoints of " if checkpoints else ""

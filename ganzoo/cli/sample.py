@@ -163,10 +163,12 @@ def command(
 
 
 def _require_film(film: Path | None) -> None:
-    """Refuse a film of another kind, or beside what else is written."""
-    if film is None:
-        return
+    """Refuse a film of another kind, or beside what else is written; and what is for a film alone."""
     given = click.get_current_context().get_parameter_source
+    if film is None:
+        if given("steps") is ParameterSource.COMMANDLINE:
+            raise UsageError("--steps is for --film alone", hint="add --film FILM, or leave it out")
+        return
     for name in ("output", "each", "shards", "per_class", "latents"):
         if given(name) is ParameterSource.COMMANDLINE:
             also = name.replace("_", "-")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.output import device_option, int8_option, registry_option
+from ganzoo.cli.output import NumberRange, device_option, int8_option, registry_option
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import UsageError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--deadline",
-    type=click.FloatRange(0, 86400, min_open=True),
+    type=NumberRange(0, 86400, min_open=True),
     default=30,
     show_default=True,
     metavar="SECONDS",

@@ -8,7 +8,17 @@ import click
 
 from ganzoo.cli import completion
 from ganzoo.cli.groups import Sections
-from ganzoo.cli.output import PathOption, duration, emit, json_option, note, print_data, registry_option, runs_option
+from ganzoo.cli.output import (
+    NumberRange,
+    PathOption,
+    duration,
+    emit,
+    json_option,
+    note,
+    print_data,
+    registry_option,
+    runs_option,
+)
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.cli.tables import table
 from ganzoo.config import RunConfig, choices, layered
@@ -79,7 +89,7 @@ def choice(key: str) -> click.Choice[str]:
 @click.option("--steps", type=click.IntRange(min=1), help="Number of generator updates. [default: the model's]")
 @click.option(
     "--kimg",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     help="Length in thousands of real images, instead of --steps.",
 )
 @click.option("--max-time", type=duration, metavar="TIME", help="End after this time at the latest: 90s, 30m, 8h.")

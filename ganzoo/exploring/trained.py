@@ -59,7 +59,7 @@ def read_picture(path: Path, card: "GeneratorCard") -> "NDArray[np.float32]":
     import numpy as np
 
     from ganzoo.data.allocation import Allowance
-    from ganzoo.data.containers import Damaged
+    from ganzoo.data.damage import damage
     from ganzoo.data.decode import read_file
     from ganzoo.data.pixels import decode_file
     from ganzoo.machine import memory
@@ -69,8 +69,9 @@ def read_picture(path: Path, card: "GeneratorCard") -> "NDArray[np.float32]":
             pixels = decode_file(read_file(file), card.height, Allowance(memory()))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFoundError(f"{path}: no such picture", hint="give a PNG, JPEG or WebP file") from error
-    except Damaged as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="give a PNG, JPEG or WebP file") from error
+    except Exception as error:  # Pillow's decoders raise anything for a damaged file
+        reason = damage(str(path), error)
+        raise UsageError(f"{path} cannot be read: {reason}", hint="give a PNG, JPEG or WebP file") from error
     values = pixels.astype(np.float32) / 127.5 - 1
     if len(values) == 3 and card.channels == 1:
         return np.tensordot(np.array([GREY], np.float32), values, 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import UsageError
+from ganzoo.errors import GanzooError, UsageError
 from ganzoo.exporting.gates import card_of
 from ganzoo.exporting.int8 import to_int8
 from ganzoo.exporting.proof import prove_derived
@@ -67,11 +67,17 @@ def export_version(
             "--uint8 makes a file for other programs, which needs a name", hint=f"-o {version.name}{SUFFIX}"
         )
     anew = force or check
+    held = store.kinds(version)
     made = _whole(store, version, opset, anew, graph)
     kinds = [(ATTACHMENT, made)]
     if int8:
         kind = f"{ATTACHMENT}-{INT8}"
-        made = _kept(store, version, kind, anew=anew or bool(made.report)) or _derived(made, to_int8, "in int8")
+        try:
+            made = _kept(store, version, kind, anew=anew or bool(made.report)) or _derived(made, to_int8, "in int8")
+        except GanzooError:
+            if made.report and not check and (force or ATTACHMENT not in held):
+                _attach(store, version, ATTACHMENT, made, force)  # it passed its gates
+            raise
         kinds.append((kind, made))
     if uint8:
         made = _derived(made, to_uint8, "with pixels")
@@ -79,9 +85,10 @@ def export_version(
         return ExportResult(version, None, made.report, made.record)
     if output:
         write_atomic(output, made.data)
+    # Of another opset, and not to replace what is attached: for ``output`` alone, whatever was made of it.
+    other = output and opset is not None and ATTACHMENT in held and not force
     for kind, file in kinds:  # last, so that a registry that takes nothing costs no file
-        held = kind in store.kinds(version)
-        if file.report and (force or not (held and output)):
+        if file.report and not other and (force or not (kind in held and output)):
             _attach(store, version, kind, file, force)
     return ExportResult(version, output, made.report, made.record)
 

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ganzoo.errors import GanzooError, NotFoundError
+from ganzoo.errors import GanzooError, NotFoundError, UsageError
 from ganzoo.files import Unreadable, parse_object
 
 LAST = "last"
+
+PARTS = ("samples", "checkpoints")
+"""Directories that every run has, from its beginning on."""
 
 
 def place(reference: str, runs: Path, *, named: bool = False) -> Path:
@@ -80,9 +83,25 @@ def claim(directory: Path) -> bool:
         directory.mkdir()
     except FileExistsError:
         return False
-    (directory / "samples").mkdir()
-    (directory / "checkpoints").mkdir()
+    for part in PARTS:
+        (directory / part).mkdir()
     return True
+
+
+def require_removable(directory: Path) -> None:
+    """Refuse to remove what is no run's alone: any folder may have a ``config.toml`` in it.
+
+    Raises:
+        UsageError: ``directory`` was not made by ``claim``, or the working directory lies in it.
+    """
+    made = (directory / "run.json").is_file() or all((directory / part).is_dir() for part in PARTS)
+    if not made:
+        raise UsageError(
+            f"{directory} is no run: it has a config.toml, and nothing else of one",
+            hint="ganzoo runs ls lists the runs",
+        )
+    if Path.cwd().is_relative_to(directory.resolve()):
+        raise UsageError(f"the working directory lies in {directory}", hint="leave it first: cd ..")
 
 
 def last_touched(directory: Path) -> float:

@@ -46,7 +46,7 @@ def find_class(label: int | str, class_names: Sequence[str], model: str) -> int:
 
 
 def find_classes(labels: str, class_names: Sequence[str], model: str) -> list[int]:
-    """The indices of several classes: ``all`` of them, or some with commas between; see ``find_class``.
+    """The indices of several classes, once each: ``all``, or some with commas between; see ``find_class``.
 
     A class that is called so, comma and all, comes first.
 
@@ -57,7 +57,7 @@ def find_classes(labels: str, class_names: Sequence[str], model: str) -> list[in
         return [find_class(labels, class_names, model)]
     if labels == ALL:
         return list(range(len(class_names)))
-    return [find_class(label.strip(), class_names, model) for label in labels.split(",")]
+    return list(dict.fromkeys(find_class(label.strip(), class_names, model) for label in labels.split(",")))
 
 
 def composed(name: str) -> str:

@@ -31,6 +31,7 @@ class Array:
     """
 
     step = 4096
+    at_once = begun = False
 
     def __init__(self, output: Path, work: Path, card: "GeneratorCard", request: Request) -> None:
         self._output, self._work = replaceable(output), work
@@ -38,6 +39,10 @@ class Array:
         self._packed = output.suffix.lower() == ".npz"
         self._names = card.class_names if self._packed else ()
         self._columns: dict[str, _Column] = {}
+
+    def beside(self) -> str:
+        """A file that is there is replaced."""
+        return ""
 
     def open(self, done: int) -> None:
         """Go on behind the rows that were committed."""

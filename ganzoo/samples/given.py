@@ -63,7 +63,9 @@ class Given:
 
 def _read(path: Path, latent_dim: int) -> NDArray[np.float32]:
     try:
-        z = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            several = file.read(4) == b"PK\3\4"  # a ZIP, as .npz is
+        z = None if several else np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise NotFoundError(f"{path}: no such file of latents", hint="ganzoo project makes one") from error
     except (ValueError, OSError, EOFError) as error:

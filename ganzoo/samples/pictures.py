@@ -1,6 +1,7 @@
 """A PNG for each image, in a folder for each class: readers take the folders for classes."""
 
 import os
+import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganzoo.runtime.card import GeneratorCard
+
+PICTURE = re.compile(r"\d{6,}\.png")
 
 
 class Pictures:
@@ -31,9 +34,11 @@ class Pictures:
     """
 
     step = 4096
+    at_once = True
 
     def __init__(self, output: Path, work: Path, card: "GeneratorCard", request: Request) -> None:
         self._output, self._work = output, work
+        self.begun = False
         self._folders = [str(output / name) for name in card.class_names] or [str(output)]
         if unfit := next((name for name in card.class_names if not _is_folder(name)), None):
             raise UsageError(
@@ -44,6 +49,12 @@ class Pictures:
             output.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
+
+    def beside(self) -> str:
+        """Pictures that are there may be meant: the first ones of the same seed, or those of another class."""
+        folders = [Path(folder) for folder in self._folders]
+        there = any(PICTURE.fullmatch(path.name) for folder in folders if folder.is_dir() for path in folder.iterdir())
+        return f"{self._output} has pictures already: those of the same name are replaced, and others stay." * there
 
     def open(self, done: int) -> None:
         """Nothing is open between two pictures."""
@@ -61,6 +72,7 @@ class Pictures:
             except FileNotFoundError:  # the first of its class
                 os.makedirs(folder, exist_ok=True)
                 os.replace(under_way, place)
+            self.begun = True
 
     def add(self, encoded: None) -> None:
         """They are there already."""

@@ -25,9 +25,20 @@ class Form(Protocol):
 
     Attributes:
         step: images between two commits.
+        at_once: whether images are in their places before they are committed.
+        begun: whether any is.
     """
 
     step: int
+    at_once: bool
+    begun: bool
+
+    def beside(self) -> str:
+        """What to tell of an older set in the same place, in one line; nothing of none.
+
+        Raises:
+            UsageError: the two would be taken for one.
+        """
 
     def open(self, done: int) -> None:
         """Begin behind the first ``done`` images, which were committed; what was written behind them is dropped."""
@@ -91,7 +102,7 @@ def write_set(
         MissingPackageError: the form needs a package that is not installed.
     """
     work = unfinished(output, form)
-    total, committed = request.total, 0
+    total, committed, whole = request.total, 0, False
     written = FORMS[form](output, work.place, generator.card, request)
 
     def make(piece: Piece) -> tuple[int, Any]:
@@ -99,10 +110,15 @@ def write_set(
         return piece.number + piece.count, written.encode(piece, *made)
 
     try:
-        with work.held({**request.to_json(), "form": form}) as committed, closing(written):
+        asked = {**request.to_json(), "form": form}
+        with work.held(asked, lambda: written.begun) as committed, closing(written):
             if committed:
                 noted(f"Going on behind image {committed:,} of {total:,}.")
+            elif note := written.beside():
+                noted(note)
             written.open(committed)
+            if written.at_once:
+                work.commit(committed)
             with closing(in_order(make, request.pieces(committed, written.step), workers)) as pieces:
                 for done, encoded in pieces:
                     written.add(encoded)
@@ -113,9 +129,11 @@ def write_set(
                     seen(done, total)
             written.finish()
             work.remove()
-            committed = 0
+            whole = True
+    except (NotADirectoryError, FileExistsError) as error:  # a file is where a folder should be
+        raise cannot_write(error.filename2 or error.filename or output, error) from error
     except OSError as error:
         raise cannot_write(output, error) from error
     finally:
-        if committed:
+        if not whole and (committed or written.begun):
             noted(f"Stopped behind image {committed:,} of {total:,}; the same command goes on there.")

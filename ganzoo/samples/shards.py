@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError, MissingPackageError
+from ganzoo.errors import GanzooError, MissingPackageError, UsageError
 from ganzoo.files import sync_directory
 from ganzoo.images import encode_png
 from ganzoo.samples.request import Piece, Request
@@ -41,6 +41,7 @@ class Shards(ABC):
 
     step = SHARD
     suffix: str
+    at_once = begun = False
 
     def __init__(self, output: Path, work: Path, card: "GeneratorCard", request: Request) -> None:
         self._output, self._under_way = output, work / "shard"
@@ -52,6 +53,17 @@ class Shards(ABC):
             output.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
+
+    def beside(self) -> str:
+        """Shards of another number lie beside the new ones, and are read with them."""
+        found = [path.name for path in self._output.glob("samples-*-of-*.*")]
+        others = [name for name in found if not name.endswith(f"-of-{self._count:05d}{self.suffix}")]
+        if others:
+            raise UsageError(
+                f"{self._output} has shards of another set, {min(others)} for one: readers would take both",
+                hint="choose another -o, or remove them",
+            )
+        return ""
 
     def open(self, done: int) -> None:
         """Go on with the next shard."""

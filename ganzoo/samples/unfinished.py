@@ -4,12 +4,12 @@ import contextlib
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import GanzooError, UsageError
-from ganzoo.files import Unreadable, parse_object, write_atomic
+from ganzoo.files import Unreadable, cannot_write, parse_object, write_atomic
 
 RECORD = "record.json"
 
@@ -33,22 +33,23 @@ class Unfinished:
         Raises:
             GanzooError: the record cannot be read.
         """
-        asked, done = self._read()
-        return int(asked["seed"]) if done else None
+        asked, _ = self._read()
+        return int(asked["seed"]) if asked else None
 
     @contextlib.contextmanager
-    def held(self, asked: Mapping[str, Any]) -> Iterator[int]:
+    def held(self, asked: Mapping[str, Any], begun: Callable[[], bool]) -> Iterator[int]:
         """Keep other processes away meanwhile. Gives how many images are there already; of none, nothing is left.
 
         Args:
             asked: what the set is made of.
+            begun: whether something of it is in its place, at the end.
 
         Raises:
             UsageError: something else is unfinished there.
             GanzooError: another process is writing it, or the record cannot be read.
         """
         before, done = self._read()
-        if done and before != asked:
+        if before and before != asked:
             key = next(key for key in {**before, **asked} if before.get(key) != asked.get(key))
             raise UsageError(
                 f"{self._output} is unfinished, and was asked for otherwise: {key} was {before.get(key)!r:.80},"
@@ -67,12 +68,16 @@ class Unfinished:
             try:
                 yield done
             finally:
-                if not self._read()[1]:
+                if not (before or self._read()[1] or begun()):
                     self.remove()
 
     def commit(self, done: int) -> None:
         """Record that the first ``done`` images will be there after a kill."""
-        write_atomic(self.place / RECORD, json.dumps({"asked": self._asked, "done": done}).encode())
+        try:
+            write_atomic(self.place / RECORD, json.dumps({"asked": self._asked, "done": done}).encode())
+        except GanzooError as error:  # what a person knows of is the set
+            reason = error.__cause__
+            raise (cannot_write(self._output, reason) if isinstance(reason, OSError) else error) from error
 
     def remove(self) -> None:
         """Leave nothing, for the set is whole. The record goes first: what it promises is there as long as it is."""
@@ -83,6 +88,7 @@ class Unfinished:
         """What was asked for, and how many images of it are there."""
         try:
             found = parse_object((self.place / RECORD).read_bytes())
+            int(found["asked"]["seed"])
             return dict(found["asked"]), int(found["done"])
         except (FileNotFoundError, NotADirectoryError):
             return {}, 0

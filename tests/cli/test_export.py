@@ -79,6 +79,19 @@ def test_every_installed_architecture_can_be_exported(
         (["--all"], "--all tries what is installed, and takes no version"),
         (["net", "--all", "--check"], "--all tries what is installed, and takes no version"),
         (["net", "--check", "-o", "net.onnx"], "--check keeps nothing, and -o writes"),
+        (["--all", "--check", "--int8"], "--all tries the file in fp32, and takes no --int8"),
+        (["--all", "--check", "--opset", "17"], "--all tries the file in fp32, and takes no --opset"),
+        (["--all", "--check", "--force"], "--all tries the file in fp32, and takes no --force"),
+        (["net", "--ort-web", "."], "--ort-web is for --web alone"),
+        (["net", "--triton", "models", "--int8"], "--triton takes the file in fp32, and --int8 makes another"),
+        (
+            ["net", "--triton", "models", "--opset", "17"],
+            "--triton takes the file that is attached, and --opset alone does not change that",
+        ),
+        (
+            ["net", "--web", "site", "--opset", "17"],
+            "--web takes the file that is attached, and --opset alone does not change that",
+        ),
     ],
     ids=str,
 )

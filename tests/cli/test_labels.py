@@ -108,6 +108,7 @@ def test_a_name_comes_before_a_list_and_before_all() -> None:
     assert find_classes("all", ["none", "all"], "m") == [1]
     assert find_classes("a, b", ["b", "a", "a, b"], "m") == [2]
     assert find_classes("dog,0", ["cat", "dog"], "m") == [1, 0]
+    assert find_classes("1,dog,0,1", ["cat", "dog"], "m") == [1, 0]
     with pytest.raises(UsageError, match="m takes no labels"):
         find_classes("all", [], "m")
 

@@ -138,6 +138,45 @@ def test_checkpoints_alone_can_be_removed(make: Make, capsys: pytest.CaptureFixt
     assert run.checkpoints() == []
 
 
+@pytest.mark.parametrize("reference", ["photos", "runs/../photos", "."])
+def test_a_folder_that_has_a_configuration_is_no_run(
+    reference: str, make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``config.toml`` is what people call a file for ``--config``, too."""
+    make()
+    place = Path("photos")
+    place.mkdir()
+    (place / "config.toml").write_text("steps = 20")
+    if reference == ".":
+        monkeypatch.chdir(place)
+    assert main(["runs", "rm", reference]) == 2
+    assert capsys.readouterr().err == (
+        f"Error: {reference} is no run: it has a config.toml, and nothing else of one\n"
+        "Hint: ganzoo runs ls lists the runs\n"
+    )
+    assert Path("config.toml" if reference == "." else "photos/config.toml").exists()
+
+
+def test_a_run_is_not_removed_around_whoever_works_in_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make()
+    monkeypatch.chdir(run.directory / "samples")
+    assert main(["runs", "rm", ".."]) == 2
+    assert capsys.readouterr().err == "Error: the working directory lies in ..\nHint: leave it first: cd ..\n"
+
+
+def test_what_is_gone_already_is_no_error(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is a run that is named twice."""
+    run, other = make(), make()
+    for freed in ("1 kB", "0 B"):
+        assert main(["runs", "rm", "--checkpoints", "net/1"]) == 0
+        assert capsys.readouterr().err == f"Removed the checkpoints of runs/net/1: {freed}.\n"
+    assert main(["runs", "rm", "net/1", str(run.directory.resolve()), "net/2"]) == 0
+    assert not other.directory.exists()
+    assert not Path("runs/net").exists()
+
+
 def test_one_that_is_being_trained_stays(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     idle, busy = make(), make("busy")
     with busy.locked():

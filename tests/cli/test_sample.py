@@ -173,6 +173,7 @@ def test_any_number_of_images_and_a_seed_that_is_kept(
             1,
             "cannot write no/such/x.png: the directory no/such does not exist",
         ),
+        (["tiny.onnx", "--steps", "5"], 2, "--steps is for --film alone"),
         (["tiny.onnx", "--each", "-o", "tiny.onnx"], 1, "tiny.onnx is a file, not a directory"),
     ],
 )

@@ -177,7 +177,28 @@ def test_directions_by_command(run: Callable[[str], int], capsys: pytest.Capture
             "some.onnx has no weights that torch can take",
             "give a registered version: ganzoo registry ls",
         ),
+        ("project cut.png --model conditional", 2, None, "give a PNG, JPEG or WebP file"),
+        ("project cut.jpg --model conditional", 2, None, "give a PNG, JPEG or WebP file"),
+        ("project cut.webp --model conditional", 2, None, "give a PNG, JPEG or WebP file"),
+        ("project grey.png --model conditional -o .", 2, "cannot write a picture to .", "-o FILE.png"),
+        (
+            "project grey.png --model conditional -o no/x.png",
+            1,
+            "cannot write no/x.png: the directory no does not exist",
+            None,
+        ),
+        (
+            "project grey.png --model conditional -o ./grey.png",
+            2,
+            "grey.png would take the place of the picture itself",
+            "choose another -o FILE.png",
+        ),
         ("directions conditional -n 4", 2, "conditional has 3 latents, and as many directions", "-n 3"),
+        ("directions conditional -n 2 --label 3,4", 2, "the rows of images are of one class", "--label 3"),
+        ("directions conditional -n 2 --label all", 2, "the rows of images are of one class", "--label 0"),
+        ("directions conditional --reach nan", 2, None, None),
+        ("directions conditional --reach inf", 2, None, None),
+        ("directions conditional --reach 1e300", 2, None, None),
     ],
 )
 def test_bad_input(
@@ -189,6 +210,10 @@ def test_bad_input(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("some.onnx").write_bytes(b"x")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    for name in ("cut.png", "cut.jpg", "cut.webp"):
+        noise.save(name)
+        Path(name).write_bytes(Path(name).read_bytes()[:2000])
     before = sorted(Path().iterdir())
     assert run(line.format(file="some.onnx")) == code
     first, *rest = capsys.readouterr().err.splitlines()

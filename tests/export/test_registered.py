@@ -299,6 +299,36 @@ def test_a_check_keeps_nothing(store: Registry) -> None:
     assert (attached(store), dict(store.kinds(store.resolve(NAME)))) == before
 
 
+def test_another_opset_is_for_the_file_alone_in_int8_too(store: Registry, tmp_path: Path) -> None:
+    one, other = tmp_path / "18.onnx", tmp_path / "20.onnx"
+    api.export(NAME, int8=True, opset=18, output=one, registry=store.root)
+    assert "onnx-int8" not in store.kinds(store.resolve(NAME))
+    api.export(NAME, int8=True, output=other, registry=store.root)
+    assert [opset(path.read_bytes()) for path in (one, other)] == [18, 20]
+    assert store.read(store.resolve(NAME), "onnx-int8") == other.read_bytes()
+
+
+def test_a_refusal_in_int8_leaves_the_file_in_fp32(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which passed its gates, and the hint says that it stays."""
+    version = store.resolve(NAME)
+    bare = Registry(tmp_path / "bare")
+    made = store.lineage(version)
+    weights = {kind: store.read(version, kind) for kind in store.kinds(version) if not kind.startswith("onnx")}
+    bare.register(version.name, weights, made)
+
+    def refuse(*arguments: object) -> None:
+        raise GanzooError("gate fidelity: no")
+
+    monkeypatch.setattr("ganzoo.exporting.versions.prove_derived", refuse)
+    with pytest.raises(GanzooError, match="gate fidelity: no"):
+        api.export(NAME, int8=True, output=tmp_path / "int8.onnx", registry=bare.root)
+    assert list(bare.kinds(bare.resolve(NAME))).count("onnx") == 1
+    assert "onnx-int8" not in bare.kinds(bare.resolve(NAME))
+    assert not (tmp_path / "int8.onnx").exists()
+
+
 def test_a_file_has_the_record_of_its_export(store: Registry, tmp_path: Path) -> None:
     path = tmp_path / "int8.onnx"
     record = api.export(NAME, int8=True, output=path, registry=store.root).record

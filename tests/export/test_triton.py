@@ -91,6 +91,16 @@ def parsed(schema: Any, text: str) -> Any:
     return text_format.Parse(text, schema())
 
 
+def test_a_model_that_is_there_is_refused_before_the_work(
+    store: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ganzoo.api.export", lambda *_, **__: pytest.fail("exported"))
+    (tmp_path / "conditional").mkdir()
+    command = ["export", "conditional:1", "--force", "--triton", str(tmp_path), "--registry", str(store.root)]
+    assert main(command) == 2
+    assert capsys.readouterr().err.startswith(f"Error: {tmp_path / 'conditional'} is there already\n")
+
+
 def test_the_repository_is_what_triton_asks_for(
     schema: Any, store: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,7 @@ def test_labels_are_drawn_from_the_seed_as_ever(petite: ImageGenerator) -> None:
     [
         ("--latents none.npy", 3, "none.npy: no such file of latents"),
         ("--latents text.npy", 2, "text.npy cannot be read: "),
+        ("--latents zip.npy", 2, "zip.npy must hold latents [N, 4], not several arrays"),
         ("--latents flat.npy", 2, "flat.npy must hold latents [N, 4], not float64 [3, 5]"),
         ("--latents whole.npy", 2, "whole.npy must hold latents [N, 4], not int64 [3, 4]"),
         ("--latents several.npz", 2, "several.npz must hold latents [N, 4], not several arrays"),
@@ -56,6 +57,7 @@ def test_labels_are_drawn_from_the_seed_as_ever(petite: ImageGenerator) -> None:
 )
 def test_bad_input(line: str, code: int, error: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("text.npy").write_text("no array")
+    Path("zip.npy").write_bytes(b"PK\3\4" + bytes(99))
     np.save("flat.npy", np.zeros((3, 5)))
     np.save("whole.npy", np.zeros((3, 4), int))
     np.save("nan.npy", np.full((3, 4), np.nan))

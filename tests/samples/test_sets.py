@@ -176,8 +176,59 @@ def test_a_set_that_fails_at_once_leaves_nothing(petite: ImageGenerator, name: s
 
     with pytest.raises(GanzooError, match="no"):
         write(petite, request_of(petite, 300), tmp_path / name, seen=fail)
-    assert not [path for path in tmp_path.rglob("*") if ".partial" in str(path)]
+    assert bool([path for path in tmp_path.rglob("*") if ".partial" in str(path)]) == (name == "pictures")
     assert not (tmp_path / name).is_file()
+
+
+def test_pictures_are_gone_on_with_from_the_first_one_on(petite: ImageGenerator, tmp_path: Path) -> None:
+    """They are in their places before anything is committed, and another seed would lie among them."""
+    output, whole = tmp_path / "pictures", tmp_path / "whole" / "pictures"
+    whole.parent.mkdir()
+
+    def fail(done: int, total: int) -> None:
+        raise GanzooError("no")
+
+    noted: list[str] = []
+    request = request_of(petite, 300, seed=11)
+    with pytest.raises(GanzooError, match="no"):
+        write_set(petite, request, output, "", workers=2, seen=fail, noted=noted.append)
+    assert noted == ["Stopped behind image 0 of 300; the same command goes on there."]
+    assert unfinished(output, "").seed() == 11
+    with pytest.raises(UsageError, match="is unfinished, and was asked for otherwise: seed was 11, and is 7"):
+        write(petite, request_of(petite, 300), output)
+    write(petite, request, output)
+    assert unfinished(output, "").seed() is None
+    write(petite, request, whole)
+    assert contents(output) == contents(whole)
+
+
+def test_pictures_among_others_are_told_of(petite: ImageGenerator, tmp_path: Path) -> None:
+    output = tmp_path / "pictures"
+    assert write(petite, request_of(petite, 20), output) == []
+    (note,) = write(petite, request_of(petite, 30), output)
+    assert note == f"{output} has pictures already: those of the same name are replaced, and others stay."
+
+
+@pytest.mark.parametrize("name", ["tars", "parquets"])
+@pytest.mark.usefixtures("small_steps")
+def test_shards_of_two_sets_are_not_mixed(petite: ImageGenerator, name: str, tmp_path: Path) -> None:
+    output = tmp_path / name
+    write(petite, request_of(petite, 150), output)
+    before = contents(output)
+    with pytest.raises(UsageError, match="has shards of another set, samples-00000-of-00003"):
+        write(petite, request_of(petite, 20), output)
+    assert contents(output) == before
+    assert write(petite, request_of(petite, 140, seed=8), output) == []  # which replace them all
+
+
+@pytest.mark.parametrize("record", ['{"asked": {}, "done": 5}', '{"asked": {"seed": "x"}, "done": 5}', "[]", "{"])
+def test_a_damaged_record(petite: ImageGenerator, tmp_path: Path, record: str) -> None:
+    output = tmp_path / "pictures"
+    (output / ".partial").mkdir(parents=True)
+    (output / ".partial" / "record.json").write_text(record)
+    for read in (unfinished(output, "").seed, lambda: write(petite, request_of(petite, 9), output)):
+        with pytest.raises(GanzooError, match=r"record\.json is damaged\n"):
+            read()
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -213,7 +264,7 @@ def test_a_file_that_is_replaced_passes_its_permissions_on(petite: ImageGenerato
 
 def test_two_processes_do_not_write_one_set(petite: ImageGenerator, tmp_path: Path) -> None:
     output = tmp_path / "set.npy"
-    with unfinished(output, ".npy").held({}), pytest.raises(GanzooError, match="another process is writing"):
+    with unfinished(output, ".npy").held({}, bool), pytest.raises(GanzooError, match="another process is writing"):
         write(petite, request_of(petite, 3), output)
 
 
