@@ -26,7 +26,7 @@ MOST_CLASSES = 64
 """Classes that are looked among, with a descent of its own for each."""
 
 MOST_REACH = 1000.0
-"""Of z, whose entries are of the order of 1."""
+"""Farthest that z is moved, whose entries are of the order of 1."""
 
 control_option = click.option(
     "--control",
@@ -179,7 +179,7 @@ def _classes(card: "GeneratorCard", label: str | None) -> list[int]:
 
 
 def _check_picture(output: Path) -> None:
-    """Refuse, before the work, what cannot be written."""
+    """Refuse what cannot be written, before the work."""
     if output.suffix.lower() != ".png":
         raise UsageError(f"cannot write a picture to {output}", hint=f"-o {output.stem or 'FILE'}.png")
     if not output.parent.is_dir():

@@ -21,7 +21,7 @@ def check_inputs(card: "GeneratorCard", z: NDArray[np.float32], labels: NDArray[
     latent_dim, classes = card.latent_dim, len(card.class_names)
     if not isinstance(z, np.ndarray) or not isinstance(labels, np.ndarray | None):
         raise UsageError("z and labels must be NumPy arrays", hint="ganzoo.latents.draw makes them of a seed")
-    if z.dtype != np.float32 or z.shape != (len(z), latent_dim) or not np.isfinite(z).all():
+    if z.dtype != np.float32 or z.ndim != 2 or z.shape[1] != latent_dim or not np.isfinite(z).all():
         raise UsageError(f"z must be finite float32 [N, {latent_dim}], not {z.dtype} {list(z.shape)}")
     if (labels is not None) != bool(classes):
         raise UsageError(f"{card.name} takes {'labels' if classes else 'no labels'}")

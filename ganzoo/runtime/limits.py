@@ -16,7 +16,9 @@ def limit(memory: int, seconds: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_DATA, (_within(memory), _hard()))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    ends = [wanted if most == resource.RLIM_INFINITY else min(wanted, most) for wanted in (seconds, seconds + 1)]
+    resource.setrlimit(resource.RLIMIT_CPU, (ends[0], ends[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:
         file.write(b"1000")

@@ -249,6 +249,8 @@ class Sampling(ABC):
         Raises:
             UsageError: as ``resolve_label``; or there are not n.
         """
+        if isinstance(label, np.ndarray) and not label.ndim:
+            label = label.item()
         if label is None or isinstance(label, str) or not isinstance(label, Sequence | np.ndarray):
             return None if label is None else np.full(n, self.resolve_label(label))
         if len(label) != n:

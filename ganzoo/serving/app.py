@@ -63,7 +63,7 @@ def create_app(
         routes=[
             *(Route(each.path, each.handler, methods=each.methods) for each in endpoints),
             Route("/favicon.ico", _no_icon),
-            Route("/{path:path}/", _without_slash),
+            Route("/{path:path}/", _without_slash, methods=["GET", "HEAD", "POST"]),
         ],
         middleware=[Middleware(Guard, served.pool.metrics, route_of, free, api_key)],
         exception_handlers={

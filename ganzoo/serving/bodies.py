@@ -13,6 +13,10 @@ BODY_SECONDS = 30
 """Seconds that a body may take to arrive."""
 
 
+CUT = "ganzoo.cut"
+"""Name in the state of a request whose body ended before its end."""
+
+
 class MalformedError(GanzooError):
     """A body that is not what its headers say."""
 
@@ -49,6 +53,9 @@ async def read_body(request: Request) -> bytes:
         ) from None
     except ClientDisconnect:
         raise MalformedError("the body ended early") from None
+    if request.scope.get("state", {}).get(CUT):
+        hint = "send as many bytes as Content-Length says, or whole chunks"
+        raise MalformedError("the body ended early, or is not what its headers say", hint=hint)
     if max(size, received) > BODY_BYTES:
         raise TooLargeError(f"the body has over {BODY_BYTES} bytes", hint="ask for fewer images at once, or in binary")
     return b"".join(parts)

@@ -7,26 +7,20 @@ an end, would hold a descriptor, memory and the event loop for as long as it lik
 import asyncio
 import functools
 import socket
-import sys
-import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 import httptools
 from starlette.types import Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from ganzoo.serving.metrics import UNROUTED
-from ganzoo.serving.pool import Pool
-from ganzoo.serving.query import images_asked
+from ganzoo.serving.bodies import CUT
+from ganzoo.serving.desk import HEAD_SECONDS, HOLD_SECONDS, Desk
+from ganzoo.serving.query import images_asked, makes_images
 from ganzoo.serving.refusals import in_json, send_json
 
 HEAD_BYTES = 64 << 10
 """Most bytes of a request's head: its line and all headers."""
-
-HEAD_SECONDS = 10
-"""Seconds that a head may take to arrive, from the first moment of the connection or the end of the last answer."""
 
 LINGER_SECONDS = 2
 """Seconds in which what a refused client still sends is thrown away: a close would keep it from reading the refusal."""
@@ -37,94 +31,12 @@ LAST_SECONDS = 0.5
 UNREAD_SECONDS = 30
 """Seconds that a client may take nothing of an answer that is there."""
 
-MOST_CONNECTIONS = 1000
-SPARE_FILES = 64
-"""Descriptors that connections leave to everything else, where fewer than ``MOST_CONNECTIONS`` may be open."""
+MOST_PIPELINED = 16
+"""Most requests of a connection that wait for the answers before theirs; a client that sends more is cut off there."""
 
-HOLD_SECONDS = 1
-"""Seconds that a request waits for room before it is refused, and then the seconds after which to ask again.
-
-A refusal costs nearly as much as a small answer. Given at once to clients that ask again at once, refusals would take
-nearly all of the server's time.
-"""
-
-GONE = "ganzoo.gone"
-"""Name in the state of a request: a function that tells, in any thread, whether the client is known to have left."""
-
-
-class Desk:
-    """All connections of a server: whose request waits for room, and whose place is given to somebody else.
-
-    Args:
-        pool: where images are made.
-        most: most connections at once; None: as many as descriptors allow, at most ``MOST_CONNECTIONS``.
-        clock: seconds, as ``time.monotonic``.
-    """
-
-    def __init__(self, pool: Pool, most: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.pool = pool
-        self.most = _most_connections() if most is None else most
-        self.clock = clock
-        self.open: set[Connection] = set()
-        self.idle: dict[Connection, float] = {}  # no request under way -> since when; the longest first
-        self.held: dict[Connection, Held] = {}  # whose request waits for room; the longest first
-        pool.on_room = self.admit
-
-    def tick(self) -> None:
-        """Look after time: call this several times a second."""
-        now = self.clock()
-        for held in [each for each in self.held.values() if each.until <= now]:
-            held.decide(False)
-        for connection in [each for each, since in self.idle.items() if since < now - HEAD_SECONDS]:
-            connection.give_up_waiting()
-        for connection in list(self.open):
-            connection.check_progress(now)
-
-    async def wait_for_room(self, connection: "Connection", images: int) -> bool:
-        """Wait until there is room for so many images, behind those that wait already; False: none came in time."""
-        held = self.held[connection] = Held(images, self.clock() + HOLD_SECONDS)
-        self.admit()
-        try:
-            return await held.decision
-        finally:
-            del self.held[connection]
-
-    def admit(self) -> None:
-        """Let in those that have waited longest, as far as there is room."""
-        room = self.pool.room
-        for held in self.held.values():
-            room -= held.images
-            if room < 0:
-                break
-            held.decide(True)
-
-    def count(self, status: int, reason: str) -> None:
-        """Count a request that is answered before it has a route."""
-        self.pool.metrics.requests[UNROUTED, status] += 1
-        self.pool.metrics.refused[reason] += 1
-
-    def make_place(self) -> bool:
-        """Whether one more connection fits, if need be in the place of the one that has said nothing for longest."""
-        if len(self.open) < self.most:
-            return True
-        silent = next((each for each in self.idle if not each.transport.get_write_buffer_size()), None)
-        if silent:
-            silent.leave()
-        return silent is not None
-
-
-class Held:
-    """A request for ``images`` images that waits for room until ``until``, by the desk's clock."""
-
-    def __init__(self, images: int, until: float) -> None:
-        self.images = images
-        self.until = until
-        self.decision: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-    def decide(self, admitted: bool) -> None:
-        """Answer it, or refuse it; what was decided first holds."""
-        if not self.decision.done():
-            self.decision.set_result(admitted)
+GONE, ROOM = "ganzoo.gone", "ganzoo.room"
+"""Names in the state of a request: a function that tells, in any thread, whether the client is known to have left; and
+one that waits for room for so many images, and tells whether there is."""
 
 
 class Connection(HttpToolsProtocol):
@@ -137,6 +49,8 @@ class Connection(HttpToolsProtocol):
         self._received = 0  # bytes since a head, or a part of a body, was complete
         self._head = 0  # bytes of the head that is being read
         self._refused = False
+        self._unreadable = False  # what still comes is no request
+        self._running: RequestResponseCycle | None = None  # whose answer is being made
         self._ended = False  # the client has sent all, or has left
         self._unread = (0, 0.0)  # bytes of answers that the client has not taken -> since when it takes none
 
@@ -155,23 +69,33 @@ class Connection(HttpToolsProtocol):
         self._desk.open.discard(self)
         if held := self._desk.held.get(self):
             held.decide(False)
+        for cycle in [self._running, *(cycle for cycle, _ in self.pipeline)]:  # uvicorn marks the last one alone
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, as far as the bounds allow."""
-        if self._refused:
+        if self._refused or self._unreadable:
             return
         self._unset_keepalive_if_required()
         self._received += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # to no other protocol: it is answered as if it had not been asked for
-            self.cycle.keep_alive = False
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse(400, "this is no HTTP request", "percent-encode the URL, and use plain HTTP/1.1")
             return
         if self._received > HEAD_BYTES:
             self._refuse(431, f"the request's head has over {HEAD_BYTES} bytes", "send fewer headers")
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:  # to no other protocol: answered as if it had not been asked for
+            self.cycle.keep_alive = False
+            self._read_body(data[upgrade.args[0] :])
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio has it so: whether the other half stays open
         """Answer what is under way to a client that has sent all that it wanted to send.
@@ -183,7 +107,8 @@ class Connection(HttpToolsProtocol):
             return False
         self.cycle.keep_alive = False
         self._ended = True
-        if images_asked(self.url) and self.scope["http_version"] == "1.1" and not self.cycle.response_started:
+        self._cut()
+        if makes_images(self.url) and self.scope["http_version"] == "1.1" and not self.cycle.response_started:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
 
@@ -191,7 +116,10 @@ class Connection(HttpToolsProtocol):
         """Whether the client is known to have left; asked in any thread."""
         if self._ended and not self.transport.is_closing():
             # Nothing is read of a connection after its end, so nobody else has noticed a reset.
-            return bool(self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+            try:
+                return bool(self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+            except OSError:  # it was closed meanwhile
+                return True
         return self.transport.is_closing()
 
     def on_message_begin(self) -> None:
@@ -211,14 +139,19 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer the request, refuse it here, before it costs a route and a query, or let it wait."""
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise OverflowError("too many requests at once")  # which ends the parser
         self._received = 0
-        self.scope["state"][GONE] = self.gone
+        counted = bool(images_asked(self.url))
+        self.scope["state"] |= {GONE: self.gone, ROOM: functools.partial(self._wait_for_room, counted)}
         self.app = self._routes
         if self._head > HEAD_BYTES:
             self.app, self.url = self._answer_too_large, b"/"
         elif (images := images_asked(self.url)) and (self._desk.held or images > self._desk.pool.room):
             self.app = functools.partial(self._answer_later, images)
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
         if self._desk.pool.draining:
             self.cycle.keep_alive = False
         self._desk.idle.pop(self, None)
@@ -231,6 +164,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
+        self._running = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self.cycle.response_complete and self in self._desk.open:
             self._desk.idle.pop(self, None)
@@ -272,19 +206,44 @@ class Connection(HttpToolsProtocol):
         """Answer what is no request, and end. What is under way is answered instead, and nothing after it."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
-            self.flow.pause_reading()
+            self._unreadable = True
+            self._cut()
             return
         self._desk.idle.pop(self, None)
         if self._refused or self.transport.is_closing():
             return
         self._desk.count(status, "connections" if status == 503 else "malformed")
-        headers, body = in_json(error, hint, {"connection": "close"})
+        more = {"connection": "close"} | ({"retry-after": str(HOLD_SECONDS)} if status == 503 else {})
+        headers, body = in_json(error, hint, more)
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [name + b": " + value for name, value in headers]
+        lines += [name + b": " + value for name, value in [*self.server_state.default_headers, *headers]]
         self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.write_eof()
         self._refused = True
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _cut(self) -> None:
+        """No more of a body comes: have the request that waits for it go on, and say so."""
+        if self.cycle.more_body:
+            self.cycle.scope["state"][CUT] = True
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def _read_body(self, data: bytes) -> None:
+        """Read the body of a request for an upgrade, of which httptools reads the head alone (RFC 9110, 7.8)."""
+        framing = [each for each in self.headers if each[0] in (b"content-length", b"transfer-encoding")]
+        if not framing:
+            return
+        self.cycle.more_body = True
+        self.parser = httptools.HttpRequestParser(_Body(self))
+        self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *(b": ".join(each) for each in framing), b"", b""]))
+        self.parser.feed_data(data)
+
+    async def _wait_for_room(self, counted: bool, images: int) -> bool:
+        """Wait behind those that wait already; one counted by its URL has done so, and waits if that is past."""
+        if images <= self._desk.pool.room and (counted or not self._desk.held):
+            return True
+        return await self._desk.wait_for_room(self, images)
 
     async def _answer_too_large(self, scope: Any, receive: Any, send: Send) -> None:
         error = f"the request's head has over {HEAD_BYTES} bytes"
@@ -303,10 +262,9 @@ class Connection(HttpToolsProtocol):
             self._desk.admit()  # a request that needed no room in the end frees what was kept for it
 
 
-def _most_connections() -> int:
-    if sys.platform == "win32":
-        return MOST_CONNECTIONS
-    import resource
+class _Body:
+    """What a parser calls that reads a body alone, and nothing behind it."""
 
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(MOST_CONNECTIONS, files - SPARE_FILES))
+    def __init__(self, connection: Connection) -> None:
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete

@@ -14,7 +14,7 @@ from ganzoo.errors import GanzooError, NotFiniteError, NotFoundError, did_you_me
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.labels import composed
 from ganzoo.serving import metrics
-from ganzoo.serving.connection import GONE
+from ganzoo.serving.connection import GONE, ROOM
 from ganzoo.serving.endpoints import Endpoint
 from ganzoo.serving.formats import FORMATS
 from ganzoo.serving.jobs import Job
@@ -63,10 +63,13 @@ class Served:
             OverloadedError, DeadlineError, LeftError: it cannot be made, not in time, or for nobody.
             Whatever the job raises.
         """
-        gone = request.scope.get("state", {}).get(GONE, bool)
+        state = request.scope.get("state", {})
+        gone, wait_for_room = state.get(GONE, bool), state.get(ROOM)
         job.wanted = lambda: not gone()
         told = self.pool.metrics
         try:
+            if wait_for_room is not None and not await wait_for_room(job.images):
+                raise self.pool.refusal()
             body = await self.pool.run(job)
         except asyncio.CancelledError:  # the server stops, and has waited for as long as it promises
             raise OverloadedError("the server is stopping", hint="try again in a second") from None

@@ -79,6 +79,11 @@ def images_asked(url: bytes) -> int:
     return min(int(found[1]), MAX_IMAGES) if found else PARAMETERS[kind][name].default or 0
 
 
+def makes_images(url: bytes) -> bool:
+    """Whether a URL asks for images, of a seed or of tensors, as far as can be seen without a route."""
+    return bool(images_asked(url)) or url.partition(b"?")[0].endswith(b"/infer")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImagesQuery:
     """A checked request.

@@ -18,7 +18,8 @@ import uvicorn
 from ganzoo.errors import GanzooError, UsageError
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.app import create_app
-from ganzoo.serving.connection import Connection, Desk
+from ganzoo.serving.connection import Connection
+from ganzoo.serving.desk import Desk
 from ganzoo.serving.following import Alias, follow
 from ganzoo.serving.guard import SAFE_HEADERS
 from ganzoo.serving.pool import DEADLINE_SECONDS, Pool

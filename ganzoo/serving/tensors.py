@@ -22,6 +22,9 @@ from ganzoo.serving.query import MAX_IMAGES
 HEAD_LENGTH = "Inference-Header-Content-Length"
 """The header that says how many bytes of a body are JSON; what follows are the tensors, in binary."""
 
+PIECE = 4096
+"""Numbers that are written as JSON at once."""
+
 _TYPES: Mapping[str, np.dtype[Any]] = {"FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
 
 
@@ -110,7 +113,11 @@ class InferRequest:
         before = json.dumps(first).encode()
 
         def in_json(images: NDArray[np.float32]) -> bytes:
-            return json.dumps({**head, "outputs": [{**described, "data": images.ravel().tolist()}]}).encode()
+            # In pieces: while it writes one, the encoder lets no other thread run, nobody else would be answered.
+            flat = images.ravel()
+            pieces = [json.dumps(flat[at : at + PIECE].tolist())[1:-1] for at in range(0, len(flat), PIECE)]
+            before, after = json.dumps({**head, "outputs": [{**described, "data": [0]}]}).rsplit("0", 1)
+            return "".join([before, ", ".join(pieces), after]).encode()
 
         def in_binary(images: NDArray[np.float32]) -> bytes:
             content: bytes = images.astype(_TYPES[output.datatype], copy=False).tobytes()
@@ -185,15 +192,24 @@ def _shape(fields: Fields, tensor: Tensor) -> tuple[int, ...]:
 def _from_json(fields: Fields, tensor: Tensor) -> NDArray[Any]:
     """Values in a list, which may be nested; they come flat."""
     kind = _TYPES[tensor.datatype]
-    try:
-        found = np.array(fields.get("data", list))
-    except (ValueError, OverflowError, RecursionError):  # rows of several lengths, say
-        found = np.array(None)
-    if found.dtype.kind not in ("iuf" if kind.kind == "f" else "iu"):
-        numbers = "numbers" if kind.kind == "f" else "whole numbers"
+    numbers, allowed = ("numbers", {int, float}) if kind.kind == "f" else ("whole numbers", {int})
+    flat = _flat(fields.get("data", list))
+    # Before NumPy sees it, which makes of one long text among short ones an array with room for as many long ones.
+    if not set(map(type, flat)) <= allowed:
         raise UsageError(f"{fields.path('data')} must be {numbers} of that shape")
+    try:
+        found = np.array(flat, np.float64 if kind.kind == "f" else np.int64)
+    except OverflowError:
+        raise UsageError(f"{fields.path('data')} must be {numbers} of that shape") from None
     with np.errstate(over="ignore"):  # what becomes infinite is refused as such
-        return found.astype(kind).ravel()
+        return found.astype(kind)
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    """The innermost values of lists in lists; those as they are where lists differ in length."""
+    while values and all(type(each) is list for each in values) and len({len(each) for each in values}) == 1:
+        values = [value for row in values for value in row]
+    return values
 
 
 def _from_bytes(fields: Fields, tensor: Tensor, data: bytes, count: int) -> NDArray[Any]:

@@ -5,6 +5,8 @@ import { quoted, sampling } from "./commands.js";
 const STORED = "ganzoo-api-key"; // for as long as the tab is open
 const stored = () => sessionStorage.getItem(STORED);
 
+const TAKEN = /^[!-~]([ -~]*[!-~])?$/; // what a header can hold, and a server's key is
+
 let asking = null;
 
 // Ask for the key of `ganzoo serve --api-key`: whether a person gave one.
@@ -19,9 +21,10 @@ const givenKey = () => {
     dialog.addEventListener("close", () => {
       asking = null;
       dialog.remove();
-      const given = dialog.returnValue && key.value;
-      if (given) sessionStorage.setItem(STORED, given);
-      resolve(Boolean(given));
+      if (!dialog.returnValue || !key.value) return resolve(false);
+      if (!TAKEN.test(key.value)) return resolve(givenKey());
+      sessionStorage.setItem(STORED, key.value);
+      resolve(true);
     });
     document.body.append(dialog);
     dialog.showModal();
@@ -32,7 +35,10 @@ const givenKey = () => {
 const fetched = async (url, signal) => {
   const response = await fetch(url, { signal, headers: stored() ? { "X-API-Key": stored() } : {} });
   if (response.ok) return response;
-  if (response.status === 401 && (await givenKey())) return fetched(url, signal);
+  if (response.status === 401) {
+    if (await givenKey()) return fetched(url, signal);
+    throw new Error("this server asks for an API key: load the page again to give it");
+  }
   const { error, hint } = await response.json().catch(() => ({ error: `the server answers ${response.status}` }));
   throw new Error([error, hint].filter(Boolean).join(": "));
 };

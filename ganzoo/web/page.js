@@ -12,6 +12,7 @@ const [section, picture, status, download] = ["section", "#picture", "#status", 
 );
 const PAUSE_MS = 120; // no request while a slider moves
 const RANDOM = 2 ** 32; // a person can retype a seed of 32 bits
+const MAX_SEED = 2n ** 64n - 1n;
 
 let models = [];
 let underWay = new AbortController();
@@ -39,7 +40,9 @@ const control = (name, { low, high, default: value }) => {
   const range = { min: low, max: high, step: "any", value };
   Object.assign(slider, { type: "range", ariaLabel: `${name}, slider`, ...range });
   Object.assign(number, { type: "number", name, required: true, ...range });
-  slider.addEventListener("input", () => (number.value = Number(slider.valueAsNumber.toPrecision(3))));
+  slider.addEventListener("input", () => {
+    number.value = Math.min(Math.max(Number(slider.valueAsNumber.toPrecision(3)), low), high); // which rounds beyond them
+  });
   number.addEventListener("input", () => (slider.value = number.value));
   row.append(slider, number);
   field.append(label, row);
@@ -81,6 +84,8 @@ const copy = async (code, button) => {
   } catch {
     button.textContent = "Selected";
   }
+  button.ariaLabel = button.ariaLabel.replace(/^\w+/, button.textContent);
+  document.querySelector("#said").textContent = button.ariaLabel; // a name that changes is not read out
 };
 
 const command = (line) => {
@@ -98,6 +103,10 @@ const show = async () => {
   for (const field of form.querySelectorAll("[data-only]")) {
     field.hidden = !has[field.dataset.only];
     for (const input of field.querySelectorAll("input")) input.disabled = field.hidden;
+  }
+  for (const input of [form.seed, form.to]) {
+    const large = /^\d+$/.test(input.value) && BigInt(input.value) > MAX_SEED;
+    input.setCustomValidity(large ? input.title : "");
   }
   if (!form.reportValidity()) return;
   const [model, asked] = [chosen(), request()];
@@ -146,6 +155,7 @@ try {
   choose();
   await show();
 } catch (error) {
+  form.inert = true; // there is nothing to choose
   status.textContent = error.message;
   status.className = "wrong";
 }

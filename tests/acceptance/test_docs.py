@@ -25,7 +25,7 @@ from ganzoo.pipeline import modules
 from ganzoo.pipeline.draft import INHERITED
 from ganzoo.records.run import Run
 from ganzoo.runtime import card, generator, vetting
-from ganzoo.serving import app, bodies, connection, formats, guard, handlers, metrics, pool, query, server
+from ganzoo.serving import app, bodies, connection, desk, formats, guard, handlers, metrics, pool, query, server
 from ganzoo.zoo.discovery import State
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import resolve
@@ -323,11 +323,12 @@ def test_every_route_parameter_and_limit() -> None:
     assert f"up to {generator.BATCH} images in one run" in serving
     assert f"at most {server.DRAIN_SECONDS} seconds" in serving
     assert f"{connection.HEAD_BYTES >> 10} KiB" in serving
-    assert f"over {connection.HEAD_SECONDS} seconds" in serving
+    assert f"over {desk.HEAD_SECONDS} seconds" in serving
     assert f"its body over {bodies.BODY_SECONDS}" in serving
     assert f"body has over {bodies.BODY_BYTES >> 20} MiB" in serving
     assert f"| {connection.UNREAD_SECONDS} |" in serving
-    assert f"| {connection.MOST_CONNECTIONS}, and {connection.SPARE_FILES} fewer than files may be open |" in serving
+    assert f"| {connection.MOST_PIPELINED} |" in serving
+    assert f"| {desk.MOST_CONNECTIONS}, and {desk.SPARE_FILES} fewer than files may be open |" in serving
     assert f"at most {vetting.SECONDS} seconds and {vetting.MEMORY >> 30} GiB of memory" in serving
     assert f"over {card.MOST_LATENTS:,} latents, or {card.MOST_VALUES // 10**6} million values" in serving
 

@@ -100,6 +100,14 @@ def test_label_out_of_range(pets: ImageGenerator, label: Any) -> None:
     assert caught.value.exit_code == ExitCode.USAGE
 
 
+def test_arrays_without_a_dimension(pets: ImageGenerator) -> None:
+    """One label is one for all; latents are rows."""
+    made = pets.sample(3, 1, label=np.array(1))  # type: ignore[arg-type]
+    assert np.array_equal(made, pets.sample(3, 1, label=1))
+    with pytest.raises(UsageError, match=r"z must be finite float32 \[N, "):
+        pets.run(np.zeros((), np.float32), np.zeros(1, np.int64))
+
+
 NAMES = st.one_of(
     st.sampled_from(["0", "1", "2", "3", "10", "-1", "1.5", "007", "cat", "caf\u00e9"]), st.text(max_size=3)
 )

@@ -436,3 +436,16 @@ def test_the_walk_finds_what_onnx_finds(make_onnx: Callable[..., bytes]) -> None
     assert [b"".join(weight.content) for weight in found.weights] == [
         weight.raw_data for weight in model.graph.initializer
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_limits_go_no_further_than_those_that_are_set_already() -> None:
+    code = (
+        "import resource\nfrom ganzoo.runtime.limits import limit\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (100, 100))\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (1 << 32, 1 << 32))\n"
+        "limit(1 << 33, 480)\n"
+        "print(*resource.getrlimit(resource.RLIMIT_CPU), *resource.getrlimit(resource.RLIMIT_DATA))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["100", "100", str(1 << 32), str(1 << 32)]

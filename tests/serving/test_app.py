@@ -179,6 +179,18 @@ def test_a_slash_too_many_is_taken_away_below_any_prefix(
     assert (answer.status_code, answer.headers["location"]) == (307, location)
 
 
+def test_a_slash_too_many_of_a_post(connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator) -> None:
+    """307 keeps the method and the body."""
+
+    async def scenario() -> httpx.Response:
+        async with connect(create_app({"m": plain})) as client:
+            tensor = {"name": "z", "datatype": "FP32", "shape": [1, plain.card.latent_dim]}
+            content = {"inputs": [{**tensor, "data": [0] * plain.card.latent_dim}]}
+            return await client.post("http://test/v2/models/m/infer/", json=content, follow_redirects=True)
+
+    assert asyncio.run(scenario()).status_code == 200
+
+
 def test_names_are_found_in_each_spelling(
     connect: Callable[[Starlette], httpx.AsyncClient], plain: ImageGenerator
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,9 +19,11 @@ import uvicorn
 from hypothesis import given, strategies as st
 from uvicorn.server import ServerState
 
-from ganzoo.serving.connection import GONE, HEAD_BYTES, HEAD_SECONDS, UNREAD_SECONDS, Connection, Desk
+from ganzoo.serving.bodies import BODY_SECONDS
+from ganzoo.serving.connection import GONE, HEAD_BYTES, MOST_PIPELINED, ROOM, UNREAD_SECONDS, Connection
+from ganzoo.serving.desk import HEAD_SECONDS, Desk
 from ganzoo.serving.pool import Pool
-from ganzoo.serving.query import images_asked
+from ganzoo.serving.query import images_asked, makes_images
 
 if TYPE_CHECKING:
     from tests.serving.conftest import ServerProcess
@@ -92,13 +95,15 @@ class Server:
                 work = Work(self, 8)
                 await self.release.wait()
                 work.end()
+            status = 200 if not scope["path"].endswith("/infer") or await scope["state"][ROOM](8) else 503
             headers = [(b"content-length", b"2")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"ok"})
 
         self.config = uvicorn.Config(app, http=functools.partial(Connection, desk=self.desk), ws="none")  # type: ignore[arg-type]
         self.config.load()
         self.state = ServerState()
+        self.state.default_headers = [(b"X-Said", b"always")]
 
     def connect(self, *said: bytes) -> tuple[Connection, Transport]:
         transport = Transport()
@@ -250,6 +255,8 @@ def test_where_every_place_has_a_request_the_next_is_refused() -> None:
         assert refused.answers == [503]
         assert refused.closed
         assert body(refused)["error"] == "too many connections"
+        assert b"retry-after: 1\r\n" in refused.written
+        assert b"\r\nX-Said: always\r\n" in refused.written
         server.release.set()
         await settle()
         assert [transport.answers for transport in busy] == [[200]] * 3
@@ -349,6 +356,71 @@ def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for() -> None:
         assert transport.closed
 
     scenario(test)
+
+
+def test_who_sends_too_many_requests_at_once_is_cut_off_there(caplog: pytest.LogCaptureFixture) -> None:
+    """Each would take memory until those before it have their answers."""
+
+    async def test(server: Server) -> None:
+        connection, transport = server.connect(GET.replace(b"/healthz", b"/slow") + GET * 10_000)
+        connection.data_received(GET * 10_000)
+        await settle()
+        assert len(connection.pipeline) == MOST_PIPELINED
+        server.release.set()
+        for _ in range(MOST_PIPELINED):
+            await settle()
+        assert transport.answers == [200] * (1 + MOST_PIPELINED)
+        assert transport.closed
+
+    scenario(test)
+    assert caplog.records == []
+
+
+def test_a_client_that_left_gets_none_of_its_answers(caplog: pytest.LogCaptureFixture) -> None:
+    """Not of the request under way, nor of those behind it; and nothing of it is an error."""
+
+    async def test(server: Server) -> None:
+        connection, transport = server.connect(GET.replace(b"/healthz", b"/slow") + GET * 3)
+        await settle()
+        connection.connection_lost(None)
+        server.release.set()
+        await settle()
+        assert transport.answers == []
+        assert server.asked == 1
+
+    scenario(test)
+    assert caplog.records == []
+
+
+def test_tensors_wait_for_room_in_their_turn() -> None:
+    """As images of a seed do, and behind those that wait already."""
+    infer = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+
+    async def test(server: Server) -> None:
+        work = Work(server, 20)
+        sample, tensors = server.connect(SAMPLE)[1], server.connect(infer)[1]
+        await settle()
+        assert len(server.desk.held) == 2
+        assert tensors.answers == []
+        server.later(1)
+        await settle()
+        assert (sample.answers, tensors.answers) == ([503], [503])
+        again = server.connect(infer)[1]
+        await settle()
+        work.end()
+        await settle()
+        assert again.answers == [200]
+        assert not server.desk.held
+
+    scenario(test)
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [(b"/v1/models/m/sample", True), (b"/v2/models/m/infer?x=/", True), (b"/healthz?a=/infer", False), (b"/", False)],
+)
+def test_which_urls_ask_for_images(url: bytes, wanted: bool) -> None:
+    assert makes_images(url) == wanted
 
 
 def test_a_full_server_lets_requests_wait_in_their_order_and_refuses_them_after_a_second() -> None:
@@ -451,10 +523,10 @@ def test_a_request_on_its_way_is_answered_when_the_server_ends(monkeypatch: pyte
     monkeypatch.setattr("ganzoo.serving.connection.LAST_SECONDS", 0)
 
     async def test(server: Server) -> None:
-        (late, answered), (_, silent) = server.connect(GET), server.connect()
+        (late, answered), (silent_one, silent) = server.connect(GET), server.connect()
         await settle()
         server.pool.draining = True
-        for connection in list(server.desk.open):
+        for connection in (late, silent_one):
             connection.shutdown()
         late.data_received(GET)
         await asyncio.sleep(0.01)
@@ -512,6 +584,52 @@ def test_a_body_that_never_comes_and_one_that_never_ends(
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"connection: close" in answer.lower()
     assert server.stop(signal.SIGTERM) == (0, "", "")
+
+
+INFER = b"POST /v2/models/plain/infer HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"Content-Length: 100\r\n\r\n{{{{{", id="too short"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n3\r\n{{{\r\n", id="without a last chunk"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", id="no chunk"),
+        pytest.param(
+            b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="no chunk, upgrade"
+        ),
+    ],
+)
+def test_a_body_that_ends_early_is_told_at_once(client: httpx.Client, said: bytes) -> None:
+    """Not after the time that a slow body has."""
+    begin = time.monotonic()
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=20) as connection:
+        connection.sendall(INFER + said)
+        if b"zz" not in said:
+            connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert time.monotonic() - begin < BODY_SECONDS / 2
+    answer = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"the body ended early, or is not what its headers say" in answer
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_for_an_upgrade_keeps_its_body(client: httpx.Client, chunked: bool) -> None:
+    """Java's client asks for HTTP/2 so, with each first request."""
+    content = json.dumps(
+        {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 4], "data": [0, 0, 0, 0]}]}
+    ).encode()
+    framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(content)
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content) if chunked else content
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=20) as connection:
+        connection.sendall(INFER + upgrade + framing + b"\r\n\r\n" + body[:20])
+        time.sleep(0.05)
+        connection.sendall(body[20:])
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["outputs"][0]["shape"][0] == 1
 
 
 STUCK = """

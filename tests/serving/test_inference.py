@@ -2,6 +2,7 @@
 
 import json
 import struct
+import tracemalloc
 from typing import Any
 
 import httpx
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import tritonclient.http as triton
 
+from ganzoo.errors import UsageError
 from ganzoo.latents import draw
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.serving.bodies import BODY_BYTES
+from ganzoo.serving.tensors import PIECE, InferRequest
 
 LENGTH = "Inference-Header-Content-Length"
 Z = {"name": "z", "datatype": "FP32", "shape": [2, 4]}
@@ -68,6 +71,27 @@ def test_by_hand_in_json_and_in_binary(client: httpx.Client, generators: dict[st
     (output,) = json.loads(answer.content[:length])["outputs"]
     assert output["parameters"] == {"binary_data_size": 2 * 64 * 4}
     assert answer.content[length:] == expected.tobytes()
+
+
+def test_json_in_pieces_is_the_same(client: httpx.Client) -> None:
+    z, _ = draw(3, 0, 100, 4)
+    request = {"inputs": [{**Z, "shape": [100, 4], "data": z.tolist()}]}
+    answer = infer(client, "plain", request).json()
+    binary = infer(client, "plain", {**request, "parameters": {"binary_data_output": True}})
+    values = np.frombuffer(binary.content[int(binary.headers[LENGTH]) :], "<f4")
+    assert len(values) > PIECE
+    assert np.array_equal(np.array(answer["outputs"][0]["data"], np.float32), values)
+
+
+def test_one_long_text_among_many_takes_no_more_memory_than_it_has(generators: dict[str, ImageGenerator]) -> None:
+    request = {"inputs": [{**ZERO, "data": ["a" * 20_000] + [""] * 5_000}]}
+    body = json.dumps(request).encode()
+    tracemalloc.start()
+    with pytest.raises(UsageError, match=r"inputs\[0\]\.data must be numbers of that shape"):
+        InferRequest.parse(body, None, generators["plain"].card)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2_000_000
 
 
 def test_descriptions(client: httpx.Client) -> None:
