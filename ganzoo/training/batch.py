@@ -144,7 +144,7 @@ class Batches:
         """This rank's share of the batch of one phase.
 
         Numbers are always drawn in this order, so that they are the same on every executor. What a run may do without
-        is drawn last, so that switching it on changes no other number.
+        is drawn last, so that switching it on changes nothing that is drawn before it: neither images nor latents.
         """
         count, device = self._config.batch, self._precision.device
         generator = self._draws.begin(step, phase)

@@ -45,7 +45,7 @@ def test_logits_of_all_patches_of_four_critics(resize: int, patches: int) -> Non
 
 def test_sizes_that_images_are_resized_to() -> None:
     sizes = {size: resized(ImageShape(channels=3, height=size, width=size), Options()) for size in (8, 16, 32, 64, 256)}
-    assert sizes == {8: 32, 16: 32, 32: 64, 64: 224, 256: 224}
+    assert sizes == {8: 32, 16: 32, 32: 64, 64: 224, 256: 256}
 
 
 def test_a_grey_image_is_three_equal_channels() -> None:

@@ -7,7 +7,8 @@ the discriminator's logit.
 ``d2d-ce`` is the loss of ReACGAN (Kang et al., 2021, https://arxiv.org/abs/2111.01118), which keeps the classifier's
 gradient bounded and lets the images of a batch be compared with each other: lambda .5, margin .98, temperature .5,
 embeddings of 512 numbers and Adam(2.83e-4, .5, .999) at batch 128 (StudioGAN's ReACGAN.yaml, whose networks are
-BigGAN's). The discriminator has what it reads, whichever of the two losses is chosen.
+BigGAN's, with 5 discriminator steps and 100,000 steps in all; on DCGAN's networks here 1 and 50,000). The discriminator
+has what it reads, whichever of the two losses is chosen.
 """
 
 from collections.abc import Iterable

@@ -1,9 +1,11 @@
 """FastGAN (Liu et al., 2021, https://arxiv.org/abs/2101.04775): for a hundred images, in little time.
 
 A generator whose coarse maps excite the fine ones (equation 1), and a discriminator that must be able to draw what it
-sees, by two small decoders (equation 2); hinge loss, batch 8, 256 latents, DiffAugment. Adam(2e-4, 0, .99) is that of
-Projected GAN's train.py, whose generator this is, too; so is spectral norm in every convolution. Decoders are compared
-by the mean absolute difference of pixels: the authors' perceptual distance needs a pretrained network.
+sees, by two small decoders (equation 2); hinge loss, batch 8, 256 latents, DiffAugment: all three of its kinds, where
+copies of the authors' code leave cutout out (``--set 'augment_options.policy=["colour","translation"]'``). Adam(2e-4,
+0, .99) is that of Projected GAN's train.py, whose generator this is, too; so is spectral norm in every convolution.
+Decoders are compared by the mean absolute difference of pixels: the authors' perceptual distance needs a pretrained
+network.
 
 There is no address of the authors' code here: its repository's name now belongs to somebody else.
 """

@@ -1,10 +1,11 @@
 """Projected GAN (Sauer et al., 2021, https://arxiv.org/abs/2111.01007): critics that look at features, not at pixels.
 
 FastGAN's generator; four critics on the maps of a frozen EfficientNet-Lite0 after random mixing across channels and
-scales. Hinge loss without a penalty, Adam(2e-4, 0, .99), batch 64, 64 latents, DiffAugment, images resized to 224
-pixels, 64 mixed maps, a half-life of 20 kimg (batch * 10 / 32): ``train.py``, ``projector.py`` and ``discriminator.py``
-of the authors' code. The lite generator is the default here, because only with it others saw the paper's figures
-(https://github.com/autonomousvision/projected-gan/issues/66).
+scales. Hinge loss without a penalty, Adam(2e-4, 0, .99), batch 64, DiffAugment, images of less than 224 pixels resized
+to 224, 64 mixed maps, a half-life of 20 kimg (batch * 10 / 32): ``train.py``, ``projector.py`` and ``discriminator.py``
+of the authors' code. There 64 latents are for StyleGAN2's generator, and FastGAN's has 256, set to mean square 1, and
+128 feature maps (``networks_fastgan.py``): twice as many as by default here. The lite generator is the default here,
+because only with it others saw the paper's figures (https://github.com/autonomousvision/projected-gan/issues/66).
 
 The frozen weights are those of the extra ``ganzoo[effnet]``. Neither checkpoints nor versions hold them: the lineage
 has their digest, by which ``ganzoo eval --features effnet`` knows that these features were in training.
@@ -29,8 +30,8 @@ class Options(fastgan.Options):
     """The options of Projected GAN: those of FastGAN's generator, and of the critics.
 
     Args:
-        resize: side in pixels to which images are resized before the frozen network; a multiple of 32. None: 224; 64
-            for images of at most 32 pixels, and 32 for those of at most 16.
+        resize: side in pixels to which images are resized before the frozen network; a multiple of 32. None: 224, or
+            the image's own if that is larger; 64 for images of at most 32 pixels, and 32 for those of at most 16.
         mixed: feature maps after mixing at the finest scale; twice as many at the next one, and so on.
         critic_width: feature maps of the critics at 64 pixels and above; they double with each halving, to 8 pixels.
     """

@@ -27,7 +27,7 @@ def resized(shape: ImageShape, options: Options) -> int:
     """Side of the images that the frozen network sees."""
     if options.resize is not None:
         return options.resize
-    return STRIDE if shape.height <= 16 else 2 * STRIDE if shape.height <= 32 else 224
+    return STRIDE if shape.height <= 16 else 2 * STRIDE if shape.height <= 32 else max(224, shape.height)
 
 
 class RandomConvolution(nn.Module):

@@ -9,7 +9,8 @@ million images; no path length regularisation, no style mixing.
 The weight .01 is for 32 pixels. For others that code has .0002 * side^2 / batch: .05 at 128 pixels and a batch of 64.
 
 Its optimizers are given c times the rate and betas^c, c = 16 / 17 for the discriminator and 4 / 5 for the generator
-(``training_loop.py``), and so are ours. There R1 is an update of its own, here a term of the 16th one.
+(``training_loop.py``), and so are ours. There R1 is an update of its own, here a term of the 16th one; and with ADA it
+is taken at images before the augmentation, here at those that the discriminator sees.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,10 @@
 """WGAN-GP (Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028), the convolutional networks of its CIFAR-10 code.
 
-Adam(1e-4, .5, .9), 5 critic steps, lambda 10, batch 64, 128 normal latents, 128 feature maps, 5x5 kernels,
-He initialisation, BatchNorm in the generator only. Images of at most 16 pixels get narrower networks and a higher
-rate, those of 8 pixels one critic step.
+Adam(1e-4, .5, .9), 5 critic steps, lambda 10, batch 64, 128 normal latents, 128 feature maps, 5x5 kernels, BatchNorm in
+the generator only. That code trains for 200,000 steps, twice as many; it draws convolutions uniformly of variance 4 /
+(fan-in + fan-out) and linear layers by Glorot's rule, here all are He's normal ones of 2 / fan-in; and its first
+BatchNorm is over each of the linear layer's outputs, here over maps. Images of at most 16 pixels get narrower networks
+and a higher rate, those of 8 pixels one critic step.
 """
 
 from collections.abc import Iterable

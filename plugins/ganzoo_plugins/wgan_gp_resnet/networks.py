@@ -23,7 +23,8 @@ DOUBLED = {
 }
 """Side of the image -> feature maps at 4 pixels, 8, ... up to that side, in multiples of the width.
 
-For 64 pixels and more they are those of SNGAN's and BigGAN's code.
+For 64 pixels and more they are those of SNGAN's code, and from 128 on of BigGAN's: its generator for 64 has 16, 16, 8,
+4, 2.
 """
 
 
@@ -50,6 +51,7 @@ def down_blocks(
 
     Where all maps are equally many the first two blocks halve the sides (of 8-pixel images, the first), and two keep
     them: the networks for CIFAR-10. Else blocks halve them down to 4 pixels, and one keeps them: those for ImageNet.
+    (SNGAN's for 64 pixels halves in the last one, too; BigGAN's does not.)
     """
     last, *halved = maps
     halved, kept = (halved[:2], [last] * 2) if last == maps[-1] else (halved[::-1], [last])
