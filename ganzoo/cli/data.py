@@ -1,5 +1,6 @@
 """``ganzoo data``: lists data sets, shows what is in one, and packs images into one file."""
 
+import shlex
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -135,7 +136,7 @@ def pack(source: str, file: Path, size: int | None, held_out: float, strict: boo
     }
     emit(facts, as_json, _pack_page)
     _tell(packed.skipped, packed.notes)
-    note(f"Next:\n  ganzoo train --model dcgan --data {file}")
+    note(f"Next:\n  ganzoo train --model dcgan --data {shlex.quote(str(file))}")
 
 
 def _tell(skipped: Sequence[str], notes: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def command(
     The figures are attached to the version, and ganzoo registry ls --sort fd uses them.
     """
     if len(references) > 1 and not compare:
-        raise UsageError("several references are compared", hint=f"ganzoo eval --compare {' '.join(references)}")
+        raise UsageError("several references are compared", hint=f"ganzoo eval --compare {shlex.join(references)}")
     if compare and len(set(references)) < 2:
         raise UsageError("--compare takes two or more references", hint="ganzoo eval --compare A B")
     if output and output.suffix.lower() not in _FORMS:
@@ -77,11 +78,11 @@ def command(
     better = api.figures()
     data: Any = {name: {"name": name, **evaluation.to_dict()} for name, evaluation in found.items()}
     emit(data if compare else next(iter(data.values())), as_json, lambda _: _page(found, better, compare))
-    if not compare and not file_of(references[0]):
-        _name_the_best(found, registry)
     if output:
         _write(output, found, better)
         note(f"Wrote {output}.")
+    if not compare and not file_of(references[0]):
+        _name_the_best(found, registry)
 
 
 def _page(found: "Mapping[str, Evaluation]", better: "Mapping[str, str]", compare: bool) -> str:

@@ -39,6 +39,17 @@ def strict(command: click.Command) -> click.Command:
     return command
 
 
+def refuse_options(context: click.Context) -> None:
+    """Refuse a group's own options before one of its subcommands, which does not see them."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if context.invoked_subcommand and given and isinstance(parameter, click.Option):
+            raise UsageError(
+                f"{parameter.opts[0]} before {context.invoked_subcommand} is for the list, which this is not",
+                hint=f"give it behind: {context.command_path} {context.invoked_subcommand} --help",
+            )
+
+
 class Sections(click.Command):
     """A command whose help has its options in sections.
 

@@ -81,8 +81,8 @@ def _lineages(registry: Path | None) -> dict[str, dict[str, Any]]:
         tell(error)
 
     store, found = Registry(registry_root(registry)), dict[str, dict[str, Any]]()
-    for newest in store.newest(told):
-        for version in store.versions(newest.name, told):
+    for name in store.names():
+        for version in store.versions(name, told):
             with telling(told):
                 found[str(version)] = store.lineage(version)
     return found

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ganzoo.cli import completion
-from ganzoo.cli.groups import Group
+from ganzoo.cli.groups import Group, refuse_options
 from ganzoo.cli.output import emit, interval, json_option
 from ganzoo.cli.tables import listing, table
 from ganzoo.errors import GanzooError
@@ -25,6 +25,7 @@ from ganzoo.zoo.names import Zoo, zoo
 @click.pass_context
 def command(context: click.Context, loss: str | None, conditional: bool | None, as_json: bool) -> None:
     """List the models that can be trained."""
+    refuse_options(context)
     if context.invoked_subcommand is None:
         found = zoo()
         asked = None if loss is None else found.get(Loss, loss)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -175,11 +176,18 @@ quiet_option = click.Option(
 )
 
 
+def there(registry: Path | None) -> str:
+    """What to add to a command, so that it is of the same registry."""
+    return f" --registry {shlex.quote(str(registry))}" if registry else ""
+
+
 def amount(size: float) -> str:
     """A number of bytes for a person: ``4.3 MB``."""
     units = ("B", "kB", "MB", "GB", "TB")
-    thousands = next(power for power in range(len(units)) if size < 1000 ** (power + 1) or power + 1 == len(units))
-    return f"{size / 1000**thousands:.3g} {units[thousands]}"
+    # From 999.5 on three digits would be a thousand.
+    thousands = next(power for power in range(len(units)) if size < 999.5 * 1000**power or power + 1 == len(units))
+    scaled = size / 1000**thousands
+    return f"{scaled:,.0f} {units[thousands]}" if scaled >= 999.5 else f"{scaled:.3g} {units[thousands]}"
 
 
 def span(seconds: float) -> str:

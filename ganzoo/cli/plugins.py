@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.cli.groups import Group
+from ganzoo.cli.groups import Group, refuse_options
 from ganzoo.cli.output import PathOption, emit, json_option, note, print_data
 from ganzoo.cli.tables import listing, table
 from ganzoo.errors import ExitCode, UsageError
@@ -38,6 +38,7 @@ def command(context: click.Context, as_json: bool) -> None:
     GANZOO_PLUGINS=NAME,DIST/NAME loads only these (builtin: those that come with ganzoo; empty: none).
     GANZOO_STRICT_PLUGINS=1 makes a broken plugin an error.
     """
+    refuse_options(context)
     if context.invoked_subcommand is None:
         _list(as_json)
 

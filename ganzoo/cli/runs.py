@@ -1,5 +1,6 @@
 """``ganzoo runs``: the trainings in a directory, how they go or ended, and the room that they take."""
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +52,7 @@ def show(run: str, runs: Path, as_json: bool) -> None:
     found = summary(_place(run, runs), _better)
     emit(_data(found), as_json, lambda _: _page(found))
     if found.state in ("stopped", "failed", "broken off"):
-        note(f"Next:\n  ganzoo train --resume {found.name}{_there(runs)}")
+        note(f"Next:\n  ganzoo train --resume {shlex.quote(str(found.directory))}")
 
 
 @command.command()
@@ -106,10 +107,6 @@ def _better() -> Mapping[str, str]:
     from ganzoo.zoo.names import zoo  # it needs the plugins, which a list of runs without evaluations does not
 
     return zoo().figures()
-
-
-def _there(runs: Path) -> str:
-    return "" if runs == Path("runs") else f" --runs {runs}"
 
 
 def _data(summary: "Summary") -> dict[str, Any]:

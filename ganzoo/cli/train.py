@@ -1,6 +1,5 @@
 """``ganzoo train``: from a model's name to a registered, exported version."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from ganzoo.cli.output import (
     print_data,
     registry_option,
     runs_option,
+    there,
 )
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.cli.tables import table
@@ -175,6 +175,10 @@ def command(
     settings = layered(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
     if resume is not None and (print_config or dry_run):
         raise UsageError("--resume goes on at once", hint="what it goes on with is in the run's config.toml")
+    if print_config and dry_run:
+        raise UsageError("--print-config builds nothing, and --dry-run everything", hint="give one of the two")
+    if as_json and (print_config or dry_run):
+        raise UsageError("--json is of a training, and none takes place", hint="leave it out")
 
     from ganzoo import api  # only now, because --help needs none of it
     from ganzoo.progress.training import Progress
@@ -184,7 +188,6 @@ def command(
             plan = api.plan(model, settings=settings, init_from=init_from, registry=registry, strict=strict)
             _show_plan(plan, print_config)
         return
-    there = f" --registry {shlex.quote(str(registry))}" if registry else ""
     try:
         with Progress(verbose=verbose) as progress:
             result = api.train(
@@ -199,9 +202,9 @@ def command(
                 observer=progress,
             )
     except TrainingStopped as stopped:
-        raise TrainingStopped(str(stopped), hint=f"{stopped.hint}{there}") from stopped
+        raise TrainingStopped(str(stopped), hint=f"{stopped.hint}{there(registry)}") from stopped
     if _speaks():
-        _show_result(result, there, as_json)
+        _show_result(result, there(registry), as_json)
 
 
 def _speaks() -> bool:
@@ -229,7 +232,7 @@ def _show_plan(plan: "Plan", print_config: bool) -> None:
     print_data(f"would train {config.steps:,} steps of {config.model} on {config.device} in {config.precision}")
 
 
-def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:
+def _show_result(result: "TrainResult", where: str, as_json: bool) -> None:
     report = result.run / "report.html"
     data = {
         "version": str(result.version),
@@ -249,7 +252,7 @@ def _show_result(result: "TrainResult", there: str, as_json: bool) -> None:
     follow = [f"registry show {result.version}"]
     of_all = "--label all" if result.class_names else "-n 64"
     follow += [f"sample {name} {of_all} --seed 7 -o grid.png", f"serve {name}"] if result.onnx else [f"export {name}"]
-    note("Next:\n" + "\n".join(f"  ganzoo {command}{there}" for command in follow))
+    note("Next:\n" + "\n".join(f"  ganzoo {command}{where}" for command in follow))
 
 
 def _result_lines(data: dict[str, Any], result: "TrainResult") -> str:

@@ -6,7 +6,7 @@ import click
 
 from ganzoo.cli import completion, versions
 from ganzoo.cli.failures import Failures
-from ganzoo.cli.output import age, amount, emit, grace, json_option, note, opened, print_data, registry_option
+from ganzoo.cli.output import age, amount, emit, grace, json_option, note, opened, print_data, registry_option, there
 from ganzoo.cli.tables import table
 from ganzoo.errors import UsageError
 
@@ -40,7 +40,8 @@ def gc(delete: bool, grace: float, registry: Path | None, as_json: bool) -> None
         lambda _: f"{'Removed' if delete else 'Unused:'} {len(found):,} files, {amount(size)}.",
     )
     if found and not delete:
-        note(f"Next:\n  ganzoo registry gc --delete{'' if grace == GRACE_SECONDS else f' --grace {grace:.0f}s'}")
+        asked = "" if grace == GRACE_SECONDS else f" --grace {grace:g}s"
+        note(f"Next:\n  ganzoo registry gc --delete{asked}{there(registry)}")
     if not found and (young := len(store.unused(grace=0))):
         note(f"{young:,} more were stored within {age(grace)}; --grace 0s takes them, too.")
 

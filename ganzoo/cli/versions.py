@@ -1,6 +1,7 @@
 """Versions of the registry as a person reads them: lists, the page of one, and how two differ."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -34,7 +35,8 @@ def data(entry: "Entry") -> dict[str, Any]:
 
 def listed(entries: "Sequence[Entry]") -> str:
     """A row a version; a figure of another protocol than most have says so."""
-    usual = next((entry.protocol for entry in entries if entry.protocol), "")
+    counts = Counter(entry.protocol for entry in entries if entry.protocol)
+    usual = max(counts, key=lambda protocol: counts[protocol], default="")
     figure = next((entry.figure for entry in entries if entry.figure), "fd")
     header = ("VERSION", "MODEL", "LOSS", "DATA", "PIXELS", "STEPS", figure.upper(), "BYTES", "AGE", "ALIASES", "TAGS")
     rows = [

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ganzoo.config import convert
 from ganzoo.networks.build import build_generator
 from ganzoo.networks.weights import load_network
+from ganzoo.records.trained import trained
 from ganzoo.runtime.card import GeneratorCard
 from ganzoo.specs import Architecture, ImageShape
 from ganzoo.zoo.names import zoo
@@ -23,7 +24,7 @@ def rebuild(store: Registry, version: Version) -> "tuple[nn.Module, GeneratorCar
     Raises:
         PluginError, NotFoundError: the plugin that it came from cannot be used, or is no longer installed.
     """
-    made = store.lineage(version)["generator"]
+    made = trained(store, version)["generator"]
     architecture = zoo().get(Architecture, made["architecture"])
     size = {key: made[key] for key in ("channels", "height", "width")}
     shape = ImageShape(**size, classes=len(made["class_names"]))

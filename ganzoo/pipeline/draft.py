@@ -9,6 +9,7 @@ from ganzoo.data import Source
 from ganzoo.errors import UsageError
 from ganzoo.files import checked
 from ganzoo.records.run import Run
+from ganzoo.records.trained import trained
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import Recipe, resolve
 from ganzoo_registry import Registry, Version
@@ -77,7 +78,7 @@ def draft_new(store: Registry, model: str | None, settings: Settings, init_from:
     parent = store.resolve(str(init_from)) if init_from else None
     inherited: dict[str, Any] = {}
     if parent:
-        config = store.lineage(parent)["config"]
+        config = trained(store, parent)["config"]
         inherited = {key: config[key] for key in INHERITED if key in config} | {"init_from": str(parent)}
     name = model or settings.get("model") or inherited.get("model")
     if not isinstance(name, str):

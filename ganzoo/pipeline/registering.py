@@ -2,13 +2,13 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import GanzooError, IntegrityError, UsageError
 from ganzoo.exporting.versions import export_version
-from ganzoo.files import write_atomic
+from ganzoo.files import registry_root, write_atomic
 from ganzoo.layers import Frozen
 from ganzoo.networks.weights import network_bytes
 from ganzoo.pipeline import lineage
@@ -20,6 +20,7 @@ from ganzoo.records.run import Run
 from ganzoo.training import checkpoint, setup
 from ganzoo.training.evaluating import best_step
 from ganzoo.training.loop import preview
+from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.names import zoo
 from ganzoo_registry import Registry, RegistryError, Version
 from ganzoo_registry.documents import lineage_text
@@ -104,10 +105,24 @@ def _register(store: Registry, run: Run, plan: "Plan", observer: WithHooks, prev
     try:
         version = store.register(run.config.name, {**weights, "preview": preview}, record)
     except RegistryError as error:
-        hint = f"{error.hint or 'mend that'}; then: ganzoo train --resume {shlex.quote(str(run.directory))}"
-        raise type(error)(str(error), hint=hint) from error
+        raise type(error)(str(error), hint=f"{error.hint or 'mend that'}; {_rest(store, run, plan.trainer)}") from error
     observer.notify("ganzoo_registered", run=run, version=version)
     return version
+
+
+def _rest(store: Registry, run: Run, trainer: Trainer) -> str:
+    """What can be done about weights that were not registered: a checkpoint has them, if there is room for one."""
+    path = run.checkpoint_path(trainer.steps_done)
+    if not path.exists():
+        with suppress(GanzooError):
+            write_atomic(path, checkpoint.encode(checkpoint.take(trainer)))
+    there = "" if store.root == registry_root(None) else f" --registry {shlex.quote(str(store.root))}"
+    resume = f"ganzoo train --resume {shlex.quote(str(run.directory))}{there}"
+    if path.exists():
+        return f"then: {resume}"
+    kept = run.checkpoints()
+    since = f"the steps since {kept[-1].name} are lost; then: {resume}" if kept else "what was trained is lost"
+    return f"there was no room for a checkpoint, either: {since}"
 
 
 def _record(run: Run, plan: "Plan", extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _read_newest(trainer: Trainer, run: Run, store: Registry, ranks: Ranks, obse
             return
         except IntegrityError as error:
             observer.noted(f"{error}; trying the one before")
-    anew = f"start it anew: ganzoo train --config {run.directory / 'config.toml'}"
+    anew = f"start it anew: ganzoo train --config {shlex.quote(str(run.directory / 'config.toml'))}"
     raise NotFoundError(f"{run.directory} has no usable checkpoint", hint=anew)
 
 

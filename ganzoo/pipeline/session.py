@@ -143,7 +143,12 @@ class Session:
         try:
             trained = self._train(run, plan)
             result = register_run(self._store, run, plan, self._observer, export=export)
-            outcome = replace(trained, versions=result.registered())
+            versions = result.registered().items()
+            outcome = replace(
+                trained,
+                versions={which: str(version) for which, version in versions},
+                digests={which: version.digest for which, version in versions},
+            )
         except BaseException as error:
             outcome = broken_off(error, plan.trainer.steps_done)
             raise

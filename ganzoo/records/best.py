@@ -43,6 +43,7 @@ class Ranking:
     """
 
     def __init__(self, best: str, better: Mapping[str, str]) -> None:
+        self._asked = names(best) if best else []
         self._orders = [names(order) for order in ([best] if best else AUTOMATIC)]
         self._better = better
 
@@ -55,6 +56,10 @@ class Ranking:
         if not deciding or (self._better[deciding[0]] == "higher" and figures[deciding[0]] == 0):
             return None
         return tuple(-figures[name] if self._better[name] == "higher" else figures[name] for name in deciding)
+
+    def missing(self, figures: Mapping[str, float]) -> str:
+        """The figure that was asked for by name, and that these lack: none of the kind will ever be the best."""
+        return next((name for name in self._asked if name not in figures), "")
 
     def best(self, evaluations: Mapping[Key, Mapping[str, float]]) -> Key | None:
         """The key of the best evaluation, or of the first among equals; None: none can be ranked."""

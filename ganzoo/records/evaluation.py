@@ -149,7 +149,8 @@ class Evaluation:
             return found
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise IntegrityError(
-                f"{source} is no evaluation: {first_line(error)}", hint="ganzoo eval --force"
+                f"{source} is no evaluation: {first_line(error)}",
+                hint="again: ganzoo eval REFERENCE --force",
             ) from error
 
 

@@ -21,12 +21,14 @@ class Outcome:
         step: how many steps it had done.
         reason: one line on why it ended before its last step; empty if it did not.
         versions: what was registered: ``last`` and, if it is another one, ``best`` -> reference.
+        digests: the same -> the version's digest: another registry has other versions of the same names.
     """
 
     state: Literal["finished", "stopped", "failed"]
     step: int
     reason: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Record it.

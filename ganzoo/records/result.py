@@ -43,10 +43,10 @@ class TrainResult:
         """The grid of samples, which a notebook shows; None: it is there no more."""
         return self.grid.read_bytes() if self.grid.exists() else None
 
-    def registered(self) -> dict[str, str]:
-        """``last`` and, if it is another version, ``best`` -> reference."""
-        best = {"best": str(self.best)} if self.best and self.best != self.version else {}
-        return {"last": str(self.version), **best}
+    def registered(self) -> dict[str, Version]:
+        """``last`` and, if it is another version, ``best`` -> version."""
+        best = {"best": self.best} if self.best and self.best != self.version else {}
+        return {"last": self.version, **best}
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON, for other ranks; without the evaluations, which only rank 0 has."""

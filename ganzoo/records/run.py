@@ -14,6 +14,7 @@ runs/<name>/<n>/config.toml      resolved; ``ganzoo train --config`` reads it
                 samples.webp, report.html   samples/ in motion, and all of this to look at (``ganzoo.reporting``)
 """
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +72,7 @@ class Run(Logs):
         run = cls(home / str(number), config, facts)
         try:
             run.write_config()
-        except GanzooError:
+        except BaseException:  # Ctrl-C, too: without its configuration nobody could list or remove it
             shutil.rmtree(run.directory, ignore_errors=True)
             raise
         return run
@@ -123,7 +124,8 @@ class Run(Logs):
 
     @classmethod
     def _open(cls, directory: Path) -> "Run":
-        hint = f"restore it from a copy, or start anew: ganzoo train --config {directory / 'config.toml'}"
+        again = shlex.quote(str(directory / "config.toml"))
+        hint = f"restore it from a copy, or start anew: ganzoo train --config {again}"
         try:
             path = directory / "config.toml"
             values = unseal_toml(path.read_bytes())

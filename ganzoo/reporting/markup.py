@@ -1,6 +1,7 @@
 """The parts of a page; they escape every text that they are given."""
 
 import json
+import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -42,7 +43,7 @@ def listing(lines: Sequence[str]) -> str:
 
 def links(files: Sequence[str]) -> str:
     """Links to files beside the page; empty if there are none."""
-    shown = " ".join(f'<a href="{quote(name)}">{escape(name)}</a>' for name in files)
+    shown = " ".join(f'<a href="{quote(os.fsencode(name))}">{escape(name)}</a>' for name in files)
     return f'<p class="files">{shown}</p>' if files else ""
 
 

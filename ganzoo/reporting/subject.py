@@ -16,6 +16,7 @@ from ganzoo.records.directories import LAST
 from ganzoo.records.evaluation import Evaluation, attached, keys
 from ganzoo.records.outcome import Outcome
 from ganzoo.records.run import Run
+from ganzoo.records.trained import trained
 from ganzoo.reporting.defaults import departures
 from ganzoo.reporting.scale import drawable
 from ganzoo_registry import InvalidName, NotFound, Registry, Version
@@ -83,6 +84,7 @@ def of_run(run: Run, store: Registry, depth: int = 2) -> Subject:
     finished = outcome is not None and outcome.state == "finished"
     if outcome and finished and run.grid_path.is_file():
         frames[outcome.step] = run.grid_path
+    registered = _registered(store, outcome)
     last = run.latest_figures()
     rates = [rate for entry in reports if (rate := drawable(entry.get(RATE)))]
     facts = _facts(run.shown_config(), run.facts["data"]) | {
@@ -111,11 +113,9 @@ def of_run(run: Run, store: Registry, depth: int = 2) -> Subject:
         events=[event["message"] for event in run.events()],
         best=run.config.best,
         history=run.all_evaluations(),
-        evaluations=_evaluations(store, outcome.versions.values() if outcome else ()),
+        evaluations=_evaluations(store, registered),
         departures=departures(run.shown_config()),
-        commands=[
-            line for reference in (outcome.versions.values() if outcome else ()) for line in _next(store, reference)
-        ],
+        commands=[line for reference in registered for line in _next(store, reference)],
     )
 
 
@@ -125,7 +125,7 @@ def of_version(store: Registry, version: Version) -> Subject:
     Raises:
         RegistryError, IntegrityError: one of its records is damaged.
     """
-    lineage = store.lineage(version)
+    lineage = trained(store, version)
     steps = f"{lineage['training']['steps']:,}"
     return Subject(
         name=str(version),
@@ -152,6 +152,18 @@ def of_version(store: Registry, version: Version) -> Subject:
         departures=departures(lineage["config"]),
         commands=_next(store, str(version)),
     )
+
+
+def _registered(store: Registry, outcome: Outcome | None) -> list[str]:
+    """References of the versions that a run registered, without those by which this registry means others."""
+    if outcome is None:
+        return []
+    others = set()
+    for which, reference in outcome.versions.items():
+        with suppress(NotFound):
+            digest = store.resolve(reference).digest
+            others |= {reference} if digest != outcome.digests.get(which, digest) else set()
+    return [reference for reference in outcome.versions.values() if reference not in others]
 
 
 def find(reference: str, runs: Path, store: Registry) -> Run | Version:

@@ -201,6 +201,8 @@ class _Loop:
             with self._clock.paused():
                 self._observer.doing("evaluating")
                 figures = evaluate(self._trainer, run, how, self._saver)
+                if not run.evaluations(how.protocol) and (missing := how.ranking.missing(figures)):
+                    self._observer.noted(f"evaluations of this training have no {missing}: no weights will be the best")
                 self._on_rank_0(lambda: run.record_evaluation(step, how.protocol, figures))
                 self._observer.evaluated(run, step, figures)
 

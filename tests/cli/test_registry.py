@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from ganzoo.cli import main
-from ganzoo_registry import Registry
+from ganzoo.cli.versions import listed
+from ganzoo.records.catalogue import Entry
+from ganzoo_registry import Registry, Version
 from ganzoo_registry.disk import Disk
 from ganzoo_registry.shelf import Shelf
 
@@ -355,6 +357,43 @@ def test_ls_takes_any_lineage(root: Path, lineage: dict[str, Any], capsys: pytes
     assert capsys.readouterr().out.splitlines()[1].startswith("strange:1")
 
 
+@pytest.mark.parametrize("lineage", [{}, {"config": {"model": "vanilla"}, "training": 3}])
+@pytest.mark.parametrize(
+    "command", [["export", "strange"], ["report", "strange"], ["train", "--init-from", "strange", "--dry-run"]], ids=str
+)
+def test_what_no_training_made_is_told(
+    root: Path, lineage: dict[str, Any], command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Registry(root).register("strange", {}, lineage)
+    assert main([*command, "--registry", str(root)]) == 2
+    first, hint = capsys.readouterr().err.splitlines()
+    assert first.startswith("Error: strange:1 was not made by ganzoo train: its record has no '")
+    assert hint == "Hint: see what it has: ganzoo registry show strange:1"
+
+
+def test_the_protocol_that_most_have_is_not_repeated() -> None:
+    version = Version("net", 1, "sha256:0", "2026-01-01T00:00:00Z")
+    entries = [
+        Entry(version=version, figure="fd", value=1.0, protocol=protocol, size=1)
+        for protocol in ("odd", "usual", "usual")
+    ]
+    rows = listed(entries).splitlines()[1:]
+    assert ["(odd)" in row for row in rows] == [True, False, False]
+    assert "(usual)" not in "".join(rows)
+
+
+def test_versions_behind_a_damaged_one_are_seen_where_plugins_are_removed(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ganzoo.cli.install import _lineages
+
+    newest = root / "models" / "net" / "versions" / "3"
+    newest.chmod(0o600)
+    newest.write_text("x")
+    assert {"net:1", "net:2"} <= set(_lineages(root))
+    assert "damaged" in capsys.readouterr().err
+
+
 def test_all_versions_of_all_models(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "ls", "--all", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
@@ -431,7 +470,7 @@ def test_gc_says_what_would_go_and_frees_it(root: Path, capsys: pytest.CaptureFi
     found = json.loads(out)
     assert (found["deleted"], len(found["files"])) == (False, 3)
     assert found["bytes"] == sum(blob["size"] for blob in found["files"]) > 0
-    assert err == "Next:\n  ganzoo registry gc --delete --grace 0s\n"
+    assert err == f"Next:\n  ganzoo registry gc --delete --grace 0s --registry {root}\n"
     assert run(root, "gc", "--grace", "0s", "--delete") == 0
     assert capsys.readouterr().out.startswith("Removed 3 files, ")
     assert run(root, "gc", "--grace", "0s") == 0

@@ -100,7 +100,7 @@ def test_one_is_shown(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["steps"] == "7 of 20"
     assert shown["because"] == "no room"
     assert shown["on disk"].endswith("1 kB of it checkpoints")
-    assert err == "Next:\n  ganzoo train --resume net/1\n"
+    assert err == "Next:\n  ganzoo train --resume runs/net/1\n"
 
 
 def test_json_has_numbers(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,7 +216,18 @@ def test_what_there_is_none_of(make: Make, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (4_321_000, "4.32 MB"), (7e9, "7 GB"), (5e14, "500 TB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (999_499, "999 kB"),
+        (999_700, "1 MB"),
+        (4_321_000, "4.32 MB"),
+        (999_999_999, "1 GB"),
+        (7e9, "7 GB"),
+        (5e14, "500 TB"),
+        (5e15, "5,000 TB"),
+    ],
 )
 def test_amounts(size: float, text: str) -> None:
     assert amount(size) == text

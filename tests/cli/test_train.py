@@ -215,6 +215,30 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not re.search(r"^step ", made.text, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--print-config", "--dry-run"], "--print-config builds nothing, and --dry-run everything"),
+        (["--print-config", "--json"], "--json is of a training, and none takes place"),
+        (["--dry-run", "--json"], "--json is of a training, and none takes place"),
+    ],
+)
+def test_what_does_not_go_together(arguments: list[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(*arguments) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[0]) == ("", f"Error: {error}")
+
+
+@pytest.mark.parametrize("line", ["models --json show vanilla", "models --loss x show vanilla", "plugins --json list"])
+def test_options_before_a_subcommand_that_does_not_see_them(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(
+        f"Error: {line.split()[1]} before {line.split()[-2 if 'show' in line else -1]} is for the list"
+    )
+
+
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     with terminal(columns) as made:

@@ -214,6 +214,17 @@ def test_the_best_is_named_beside_the_last(store: Registry, capsys: pytest.Captu
     assert f"Best by this protocol so far: {best} (fd " in capsys.readouterr().err
 
 
+def test_another_versions_damaged_record_costs_no_figures(
+    store: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = store.root / "models" / "vanilla" / "versions" / "1"
+    record.chmod(0o600)
+    record.write_text("x")
+    assert run("vanilla:2", "-o", str(tmp_path / "figures.json")) == 0
+    assert (tmp_path / "figures.json").exists()
+    assert "Error" not in capsys.readouterr().err
+
+
 def test_comparing(store: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--compare", "vanilla:1", "conditional") == 0
     out = capsys.readouterr().out

@@ -1,5 +1,6 @@
 """Reports as files: of one run in its directory, of several side by side; and a run's end, which they never disturb."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,25 @@ def test_evaluations_that_came_later_are_shown(make_run: MakeRun, make_version: 
     store.remove(version)
     reporting.write([run], store, None, silent)
     assert "25.5" not in page.read_text("utf-8")
+
+
+def test_another_registrys_version_of_the_same_name_is_no_runs(
+    make_run: MakeRun, make_version: MakeVersion, store: Registry
+) -> None:
+    run = make_run()
+    version = make_version(run, class_names=["cat", "dog"])
+    for digest, shown in ((version.digest, True), ("sha256:" + "0" * 64, False)):
+        outcome = Outcome(state="finished", step=30, versions={"last": str(version)}, digests={"last": digest})
+        run.record_outcome(outcome)
+        assert bool(of_run(run, store).commands) == shown
+        assert bool(of_run(run, store).evaluations) == shown
+
+
+def test_a_file_whose_name_is_no_text_is_linked(make_run: MakeRun, store: Registry) -> None:
+    run = make_run()
+    Path(os.fsdecode(os.fsencode(run.directory) + b"/a\xff.txt")).touch()
+    reporting.write([run], store, None, silent)
+    assert "a%FF.txt" in (run.directory / "report.html").read_text("utf-8", "surrogateescape")
 
 
 def test_what_differs_from_the_models_own_settings_is_told(make_run: MakeRun, store: Registry) -> None:

@@ -233,9 +233,50 @@ def test_what_ends_while_the_best_is_registered_ended_at_the_last_step(
         raise RegistryError("the disk is full")
 
     monkeypatch.setattr(Registry, "register", full)
-    with pytest.raises(RegistryError):
+    with pytest.raises(RegistryError) as caught:
         train("vanilla", steps=4, eval_every=2)
-    assert json.loads((tmp_path / "runs/vanilla/1/outcome.json").read_text())["step"] == 4
+    run = tmp_path / "runs/vanilla/1"
+    assert json.loads((run / "outcome.json").read_text())["step"] == 4
+    assert f"then: ganzoo train --resume {run}" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["an older one", "none"])
+def test_what_neither_a_checkpoint_nor_the_registry_took_is_called_lost(
+    before: bool, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that holds both."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise RegistryError("the disk is full", hint="free some space")
+
+    def late(path: Path, data: bytes) -> None:
+        if before and path.name.endswith("0002.safetensors"):
+            path.write_bytes(data)
+            return
+        raise GanzooError("the disk is full")
+
+    monkeypatch.setattr(Registry, "register", full)
+    monkeypatch.setattr("ganzoo.training.saving.write_atomic", late)
+    monkeypatch.setattr("ganzoo.pipeline.registering.write_atomic", late)
+    with pytest.raises(RegistryError) as caught:
+        train("vanilla", steps=4, checkpoint_every=2)
+    hint = str(caught.value.hint)
+    assert hint.startswith("free some space; there was no room for a checkpoint, either: ")
+    assert hint.endswith("what was trained is lost") != before
+    assert ("0002.safetensors are lost; then: ganzoo train --resume" in hint) == before
+
+
+def test_a_figure_that_never_comes_is_told_of(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights will be the best by it, and no patience will be over."""
+    noted: list[str] = []
+    monkeypatch.setattr(Observer, "noted", lambda self, message: noted.append(message))
+    for best in ("accuracy", "modes,good"):
+        result = train("vanilla", steps=4, eval_every=2, best=best)
+        assert result.best is None
+    said = [message for message in noted if "no weights will be the best" in message]
+    assert said == [
+        f"evaluations of this training have no {name}: no weights will be the best" for name in ("accuracy", "modes")
+    ]
 
 
 def test_missing_best_weights_are_called_missing(

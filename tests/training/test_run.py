@@ -163,7 +163,10 @@ def test_facts_that_are_missing_are_named(tmp_path: Path, missing: str) -> None:
         Run.find("mine/1", tmp_path)
 
 
-def test_a_run_that_was_cut_off_while_it_was_made_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "interrupted"])
+def test_a_run_that_was_cut_off_while_it_was_made_is_none(
+    killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last run that can go on is found all the same."""
     whole = Run.create(tmp_path, CONFIG, FACTS)
     written = []
@@ -175,12 +178,15 @@ def test_a_run_that_was_cut_off_while_it_was_made_is_none(tmp_path: Path, monkey
         path.write_bytes(data)
 
     monkeypatch.setattr("ganzoo.records.run.write_atomic", cut_off)
+    if killed:
+        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
     with pytest.raises(KeyboardInterrupt):
         Run.create(tmp_path, CONFIG, FACTS)
     assert written == ["run.json", "config.toml"]
+    assert (whole.directory.parent / "2").exists() == killed  # what has no configuration nobody could remove
     assert Run.find("last", tmp_path).directory == whole.directory
     monkeypatch.undo()
-    assert Run.create(tmp_path, CONFIG, FACTS).directory.name == "3"
+    assert Run.create(tmp_path, CONFIG, FACTS).directory.name == ("3" if killed else "2")
 
 
 def test_the_last_run_stays_the_last_when_runs_are_copied(tmp_path: Path) -> None:
