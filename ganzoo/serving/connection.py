@@ -147,6 +147,8 @@ class Connection(HttpToolsProtocol):
         self.app = self._routes
         if self._head > HEAD_BYTES:
             self.app, self.url = self._answer_too_large, b"/"
+        elif self.parser.get_http_version() == "1.1" and [name for name, _ in self.headers].count(b"host") != 1:
+            self.app, self.url = self._answer_no_host, b"/"
         elif (images := images_asked(self.url)) and (self._desk.held or images > self._desk.pool.room):
             self.app = functools.partial(self._answer_later, images)
         super().on_headers_complete()
@@ -249,6 +251,11 @@ class Connection(HttpToolsProtocol):
         error = f"the request's head has over {HEAD_BYTES} bytes"
         self._desk.count(431, "malformed")
         await send_json(send, 431, error, "send fewer headers", {"connection": "close"})
+
+    async def _answer_no_host(self, scope: Any, receive: Any, send: Send) -> None:
+        """RFC 9112, 3.2: a server must refuse it, since it and a proxy may take it for requests to different hosts."""
+        self._desk.count(400, "malformed")
+        await send_json(send, 400, "there must be one Host header", "send Host: NAME once", {"connection": "close"})
 
     async def _answer_later(self, images: int, scope: Any, receive: Any, send: Send) -> None:
         try:

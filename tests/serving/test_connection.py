@@ -158,7 +158,8 @@ def body(transport: Transport) -> dict[str, str]:
         pytest.param([b"GET /healthz?", *[b"a" * 1000] * 100], id="a long query"),
         pytest.param([b"\r\n" * 50_000], id="empty lines"),
         pytest.param(
-            [b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;", *[b"a" * 1000] * 100], id="a chunk's extension"
+            [b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;", *[b"a" * 1000] * 100],
+            id="a chunk's extension",
         ),
     ],
 )
@@ -317,9 +318,9 @@ def test_a_client_that_has_left_is_told_from_one_that_has_sent_all() -> None:
         b"GET /v1/models/m/sample?label=\xc3\xa9 HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
         b"\x00" * 100,
-        b"CONNECT example.org:443 HTTP/1.1\r\n\r\n",
+        b"CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-        b"GET http://[::1 HTTP/1.1\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
 def test_what_is_no_request_is_answered_in_json(rubbish: bytes, caplog: pytest.LogCaptureFixture) -> None:
@@ -332,6 +333,21 @@ def test_what_is_no_request_is_answered_in_json(rubbish: bytes, caplog: pytest.L
 
     scenario(test)
     assert caplog.records == []  # a client's fault is no news of the server
+
+
+@pytest.mark.parametrize(
+    ("hosts", "version", "status"),
+    [(b"", b"1.1", 400), (b"Host: x\r\nHost: y\r\n", b"1.1", 400), (b"", b"1.0", 200), (b"Host:\r\n", b"1.1", 200)],
+)
+def test_there_is_one_host(hosts: bytes, version: bytes, status: int) -> None:
+    async def test(server: Server) -> None:
+        _, transport = server.connect(b"GET /healthz HTTP/%s\r\n%s\r\n" % (version, hosts))
+        await settle()
+        assert transport.answers == [status]
+        assert server.asked == (status == 200)
+        assert transport.closed == (status != 200 or version == b"1.0")
+
+    scenario(test)
 
 
 def test_rubbish_behind_a_request_does_not_take_its_answer() -> None:
