@@ -122,7 +122,8 @@ def _about(name: str, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
         f"One thread and at most {budget.seconds:,.0f} processor seconds of training, or as many as the table says; "
         f"{preset}. Real images score {floor}. {first.protocol[:1].upper()}{first.protocol[1:]}. Mean and 95 % "
         "interval over seeds of training. The best weights were chosen by these figures, the last were not; samples "
-        "are of the best."
+        "are of the best. Where seeds had different numbers of steps, they were trained on machines of different "
+        "speed, or beside other work, and intervals hold that, too."
     )
 
 
@@ -137,7 +138,7 @@ def _table(models: Sequence[Model], name: str, outcomes: Mapping[str, Sequence[O
         best = shown([o.best["fd"] for o in each if "fd" in o.best])
         cost = f"{1000 * min(o.step_seconds for o in each):.1f}"
         picture = f"![{model.name}](images/zoo/{model.name}-{name}.png)"
-        given, steps = f"{each[0].trial.seconds:,.0f}", f"{each[0].steps:,}"
+        given, steps = f"{each[0].trial.seconds:,.0f}", _range([outcome.steps for outcome in each])
         rows.append([f"`{model.name}`", picture, fd, best, *others, given, steps, cost, str(len(each))])
     typed = "\n".join(
         f"$ {outcomes[model.name][0].trial.command(outcomes[model.name][0].steps)}"
@@ -145,6 +146,11 @@ def _table(models: Sequence[Model], name: str, outcomes: Mapping[str, Sequence[O
         if model.name in outcomes
     )
     return f"{_markdown(rows)}\n\nSeed 0 of each:\n\n```text\n{typed}\n```"
+
+
+def _range(values: Sequence[int]) -> str:
+    """The least and the most: on another machine, or beside other work, another number of steps fits."""
+    return " to ".join(f"{value:,}" for value in dict.fromkeys((min(values), max(values))))
 
 
 def _markdown(rows: Iterable[Iterable[str]]) -> str:
