@@ -54,6 +54,8 @@ def cli(context: click.Context) -> None:
     """Train GANs, version them, export them to ONNX, and serve them without PyTorch."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), file=data_stream())
+    else:
+        _forget()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,6 +90,12 @@ def _tell(error: Exception, command: str = "") -> int:
     from ganzoo.cli.failures import tell  # only when something is wrong already
 
     return tell(error, command)
+
+
+def _forget() -> None:
+    from ganzoo.cli.output import forget  # which every command imports
+
+    forget()
 
 
 def _say(line: str) -> None:

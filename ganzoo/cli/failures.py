@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from ganzoo.cli.groups import LazyGroup
-from ganzoo.cli.output import in_line, say_whole
+from ganzoo.cli.output import in_line, say_whole, there
 from ganzoo.errors import ExitCode, GanzooError, message, missing_package
 
 
@@ -50,7 +50,7 @@ def tell(error: Exception, command: str = "") -> int:
     said = in_line(failure.message)
     say_whole(said[:1].upper() + said[1:] if stopped else f"Error: {said}")
     if failure.hint:
-        say_whole(f"Hint: {in_line(failure.hint)}")
+        say_whole(f"Hint: {in_line(there(failure.hint))}")
     return failure.exit_code
 
 

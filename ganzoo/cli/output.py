@@ -68,9 +68,20 @@ class PathOption(click.Path):
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+_asked: dict[str, Path | None] = {"registry": None}
+"""What the command was called with, for the hints of its errors."""
+
+
+def _remember(_context: click.Context, _option: click.Parameter, value: Path | None) -> Path | None:
+    _asked["registry"] = value
+    return value
+
+
 registry_option = click.option(
     "--registry",
     type=PathOption(),
+    callback=_remember,
     metavar="DIR",
     help="Directory of the registry. [default: $GANZOO_REGISTRY, else in the user's data directory]",
 )
@@ -176,9 +187,24 @@ quiet_option = click.Option(
 )
 
 
-def there(registry: Path | None) -> str:
-    """What to add to a command, so that it is of the same registry."""
-    return f" --registry {shlex.quote(str(registry))}" if registry else ""
+_COMMAND = re.compile(
+    r"(?:^|(?<=: ))ganzoo (?:directions|doctor|eval|export|project|registry [a-z]+|report|sample|serve|train)\b[^;]*"
+)
+"""A command in a hint, which uses a registry: all of the hint, or what stands behind a colon, up to a semicolon."""
+
+
+def there(text: str) -> str:
+    """A command, or a hint with commands, for the registry that the person gave with ``--registry``."""
+    asked = _asked["registry"]
+    if asked is None:
+        return text
+    addition = f" --registry {shlex.quote(str(asked))}"
+    return _COMMAND.sub(lambda found: found[0] if " --registry" in found[0] else found[0] + addition, text)
+
+
+def forget() -> None:
+    """Forget the ``--registry`` of an earlier command of this process."""
+    _asked["registry"] = None
 
 
 def amount(size: float) -> str:

@@ -8,7 +8,7 @@ import click
 from ganzoo.cli import completion, upkeep, versions
 from ganzoo.cli.failures import Failures
 from ganzoo.cli.groups import Group
-from ganzoo.cli.output import emit, json_option, note, opened, print_data, registry_option
+from ganzoo.cli.output import emit, json_option, note, opened, print_data, registry_option, there
 from ganzoo.cli.tables import table
 from ganzoo.errors import ExitCode, UsageError
 
@@ -82,8 +82,8 @@ def _sorted(store: "Registry", found: "list[Entry]", figure: str, as_json: bool,
 
 def _nothing(store: "Registry", name: str | None, tag: str | None) -> str:
     if tag is not None and store.names():
-        return f"No version has the tag {tag!r}. Tag one: ganzoo registry tag {name or 'NAME'}:N {tag}"
-    return f"Nothing is registered in {store.root}. Train something: ganzoo train --model wgan-gp"
+        return f"No version has the tag {tag!r}. " + there(f"Tag one: ganzoo registry tag {name or 'NAME'}:N {tag}")
+    return f"Nothing is registered in {store.root}. " + there("Train something: ganzoo train --model wgan-gp")
 
 
 @command.command()

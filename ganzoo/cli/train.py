@@ -22,7 +22,7 @@ from ganzoo.cli.output import (
 from ganzoo.cli.settings import parse_settings, read_file
 from ganzoo.cli.tables import table
 from ganzoo.config import RunConfig, choices, layered
-from ganzoo.errors import TrainingStopped, UsageError
+from ganzoo.errors import UsageError
 from ganzoo.machine import alone
 
 if TYPE_CHECKING:
@@ -188,23 +188,20 @@ def command(
             plan = api.plan(model, settings=settings, init_from=init_from, registry=registry, strict=strict)
             _show_plan(plan, print_config)
         return
-    try:
-        with Progress(verbose=verbose) as progress:
-            result = api.train(
-                model,
-                settings=settings,
-                resume=resume,
-                init_from=init_from,
-                registry=registry,
-                runs=runs,
-                export=not no_export,
-                strict=strict,
-                observer=progress,
-            )
-    except TrainingStopped as stopped:
-        raise TrainingStopped(str(stopped), hint=f"{stopped.hint}{there(registry)}") from stopped
+    with Progress(verbose=verbose) as progress:
+        result = api.train(
+            model,
+            settings=settings,
+            resume=resume,
+            init_from=init_from,
+            registry=registry,
+            runs=runs,
+            export=not no_export,
+            strict=strict,
+            observer=progress,
+        )
     if _speaks():
-        _show_result(result, there(registry), as_json)
+        _show_result(result, as_json)
 
 
 def _speaks() -> bool:
@@ -232,7 +229,7 @@ def _show_plan(plan: "Plan", print_config: bool) -> None:
     print_data(f"would train {config.steps:,} steps of {config.model} on {config.device} in {config.precision}")
 
 
-def _show_result(result: "TrainResult", where: str, as_json: bool) -> None:
+def _show_result(result: "TrainResult", as_json: bool) -> None:
     report = result.run / "report.html"
     data = {
         "version": str(result.version),
@@ -252,7 +249,7 @@ def _show_result(result: "TrainResult", where: str, as_json: bool) -> None:
     follow = [f"registry show {result.version}"]
     of_all = "--label all" if result.class_names else "-n 64"
     follow += [f"sample {name} {of_all} --seed 7 -o grid.png", f"serve {name}"] if result.onnx else [f"export {name}"]
-    note("Next:\n" + "\n".join(f"  ganzoo {command}{where}" for command in follow))
+    note("Next:\n" + "\n".join("  " + there(f"ganzoo {command}") for command in follow))
 
 
 def _result_lines(data: dict[str, Any], result: "TrainResult") -> str:

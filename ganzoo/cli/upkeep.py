@@ -41,7 +41,7 @@ def gc(delete: bool, grace: float, registry: Path | None, as_json: bool) -> None
     )
     if found and not delete:
         asked = "" if grace == GRACE_SECONDS else f" --grace {grace:g}s"
-        note(f"Next:\n  ganzoo registry gc --delete{asked}{there(registry)}")
+        note("Next:\n  " + there(f"ganzoo registry gc --delete{asked}"))
     if not found and (young := len(store.unused(grace=0))):
         note(f"{young:,} more were stored within {age(grace)}; --grace 0s takes them, too.")
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from ganzoo.cli import main
+from ganzoo.cli.output import there
 from ganzoo.cli.train import command
 from ganzoo.config import RunConfig
 from ganzoo.config.synonyms import SYNONYMS, meant_by
+from ganzoo_registry import Registry
 
 
 def said(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -83,3 +85,45 @@ def test_what_is_meant_can_be_typed(model: str, word: str) -> None:
     meant = meant_by(word)
     assert meant is not None
     assert main(["train", "--model", model, "--print-config", *shlex.split(meant)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("sample nope", "choose one of: net"),
+        ("registry show net@champion", "set it with: ganzoo registry alias net:N champion --registry 'my own'"),
+        ("registry rm net", "ganzoo registry rm net:1 --registry 'my own'"),
+        ("registry ls net --all", "ganzoo registry ls net --registry 'my own'"),
+        ("sample net", "ganzoo export net:1 --registry 'my own'"),
+    ],
+)
+def test_a_command_that_is_named_is_of_the_same_registry(
+    command: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Registry(Path("my own")).register("net", {"generator": b"0"}, {})
+    assert main([*shlex.split(command), "--registry", "my own"]) in (2, 3)
+    assert capsys.readouterr().err.splitlines()[-1] == f"Hint: {hint}"
+
+
+def test_a_registry_is_forgotten_with_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["registry", "ls", "net", "--all", "--registry", str(tmp_path)])
+    capsys.readouterr()
+    main(["runs", "ls", "--runs", str(tmp_path)])
+    main(["registry", "ls", "net", "--all"])
+    assert capsys.readouterr().err.splitlines()[-1] == "Hint: ganzoo registry ls net"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("then: ganzoo registry rm a:1; then: ganzoo train", "then: ganzoo registry rm a:1{}; then: ganzoo train{}"),
+        ("ganzoo train --resume x --registry y", "ganzoo train --resume x --registry y"),
+        ("restore it, or take it out: ganzoo registry rm a:1", "restore it, or take it out: ganzoo registry rm a:1{}"),
+        ("ganzoo runs ls lists them", "ganzoo runs ls lists them"),
+        ("choose another place with --registry DIR", "choose another place with --registry DIR"),
+    ],
+)
+def test_commands_are_found_in_a_hint(text: str, same: str, tmp_path: Path) -> None:
+    main(["registry", "ls", "--registry", str(tmp_path)])
+    assert there(text) == same.replace("{}", f" --registry {tmp_path}")

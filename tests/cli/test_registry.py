@@ -9,6 +9,7 @@ import pytest
 from ganzoo.cli import main
 from ganzoo.cli.versions import listed
 from ganzoo.records.catalogue import Entry
+from ganzoo.records.trained import READ
 from ganzoo_registry import Registry, Version
 from ganzoo_registry.disk import Disk
 from ganzoo_registry.shelf import Shelf
@@ -93,7 +94,7 @@ def test_an_alias_is_taken_away(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert Registry(root).aliases("net") == {}
     assert run(root, "alias", "net", "champion", "--delete") == 3
     assert capsys.readouterr().err == (
-        "Error: alias 'champion' of 'net' stands on no version\nHint: ganzoo registry ls net\n"
+        f"Error: alias 'champion' of 'net' stands on no version\nHint: ganzoo registry ls net --registry {root}\n"
     )
 
 
@@ -101,7 +102,7 @@ def test_a_lost_race_for_an_alias(root: Path, capsys: pytest.CaptureFixture[str]
     assert run(root, "alias", "net:3", "champion", "--expect", "1") == 1
     error, hint = capsys.readouterr().err.splitlines()
     assert error == "Error: alias 'champion' of 'net' stands on 2, not on 1"
-    assert hint == "Hint: look at its moves with: ganzoo registry log net"
+    assert hint == f"Hint: look at its moves with: ganzoo registry log net --registry {root}"
     assert Registry(root).aliases("net") == {"champion": 2}
 
 
@@ -120,7 +121,9 @@ def test_rm(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("reference", "exact"), [("net", "net:3"), ("net@champion", "net:2")])
 def test_rm_wants_an_exact_version(root: Path, reference: str, exact: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "rm", reference) == 2
-    assert capsys.readouterr().err == (f"Error: rm wants one exact version\nHint: ganzoo registry rm {exact}\n")
+    assert capsys.readouterr().err == (
+        f"Error: rm wants one exact version\nHint: ganzoo registry rm {exact} --registry {root}\n"
+    )
     assert len(Registry(root).versions("net")) == 3
 
 
@@ -178,7 +181,8 @@ def test_a_damaged_record_hides_nothing_else(
     out, err = capsys.readouterr()
     assert [version["version"] for version in json.loads(out)] == listed
     place = f"models/net/{record}"
-    error = f"Error: the record {place} is damaged\nHint: restore {place} from a copy of the registry, or {cure}\n"
+    hint = f"restore {place} from a copy of the registry, or {cure} --registry {root}"
+    error = f"Error: the record {place} is damaged\nHint: {hint}\n"
     assert err == error
     whole = [1, 2] if record == "versions/3" else [1, 2, 3]
     for command in (["ls", "net"], ["ls", "net", "--sort"], ["log", "net"]):
@@ -357,7 +361,11 @@ def test_ls_takes_any_lineage(root: Path, lineage: dict[str, Any], capsys: pytes
     assert capsys.readouterr().out.splitlines()[1].startswith("strange:1")
 
 
-@pytest.mark.parametrize("lineage", [{}, {"config": {"model": "vanilla"}, "training": 3}])
+@pytest.mark.parametrize(
+    "lineage",
+    [{}, {"config": {"model": "vanilla"}, "training": 3}, {part: {} for part in READ}, {part: [] for part in READ}],
+    ids=["empty", "incomplete", "empty parts", "lists"],
+)
 @pytest.mark.parametrize(
     "command", [["export", "strange"], ["report", "strange"], ["train", "--init-from", "strange", "--dry-run"]], ids=str
 )
@@ -368,7 +376,7 @@ def test_what_no_training_made_is_told(
     assert main([*command, "--registry", str(root)]) == 2
     first, hint = capsys.readouterr().err.splitlines()
     assert first.startswith("Error: strange:1 was not made by ganzoo train: its record has no '")
-    assert hint == "Hint: see what it has: ganzoo registry show strange:1"
+    assert hint == f"Hint: see what it has: ganzoo registry show strange:1 --registry {root}"
 
 
 def test_the_protocol_that_most_have_is_not_repeated() -> None:
@@ -400,7 +408,7 @@ def test_all_versions_of_all_models(root: Path, capsys: pytest.CaptureFixture[st
     assert [row["version"] for row in rows] == ["net:1", "net:2", "net:3", "other:1"]
     assert run(root, "ls", "net", "--all") == 2
     assert capsys.readouterr().err == (
-        "Error: --all lists every model, and a NAME one of them\nHint: ganzoo registry ls net\n"
+        f"Error: --all lists every model, and a NAME one of them\nHint: ganzoo registry ls net --registry {root}\n"
     )
 
 
@@ -415,7 +423,8 @@ def test_tags(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "tag", "net:1", "tried", "--delete") == 0
     assert capsys.readouterr().err == "net:1 has the tags -.\n"
     assert run(root, "ls", "--tag", "good", "net") == 0
-    assert capsys.readouterr().err == "No version has the tag 'good'. Tag one: ganzoo registry tag net:N good\n"
+    tag_one = f"Tag one: ganzoo registry tag net:N good --registry {root}"
+    assert capsys.readouterr().err == f"No version has the tag 'good'. {tag_one}\n"
     assert run(root, "show", "other", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["tags"] == ["good"]

@@ -140,7 +140,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     def stand_in(model: str | None, **options: Any) -> None:
         calls.append((model, options))
-        raise TrainingStopped("stopped by SIGINT after step 2 of 3; everything is saved", hint="go on with: …")
+        raise TrainingStopped("stopped by SIGINT after step 2 of 3", hint="go on with: ganzoo train --resume r")
 
     monkeypatch.setattr(api, "train", stand_in)
     arguments = "--data d --size 8 --steps 3 --batch 4 --seed 5 --name n --device cpu --precision fp32 --resume last"
@@ -158,7 +158,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         "export": False,
         "strict": True,
     }
-    stopped = "Stopped by SIGINT after step 2 of 3; everything is saved\nHint: go on with: … --registry g\n"
+    stopped = "Stopped by SIGINT after step 2 of 3\nHint: go on with: ganzoo train --resume r --registry g\n"
     assert capsys.readouterr() == ("", stopped)
 
 
