@@ -2,11 +2,12 @@
 
 import shlex
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ganzoo.config import CHANGEABLE, OF_THE_HARDWARE, RunConfig, ScheduleName, changes, flat
+from ganzoo.config import CHANGEABLE, OF_THE_HARDWARE, RunConfig, ScheduleName, changes
 from ganzoo.data import ImageSet
 from ganzoo.errors import IntegrityError, NotFoundError, UsageError
 from ganzoo.networks.weights import load_network
@@ -159,10 +160,19 @@ def _of_the_length(config: RunConfig) -> str | None:
     """What of the configuration depends on the number of steps; None: nothing does."""
     if config.schedule != ScheduleName.CONSTANT:
         return f"{config.schedule} schedule"
-    ends = {key: value for key, value in flat(config.to_dict()).items() if key.endswith(".until")}
-    return next(
-        (f"schedule of {key.removesuffix('.until')}" for key, end in ends.items() if isinstance(end, str)), None
-    )
+    return next((f"schedule of {key}" for key in _following_the_length(config.to_dict())), None)
+
+
+def _following_the_length(value: Any, key: str = "") -> Iterator[str]:
+    """The keys, at any depth, of schedules that end at a share of the run."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("until"), str):
+            yield key
+        for name, each in value.items():
+            yield from _following_the_length(each, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _following_the_length(each, key)
 
 
 def refuse_longer(run: Run, trainer: Trainer) -> None:

@@ -58,14 +58,18 @@ def _at_once(trainer: Trainer) -> int:
 
 
 def _fits(trainer: Trainer, size: int) -> bool:
+    """Whether a step fits, beside what the optimizers will keep: Adam's two moments of each weight, until they do."""
     eager = Executor(trainer.objective, {}, trainer.ranks)
     try:
+        new = [weight for each in trainer.optimizations.values() if not each.moments() for weight in each.weights]
+        held = [torch.empty_like(weight) for weight in new for _ in range(2)]
         batch: Batch = trainer.batches.draw(trainer.steps_done, 0).map(lambda tensor: tensor[:size].clone())
         with unmoved(trainer.objective):
             images = None if trainer.config.accumulate > 1 else eager.generate(batch, graph=True)
             for phase in trainer.objective.everything():
                 trainer.ready(phase)
                 eager.learn(phase, batch, images, None)
+        del held  # and not before
     except (RuntimeError, MemoryError) as error:
         traceback.clear_frames(error.__traceback__)
         if not is_out_of_memory(error):

@@ -14,24 +14,33 @@ from torch.optim.adam import adam
 from ganzoo.config import Schedule
 from ganzoo.config.schedule import at, varying, with_values
 from ganzoo.errors import PluginError, UsageError
+from ganzoo.training.moments import Moments
 from ganzoo.training.precision import Precision
 from ganzoo.training.ranks import Ranks
 
 FIRST_SCALE = 2.0**16
 
-NUMBER = "#number"
-"""What ends the name of a moment that is a number to the optimizer, and a tensor only in checkpoints."""
+LEAST_SCALE = 2.0**-14
+"""A scale of fp16's losses that no sound gradient needs, after 30 overflows in a row.
+
+Left alone it falls to 0, and the next sound gradient, 0 times infinity, makes all weights NaN.
+"""
 
 Make = Callable[[list[nn.Parameter], float | Tensor, Any], torch.optim.Optimizer]
 """The interface of an ``Optimizer`` spec's target: (weights, learning rate, options) -> the optimizer."""
 
 
 class Rule(NamedTuple):
-    """An optimizer that was chosen: its name, what makes it, and its options, of which floats may be schedules."""
+    """An optimizer that was chosen: its name, what makes it, and its options, of which floats may be schedules.
+
+    ``from_zero``: moments of zero are as good as none, which ``optimizers.rehearse`` finds out. NAdam's are not, whose
+    product of momenta begins at 1.
+    """
 
     name: str
     make: Make
     options: Any
+    from_zero: bool = True
 
 
 class Optimization:
@@ -42,7 +51,8 @@ class Optimization:
         rule: the optimizer; checkpoints hold its moments under its name.
         lr: learning rate.
         steps: steps of the whole run.
-        capturable: keep all of the optimizer's state on the device, so that a CUDA graph can hold its step.
+        capturable: keep all of the optimizer's state on the device, so that a CUDA graph can hold its step, if its
+            moments may begin at zero: what the capture made of them is undone in place.
     """
 
     def __init__(
@@ -55,19 +65,22 @@ class Optimization:
         capturable: bool = False,
     ) -> None:
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
-        self.rule, make, options = rule
-        self._named = dict(network.named_parameters())
+        self.rule, make, options, from_zero = rule
         self._constrain: Callable[[], object] | None = getattr(network, "constrain", None)
-        self._rate, self._steps, self._asked = lr, steps, capturable
+        self._rate, self._steps, self._asked, self._from_zero = lr, steps, capturable, from_zero
         self._varying = varying(options)
         first = at(lr, 0, steps)
         fixed = with_values(options, {name: _at(value, 0, steps) for name, value in self._varying.items()})
-        rate = torch.tensor(first, device=precision.device) if capturable and not self._varying else None
+        held = capturable and from_zero and not self._varying
+        rate = torch.tensor(first, device=precision.device) if held else None
         self._optimizer = make(self.weights, first if rate is None else rate, fixed)
         on_device = all(isinstance(group.get("lr"), Tensor) for group in self._optimizer.param_groups)
         self._capturable = rate is not None and on_device and bool(self._optimizer.defaults.get("capturable"))
         if rate is not None and not self._capturable:
             self._optimizer = make(self.weights, first, fixed)
+        self._moments = Moments(
+            self._optimizer, dict(network.named_parameters()), self._varying, in_place=self._capturable
+        )
         self._following = {  # a group with a value of its own, no weight decay of biases, say, keeps it
             name: [group for group in self._optimizer.param_groups if group.get(name) == getattr(fixed, name)]
             for name in self._varying
@@ -119,7 +132,14 @@ class Optimization:
         """Why a CUDA graph cannot hold the step although it should; None: it can, or need not."""
         if not self._asked or self._capturable:
             return None
+        if not self._from_zero:
+            return "its state does not begin at zero"
         return "its options change from step to step" if self._varying else "it does not keep its state on the device"
+
+    @property
+    def overflows(self) -> bool:
+        """Whether gradients overflow at any scale of fp16's losses; waits for the device."""
+        return self._scaler is not None and self._scaler.get_scale() < LEAST_SCALE
 
     @property
     def scale(self) -> Tensor | None:
@@ -217,69 +237,39 @@ class Optimization:
         )
 
     def moments(self) -> dict[str, Tensor]:
-        """What the rule remembers of each weight, as ``weight.moment``; nothing before its first update."""
-        kept = {}
-        for name, weight in self._named.items():
-            for key, value in self._optimizer.state.get(weight, {}).items():
-                if isinstance(value, Tensor):
-                    kept[f"{name}.{key}"] = value
-                elif type(value) in (int, float):
-                    kept[f"{name}.{key}{NUMBER}"] = torch.tensor(value, dtype=torch.float64)
-        return kept
+        """See ``Moments.tensors``."""
+        return self._moments.tensors()
 
     def load_moments(self, moments: Mapping[str, Tensor]) -> None:
-        """Go on from what ``moments`` gave; moments that are there already keep their place in memory."""
-        for name, weight in self._named.items():
-            own = {k.removeprefix(f"{name}."): v for k, v in moments.items() if k.rpartition(".")[0] == name}
-            if held := self._optimizer.state.get(weight):
-                for key, value in held.items():  # a CUDA graph may look for it where it is, so it must stay there
-                    if isinstance(value, Tensor):
-                        value.copy_(own.get(key, torch.zeros(())))
-                    elif type(value) in (int, float):
-                        held[key] = type(value)(own.get(key + NUMBER, torch.zeros(())))
-            elif own:
-                self._optimizer.state[weight] = dict(_moment(weight, key, value) for key, value in own.items())
+        """See ``Moments.load``."""
+        self._moments.load(moments)
 
     @contextmanager
     def unmoved(self) -> Iterator[None]:
-        """Put weights and moments back in place, where a CUDA graph looks for them; new moments become zero."""
+        """Put weights, moments and counts back, in place where a CUDA graph looks for them."""
         weights = [(weight, weight.detach().clone()) for weight in self.weights]
-        before = {key: value.clone() for key, value in self.moments().items()}
+        before, state = {key: value.clone() for key, value in self.moments().items()}, self.state()
         try:
             yield
         finally:
             with torch.no_grad():
                 for weight, kept in weights:
                     weight.copy_(kept)
-            for key, value in self.moments().items():
-                value.copy_(before[key]) if key in before else value.zero_()
+                self.load_moments(before)
+            self.load_state(state)
 
     def state(self) -> dict[str, float]:
         """Scalars that the next step depends on beside the moments: the scale, and what the optimizer counts."""
         scale = {name: float(value) for name, value in self._scaler.state_dict().items()} if self._scaler else {}
-        return scale | {
-            f"group.{number}.{key}": float(value)
-            for number, group in enumerate(self._optimizer.param_groups)
-            for key, value in group.items()
-            if self._counted(key, value)
-        }
+        return scale | self._moments.counts()
 
     def load_state(self, state: Mapping[str, float]) -> None:
-        """Go on from what ``state`` gave."""
+        """Go on from what ``state`` gave; what it does not mention is as it was at the beginning."""
         scale = {name: value for name, value in state.items() if not name.startswith("group.")}
         if self._scaler and scale:
             whole = {"growth_interval", "_growth_tracker"}
             self._scaler.load_state_dict({name: int(v) if name in whole else v for name, v in scale.items()})
-        for name, value in state.items():
-            if name.startswith("group."):
-                _, number, key = name.split(".", 2)
-                group = self._optimizer.param_groups[int(number)]
-                group[key] = type(group[key])(value)
-
-    def _counted(self, key: str, value: object) -> bool:
-        """Whether a number of a group is the optimizer's own to change, as those are that were no default of it."""
-        own = key not in self._optimizer.defaults or value != self._optimizer.defaults[key]
-        return own and type(value) in (int, float) and key != "lr" and key not in self._varying
+        self._moments.load_counts({name: value for name, value in state.items() if name.startswith("group.")})
 
 
 def _is_plain_adam(optimizer: torch.optim.Optimizer) -> bool:
@@ -287,16 +277,6 @@ def _is_plain_adam(optimizer: torch.optim.Optimizer) -> bool:
     variants = ("amsgrad", "decoupled_weight_decay", "differentiable")
     plain = type(optimizer) is torch.optim.Adam and not any(optimizer.defaults.get(name) for name in variants)
     return plain and len(optimizer.param_groups) == 1
-
-
-def _moment(weight: Tensor, key: str, value: Tensor) -> tuple[str, Tensor | float]:
-    """A moment as the optimizer keeps it: in its weight's memory format, so that an update is the same to the bit."""
-    if key.endswith(NUMBER):
-        number = float(value)
-        return key.removesuffix(NUMBER), int(number) if number.is_integer() else number
-    if value.shape != weight.shape:
-        return key, value.to(weight.device, copy=True)
-    return key, torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def _at(value: Any, step: int, steps: int) -> Any:

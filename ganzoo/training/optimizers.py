@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.config import PrecisionName, Schedule
-from ganzoo.errors import PluginError
+from ganzoo.errors import PluginError, UsageError
 from ganzoo.training.optimization import Optimization, Rule
 from ganzoo.training.precision import Precision
 from ganzoo.zoo.foreign import called
@@ -13,15 +13,19 @@ UPDATES = 2
 """Updates before the checkpoint, and after it."""
 
 
-def rehearse(rule: Rule, lr: float | Schedule, steps: int, precision: Precision) -> None:
+def rehearse(rule: Rule, lr: float | Schedule, steps: int, precision: Precision) -> Rule:
     """Update weights of each kind that networks have, and those of a resumed optimizer, which must become the same.
+
+    Returns:
+        The rule, with whether its moments may begin at zero.
 
     Raises:
         PluginError: the optimizer fails, or remembers something that no checkpoint holds.
+        UsageError: it fails with the options of the last step.
     """
     if precision.scaled:  # the scale is of losses, and there are none here; the weights are in fp32 then, too
         precision = Precision(PrecisionName.FP32, precision.device)
-    first, second = _Weights(precision), _Weights(precision)
+    first, second, third = (_Weights(precision) for _ in range(3))
     made = Optimization(first, rule, lr, steps, precision)
     _update(made, 0)
     moments = {name: value.clone() for name, value in made.moments().items()}
@@ -29,6 +33,7 @@ def rehearse(rule: Rule, lr: float | Schedule, steps: int, precision: Precision)
     resumed = Optimization(second, rule, lr, steps, precision)
     resumed.load_moments(moments)
     resumed.load_state(made.state())
+    from_zero = _from_zero(Optimization(third, rule, lr, steps, precision), second)
     for each in (made, resumed):
         _update(each, UPDATES)
     if not all(map(_same, first.parameters(), second.parameters())):
@@ -36,6 +41,28 @@ def rehearse(rule: Rule, lr: float | Schedule, steps: int, precision: Precision)
             f"optimizer {rule.name!r} remembers something that no checkpoint holds: a resumed one goes on otherwise",
             hint="what it remembers belongs into optimizer.state[weight], as tensors and numbers",
         )
+    try:
+        _update(made, max(2 * UPDATES, steps - UPDATES))
+    except PluginError as error:
+        raise UsageError(
+            f"the options of {rule.name} cannot change as they do in {steps:,} steps: {error}",
+            hint="leave a schedule out that begins or ends at 0",
+        ) from error
+    return rule._replace(from_zero=from_zero)
+
+
+def _from_zero(optimization: Optimization, fresh: nn.Module) -> bool:
+    """Whether updates from moments of zero end where the first ones did, with ``fresh``'s weights."""
+    first = [weight.detach().clone() for weight in optimization.weights]
+    _update(optimization, 0)
+    with torch.no_grad():
+        for weight, value in zip(optimization.weights, first, strict=True):
+            weight.copy_(value)
+    for value in optimization.moments().values():
+        value.zero_()
+    optimization.load_state({})
+    _update(optimization, 0)
+    return all(map(_same, optimization.weights, fresh.parameters()))
 
 
 class _Weights(nn.Module):

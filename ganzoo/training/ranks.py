@@ -248,7 +248,7 @@ def is_chief() -> bool:
 
 def _check_gpu(place: Seat) -> None:
     there = torch.cuda.device_count()
-    if place.local >= there:
+    if there and place.local >= there:  # without any GPU ``choose_device`` says so
         raise UsageError(
             f"local rank {place.local} has no GPU of its own: this host has {there}",
             hint=f"torchrun --nproc-per-node {there} …, or --device cpu",

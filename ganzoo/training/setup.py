@@ -114,7 +114,8 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
             rehearsal.meet(objective, part)
         chosen = rules(recipe)
         for network in objective.networks:
-            optimizers.rehearse(chosen[network], getattr(config, network).lr, config.steps, precision)
+            lr = getattr(config, network).lr
+            chosen[network] = optimizers.rehearse(chosen[network], lr, config.steps, precision)
     trainer = Trainer(
         config,
         objective,
@@ -131,7 +132,8 @@ def _assemble(recipe: Recipe, images: ImageSet, ranks: Ranks) -> tuple[Recipe, T
 def coupled_by(recipe: Recipe, trainer: Trainer, ranks: Ranks) -> str | None:
     """What makes the run compute something else than one process would with the batch in one part; None: nothing.
 
-    What declares itself ``batch_coupled`` is believed; everything else is measured (``shares``).
+    What declares itself ``batch_coupled`` is believed; everything else is measured (``shares``), by samples of several
+    parts, or of two steps, where a part or a step has a single one.
     """
     parts = recipe.config.accumulate
     if parts == 1 and ranks.count == 1:
@@ -146,9 +148,12 @@ def coupled_by(recipe: Recipe, trainer: Trainer, ranks: Ranks) -> str | None:
     trainer.clock.set(recipe.config.steps // 2)  # what is nothing at first, or all, shows then; a step sets it anew
     devices = [trainer.objective.precision.device] if trainer.objective.precision.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        few = trainer.batches.draw(0, 0).part(0, parts)
-        few = few.map(lambda tensor: tensor[: min(shares.SAMPLES, len(few.z) // 2 * 2)])
-        return shares.coupling(trainer.objective, few, in_parts=parts > 1) if len(few.z) else None
+        drawn = trainer.batches.draw(0, 0)
+        if len(drawn.z) == 1:
+            others = iter(trainer.batches.draw(1, 0).tensors())
+            drawn = drawn.map(lambda tensor: torch.cat([tensor, next(others)]))
+        few = drawn.map(lambda tensor: tensor[: min(shares.SAMPLES, len(drawn.z) // 2 * 2)])
+        return shares.coupling(trainer.objective, few, in_parts=parts > 1)
 
 
 def _check_batch(recipe: Recipe, images: ImageSet, ranks: Ranks) -> None:

@@ -7,8 +7,9 @@ in two halves.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,11 +75,33 @@ def _exact(objective: Objective) -> Objective:
             for weight in network.parameters():
                 noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
                 weight.mul_(1 + noise / 10).add_(0.02 * noise)
+    for holder in (copied.loss, copied.augment, *copied.penalties):
+        _put(holder, cpu)
     state = {name: value.double().cpu() for name, value in copied.state.items()}
     progress = None if objective.progress is None else objective.progress.double().cpu()
     precision = Precision(PrecisionName.FP64, cpu)
     # Each rank measures for itself: a mean over the true ranks would be of other samples, and wait for the others.
     return replace(copied, precision=precision, state=state, progress=progress, ranks=ALONE)
+
+
+def _put(holder: object, device: torch.device) -> None:
+    """Put the tensors that a copy of a loss, penalty or augmentation has among its attributes and options on a device.
+
+    Numbers that change from step to step are scalars on the training's.
+    """
+    known = fields(holder) if is_dataclass(holder) else ()
+    for name in [each.name for each in known] or list(getattr(holder, "__dict__", {})):
+        object.__setattr__(holder, name, _moved(getattr(holder, name), device))
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.double().to(device) if value.is_floating_point() else value.to(device)
+    if type(value) is tuple:
+        return tuple(_moved(each, device) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        _put(value, device)
+    return value
 
 
 def _halves(batch: Batch) -> list[Batch]:

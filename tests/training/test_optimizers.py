@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.config import PrecisionName, Schedule
+from ganzoo.config.schedule import CurveName
 from ganzoo.errors import GanzooError, PluginError, UsageError
 from ganzoo.training.optimization import Make, Optimization, Rule, _is_plain_adam
 from ganzoo.training.optimizers import rehearse
 from ganzoo.training.precision import Precision
+from ganzoo_plugins.optimizers import RMSpropOptions, optimizers
 
 CPU = torch.device("cpu")
 
@@ -86,6 +88,18 @@ class Counted(Descent):
         return super().direction(weight) / int(state["taken"])
 
 
+class Stepping(Descent):
+    """Counts by group, from its first step on, as timm's Lamb does."""
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            group["step"] = group["step"] + 1 if "step" in group else 1
+        super().step()
+
+    def direction(self, weight: Tensor) -> Tensor:
+        return super().direction(weight) / float(self.param_groups[0]["step"])
+
+
 class Drawing(Descent):
     def direction(self, weight: Tensor) -> Tensor:
         return super().direction(weight) + torch.randn_like(weight)
@@ -100,12 +114,12 @@ def rule(make: Callable[[list[nn.Parameter], Any], torch.optim.Optimizer], optio
     return Rule("mine", lambda weights, lr, _: make(weights, lr), options or Options())
 
 
-def tried(make: Callable[[list[nn.Parameter], Any], torch.optim.Optimizer], options: object = None) -> None:
+def tried(make: Callable[[list[nn.Parameter], Any], torch.optim.Optimizer], options: object = None) -> Rule:
     with torch.random.fork_rng(devices=[]):
-        rehearse(rule(make, options), 0.1, 10, Precision(PrecisionName.FP32, CPU))
+        return rehearse(rule(make, options), 0.1, 10, Precision(PrecisionName.FP32, CPU))
 
 
-@pytest.mark.parametrize("optimizer", [Descent, Lion, Counted, Drawing, torch.optim.Adam, torch.optim.SGD])
+@pytest.mark.parametrize("optimizer", [Descent, Lion, Counted, Stepping, Drawing, torch.optim.Adam, torch.optim.SGD])
 def test_a_resume_is_exact(optimizer: Any) -> None:
     tried(optimizer)
 
@@ -207,3 +221,57 @@ def test_variants_of_torchs_adam_are_what_they_are(variant: dict[str, bool]) -> 
     one = [nn.Parameter(torch.ones(2))]
     alone = torch.optim.Adam(one, 0.1, weight_decay=0.3, **variant)  # type: ignore[arg-type]
     assert _is_plain_adam(alone) is not any(variant.values())
+
+
+FROM_ELSEWHERE = [torch.optim.NAdam, torch.optim.Rprop, torch.optim.ASGD]
+"""Optimizers whose state does not begin at zero."""
+
+FROM_ZERO = [Descent, Lion, Stepping, torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adamax, torch.optim.RAdam]
+
+
+@pytest.mark.parametrize("optimizer", [*FROM_ELSEWHERE, *FROM_ZERO])
+def test_which_begin_at_zero(optimizer: Any) -> None:
+    assert tried(optimizer).from_zero == (optimizer in FROM_ZERO)
+
+
+def test_a_graph_does_not_hold_what_does_not_begin_at_zero() -> None:
+    def make(weights: list[nn.Parameter], lr: float | Tensor) -> torch.optim.Optimizer:
+        return torch.optim.NAdam(weights, lr, capturable=isinstance(lr, Tensor))
+
+    found = tried(make)
+    optimization = Optimization(nn.Linear(3, 2), found, 0.1, 10, Precision(PrecisionName.FP32, CPU), capturable=True)
+    assert not optimization.in_graph
+    assert optimization.left_out == "its state does not begin at zero"
+
+
+def updated(optimization: Optimization) -> list[Tensor]:
+    """The weights, two updates further on."""
+    for number in range(2):
+        for weight in optimization.weights:
+            weight.grad = torch.cos(weight.detach() + number)
+        optimization.step()
+    return [weight.detach().clone() for weight in optimization.weights]
+
+
+@pytest.mark.parametrize("optimizer", [*FROM_ELSEWHERE, *FROM_ZERO, Counted])
+def test_one_taken_back_to_the_beginning_does_what_it_did(optimizer: Any) -> None:
+    """By a recovery before the first checkpoint, and by a trial whose traces are removed."""
+    made = Optimization(nn.Linear(3, 2), rule(optimizer), 0.1, 10, Precision(PrecisionName.FP32, CPU))
+    with made.unmoved():
+        first = updated(made)
+    assert all(map(torch.equal, updated(made), first))
+    before = [weight.detach().clone() for weight in made.weights]
+    with made.unmoved():
+        further = updated(made)
+    assert all(map(torch.equal, [weight.detach() for weight in made.weights], before))
+    assert all(map(torch.equal, updated(made), further))
+
+
+def test_options_that_the_last_steps_cannot_have_are_refused_before_the_first() -> None:
+    """torch's RMSprop makes no buffer for a momentum of 0, and looks for it when there is some."""
+    options = RMSpropOptions()
+    object.__setattr__(options, "momentum", Schedule(start=0.0, to=0.5, until=8, curve=CurveName.STEP))
+    with pytest.raises(UsageError) as caught, torch.random.fork_rng(devices=[]):
+        rehearse(Rule("rmsprop", optimizers.rmsprop, options), 0.1, 10, Precision(PrecisionName.FP32, CPU))
+    assert str(caught.value).startswith("the options of rmsprop cannot change as they do in 10 steps: ")
+    assert caught.value.hint == "leave a schedule out that begins or ends at 0"

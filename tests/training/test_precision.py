@@ -1,5 +1,6 @@
 """On what device and in what number format a run computes."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from ganzoo.training.precision import (
     running_on,
 )
 from ganzoo.training.trainer import Trainer
+from ganzoo.training.watchdog import bad_number
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -260,7 +262,20 @@ def test_a_training_in_fp16(make_trainer: MakeTrainer, name: str) -> None:
     for _ in range(20):
         trainer.step()
     assert all(2.0**8 <= scale <= 2.0**16 for scale in scales(trainer).values())
-    assert trainer.telemetry.bad_step() is None
+    assert bad_number(trainer, weights=True) is None
+
+
+def test_gradients_that_overflow_at_any_scale_are_told(make_trainer: MakeTrainer) -> None:
+    """Left alone, the scale becomes 0, and the first sound gradient then makes all weights NaN."""
+    trainer = make_trainer("wgan-gp", precision="fp16", critic_steps=1)
+    optimization = trainer.optimizations["discriminator"]
+    for _ in range(31):
+        for weight in optimization.weights:
+            weight.grad = torch.full_like(weight, math.nan)
+        assert optimization.scale is not None  # the backward pass asks for it, too
+        optimization.step()
+    said = bad_number(trainer, weights=True)
+    assert said == "up to step 0 the discriminator's gradients are not finite at any scale of fp16"
 
 
 def test_logits_and_images_of_the_built_in_networks_are_fp32s(model: str, make_trainer: MakeTrainer) -> None:

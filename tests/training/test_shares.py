@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,9 +13,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo import Penalty
 from ganzoo.training import Step
+from ganzoo.training.batch import Batch
 from ganzoo.training.objective import Own
 from ganzoo.training.ranks import Ranks
-from ganzoo.training.shares import coupling
+from ganzoo.training.setup import coupled_by
+from ganzoo.training.shares import _exact, coupling
 from ganzoo.training.threads import RANKS, Meeting
 from ganzoo.training.trainer import Trainer
 from ganzoo.zoo.names import zoo
@@ -257,3 +259,48 @@ def test_each_rank_draws_as_if_it_were_alone() -> None:
         alone = [torch.rand(2) for _ in range(3)]
     for drawn in (first, second):
         assert all(torch.equal(*pair) for pair in zip(drawn, alone, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    margin: float | Tensor
+    pair: tuple[float | Tensor, float]
+
+
+def test_numbers_that_change_are_where_the_copy_is(make_trainer: MakeTrainer) -> None:
+    """In a loss's options and a penalty's fields they are scalars on the training's device."""
+
+    class WithOptions(Plain):
+        def __init__(self) -> None:
+            self.options, self.table = Margins(torch.tensor(0.5), (torch.tensor(2.0), 1.0)), torch.arange(3)
+
+    made = make_trainer("wgan-gp", loss="non-saturating")
+    penalties = [replace(each, weight=cast(float, torch.tensor(10.0))) for each in made.objective.penalties]
+    given = WithOptions()
+    exact = _exact(replace(made.objective, loss=given, penalties=penalties))
+    assert isinstance(exact.loss, WithOptions)
+    found = [exact.loss.options.margin, exact.loss.options.pair[0], *(each.weight for each in exact.penalties)]
+    assert {each.dtype for each in found if isinstance(each, Tensor)} == {torch.float64}
+    assert len(found) == 2 + len(penalties)
+    assert exact.loss.table.dtype == torch.int64
+    assert isinstance(given.options.margin, Tensor)
+    assert given.options.margin.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("ranks", "accumulate"), [(1, 1), (1, 2), (1, 4), (4, 1)])
+def test_one_sample_a_part_or_a_rank_is_measured_too(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch, ranks: int, accumulate: int
+) -> None:
+    """Spectral norm iterates once a part, however small that is, and no samples of sngan's critic meet."""
+    settings = {"batch": 4, "accumulate": accumulate, "size": 8, "generator_of": "r3gan"}
+    made = make_trainer("sngan", **settings)
+    draw, asked = made.batches.draw, []
+
+    def of_rank_0(step: int, phase: int) -> Batch:
+        asked.append(step)
+        return draw(step, phase).map(lambda tensor: tensor[: 4 // ranks])
+
+    monkeypatch.setattr(made.batches, "draw", of_rank_0)
+    found = coupled_by(resolve(zoo(), "sngan", settings), made, Ranks(0, ranks))
+    assert (found is not None) == (accumulate > 1)
+    assert asked == ([] if ranks == accumulate == 1 else [0] if ranks == 1 else [0, 1])

@@ -192,16 +192,20 @@ def test_on_the_command_line(
     assert capsys.readouterr().out == printed
 
 
+@pytest.mark.parametrize("key", ["generator.lr", "discriminator.betas", "ema_kimg"])
 @pytest.mark.parametrize(("until", "refused"), [(6, False), ("50%", True)])
 def test_more_steps_where_a_schedule_is_a_share_of_them(
-    train: Callable[..., TrainResult], until: int | str, refused: bool
+    train: Callable[..., TrainResult], until: int | str, refused: bool, key: str
 ) -> None:
-    lr = {"from": 1e-3, "to": 1e-4, "until": until}
-    run = str(train("vanilla", steps=8, generator={"lr": lr}).run)
+    """Wherever it is, in a list, too."""
+    schedule = {"from": 1e-3, "to": 1e-4, "until": until}
+    table, _, option = key.rpartition(".")
+    value = [schedule, 0.99] if option == "betas" else schedule
+    run = str(train("vanilla", steps=8, **({table: {option: value}} if table else {option: value})).run)
     if not refused:
         train("vanilla", resume=run, steps=9)
         return
-    with pytest.raises(UsageError, match=r"(?m)would change the schedule of generator.lr of the 8 before$"):
+    with pytest.raises(UsageError, match=rf"(?m)would change the schedule of {key} of the 8 before$"):
         train("vanilla", resume=run, steps=9)
 
 
