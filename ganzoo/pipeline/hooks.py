@@ -1,11 +1,13 @@
 """Tells plugins how a run goes, beside the observer that a person gave."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ganzoo.files import Unreadable, parse_object
 from ganzoo.observer import Observer
 from ganzoo.records.run import Run
+from ganzoo.zoo.discovery import Manager
 from ganzoo.zoo.foreign import contained, in_one_line
 from ganzoo.zoo.names import zoo
 
@@ -33,18 +35,8 @@ class WithHooks(Observer):
             zoo().manager.notify(hook, self._observer.noted, **arguments)
 
     def gather(self, hook: str, **arguments: Any) -> dict[str, Any]:
-        """What plugins answer, by plugin; an answer that cannot be recorded as JSON is left out, with a note."""
-        gathered = {}
-        for plugin, answer in zoo().manager.notify(hook, self._observer.noted, **arguments):
-            with contained(f"plugin {plugin}") as interrupts:
-                try:
-                    gathered[plugin.qualified] = _recorded(answer)
-                except BaseException as error:  # an answer's own methods may raise anything
-                    if error in interrupts:
-                        raise
-                    reason = f"answered {hook} with what is not a JSON object: {in_one_line(error)}"
-                    self._observer.noted(f"plugin {plugin} {reason}")
-        return gathered
+        """What plugins answer, by plugin; see ``gathered``."""
+        return gathered(zoo().manager, hook, self._observer.noted, **arguments)
 
     def doing(self, what: str) -> None:
         """See ``Observer``."""
@@ -76,6 +68,27 @@ class WithHooks(Observer):
     def noted(self, message: str) -> None:
         """See ``Observer``."""
         self._observer.noted(message)
+
+
+def gathered(manager: Manager, hook: str, on_problem: Callable[[str], None], /, **arguments: Any) -> dict[str, Any]:
+    """What plugins answer, by plugin; one that raises, or whose answer cannot be recorded as JSON, is left out.
+
+    Args:
+        manager: has the plugins.
+        hook: name of the hook.
+        on_problem: is given one line on what was left out.
+        arguments: the hook's arguments.
+    """
+    answers = {}
+    for plugin, answer in manager.notify(hook, on_problem, **arguments):
+        with contained(f"plugin {plugin}") as interrupts:
+            try:
+                answers[plugin.qualified] = _recorded(answer)
+            except BaseException as error:  # an answer's own methods may raise anything
+                if error in interrupts:
+                    raise
+                on_problem(f"plugin {plugin} answered {hook} with what is not a JSON object: {in_one_line(error)}")
+    return answers
 
 
 def _recorded(answer: Any) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """What checks work with: a plugin's networks and trainers, small, on one thread and on images that mean nothing."""
 
 import copy
+import os
 import random
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +16,11 @@ import torch
 
 from ganzoo.config import NETWORKS, ExecutorName, PrecisionName, Settings, convert, merge
 from ganzoo.data import ImageSet
+from ganzoo.data.fetch import OfflineError, offline
+from ganzoo.errors import GanzooError
+from ganzoo.files import cache_root
 from ganzoo.networks.build import Networks, build
-from ganzoo.specs import Architecture, Augmentation, ImageShape, Loss, Model, Optimizer, Penalty, Spec
+from ganzoo.specs import Architecture, Augmentation, ImageShape, Loss, Optimizer, Penalty, Spec
 from ganzoo.testing import stand
 from ganzoo.testing.checks import Case, NotRun
 from ganzoo.training.ranks import ALONE, Ranks
@@ -30,6 +36,8 @@ CLASSES = 4
 
 SMALL = {
     "batch": BATCH,
+    "accumulate": 1,
+    "warmup": 0,
     "size": 0,
     "steps": 4,
     "data": "digits",
@@ -39,7 +47,14 @@ SMALL = {
     "eval_every": 0,
     "patience": 0,
 }
-"""Settings of each training: short, and of nothing but what the model computes."""
+"""Settings of each training: short, and of nothing but what the model computes.
+
+Learning rates do not rise from 0: in so few steps nothing would be learned, and no fault be seen in what was."""
+
+CACHE = "GANZOO_CACHE"
+
+MADE_HERE = {"extractors", "lock"}
+"""What a check may make in the cache, by its name there."""
 
 TWO_RANKS = "two ranks"
 
@@ -58,20 +73,30 @@ class Bench:
 
     @cached_property
     def zoo(self) -> Zoo:
-        """All plugins that are installed, and the stand."""
+        """All plugins that are installed."""
+        return Zoo(zoo().manager)
+
+    @cached_property
+    def _with_stand(self) -> Zoo:
         manager = copy.copy(zoo().manager)
         manager.plugins = [*manager.plugins, stand.PLUGIN]
         return Zoo(manager)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Leave the process's random numbers and torch's threads as they were."""
+        """Leave the process's random numbers, torch's threads and the cache as they were, and download nothing.
+
+        Raises:
+            NotRun: something would have to be downloaded.
+        """
         threads = torch.get_num_threads()
         states = random.getstate(), np.random.get_state()
         try:
             torch.set_num_threads(1)  # sums depend on their number to the bit
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]), _cache_of_its_own(), offline():
                 yield
+        except OfflineError as error:
+            raise NotRun(str(error)) from error
         finally:
             torch.set_num_threads(threads)
             random.setstate(states[0])
@@ -79,12 +104,12 @@ class Bench:
 
     def recipe(self, spec: Spec, **settings: Any) -> Recipe:
         """A training in which ``spec`` has a part: of a model itself, of anything else in the stand's."""
-        model, part = self._training_with(spec)
-        architecture = resolve(self.zoo, model).architecture
+        zoo, model, part = self._training_with(spec)
+        architecture = resolve(zoo, model).architecture
         own = {**self._settings, "options": self._known_options(architecture)}
         small = {**SMALL, "size": least_size(architecture)}
-        few = {"critic_steps": min(2, resolve(self.zoo, model, part).config.critic_steps)}
-        return resolve(self.zoo, model, part, small, few, own, settings)
+        few = {"critic_steps": min(2, resolve(zoo, model, part).config.critic_steps)}
+        return resolve(zoo, model, part, small, few, own, settings)
 
     def trainer(self, spec: Spec, ranks: Ranks = ALONE, **settings: Any) -> Trainer:
         """A trainer of that, ready for its first step, in fp32 unless ``settings`` say otherwise."""
@@ -115,22 +140,39 @@ class Bench:
         coupled = [spec for spec in self.recipe(case.spec).specs if getattr(spec, "batch_coupled", False)]
         return f"{coupled[0].kind} {coupled[0].name} declares batch_coupled" if coupled else None
 
-    def _training_with(self, spec: Spec) -> tuple[str, Settings]:
-        """The name of a model, and the settings that bring ``spec`` into it."""
-        name = self.zoo.qualified(spec)
-        on_stand = self.zoo.qualified(self.zoo.get(Model, stand.NAME))
+    def _training_with(self, spec: Spec) -> tuple[Zoo, str, Settings]:
+        """What resolves names, the name of a model, and the settings that bring ``spec`` into it."""
+        name, on_stand = self.zoo.qualified(spec), (self._with_stand, stand.NAME)
         match spec:
             case Loss():
                 if further := set(spec.reads) - stand.HEADS:
                     raise NotRun(f"no model of the plugin trains with it, and it reads {', '.join(sorted(further))}")
-                return on_stand, {"loss": name}
+                return *on_stand, {"loss": name}
             case Penalty():
-                return on_stand, {"penalties": {name: {"weight": spec.weight or 1.0, "every": spec.every}}}
+                return *on_stand, {"penalties": {name: {"weight": spec.weight or 1.0, "every": spec.every}}}
             case Augmentation():
-                return on_stand, {"augment": name}
+                return *on_stand, {"augment": name}
             case Optimizer():
-                return on_stand, {network: {"optimizer": name} for network in NETWORKS}
-        return name, {}
+                return *on_stand, {network: {"optimizer": name} for network in NETWORKS}
+        return self.zoo, name, {}
+
+
+@contextmanager
+def _cache_of_its_own() -> Iterator[None]:
+    """Have a cache for a time, with all that is in the person's but for what checks make."""
+    before = os.environ.get(CACHE)
+    with tempfile.TemporaryDirectory() as place:
+        with suppress(GanzooError):  # without a home directory there is none
+            for path in cache_root().absolute().glob("*"):
+                if path.name not in MADE_HERE:
+                    (Path(place) / path.name).symlink_to(path)
+        os.environ[CACHE] = place
+        try:
+            yield
+        finally:
+            os.environ.pop(CACHE, None)
+            if before is not None:
+                os.environ[CACHE] = before
 
 
 def least_size(architecture: Architecture) -> int:

@@ -5,10 +5,12 @@ few words, or raises: ``PluginError`` says what is wrong, ``NotRun`` why it cann
 the plugin's failure, too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
 
-from ganzoo.errors import UsageError, did_you_mean
+from ganzoo.config import RunConfig, Settings, convert
+from ganzoo.errors import NotFoundError, PluginError, UsageError, did_you_mean
 from ganzoo.specs import (
     Architecture,
     Augmentation,
@@ -23,6 +25,7 @@ from ganzoo.specs import (
     Spec,
 )
 from ganzoo.zoo.installed import Plugin, State
+from ganzoo.zoo.names import zoo
 
 
 class NotRun(Exception):  # noqa: N818 - an outcome, not a fault
@@ -142,3 +145,39 @@ def check_exemptions(exempt: Mapping[str, str], cases: Iterable[Case]) -> None:
             raise UsageError(f"exempt: there is no check {name!r} of this plugin", hint=did_you_mean(name, known))
         if not isinstance(reason, str) or not reason.strip():
             raise UsageError(f"exempt: {name!r} has no reason", hint="say in a few words why it cannot pass")
+
+
+def check_settings(settings: Settings, plugins: Sequence[Plugin]) -> None:
+    """Refuse settings that no training takes, so that the plugins are not blamed for them.
+
+    Args:
+        settings: configuration over each model's.
+        plugins: what is checked.
+
+    Raises:
+        UsageError: an unknown key, a value that its key does not take, or an option that no architecture has.
+    """
+    options = settings.get("options", {})
+    if not isinstance(options, Mapping):
+        raise UsageError("configuration key 'options': expected a table", hint="--set options.KEY=VALUE")
+    # A penalty's table is complete only over the penalty's own values.
+    whole = {key: value for key, value in settings.items() if key != "penalties"}
+    convert({"model": "", "architecture": "", "loss": "", **whole}, RunConfig)
+    if any(plugin.state is not State.ACTIVE for plugin in plugins):
+        return  # nobody knows what options it would have
+    known = {field.name for plugin in plugins for spec in _architectures(plugin) for field in fields(spec.options)}
+    for key in options:
+        if key not in known:
+            raise UsageError(
+                f"no architecture that is checked has the option {key!r}", hint=did_you_mean(key, known, "options.")
+            )
+
+
+def _architectures(plugin: Plugin) -> Iterator[Architecture]:
+    """The architectures that the plugin provides, and those that its models train."""
+    for spec in plugin.specs:
+        if isinstance(spec, Architecture):
+            yield spec
+        elif isinstance(spec, Model):
+            with suppress(NotFoundError, PluginError):  # which its checks find
+                yield zoo().get(Architecture, spec.architecture, home=plugin.distribution)

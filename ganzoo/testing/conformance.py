@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ganzoo.testing.checks import Case, cases_of, check_exemptions
+from ganzoo.testing.checks import Case, cases_of, check_exemptions, check_settings
 
 
 class PluginConformance:
@@ -25,8 +25,10 @@ class PluginConformance:
         if "case" in metafunc.fixturenames:
             from ganzoo.testing.finding import find_plugin
 
-            cases = cases_of(find_plugin(self.plugin))
+            plugin = find_plugin(self.plugin)
+            cases = cases_of(plugin)
             check_exemptions(self.exempt, cases)
+            check_settings(self.settings, [plugin])
             metafunc.parametrize("case", cases, ids=str)
 
     def test_conformance(self, case: Case) -> None:

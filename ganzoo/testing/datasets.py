@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzoo.data import Source
-from ganzoo.data.fetch import OfflineError, offline
-from ganzoo.data.imageset import ImageSet
+from ganzoo.data import EncodedImages, ImageSet, Source
+from ganzoo.data.fetch import OfflineError
 from ganzoo.data.split import Split, image_digest
 from ganzoo.errors import GanzooError, PluginError
 from ganzoo.evaluation.checks import whole_numbers
@@ -69,7 +68,10 @@ def modes(bench: Bench, spec: Dataset) -> str:
 
 
 def damage(bench: Bench, spec: Reader) -> str:
-    """A file by its name of this format, and by its content of none, is refused with an error of ganzoo's."""
+    """A file by its name of this format, and by its content of none, is refused with an error of ganzoo's, or read.
+
+    What is read must be images: a format of any bytes, or files that are decoded later.
+    """
     tried = []
     with tempfile.TemporaryDirectory() as directory:
         for number, (pattern, in_folder) in enumerate(
@@ -80,20 +82,21 @@ def damage(bench: Bench, spec: Reader) -> str:
             file = folder / _fitting(pattern)
             file.write_bytes(RUBBISH)
             try:
-                bench.zoo.call(spec, spec.target, folder if in_folder else file)
+                answer = bench.zoo.call(spec, spec.target, folder if in_folder else file)
             except PluginError:
                 raise
             except GanzooError as refusal:
                 tried.append(f"{pattern}: {refusal}".replace(directory, ""))
             else:
+                if not isinstance(answer, ImageSet | EncodedImages):
+                    raise PluginError(f"{pattern}: it returned {type(answer).__name__}, not a ganzoo.data.ImageSet")
                 tried.append(f"{pattern}: taken")
     return "; ".join(tried)[:200]
 
 
 def _load(bench: Bench, spec: Dataset) -> Split:
     try:
-        with offline():
-            return Source(bench.zoo.qualified(spec), bench.zoo).load()
+        return Source(bench.zoo.qualified(spec), bench.zoo).load()
     except OfflineError as error:
         raise NotRun(f"{error}: ganzoo data show {spec.name} downloads it") from error
 

@@ -17,7 +17,18 @@ PIXELS = 32
 
 
 def figures(bench: Bench, spec: Metric) -> str:
-    """It gives figures that it declares, finite, in their bounds, and again the same; where evidence lacks, fewer."""
+    """It gives figures that it declares, finite, in their bounds, and again the same; where evidence lacks, fewer.
+
+    None of them is another metric's that comes before it.
+    """
+    for other in bench.zoo.all(Metric):
+        if other is spec:
+            break
+        if shared := sorted(spec.figures.keys() & other.figures.keys()):
+            raise PluginError(
+                f"metric {bench.zoo.qualified(other)} gives {shared[0]!r}, too, so this one is left out",
+                hint="choose another name for the figure",
+            )
     name, found = bench.zoo.qualified(spec), dict[str, float]()
     for evidence in (_bare(), _full()):
         given = computed(name, spec, evidence)

@@ -31,3 +31,9 @@ def find_plugin(name: str) -> Plugin:
 def third_party() -> list[Plugin]:
     """Every plugin that does not come with ganzoo."""
     return [plugin for plugin in zoo().manager.plugins if not plugin.builtin]
+
+
+def checked_with(plugin: Plugin) -> list[Plugin]:
+    """The plugins that may be checked by the same settings: a built-in alone, any other among its like."""
+    together = third_party()
+    return together if plugin in together else [plugin]

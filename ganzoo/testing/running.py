@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ganzoo.config import Settings
 from ganzoo.errors import MissingPackageError, PluginWarning
 from ganzoo.specs import Spec
-from ganzoo.testing.checks import Case, NotRun, cases_of, check_exemptions
+from ganzoo.testing.checks import Case, NotRun, cases_of, check_exemptions, check_settings
+from ganzoo.testing.finding import checked_with
 from ganzoo.zoo.discovery import resolve
 from ganzoo.zoo.foreign import contained, in_one_line
 from ganzoo.zoo.installed import Plugin
@@ -79,10 +80,11 @@ def check_plugin(
         seen: is told how far it is.
 
     Raises:
-        UsageError: an exemption names no check.
+        UsageError: an exemption names no check, or a setting is none that the plugin could be trained by.
     """
     cases, exempt = cases_of(plugin), exempt or {}
     check_exemptions(exempt, cases)
+    check_settings(settings or {}, checked_with(plugin))
     results = []
     for number, case in enumerate(cases):
         seen(number, len(cases))
@@ -97,8 +99,8 @@ def run(case: Case, *, exempt: Mapping[str, str] | None = None, settings: Settin
 
     bench = Bench(case.plugin, settings or {})
     given = exempt or {}
-    excuse = given.get(str(case)) or given.get(case.check.name) or bench.excuse(case)
-    result = _run(case, bench)
+    result, declared = _run(case, bench)
+    excuse = given.get(str(case)) or given.get(case.check.name) or declared
     if excuse is None or result.outcome is Outcome.NOT_RUN:
         return result
     if result.outcome is Outcome.FAIL:
@@ -106,20 +108,23 @@ def run(case: Case, *, exempt: Mapping[str, str] | None = None, settings: Settin
     return Result.of(case, Outcome.FAIL, f"it is exempt ({excuse}), and passes: take the exemption away")
 
 
-def _run(case: Case, bench: "Bench") -> Result:
+def _run(case: Case, bench: "Bench") -> tuple[Result, str | None]:
+    """What comes of a check, and why it cannot pass by what the plugin itself declares; None: it should."""
     told: list[str] = []
+    excuse = None
     function: Callable[[Bench, Spec | None], str] = resolve(f"ganzoo.testing.{case.check.target}")
     with _told_of_plugins(told), contained(f"plugin {case.plugin}", tell=told.append) as interrupts:
         try:
             with bench.alone():
+                excuse = bench.excuse(case)
                 found = function(bench, case.spec)
         except (NotRun, MissingPackageError) as reason:
-            return Result.of(case, Outcome.NOT_RUN, str(reason))
+            return Result.of(case, Outcome.NOT_RUN, str(reason)), excuse
         except BaseException as error:  # a plugin's code may raise anything
             if error in interrupts:
                 raise
-            return Result.of(case, Outcome.FAIL, in_one_line(error))
-    return Result.of(case, Outcome.FAIL, told[0]) if told else Result.of(case, Outcome.PASS, found)
+            return Result.of(case, Outcome.FAIL, in_one_line(error)), excuse
+    return Result.of(case, Outcome.FAIL, told[0]) if told else Result.of(case, Outcome.PASS, found), excuse
 
 
 @contextmanager

@@ -73,7 +73,8 @@ class NonSaturating:
         return nn.functional.softplus(-step.fake.logits).mean()
 
 
-NAME = "stand"
+NAME = "kit.stand"
+"""With a dot, which no plugin can have in a name."""
 
 HEADS = {"class_logits", "features"}
 """What its discriminator gives beside logits."""

@@ -1,7 +1,7 @@
 """The content-addressed store: the bytes in ``blobs/sha256/<hex>`` have that SHA-256, or are damaged."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ganzoo_registry.disk import Disk
@@ -40,7 +40,7 @@ class Blobs:
         with self._disk.staged(hashed()) as staged:
             info = BlobInfo(f"sha256:{sha.hexdigest()}", size)
             target = self._file(info.digest)
-            if not self._disk.publish(staged, target) and not self._is_whole(info.digest):
+            if not self._disk.publish(staged, target) and not self._is_renewed(info.digest):
                 self._disk.replace(staged, target)
         return info
 
@@ -84,8 +84,12 @@ class Blobs:
             raise self._damaged(digest, owner)
         return self._file(digest)
 
+    def _is_renewed(self, digest: str) -> bool:
+        """Whether a blob is whole, and now as young as one that was just stored, so that the grace time protects it."""
+        return self._disk.renew(self._file(digest)) and self._is_whole(digest)
+
     def _is_whole(self, digest: str) -> bool:
-        return self.has(digest) and digest_of(self._file(digest)) == digest
+        return self.has(digest) and _digest(self._disk.chunks(self._file(digest), CHUNK)) == digest
 
     def _file(self, digest: str) -> Path:
         return self.directory / digest.removeprefix("sha256:")
@@ -103,8 +107,12 @@ class Blobs:
 
 def digest_of(data: bytes | Path) -> str:
     """``sha256:<hex>`` of bytes, or of a file's content, streamed."""
+    return _digest(_chunks(data))
+
+
+def _digest(chunks: Iterable[bytes]) -> str:
     sha = hashlib.sha256()
-    for chunk in _chunks(data):
+    for chunk in chunks:
         sha.update(chunk)
     return f"sha256:{sha.hexdigest()}"
 

@@ -7,13 +7,13 @@ fails where the name is taken, over NFS too, so it is create-if-absent.
 import errno
 import os
 import re
-import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ganzoo_registry.errors import NotWritable
 from ganzoo_registry.locks import lock, opened
+from ganzoo_registry.presence import leads_nowhere, seems, size
 from ganzoo_registry.reasons import FULL, nearest, reason
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -39,6 +39,7 @@ class System:
     unlink = staticmethod(os.unlink)
     mkdir = staticmethod(os.mkdir)
     rmdir = staticmethod(os.rmdir)
+    utime = staticmethod(os.utime)
 
 
 system = System()
@@ -54,12 +55,12 @@ class Disk:
     # reading
 
     def entries(self, directory: str | Path) -> dict[str, bool]:
-        """The names in a directory, and whether a file has it: no directory, device or link that leads nowhere.
+        """The names in a directory, and whether a file seems to have it (``presence.seems``): no directory or device.
 
         There are none if the directory does not exist, or is something else.
         """
         with self._explained(), self._scan(directory) as entries:
-            return {entry.name: _is(entry.is_file) for entry in entries}
+            return {entry.name: seems(entry.is_file, entry.path) for entry in entries}
 
     def names(self, directory: str | Path) -> list[str]:
         """The names in a directory, in no order."""
@@ -71,30 +72,36 @@ class Disk:
                     return [entry.name for entry in entries]
 
     def holds(self, directory: str | Path, wanted: re.Pattern[str]) -> bool:
-        """Whether a file with such a name is in a directory; names are read until one is found."""
+        """Whether a file with such a name seems to be in a directory; names are read until one is found."""
         with self._explained(), self._scan(directory) as entries:
-            return any(wanted.fullmatch(entry.name) and _is(entry.is_file) for entry in entries)
+            return any(wanted.fullmatch(entry.name) and seems(entry.is_file, entry.path) for entry in entries)
 
     def directories(self, directory: str | Path) -> list[str]:
-        """The names of the directories in a directory."""
+        """The names of what seem to be directories in a directory."""
         with self._explained(), self._scan(directory) as entries:
-            return [entry.name for entry in entries if _is(entry.is_dir)]
+            return [entry.name for entry in entries if seems(entry.is_dir, entry.path)]
 
     def size(self, path: str | Path) -> int | None:
         """A file's size in bytes; None if there is no file of this name."""
         with self._explained():
-            return _size(path)
+            return size(path)
 
     def read(self, path: str | Path, most: int) -> bytes | None:
         """A file's bytes, of a larger one the first ``most`` and one more; None if there is no file of this name."""
         with self._explained():
-            if _size(path) is None:  # before it is opened, for a pipe would be waited at
+            if size(path) is None:  # before it is opened, for a pipe would be waited at
                 return None
             try:
                 with open(path, "rb") as file:
                     return file.read(most + 1)
             except FileNotFoundError:
                 return None
+
+    def chunks(self, path: Path, most: int) -> Iterator[bytes]:
+        """A file's bytes, at most ``most`` at a time."""
+        with self._explained(), open(path, "rb") as file:
+            while chunk := file.read(most):
+                yield chunk
 
     def changed(self, directory: str | Path) -> float:
         """When something in a directory was last made, replaced or removed: seconds since 1970; 0 if it is none."""
@@ -145,6 +152,14 @@ class Disk:
         with self._explained():
             self._make(target.parent)
             system.replace(staged, target)
+
+    def renew(self, path: Path) -> bool:
+        """Date a file as if it had just been written; False if it is gone, or that is refused, as for others' files."""
+        try:
+            system.utime(path)
+        except OSError:
+            return False
+        return True
 
     @contextmanager
     def locked(self, directory: Path, *, alone: bool) -> Iterator[None]:
@@ -268,6 +283,8 @@ class Disk:
         try:
             entries = os.scandir(directory)
         except FileNotFoundError:
+            if leads_nowhere(nearest(Path(directory))):
+                raise  # what was in it is not gone, but somewhere else
             yield ()
         except NotADirectoryError:
             if not os.path.isdir(nearest(self.root)):
@@ -285,21 +302,6 @@ class Disk:
             place = Path(error.filename2 or error.filename or self.root)
             hint = f"free some space, or {_ELSEWHERE}" if error.errno in FULL else _ELSEWHERE
             raise NotWritable(f"cannot use the registry {self.root}: {reason(error, place)}", hint=hint) from error
-
-
-def _size(path: str | Path) -> int | None:
-    try:
-        status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _is(kind: Callable[[], bool]) -> bool:
-    try:
-        return kind()
-    except OSError:  # a link to itself
-        return False
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from re import Pattern
 from typing import Generic
 
 from ganzoo_registry.disk import Disk
-from ganzoo_registry.errors import RegistryError
+from ganzoo_registry.errors import Corrupt, RegistryError
+from ganzoo_registry.presence import leads_nowhere, seems, size
 from ganzoo_registry.records import LARGEST, Record, decode, encode
 from ganzoo_registry.refs import LAST_NUMBER, NUMBER
 
@@ -15,7 +17,8 @@ from ganzoo_registry.refs import LAST_NUMBER, NUMBER
 class Drawer(Generic[Record]):
     """The records in one directory.
 
-    Other programs leave things in any directory: a record is what has a record's name, and is a file.
+    Other programs leave things in any directory: a record is what has a record's name, and is a file. A link that leads
+    nowhere, and what the system refuses to look at, is one, too, which cannot be read.
 
     Args:
         kind: what each of them is.
@@ -42,29 +45,32 @@ class Drawer(Generic[Record]):
         """Whether there is no record that has a number for its name."""
         return not self._disk.holds(self.directory, NUMBER)
 
-    def backwards(self) -> Iterator[int]:
-        """The numbers of the records, descending; only as many names are looked at as are asked for."""
-        return filter(self._holds, reversed(self._taken()))
-
     def last(self) -> int:
         """The largest number of a record; 0 if there is none."""
-        return next(self.backwards(), 0)
+        return next((number for number in reversed(self._taken()) if self._holds(number)), 0)
 
-    def top(self) -> int:
-        """The largest number that anything has for its name; 0 if nothing has one."""
-        return max(self._taken(), default=0)
+    def gaps(self) -> list[range]:
+        """The numbers below the last record's that nothing has for its name: their records are lost.
+
+        Numbers are given one after another, and those that others' things have are passed over.
+        """
+        # In this order: what was there before the last record is in a listing that begins after it was seen.
+        last = self.last()
+        taken = [0] + [number for number in self._taken() if number <= last]
+        return [range(before + 1, after) for before, after in pairwise(taken) if after > before + 1]
 
     def look(self, since: int) -> tuple[list[int], int]:
         """The numbers of the records from ``since`` on, ascending, and the number for the next one.
 
-        Nothing had the number for the next one at this moment.
+        That is the first after the last record's that nothing had for its name at this moment.
 
         Args:
-            since: 0, or what ``top`` was a moment ago: numbers are given one after another, so that no others need be
+            since: 0, or what ``last`` was a moment ago: numbers are given one after another, so that no others need be
                 looked for than those that follow it.
         """
-        taken = list(self._following(since)) if since else self._taken()
-        return [number for number in taken if self._holds(number)], taken[-1] + 1 if taken else 1
+        known = [since] if since else self.numbers()
+        taken = list(self._following(known[-1] if known else 0))
+        return known + [number for number in taken[1:] if self._holds(number)], taken[-1] + 1
 
     def _following(self, number: int) -> Iterator[int]:
         yield number
@@ -76,7 +82,8 @@ class Drawer(Generic[Record]):
         return sorted(int(name) for name in self._disk.names(self.directory) if NUMBER.fullmatch(name))
 
     def _holds(self, number: int) -> bool:
-        return os.path.isfile(self.path(number))
+        path = self.path(number)
+        return seems(lambda: size(path) is not None, path)
 
     def read(self, name: str | int) -> Record | None:
         """A record; None if there is none of this name.
@@ -85,7 +92,17 @@ class Drawer(Generic[Record]):
             Corrupt, Newer: it is damaged, or of a newer ganzoo.
         """
         data = self._disk.read(self.path(name), LARGEST)
-        return None if data is None else decode(self._kind, data, lambda: (self.place(name), self._cure(str(name))))
+        if data is not None:
+            return decode(self._kind, data, lambda: (self.place(name), self._cure(str(name))))
+        if leads_nowhere(self.path(name)):
+            raise self.lost(name, "is a link that leads nowhere")
+        return None
+
+    def lost(self, name: str | int, fate: str) -> Corrupt:
+        """The error to raise where a record that was there is not, in words: ``fate``."""
+        place = self.place(name)
+        hint = f"restore {place} from a copy of the registry, or {self._cure(str(name))}"
+        return Corrupt(f"the record {place} {fate}", hint=hint)
 
     def create(self, name: str | int, record: Record) -> bool:
         """Write a record; False if its name is taken.

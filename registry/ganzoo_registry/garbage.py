@@ -30,7 +30,8 @@ def find(disk: Disk, blobs: Blobs, shelves: Shelves, grace: float) -> list[BlobI
     """What no version holds, and was stored more than ``grace`` seconds ago, by digest.
 
     Raises:
-        Corrupt, Newer: a record or manifest cannot be read, so that it is not known what is held.
+        Corrupt, Newer, NotWritable: a record or manifest is missing or cannot be read, so that it is not known what is
+            held.
     """
     held, before = {digest for shelf in shelves() for digest in _held(blobs, shelf)}, time.time() - grace
     found = []
@@ -46,7 +47,7 @@ def remove(disk: Disk, blobs: Blobs, shelves: Shelves, grace: float) -> list[Blo
     """Remove what ``find`` lists, and return it.
 
     Raises:
-        Corrupt, Newer: see ``find``; nothing is removed.
+        Corrupt, Newer, NotWritable: see ``find``; nothing is removed.
     """
     with disk.locked(blobs.directory, alone=True):
         for shelf in shelves():
@@ -59,8 +60,8 @@ def remove(disk: Disk, blobs: Blobs, shelves: Shelves, grace: float) -> list[Blo
 
 def _held(blobs: Blobs, shelf: Shelf) -> Iterator[str]:
     """The digests of all that a model's versions hold, those that were removed under an alias included."""
-    aliased = set(shelf.targets().values())
-    for number, pointer in shelf.pointers().items():
+    pointers, aliased = shelf.pointers(), set(shelf.targets().values())
+    for number, pointer in pointers.items():
         if pointer.manifest and (not pointer.removed or number in aliased):
             content = Content(blobs, shelf, version(shelf, number, pointer))
             yield pointer.manifest

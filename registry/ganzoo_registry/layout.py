@@ -17,7 +17,7 @@ def check(disk: Disk) -> bool:
         RegistryError: what is there is no registry of models.
         Corrupt: the file is damaged.
     """
-    if disk.entries(disk.root).get(_NAME) is False:
+    if _NAME in disk.entries(disk.root) and disk.size(disk.root / _NAME) is None:
         raise RegistryError(
             f"{_NAME} of the registry {disk.root} is no file, so its format is not known",
             hint="move it away, or choose another place with --registry DIR or GANZOO_REGISTRY",

@@ -20,7 +20,7 @@ def reason(error: OSError, place: Path) -> str:
             return f"{place} is not on the file system of its tmp/, to which no hard link leads"
         case errno.EISDIR:
             return f"{place} is a directory, not a file"
-        case errno.ENOTDIR | errno.ENOENT if not os.path.isdir(found := nearest(place)):
+        case errno.ENOTDIR | errno.ENOENT | errno.ELOOP if not os.path.isdir(found := nearest(place)):
             return f"{found} is a " + ("file, not a directory" if os.path.exists(found) else "link that leads nowhere")
     return f"{error.strerror}: {place}"
 

@@ -37,8 +37,9 @@ class Shelf:
 
     def settle(self) -> None:
         """Make the records of all versions, and of what was attached to them, survive a power cut."""
-        self._versions.settle()
-        for number in self.numbers():
+        if numbers := self.numbers():
+            self._versions.settle()
+        for number in numbers:
             if self.attachments(number):
                 self._attachments(number).settle()
 
@@ -48,29 +49,35 @@ class Shelf:
     # versions
 
     def numbers(self) -> list[int]:
-        """All version numbers that were ever given, ascending, with the removed ones."""
+        """All version numbers that were ever given, ascending, with the removed ones, without those of lost records."""
         return self._versions.numbers()
 
     def is_empty(self) -> bool:
         """Whether no version was ever registered."""
         return self._versions.is_empty()
 
-    def top(self) -> int:
-        """The largest number that a version has, or what else is among them; 0 if there is none."""
-        return self._versions.top()
-
     def last(self) -> int:
         """The last version number that was given; 0 if none ever was."""
         return self._versions.last()
 
     def pointer(self, number: int) -> Pointer | None:
-        """The record of a version; None if the number was never given."""
-        return self._versions.read(number)
+        """The record of a version; None if the number was never given.
+
+        Raises:
+            Corrupt, Newer: it cannot be read, or is missing.
+        """
+        found = self._versions.read(number)
+        if found is None:
+            for gap in self._versions.gaps():
+                if number in gap:
+                    others = f", and so are those up to {gap[-1]}" if number < gap[-1] else ""
+                    raise self._versions.lost(number, f"is missing{others}")
+        return found
 
     def pointers(self, damaged: Told = raised) -> dict[int, Pointer]:
         """The records of all versions that were ever registered, ascending."""
         found = {}
-        for number in self.numbers():
+        for number in sorted([*self.numbers(), *(gap[0] for gap in self._versions.gaps())]):
             with telling(damaged):
                 if pointer := self.pointer(number):
                     found[number] = pointer
@@ -86,7 +93,7 @@ class Shelf:
         Raises:
             Corrupt, Newer: the newest one's record cannot be read; it is not passed over for the one before.
         """
-        for number in self._versions.backwards():
+        for number in range(self.last(), 0, -1):
             pointer = self.pointer(number)
             if pointer and not pointer.removed:
                 return number, pointer
@@ -96,7 +103,7 @@ class Shelf:
         """Commit a version, or return the live one that has this manifest.
 
         Args:
-            since: no version before this number, which ``top`` was a moment ago, has the manifest; 0: any may have it.
+            since: no version before this number, which ``last`` was a moment ago, has the manifest; 0: any may have it.
         """
         while True:
             numbers, number = self._versions.look(since)  # who takes the number meanwhile is seen when it is not given
@@ -147,14 +154,13 @@ class Shelf:
 
     def _attachments(self, number: int) -> Drawer[BlobInfo]:
         directory = self._inside("attachments", str(number))
-        return Drawer(self._disk, directory, BlobInfo, lambda kind: "attach it again with --force")
+        return Drawer(self._disk, directory, BlobInfo, lambda kind: "move it out of the registry, and make it anew")
 
     # aliases
 
     def aliases(self) -> list[str]:
-        """The aliases that were ever set."""
-        names = self._disk.directories(self._inside("aliases"))
-        return sorted(name for name in names if NAME.fullmatch(name) and not self._moves(name).is_empty())
+        """The aliases that were ever set, and what else has a directory among them."""
+        return sorted(filter(NAME.fullmatch, self._disk.directories(self._inside("aliases"))))
 
     def target(self, alias: str) -> int | None:
         """Number of the version that an alias stands on; None if it stands on none."""
@@ -248,16 +254,19 @@ class Shelf:
             if pointer.removed:
                 entries.append(LogEntry(pointer.removed, "removed", number, by=pointer.by or None))
         for alias in self.aliases():
-            entries += self._history(alias, damaged)
+            with telling(damaged):
+                entries += self._history(alias, damaged)
         return sorted(entries, key=lambda entry: (entry.when, _CAUSES.index(entry.event)))
 
     def check(self, damaged: Told) -> None:
         """Read every record of the model, and tell of each that cannot be read."""
-        self.log(damaged)
+        with telling(damaged):
+            self.log(damaged)
         for number in self.numbers():
-            for kind in self.attachments(number):
-                with telling(damaged):
-                    self.attachment(number, kind)
+            with telling(damaged):
+                for kind in self.attachments(number):
+                    with telling(damaged):
+                        self.attachment(number, kind)
 
     def _history(self, alias: str, damaged: Told) -> list[LogEntry]:
         """The moves of an alias, in their order."""

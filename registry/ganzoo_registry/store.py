@@ -9,7 +9,9 @@ The file system is the truth::
     models/<name>/aliases/<alias>/<seq>           {version, at, by}: one file per move, so the history too
     tmp/                                          files in the making; whatever is left there means nothing
 
-What has none of these names, or is not a file where one should be, belongs to other programs and is passed over.
+What has none of these names, or is not a file where one should be, belongs to other programs and is passed over. A
+link that leads nowhere, what the system refuses to look at, and a version's number that is missing among the others are
+damaged records.
 """
 
 from collections.abc import Iterator, Mapping
@@ -100,8 +102,8 @@ class Registry:
         kinds = {kind: self._blobs.put(data) for kind, data in blobs.items()}
         manifest = Manifest(kinds, self._blobs.put(record).digest).encode()
         # A version's manifest is there before the version: where it is new, only versions from now on can have it.
-        top = shelf.top()
-        since = 0 if self._blobs.has(digest_of(manifest)) else top
+        last = shelf.last()
+        since = 0 if self._blobs.has(digest_of(manifest)) else last
         digest = self._blobs.put(manifest).digest
         self._disk.settle(self._blobs.directory)
         number, pointer = shelf.add(digest, since=since)
@@ -187,7 +189,7 @@ class Registry:
         self._bury(shelf, version.number, lookup.known(shelf, version))
 
     def discard(self, reference: str) -> None:
-        """Remove a version, ``name:3``, whose record is damaged; its number is never given again.
+        """Remove a version, ``name:3``, whose record is damaged or missing; its number is never given again.
 
         Raises:
             NotFound: it never existed.
@@ -269,13 +271,17 @@ class Registry:
         with telling(found.append):
             shelves = list(self._shelves())
             for shelf in shelves:
-                shelf.check(found.append)
-                for number, pointer in shelf.live(passed_over).items():
-                    with telling(found.append):
-                        Content(self._blobs, shelf, lookup.version(shelf, number, pointer))
+                with telling(found.append):
+                    self._check(shelf, found.append)
             places = [place for shelf in shelves for place in shelf.places()]
             self._disk.prove([self.root, self._blobs.directory, self.root / "models", *places])
-        return found
+        return list({str(fault): fault for fault in found}.values())  # a place may be met by several of these
+
+    def _check(self, shelf: Shelf, damaged: Told) -> None:
+        shelf.check(damaged)
+        for number, pointer in shelf.live(passed_over).items():
+            with telling(damaged):
+                Content(self._blobs, shelf, lookup.version(shelf, number, pointer))
 
     # content
 

@@ -149,7 +149,7 @@ def test_a_damaged_attachment_is_attached_again(filled: Registry) -> None:
     version = filled.resolve("dcgan:1")
     with pytest.raises(Corrupt) as caught:
         filled.read(version, "onnx")
-    assert str(caught.value.hint).endswith(", or attach it again with --force")
+    assert str(caught.value.hint).endswith(", or move it out of the registry, and make it anew")
     filled.attach(version, "onnx", b"one", force=True)
     assert filled.read(version, "onnx") == b"one"
 

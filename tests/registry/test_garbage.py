@@ -62,6 +62,32 @@ def test_what_is_younger_than_the_grace_stays(registry: Registry, put: Any) -> N
     assert len(registry.collect()) == 4
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["own", "of another user"])
+def test_content_that_is_stored_again_is_as_young_as_new_one(
+    registry: Registry, put: Any, monkeypatch: pytest.MonkeyPatch, with_system: Any, kit: Any, check: Any, refused: bool
+) -> None:
+    """Who collects may not see the lock of who stores: then the age alone keeps what is about to be held."""
+    registry.remove(put("one"))
+    age(registry)
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    real, collected = Shelf.add, []
+
+    def add(shelf: Shelf, *arguments: Any, **options: Any) -> Any:
+        collected.append(Registry(registry.root).collect())
+        return real(shelf, *arguments, **options)
+
+    class Others(kit.Memory):  # type: ignore[misc]
+        @staticmethod
+        def utime(path: Path) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), os.fspath(path))
+
+    monkeypatch.setattr(Shelf, "add", add)
+    with_system(Others() if refused else kit.Memory(), lambda: put("one"))
+    assert collected == [[]]
+    assert list(check(registry)["dcgan"]["versions"]) == [2]
+    assert list((registry.root / "tmp").iterdir()) == []
+
+
 def test_what_others_left_in_the_store_stays(registry: Registry, put: Any) -> None:
     registry.remove(put("one"))
     strangers = [registry.root / "blobs/sha256" / name for name in ("desktop.ini", "0" * 63, "A" * 64)]

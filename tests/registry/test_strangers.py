@@ -91,7 +91,7 @@ def test_files_of_other_programs_are_passed_over(filled: Registry, check: Any, w
     try_everything(filled, check, before)
 
 
-@pytest.mark.parametrize("make", [directory, empty_directory, dangling, loop, pipe, device], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("make", [directory, empty_directory, pipe, device], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
     "where",
     [
@@ -117,7 +117,7 @@ def test_what_has_the_name_of_a_record_and_is_no_file_is_none(
     assert os.path.lexists(filled.root / where)
 
 
-@pytest.mark.parametrize("make", [file, dangling, pipe], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("make", [file, pipe], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
     "where", ["models/other", "models/dcgan/aliases/canary", "models/dcgan/attachments/2", "models/dcgan/attachments/x"]
 )
@@ -128,6 +128,23 @@ def test_what_has_the_name_of_a_directory_and_is_none_is_empty(
     make(filled.root / where)
     assert check(filled) == before
     assert filled.faults() == []
+
+
+@pytest.mark.parametrize("make", [dangling, loop], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "where",
+    ["models/dcgan/attachments/2", "models/dcgan/attachments/x", "models/dcgan/versions/x", "tmp/" + "0" * 32],
+)
+def test_a_broken_link_that_is_in_the_place_of_nothing_is_passed_over(
+    filled: Registry, check: Any, where: str, make: Callable[[Path], None]
+) -> None:
+    """In the place of a record or directory it is damage (``test_lost.py``)."""
+    before = check(filled)
+    make(filled.root / where)
+    assert check(filled) == before
+    assert filled.faults() == []
+    assert filled.collect(grace=0) == []
+    assert os.path.lexists(filled.root / where)
 
 
 @pytest.mark.parametrize("make", [file, dangling], ids=lambda f: f.__name__)
@@ -149,10 +166,13 @@ def test_what_is_in_the_way_of_a_write_is_named(
     words = "a file, not a directory" if make is file else "a link that leads nowhere"
     with pytest.raises(NotWritable, match=f"{filled.root / where} is {words}"):
         write(filled)
+    if make is dangling:
+        assert any(f"{filled.root / where} is {words}" in str(fault) for fault in filled.faults())
+        (filled.root / where).unlink()
     assert check(filled) == before
 
 
-@pytest.mark.parametrize("make", [file, dangling, pipe, empty_directory], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("make", [file, dangling, loop, pipe, empty_directory], ids=lambda f: f.__name__)
 def test_what_is_in_the_place_of_a_blob(filled: Registry, put: Any, check: Any, make: Callable[[Path], None]) -> None:
     """The content replaces it, but for a directory, in which there may be anything."""
     before, blob = check(filled), filled.path(filled.resolve("dcgan:1"), "generator")

@@ -159,13 +159,6 @@ class BiasesBeforeANorm(Generator):
         self.layer = nn.Sequential(*begin, ResidualUp(4, 4), *end, nn.Flatten())  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rounded:
-    """A tuple of lists becomes a list of lists."""
-
-    strengths: Any = (1, 2)
-
-
 def target(made: Callable[..., Any] | str) -> str:
     return f"{__name__}:{made if isinstance(made, str) else made.__name__}"
 
@@ -231,13 +224,6 @@ def test_a_gradient_that_is_only_rounding_may_be_rounded_otherwise(
 ) -> None:
     result = result_of(plug(architecture(BiasesBeforeANorm), MODEL), "tracing", MODEL)
     assert result.outcome is Outcome.PASS
-
-
-def test_options_that_change_on_their_way(plug: Callable[..., Plugin], result_of: ResultOf) -> None:
-    spec = architecture(options=Rounded)
-    result = result_of(plug(spec), "options", spec)
-    assert result.outcome is Outcome.FAIL
-    assert "through TOML" in result.reason
 
 
 def test_what_a_plugin_changes_of_the_process_is_a_failure(plug: Callable[..., Plugin], result_of: ResultOf) -> None:

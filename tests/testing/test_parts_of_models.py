@@ -185,9 +185,28 @@ def test_a_loss_without_a_discriminator(plug: Callable[..., Plugin], result_of: 
 
 def test_a_loss_that_reads_what_only_its_own_networks_give(plug: Callable[..., Plugin], result_of: ResultOf) -> None:
     spec = Loss(name="trap", target=target(NonSaturating), reads=("features", "q_mean"))
-    result = result_of(plug(spec), "resume", spec)
-    assert result.outcome is Outcome.NOT_RUN
-    assert result.reason == "no model of the plugin trains with it, and it reads q_mean"
+    plugin = plug(spec)
+    for check in ("resume", "two ranks"):
+        result = result_of(plugin, check, spec)
+        assert result.outcome is Outcome.NOT_RUN
+        assert result.reason == "no model of the plugin trains with it, and it reads q_mean"
+
+
+def test_a_loss_that_is_made_wrongly_fails_each_check(plug: Callable[..., Plugin], result_of: ResultOf) -> None:
+    spec = Loss(name="trap", target=target(NonSaturating), defaults={"btach": 8})
+    plugin = plug(spec)
+    for check in ("resume", "two ranks"):
+        result = result_of(plugin, check, spec)
+        assert result.outcome is Outcome.FAIL
+        assert "loss 'trap' is made wrongly: unknown configuration key 'btach'" in result.reason
+
+
+def test_a_long_warmup_hides_nothing(plug: Callable[..., Plugin], result_of: ResultOf) -> None:
+    """With rates that rise from 0 over so many steps, the first ones would leave all weights as they were."""
+    spec = Loss(name="trap", target=target(Relativistic), defaults={"warmup": 10**9})
+    result = result_of(plug(spec), "two ranks", spec)
+    assert result.outcome is Outcome.FAIL
+    assert "declare batch_coupled" in result.reason
 
 
 AUGMENTATIONS = {

@@ -1,6 +1,7 @@
 """The two ways to run the kit, a process of its own and a pytest class, with a plugin that is installed."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ def ganzoo_specs():
     yield Dataset(name="fatal", target="odd_heavy:fatal")
 """
 
+DARK = """    yield Dataset(name="dark", target="odd_heavy:dark")
+"""
+
 HEAVY = """
 import ctypes
 import numpy as np
@@ -44,6 +48,21 @@ def dark():
 
 def fatal():
     ctypes.string_at(0)
+"""
+
+FORKING = """
+import os
+import time
+from pathlib import Path
+import numpy as np
+
+def dark():
+    if (child := os.fork()) == 0:
+        time.sleep(30)
+        Path(__file__).with_name("over").touch()
+        os._exit(0)
+    Path(__file__).with_name("child").write_text(str(child))
+    1 / 0
 """
 
 TESTS = """
@@ -88,6 +107,29 @@ def test_a_crash_is_named_and_ends_nothing_else(odd: Path, capfd: pytest.Capture
     assert out == ""
     assert "anything" in err
     assert 'odd_heavy.py", line' in err
+
+
+def test_a_process_that_a_plugin_leaves_behind_is_not_waited_for(odd: Path) -> None:
+    (odd / "odd_trap.py").write_text(LIGHT.partition("    yield Metric")[0] + DARK, "utf-8")
+    (odd / "odd_heavy.py").write_text(FORKING, "utf-8")
+    results = check_isolated(find_plugin("trap"))
+    os.kill(int((odd / "child").read_text()), signal.SIGKILL)
+    assert not (odd / "over").exists()
+    assert [result.outcome for result in results[-2:]] == [Outcome.FAIL, Outcome.NOT_RUN]
+    assert "ZeroDivisionError" in results[-2].reason
+
+
+def test_the_process_imports_nothing_of_the_working_directory(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is no text in sys.path does no harm."""
+    (odd / "odd_trap.py").write_text(LIGHT.partition("    yield Metric")[0] + DARK, "utf-8")
+    (odd / "odd_heavy.py").write_text(HEAVY, "utf-8")
+    (tmp_path / "json.py").write_text("raise SystemExit('not mine')", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere")])
+    results = check_isolated(find_plugin("trap"))
+    assert results[-2].reason == "all 20 training images are the same"
 
 
 def test_wrong_exemptions_are_refused_before_a_process_is_started(odd: Path) -> None:
