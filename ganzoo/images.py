@@ -2,6 +2,7 @@
 
 import io
 import math
+import operator
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -91,12 +92,15 @@ def grid(images: "NDArray[np.uint8]", columns: int | None = None) -> "NDArray[np
         factor that makes them at least ``MIN_TILE`` pixels high.
 
     Raises:
-        UsageError: no image, ``columns`` < 1, or more images than there is memory for.
+        UsageError: no image, ``columns`` < 1 or no whole number, or more images than there is memory for.
     """
     import numpy as np
 
     count, channels, height, width = images.shape
-    columns = columns if columns is not None else math.ceil(math.sqrt(count))
+    try:
+        columns = operator.index(columns) if columns is not None else math.ceil(math.sqrt(count))
+    except TypeError as error:
+        raise UsageError(f"columns: {columns!r} is not a whole number", hint="leave it out for a square") from error
     if count < 1 or columns < 1:
         raise UsageError("a grid needs at least one image and one column", hint="ask for n >= 1")
     columns = min(columns, count)
@@ -170,19 +174,25 @@ def encode_png(image: "NDArray[np.uint8]") -> bytes:
     lines[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
     squeezed = zlib.compressobj(1, memLevel=9, strategy=zlib.Z_RLE)
+    pixels = _chunk(b"IDAT", squeezed.compress(lines.data) + squeezed.flush())
+    return png_head(channels, height, width) + pixels + _chunk(b"IEND", b"")
+
+
+def png_head(channels: int, height: int, width: int) -> bytes:
+    """The bytes that every PNG of this size and number of channels begins with, as ``encode_png`` writes it."""
     header = struct.pack(">IIBBBBB", width, height, 8, PNG_COLOURS[channels], 0, 0, 0)
-    chunks = {b"IHDR": header, b"IDAT": squeezed.compress(lines.data) + squeezed.flush(), b"IEND": b""}
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
-        for kind, data in chunks.items()
-    )
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
 def encode_picture(image: "NDArray[np.uint8]", suffix: str) -> bytes:
     """Encode [C, H, W] in uint8: grey, RGB or RGBA for C = 1, 3, 4.
 
     Args:
-        suffix: one of ``PICTURES``; JPEG loses something, and has no transparency.
+        suffix: one of ``PICTURES``; JPEG loses something, and RGBA is put on white for it.
 
     Raises:
         UsageError: C is none of these.
@@ -215,7 +225,18 @@ def _by_pillow(image: "NDArray[np.uint8]", form: str, longest: int, **options: A
     return file.getvalue()
 
 
-_jpeg = partial(_by_pillow, form="JPEG", longest=65_500, quality=95)
+def _jpeg(image: "NDArray[np.uint8]") -> bytes:
+    return _by_pillow(_on_white(image) if len(image) == 4 else image, "JPEG", 65_500, quality=95)
+
+
+def _on_white(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """RGBA [4, H, W] as RGB, with white where it is transparent."""
+    import numpy as np
+
+    colours, opacity = image[:3].astype(np.float32), image[3] / np.float32(255)
+    pixels: NDArray[np.uint8] = np.rint(255 + (colours - 255) * opacity).astype(np.uint8)
+    return pixels
+
 
 PICTURES: "Mapping[str, Callable[[NDArray[np.uint8]], bytes]]" = {
     ".png": encode_png,

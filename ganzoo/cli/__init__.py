@@ -8,7 +8,7 @@ import click
 
 from ganzoo.cli.groups import LazyGroup
 from ganzoo.cli.leaving import end_in_time
-from ganzoo.cli.stage import data_stream, staged
+from ganzoo.cli.stage import COMPLETION, data_stream, staged
 from ganzoo.cli.streams import telling
 from ganzoo.version import __version__
 
@@ -67,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What others' metadata say of back ends for devices that we do not use, and whether it can be read, is not needed.
     os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if COMPLETION in os.environ:
+        from ganzoo.cli import bash  # only where a shell asks
+
+        bash.register()
     with telling() as out:
         with staged(given, out, _say, for_good=arguments is None):
             code = _run(given)

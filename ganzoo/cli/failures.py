@@ -102,7 +102,7 @@ def _usage(error: click.ClickException) -> Failure:
         said = f"no such option: {error.option_name}"
         hint = _meant(error, context) or hint
     extra = re.search(r"unexpected extra argument \((.+)\)", said)
-    if context and context.command_path == TRAIN and extra:
+    if context and context.command_path == TRAIN and extra and not context.params.get("model"):
         hint = f"{TRAIN} --model {extra[1]}"
     said = " ".join(said.split()).removesuffix(".")
     return Failure(said[:1].lower() + said[1:], hint, error.exit_code)

@@ -73,6 +73,10 @@ class Sections(click.Command):
                     formatter.write_dl(records)
 
 
+USUAL = {"delete": "rm", "remove": "rm", "list": "ls", "info": "show", "describe": "show"}
+"""Other tools' word for a command -> ours."""
+
+
 class Group(click.Group):
     """A group that answers an unknown command with the closest one it has."""
 
@@ -97,11 +101,18 @@ class Group(click.Group):
         """Find the command that the first argument names."""
         known = self.list_commands(ctx)
         if args[0] not in known and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], known)
-            if "show" in known and not hint.startswith("did you mean"):
-                hint = f"to see it: {ctx.command_path} show {args[0]}"
-            raise UsageError(f"no such command: {ctx.command_path} {args[0]}", hint=hint)
+            raise UsageError(f"no such command: {ctx.command_path} {args[0]}", hint=_meant(args[0], known, ctx))
         return super().resolve_command(ctx, args)
+
+
+def _meant(word: str, known: Sequence[str], ctx: click.Context) -> str:
+    """A hint for a word that is no command of a group."""
+    if (usual := USUAL.get(word)) in known:
+        return f"that is {ctx.command_path} {usual}"
+    hint = did_you_mean(word, known)
+    if "show" in known and not hint.startswith("did you mean"):
+        return f"to see it: {ctx.command_path} show {word}"
+    return hint
 
 
 class LazyGroup(Group):

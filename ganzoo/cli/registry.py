@@ -129,8 +129,11 @@ def show(reference: str, registry: Path | None, as_json: bool) -> int:
 def alias(reference: str, alias: str, expect: int | None, delete: bool, registry: Path | None) -> None:
     """Let ALIAS stand on a version: ganzoo registry alias wgan-gp:3 champion."""
     if delete:
-        opened(registry).unalias(reference, alias, expect=expect)
-        note(f"{reference}@{alias} stands on no version now.")
+        from ganzoo_registry import Reference
+
+        name = Reference.parse(reference).name  # whichever of its versions is named
+        opened(registry).unalias(name, alias, expect=expect)
+        note(f"{name}@{alias} stands on no version now.")
         return
     from ganzoo.api import move_alias
 

@@ -18,6 +18,7 @@ from ganzoo.cli.output import (
     print_data,
     registry_option,
     require_pipe,
+    say,
 )
 from ganzoo.cli.signals import ending_at_signals
 from ganzoo.errors import UsageError
@@ -157,7 +158,7 @@ def command(
                 from ganzoo.samples.sets import write_set
 
                 write_set(source, drawn, output, form, workers=cores(), seen=bar, noted=note)
-    note(f"Seed {drawn.seed}.")
+    (note if seed is not None else say)(f"Seed {drawn.seed}.")  # one that was drawn is part of the result
     if film or output != STDOUT:
         print_data(film or output)
 

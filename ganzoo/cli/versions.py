@@ -129,7 +129,7 @@ def compared(names: tuple[str, str], rows: Sequence[tuple[str, Any, Any]]) -> st
 def plain(value: Any) -> str:
     """A value for a person, as TOML writes words and numbers; ``-`` where there is none."""
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
             return "-"
         case bool():
             return str(value).lower()
@@ -138,7 +138,7 @@ def plain(value: Any) -> str:
         case list():
             return ", ".join(map(plain, value))
         case Mapping():
-            return ", ".join(f"{key} {plain(each)}" for key, each in value.items())
+            return ", ".join(f"{key} {plain(each)}" for key, each in value.items()) or "-"
     return str(value)
 
 

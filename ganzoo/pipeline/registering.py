@@ -63,6 +63,7 @@ def register_run(store: Registry, run: Run, plan: "Plan", observer: WithHooks, *
         write_atomic(run.grid_path, made)
         write_atomic(run.real_path, real_images(plan.data.training, classes=bool(trainer.classes)))
         write_atomic(run.nearest_path, nearest_pairs(trainer, plan.data.training))
+        run.onnx_path.unlink(missing_ok=True)  # of the steps before a resume
         gates = export_version(store, version, run.onnx_path, graph=plan.graph).report if export else {}
     if export and plan.criteria is not None:
         observer.doing("evaluating")

@@ -115,11 +115,16 @@ def check_classes(were: Sequence[str], are: Sequence[str], parent: object, note:
     """Refuse that a label means one class in the weights and another one in the data, where both have that class.
 
     Raises:
-        UsageError: it would; names the first such class.
+        UsageError: it would; names the first such class; or they have different numbers of classes.
     """
     old, new = ([unicodedata.normalize("NFC", name) for name in names] for names in (were, are))
-    if old == new or len(old) != len(new):  # a different number has other shapes, which says more
+    if old == new or not old or not new:  # one that takes no labels has other shapes, which says more
         return
+    if len(old) != len(new):
+        raise UsageError(
+            f"--init-from {parent}: it has {len(old)} classes, and the data {len(new)}",
+            hint=f"give data of its classes: {', '.join(map(repr, were[:10]))}{', …' * (len(were) > 10)}",
+        )
     for name in new:
         if name in old and old.index(name) != new.index(name):
             raise UsageError(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ganzoo.errors import UsageError
 from ganzoo_registry import BlobInfo, Registry, Version
+from ganzoo_registry.refs import KIND
 
 TAG, NOTE = "tag", "note"
 """Kinds of attachments; a tag's variant is its name, and its content is empty where it was taken away."""
@@ -21,9 +22,12 @@ def tag(store: Registry, version: Version, name: str, *, on: bool = True) -> Non
     """Give a version a tag, or take it away; each is a record of its own, so that nobody undoes another's.
 
     Raises:
-        InvalidName: ``name`` cannot be a tag: 1 to 64 of ``a-z``, ``0-9``, ``_`` and ``-``.
+        UsageError: ``name`` cannot be a tag.
     """
-    if on or name in tags(store.kinds(version)):
+    if not KIND.fullmatch(name):
+        hint = "use 1 to 64 of a-z, 0-9, '_' and '-', with a letter or digit at both ends"
+        raise UsageError(f"{name!r:.80} cannot be a tag", hint=hint)
+    if on or f"{TAG}-{name}" in store.kinds(version):  # which looks at no tag's content: a damaged one can be taken away
         store.attach(version, TAG, b"tagged" if on else b"", variant=name, force=True)
 
 

@@ -57,7 +57,8 @@ def find_classes(labels: str, class_names: Sequence[str], model: str) -> list[in
         return [find_class(labels, class_names, model)]
     if labels == ALL:
         return list(range(len(class_names)))
-    return list(dict.fromkeys(find_class(label.strip(), class_names, model) for label in labels.split(",")))
+    each = (label if label in class_names else label.strip() for label in labels.split(","))
+    return list(dict.fromkeys(find_class(label, class_names, model) for label in each))
 
 
 def composed(name: str) -> str:
@@ -88,9 +89,14 @@ def _is_number(name: str) -> bool:
 def _hint(label: str, class_names: Sequence[str]) -> str:
     close = [] if label.isdecimal() else difflib.get_close_matches(label, class_names, n=1)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean '{_printable(close[0])}'?"
     numbered = any(map(_is_number, class_names))
-    names = [repr(name)[1:-1] for name in class_names[:_SHOWN]]  # without control characters
+    names = list(map(_printable, class_names[:_SHOWN]))
     shown = ", ".join(names if numbered else [f"{index} ({name})" for index, name in enumerate(names)])
     more = ", …" if numbered else f", … {len(class_names) - 1}"
     return f"choose {'a name' if numbered else 'an index or a name'}: {shown}" + more * (len(class_names) > _SHOWN)
+
+
+def _printable(name: str) -> str:
+    """A name without control characters; a backslash stays one, as it is typed."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in name)

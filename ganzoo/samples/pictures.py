@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ganzoo.data.names import is_left_behind
 from ganzoo.errors import GanzooError, UsageError
-from ganzoo.images import encode_png
+from ganzoo.images import encode_png, png_head
 from ganzoo.samples.request import Piece, Request
+from ganzoo.samples.strangers import refuse_strangers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ganzoo.runtime.card import GeneratorCard
 
 PICTURE = re.compile(r"\d{6,}\.png")
+
+PROBED = 1000
+"""Pictures that are opened, of those that are there already, to see whether they are like the new ones."""
 
 
 class Pictures:
@@ -29,7 +33,7 @@ class Pictures:
         request: which images there are.
 
     Raises:
-        UsageError: a class has a name that no folder can have.
+        UsageError: a class has a name that no folder can have; the directory has a person's own images.
         GanzooError: a file is where the directory should be.
     """
 
@@ -38,7 +42,8 @@ class Pictures:
 
     def __init__(self, output: Path, work: Path, card: "GeneratorCard", request: Request) -> None:
         self._output, self._work = output, work
-        self.begun = False
+        self.begun, self._probed = False, 0
+        self._head = png_head(card.channels, card.height, card.width)
         self._folders = [str(output / name) for name in card.class_names] or [str(output)]
         if unfit := next((name for name in card.class_names if not _is_folder(name)), None):
             raise UsageError(
@@ -51,10 +56,21 @@ class Pictures:
             raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
 
     def beside(self) -> str:
-        """Pictures that are there may be meant: the first ones of the same seed, or those of another class."""
+        """Pictures of before may be meant: the first ones of the same seed, or those of another class."""
+        refuse_strangers(self._output, self._is_alike)
         folders = [Path(folder) for folder in self._folders]
         there = any(PICTURE.fullmatch(path.name) for folder in folders if folder.is_dir() for path in folder.iterdir())
         return f"{self._output} has pictures already: those of the same name are replaced, and others stay." * there
+
+    def _is_alike(self, path: Path) -> bool:
+        """Whether a picture is called and, as far as the first ``PROBED`` tell, made like those of this generator."""
+        if not PICTURE.fullmatch(path.name):
+            return False
+        self._probed += 1
+        if self._probed > PROBED:
+            return True
+        with path.open("rb") as file:
+            return file.read(len(self._head)) == self._head
 
     def open(self, done: int) -> None:
         """Nothing is open between two pictures."""

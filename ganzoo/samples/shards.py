@@ -12,6 +12,7 @@ from ganzoo.errors import GanzooError, MissingPackageError, UsageError
 from ganzoo.files import sync_directory
 from ganzoo.images import encode_png
 from ganzoo.samples.request import Piece, Request
+from ganzoo.samples.strangers import refuse_strangers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,8 @@ class Shards(ABC):
             raise GanzooError(f"{output} is a file, not a directory", hint="choose another -o") from error
 
     def beside(self) -> str:
-        """Shards of another number lie beside the new ones, and are read with them."""
+        """Shards of another number lie beside the new ones, and are read with them; images would be read no more."""
+        refuse_strangers(self._output, lambda _: False)
         found = [path.name for path in self._output.glob("samples-*-of-*.*")]
         others = [name for name in found if not name.endswith(f"-of-{self._count:05d}{self.suffix}")]
         if others:

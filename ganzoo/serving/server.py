@@ -59,7 +59,10 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         in_use = error.errno == errno.EADDRINUSE
         reason = f"port {port} on {host} is in use" if in_use else f"cannot listen on {host}:{port}: {error.strerror}"
-        raise GanzooError(reason, hint="choose another, or any free one: --port 0") from error
+        elsewhere = error.errno == errno.EADDRNOTAVAIL
+        free = "choose another, or any free one: --port 0"
+        hint = "choose an address of this machine, or all of them: --host 0.0.0.0" if elsewhere else free
+        raise GanzooError(reason, hint=hint) from error
     return listener
 
 
@@ -99,7 +102,7 @@ def serve(
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     following = functools.partial(follow, generators, aliases)
-    _Server(config, desk, following, _ready_line(generators, listener)).run(sockets=[listener])
+    _Server(config, desk, following, _ready_line(generators, listener, api_key)).run(sockets=[listener])
     if not pool.close():
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
@@ -150,8 +153,9 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _ready_line(generators: Mapping[str, ImageGenerator], listener: socket.socket) -> str:
+def _ready_line(generators: Mapping[str, ImageGenerator], listener: socket.socket, api_key: str | None) -> str:
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     example = f"{base}/v1/models/{quote(next(iter(generators)), safe='')}/sample?n=16&seed=7"
-    return f"Serving {', '.join(generators)} at {base}/ - try: curl '{example}' -o samples.png\n"
+    key = "-H 'X-API-Key: KEY' " if api_key else ""
+    return f"Serving {', '.join(generators)} at {base}/ - try: curl {key}'{example}' -o samples.png\n"

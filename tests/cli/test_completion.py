@@ -1,12 +1,17 @@
 """What a shell is told when somebody presses the tabulator, asked as a shell asks."""
 
 import os
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.shell_completion import BashComplete
 
 from ganzoo.cli import cli
+from ganzoo.cli.bash import Bash
 from ganzoo_registry import Registry
 
 
@@ -66,3 +71,48 @@ def test_where_nothing_can_be_read_nothing_is_completed(
     monkeypatch.setenv("GANZOO_REGISTRY", os.devnull)
     assert completed("sample", "") == []
     assert capsys.readouterr() == ("", "")
+
+
+ASK = """
+eval "$(_GANZOO_COMPLETE=bash_source {program})"
+COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:@'
+COMP_LINE={line}
+COMP_POINT={point}
+COMP_WORDS=({words})
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_ganzoo_completion {program}
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+@pytest.mark.parametrize(
+    ("line", "words", "found"),
+    [
+        ("sample fa", "sample fa", ["faces"]),
+        ("sample faces:", "sample faces :", ["1", "2"]),
+        ("sample faces:2", "sample faces : 2", ["2"]),
+        ("sample faces@ch", "sample faces @ ch", ["champion"]),
+        ("train --model=big", "train --model = big", ["biggan"]),
+        ("registry show ", "registry show ''", ["digits", "faces"]),
+    ],
+)
+def test_bash_is_given_what_it_puts_in_the_place_of_its_own_word(
+    line: str, words: str, found: list[str], tmp_path: Path
+) -> None:
+    """It takes ``faces:2`` for three words."""
+    program = tmp_path / "ganzoo"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ganzoo "$@"\n')
+    program.chmod(0o755)
+    whole = f"ganzoo {line}"
+    script = ASK.format(program=program, line=shlex.quote(whole), point=len(whole), words=f"ganzoo {words}")
+    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == found
+    assert done.stderr == ""
+
+
+def test_a_word_in_the_middle_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cursor's place is counted in bytes; what stands behind it does not count."""
+    for name, value in {"COMP_LINE": "ganzoo sample é fa --seed 3", "COMP_POINT": "19"}.items():
+        monkeypatch.setenv(name, value)
+    assert Bash(cli, {}, "ganzoo", "_GANZOO_COMPLETE").get_completion_args() == (["sample", "é"], "fa")

@@ -127,3 +127,18 @@ def test_a_registry_is_forgotten_with_its_command(tmp_path: Path, capsys: pytest
 def test_commands_are_found_in_a_hint(text: str, same: str, tmp_path: Path) -> None:
     main(["registry", "ls", "--registry", str(tmp_path)])
     assert there(text) == same.replace("{}", f" --registry {tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("registry delete net:1", "that is ganzoo registry rm"),
+        ("runs remove last", "that is ganzoo runs rm"),
+        ("runs list", "that is ganzoo runs ls"),
+        ("models info", "that is ganzoo models show"),
+        ("models wgan-gp", "to see it: ganzoo models show wgan-gp"),
+        ("train --model dcgan --size 8 8", "see: ganzoo train --help"),
+    ],
+)
+def test_another_tools_words_for_a_command(typed: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(typed, capsys) == hint

@@ -12,7 +12,7 @@ import ganzoo
 from ganzoo.cli import main
 from ganzoo.errors import UsageError
 from ganzoo.images import GAP, MIN_TILE, encode_picture, grid, named_rows
-from ganzoo.runtime.labels import find_classes
+from ganzoo.runtime.labels import find_class, find_classes
 
 TINY = {"options": {"width": 2, "latent_dim": 3}, "steps": 2, "batch": 4, "device": "cpu"}
 TILE = MIN_TILE + GAP
@@ -109,8 +109,17 @@ def test_a_name_comes_before_a_list_and_before_all() -> None:
     assert find_classes("a, b", ["b", "a", "a, b"], "m") == [2]
     assert find_classes("dog,0", ["cat", "dog"], "m") == [1, 0]
     assert find_classes("1,dog,0,1", ["cat", "dog"], "m") == [1, 0]
+    assert find_classes("a, b", ["a", " b"], "m") == [0, 1]
     with pytest.raises(UsageError, match="m takes no labels"):
         find_classes("all", [], "m")
+
+
+@pytest.mark.parametrize("name", ["line\\nbreak", "C:\\cats", "it's", "tab\there"])
+def test_a_name_that_is_hinted_at_can_be_typed(name: str) -> None:
+    """Backslashes as they are; what cannot be shown is not shown, and the index does as well."""
+    with pytest.raises(UsageError) as caught:
+        find_class(f"{name}x", [name, "quite another"], "m")
+    assert caught.value.hint == f"did you mean '{name}'?".replace("\t", "\\t")
 
 
 def test_names_stand_beside_their_rows() -> None:

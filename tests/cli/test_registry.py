@@ -435,8 +435,17 @@ def test_tags(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_can_be_no_tag(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "tag", "net:1", name) == 2
     error, hint = capsys.readouterr().err.splitlines()
-    assert error.startswith("Error: ")
-    assert hint.startswith("Hint: ")
+    assert error == (f"Error: {name!r} cannot be a tag" if name else "Error: TAG…: nothing is given")
+    assert hint.startswith("Hint: use 1 to 64 of a-z, " if name else "Hint: ")
+
+
+def test_a_damaged_tag_can_be_taken_away(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "tag", "net:1", "odd", "fine") == 0
+    spoil(root, "models/net/attachments/1/tag-odd")
+    assert run(root, "ls", "net") == 4
+    capsys.readouterr()
+    assert run(root, "tag", "net:1", "odd", "--delete") == 0
+    assert capsys.readouterr().err == "net:1 has the tags fine.\n"
 
 
 def test_a_note(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -537,6 +546,16 @@ def test_diff(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "diff", "net:1", "net:1", "--json") == 0
     assert capsys.readouterr() == ("[]\n", "net:1 and net:1 do not differ in their records.\n")
     assert run(root, "diff", "net:1", "nothing") == 3
+
+
+def test_what_a_version_comes_from_is_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lists of objects: parents, plugins."""
+    parents = [{"relation": "init-from", "name": "old", "digest": "sha256:1"}]
+    Registry(root).register("net", {}, {"parents": parents, "plugins": [{"name": "vanilla", "version": "1"}, {}]})
+    assert run(root, "show", "net:4") == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("p"))
+    assert lines["parents"] == "digest sha256:1, name old, relation init-from"
+    assert lines["plugins"] == "name vanilla, version 1, -"
 
 
 def test_show_prints_no_python(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,7 @@ def test_a_damaged_grid_is_a_warning(run: Run, capsys: pytest.CaptureFixture[str
         (["wgan"], 3, "'wgan' is no run in runs, and no model 'wgan'"),
         (["net/1", "last"], 2, "each once"),
         (["net/1", "-o", "no/r.html"], 1, "does not exist"),
+        (["net/1", "-o", "r.pdf"], 2, "a report is a page of HTML, and r.pdf ends in something else"),
     ],
 )
 def test_failures(run: Run, arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,8 +110,12 @@ def test_a_picture_each(file: str, output: str, options: list[str], capsys: pyte
     np.testing.assert_array_equal(pixels, np.load("a.npy")[2, :, :, 0])
 
 
-def test_the_seed_that_is_shown_repeats_the_images(file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert sample(file, "-n", "2", "-o", "a.npy") == 0
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_the_seed_that_is_shown_repeats_the_images(
+    file: str, quiet: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that was drawn is shown however quiet the command is to be."""
+    assert sample(file, "-n", "2", "-o", "a.npy", *quiet) == 0
     seed = capsys.readouterr().err.removeprefix("Seed ").removesuffix(".\n")
     assert sample(file, "-n", "2", "-o", "b.npy", "--seed", seed) == 0
     assert Path("a.npy").read_bytes() == Path("b.npy").read_bytes()

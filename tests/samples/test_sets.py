@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ganzoo import GanzooError, MissingPackageError, UsageError
 from ganzoo.data.load import load
+from ganzoo.images import encode_png
 from ganzoo.runtime.card import METADATA_KEY, GeneratorCard
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.samples import shards
@@ -32,7 +33,7 @@ from ganzoo.samples.unfinished import Unfinished
 from ganzoo.zoo.names import zoo
 
 KILLS = max(4, settings().max_examples // 20)
-"""Of each form: 4, and with ``--hypothesis-profile full`` 100."""
+"""Of each form: 4, and with ``--full`` 100."""
 
 FORMS = {"pictures": "", "set.npy": ".npy", "set.npz": ".npz", "tars": "tar", "parquets": "parquet"}
 """Output -> form."""
@@ -207,6 +208,32 @@ def test_pictures_among_others_are_told_of(petite: ImageGenerator, tmp_path: Pat
     assert write(petite, request_of(petite, 20), output) == []
     (note,) = write(petite, request_of(petite, 30), output)
     assert note == f"{output} has pictures already: those of the same name are replaced, and others stay."
+
+
+@pytest.mark.parametrize("name", ["pictures", "tars"])
+@pytest.mark.parametrize("place", ["a.JPG", "cats/a.webp", "000003.png", "cats/000003.png", "0001.png"])
+def test_a_persons_own_images_are_neither_replaced_nor_mixed_with_samples(
+    petite: ImageGenerator, tmp_path: Path, name: str, place: str
+) -> None:
+    """One that is called like a sample is known by its size."""
+    output = tmp_path / name
+    own = output / place
+    own.parent.mkdir(parents=True)
+    own.write_bytes(encode_png(np.zeros((3, 33, 17), np.uint8)))
+    before = contents(output)
+    with pytest.raises(UsageError, match=rf"has other images, {place} for one: readers would take both") as caught:
+        write(petite, request_of(petite, 20), output)
+    assert caught.value.hint == "choose another -o, for these samples alone"
+    assert contents(output) == before
+
+
+@pytest.mark.parametrize("name", ["pictures", "tars"])
+def test_what_systems_leave_behind_and_texts_are_no_images(petite: ImageGenerator, tmp_path: Path, name: str) -> None:
+    output = tmp_path / name
+    (output / ".thumbs").mkdir(parents=True)
+    for other in ("README.md", ".DS_Store", "._000001.png"):
+        (output / other).write_bytes(b"x")
+    assert write(petite, request_of(petite, 20), output) == []
 
 
 @pytest.mark.parametrize("name", ["tars", "parquets"])

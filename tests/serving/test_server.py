@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -19,7 +19,7 @@ import pytest
 from ganzoo.errors import ExitCode, GanzooError, UsageError
 from ganzoo.machine import cores
 from ganzoo.runtime.generator import ImageGenerator
-from ganzoo.serving.server import bind
+from ganzoo.serving.server import _ready_line, bind
 
 if TYPE_CHECKING:
     from tests.serving.conftest import ServerProcess
@@ -93,6 +93,21 @@ def test_starts_says_so_and_stops(
     )
     assert httpx.get(f"{server.url}/v1/models/plain/sample").status_code == 200
     assert server.stop(number) == (0, "", "")
+
+
+@pytest.mark.parametrize("api_key", [None, "secret"])
+def test_the_line_to_try_shows_where_a_key_belongs(api_key: str | None) -> None:
+    with bind("127.0.0.1", 0) as listener:
+        line = _ready_line({"a": cast(Any, None)}, listener, api_key)
+    assert ("curl -H 'X-API-Key: KEY' 'http" in line) == (api_key is not None)
+    assert "secret" not in line
+
+
+def test_an_address_of_another_machine() -> None:
+    with pytest.raises(GanzooError) as caught:
+        bind("192.0.2.1", 0)
+    assert str(caught.value).startswith("cannot listen on 192.0.2.1:0: ")
+    assert caught.value.hint == "choose an address of this machine, or all of them: --host 0.0.0.0"
 
 
 def takes_connections(port: int) -> bool:

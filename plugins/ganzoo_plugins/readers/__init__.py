@@ -52,7 +52,7 @@ def ganzoo_specs() -> "Iterable[Spec]":
     )
     yield Reader(
         name="webdataset",
-        summary="WebDataset's archives, a file or a folder of shards",
+        summary="WebDataset's archives, a file or a folder of shards; unpack compressed ones first",
         target="ganzoo_plugins.readers.webdataset:read",
         files=("*.tar", "*.tar.gz", "*.tgz"),
         folders=("*.tar",),
