@@ -24,7 +24,7 @@ ROW = re.compile(r"^\| `(ganzoo[\w.]*)\.(\w+)` \|", re.MULTILINE)
 """A row of the table: module and name."""
 
 PART = re.compile(r"(Args|Returns|Raises):\n")
-ENTRY = re.compile(r"^    ([\w, ]+): ", re.MULTILINE)
+ENTRY = re.compile(r"^    (\w[\w, ]*): ", re.MULTILINE)
 """The beginning of what a part says about one name, or several."""
 
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from ganzoo import api as api, observer as observer
     from ganzoo.api import (
+        create as create,
         evaluate as evaluate,
         export as export,
         list_models as list_models,
         load as load,
+        load_torch as load_torch,
         models as models,
         plan as plan,
         report as report,
@@ -26,10 +29,10 @@ if TYPE_CHECKING:
         MissingPackageError as MissingPackageError,
         NotFoundError as NotFoundError,
         PluginError as PluginError,
+        TrainingStopped as TrainingStopped,
         UsageError as UsageError,
     )
     from ganzoo.hookspecs import hookimpl as hookimpl
-    from ganzoo.pipeline.modules import create as create, load_torch as load_torch
     from ganzoo.records.result import TrainResult as TrainResult
     from ganzoo.records.run import Run as Run
     from ganzoo.specs import (
@@ -49,11 +52,10 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "ganzoo.api": "evaluate export list_models load models plan report train",
+    "ganzoo.api": "create evaluate export list_models load load_torch models plan report train",
     "ganzoo.controls": "Control",
     "ganzoo.errors": "GanzooError IntegrityError MissingPackageError NotFoundError PluginError UsageError",
     "ganzoo.hookspecs": "hookimpl",
-    "ganzoo.pipeline.modules": "create load_torch",
     "ganzoo.records.result": "TrainResult",
     "ganzoo.records.run": "Run",
     "ganzoo.specs": (
@@ -62,11 +64,19 @@ _HOME = {
 }
 """Module -> the names that are public here."""
 
+_FOR_CALLERS = {"ganzoo.errors": "TrainingStopped"}
+"""The same of names that no plugin needs: ``__all__``, and docs/contract.md, leave them out."""
+
+_MODULES = ("api", "observer")
+"""Modules whose names docs/python.md lists as ``ganzoo.api.ranked``, say."""
+
 __all__ = ["__version__", *(name for names in _HOME.values() for name in names.split())]
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOME.items():
+    if name in _MODULES:
+        return import_module(f"ganzoo.{name}")
+    for module, names in (*_HOME.items(), *_FOR_CALLERS.items()):
         if name in names.split():
             return getattr(import_module(module), name)
     raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")

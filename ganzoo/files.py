@@ -98,7 +98,7 @@ def check_absent(place: Path, option: str) -> None:
     Raises:
         UsageError: something is there.
     """
-    if place.exists() or place.is_symlink():
+    if os.path.lexists(place):  # unlike Path.exists, false for a name that no file can have
         raise UsageError(f"{place} is there already", hint=f"choose another place: {option} DIR, or remove it")
 
 
@@ -226,7 +226,8 @@ def checked(path: str | os.PathLike[str], what: str) -> Path:
         what: names the path in messages, such as ``--registry``.
 
     Raises:
-        UsageError: it is empty, ``-``, an address such as ``s3://bucket``, or it names the home of nobody.
+        UsageError: it is empty, ``-``, an address such as ``s3://bucket``, nothing that a file can be called, or it
+            names the home of nobody.
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str):
@@ -242,9 +243,14 @@ def checked(path: str | os.PathLike[str], what: str) -> Path:
         )
     try:
         path = Path(text).expanduser()
+        os.fsencode(path)
         return path.absolute() if str(path) == "-" else path  # or it would be refused where it is looked at again
     except RuntimeError as error:
         raise UsageError(f"{what} {text}: there is no such home directory", hint="give the whole path") from error
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{what}: {text!r} cannot be the name of a file", hint="leave out the half of a character in it"
+        ) from error
 
 
 def registry_root(option: str | os.PathLike[str] | None = None) -> Path:

@@ -1,7 +1,7 @@
 """The few calls of ``ganzoo``, as a person makes them in Python."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import ganzoo
-from ganzoo import api
+from ganzoo import api, observer
 from ganzoo.config.synonyms import meant_by
-from ganzoo.errors import ExitCode, NotFoundError, UsageError
-from ganzoo.images import encode_png, grid
+from ganzoo.errors import ExitCode, NotFoundError, TrainingStopped, UsageError
+from ganzoo.exporting.web import RUNTIME
+from ganzoo.images import encode_picture, encode_png, grid
 from ganzoo.records.result import TrainResult
-from ganzoo_registry import NotFound
+from ganzoo_registry import NotFound, Version
 
 Trained = tuple[Path, TrainResult]
 
@@ -120,6 +121,10 @@ def test_a_name_that_does_not_exist() -> None:
         ganzoo.tain  # noqa: B018
 
 
+def test_what_the_page_names_is_there_after_the_import_of_the_package_alone() -> None:
+    assert (ganzoo.api, ganzoo.observer, ganzoo.TrainingStopped) == (api, observer, TrainingStopped)
+
+
 WRONG: dict[str, Callable[[Path], object]] = {
     "no seeds": lambda root: ganzoo.evaluate(["vanilla"], seeds=0, registry=root),
     "seeds as text": lambda root: ganzoo.evaluate(["vanilla"], seeds="2", registry=root),  # type: ignore[arg-type]
@@ -159,7 +164,19 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "yes for a size of training": lambda root: ganzoo.train("vanilla", settings={"size": True}, registry=root),
     "another device": lambda root: ganzoo.train("vanilla", settings={"device": "gpu"}, registry=root),
     "a device in capitals": lambda root: ganzoo.train("vanilla", settings={"device": "CUDA"}, registry=root),
+    "a model given twice": lambda root: ganzoo.plan("dcgan", settings={"model": "wgan"}, registry=root),
+    "a beginning given twice": lambda root: ganzoo.train(
+        init_from="vanilla", settings={"init_from": "vanilla:1"}, registry=root
+    ),
     "a key given twice": lambda root: ganzoo.train("vanilla", settings={"batch": 4}, batch=4, registry=root),
+    "a pattern that is none": lambda root: ganzoo.list_models(None),  # type: ignore[arg-type]
+    "a model that is none": lambda root: ganzoo.create(None, size=8),  # type: ignore[arg-type]
+    "channels as text": lambda root: ganzoo.create("dcgan", size=8, channels="3"),  # type: ignore[arg-type]
+    "yes for channels": lambda root: ganzoo.create("dcgan", size=8, channels=True),
+    "an alias as a number": lambda root: api.move_alias("vanilla", 3, registry=root),  # type: ignore[arg-type]
+    "a ranking of none": lambda root: api.ranked(None, registry=root),  # type: ignore[arg-type]
+    "a figure as a number": lambda root: api.ranked("vanilla", 3, registry=root),  # type: ignore[arg-type]
+    "a protocol that is none": lambda root: api.best_version("vanilla", None, registry=root),  # type: ignore[arg-type]
     "another tool's keyword": lambda root: ganzoo.train("vanilla", lr=1e-4, registry=root),  # type: ignore[call-arg]
     "features at an address": lambda root: ganzoo.train(
         "vanilla", settings={"features": "s3://bucket/x.onnx"}, registry=root
@@ -176,6 +193,132 @@ def test_what_cannot_be_meant_is_refused_as_on_the_command_line(
         call(trained[0])
     assert caught.value.hint
     assert not list(tmp_path.iterdir())
+
+
+TINY: dict[str, Any] = {"options": {"width": 2, "latent_dim": 3}}
+
+REFERENCES: dict[str, Callable[[Any, Path], object]] = {
+    "load": lambda given, root: ganzoo.load(given, registry=root, device="cpu").sample(2, seed=7).tolist(),
+    "load_torch": lambda given, root: weights(ganzoo.load_torch(given, registry=root)),
+    "create": lambda given, root: weights(
+        ganzoo.create("vanilla", size=8, settings=TINY, pretrained=given, registry=root).generator
+    ),
+    "export": lambda given, root: ganzoo.export(given, registry=root),
+    "evaluate": lambda given, root: list(ganzoo.evaluate(given, n=16, seeds=1, registry=root, device="cpu")),
+    "evaluate several": lambda given, root: list(ganzoo.evaluate((given,), n=16, seeds=1, registry=root, device="cpu")),
+    "best_version": lambda given, root: api.best_version(given, "a protocol", registry=root),
+    "move_alias": lambda given, root: api.move_alias(given, "given", registry=root),
+    "report": lambda given, root: ganzoo.report(given, registry=root).read_bytes(),
+    "report several": lambda given, root: ganzoo.report(iter([given]), registry=root).read_bytes(),
+    "plan": lambda given, root: ganzoo.plan(init_from=given, device="cpu", registry=root).recipe.config,
+    "a folder for Triton": lambda given, root: api.export_triton(given, Path(given_name(given)), registry=root).name,
+}
+"""Calls that are given a reference."""
+
+
+def weights(module: Any) -> Mapping[str, Any]:
+    return {name: each.tolist() for name, each in module.state_dict().items()}
+
+
+def given_name(given: object) -> str:
+    return f"folder-of-{type(given).__name__}"
+
+
+@pytest.mark.parametrize("call", REFERENCES.values(), ids=REFERENCES)
+def test_a_version_and_a_path_name_what_their_text_names(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[Any, Path], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root, result = trained
+    expected = call("vanilla:1", root)
+    assert isinstance(result.version, Version)
+    assert call(result.version, root) == expected
+    assert call(Path("vanilla:1"), root) == expected
+
+
+@pytest.mark.parametrize(("name", "call"), REFERENCES.items(), ids=REFERENCES)
+def test_what_names_nothing_is_refused_in_one_line(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: Callable[[Any, Path], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nothing = [] if name in ("create", "plan") else [None]  # where it means that there is nothing to start from
+    for given in (5, 1.5, True, b"vanilla", object(), *nothing):
+        with pytest.raises(UsageError) as caught:
+            call(given, trained[0])
+        assert "\n" not in str(caught.value)
+        assert caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_may_be_given_as_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {**TINY, "steps": 1, "batch": 4, "device": "cpu"}
+    run = ganzoo.train("vanilla", settings=settings, export=False).run
+    assert ganzoo.train(resume=Path(run), steps=2, export=False).run.samefile(run)
+    page = ganzoo.report(Path(run))
+    assert page.samefile(run / "report.html")
+    assert ganzoo.report([Path(run)]) == ganzoo.report(str(run)) == page
+    for gone in (Path("gone"), "gone"):
+        with pytest.raises(NotFoundError, match="no run 'gone'"):
+            ganzoo.train(resume=gone)
+
+
+def test_of_a_version_that_is_named_in_settings_the_number_is_recorded(trained: Trained) -> None:
+    """The newest is another one when the run goes on."""
+    named: dict[str, Any]
+    for named in ({"settings": {"init_from": "vanilla"}}, {"init_from": "vanilla"}):
+        assert ganzoo.plan(**named, device="cpu", registry=trained[0]).recipe.config.init_from == "vanilla:1"
+
+
+DATA: dict[str, Callable[[Any, Path], object]] = {
+    "plan": lambda data, root: ganzoo.plan("vanilla", data=data, settings=TINY, batch=4).recipe.config,
+    "settings": lambda data, root: ganzoo.plan("vanilla", settings={**TINY, "data": data}, batch=4).recipe.config,
+    "train": lambda data, root: ganzoo.train(
+        "vanilla", data=data, settings=TINY, device="cpu", steps=1, batch=4, export=False
+    ).metrics.keys(),
+    "describe_data": lambda data, root: api.describe_data(data),
+    "evaluate": lambda data, root: (
+        ganzoo.evaluate("vanilla:1", data=data, n=8, seeds=1, device="cpu", registry=root, force=True)[
+            "vanilla:1"
+        ].protocol
+    ),
+}
+
+
+@pytest.mark.parametrize("call", DATA.values(), ids=DATA)
+def test_images_may_be_given_as_a_path(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[Any, Path], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(40):
+        shade = np.random.default_rng(number).integers(0, 256, (1, 8, 8), np.uint8)
+        (photos / f"{number}.png").write_bytes(encode_picture(shade, ".png"))
+    assert call(photos, trained[0]) == call(str(photos), trained[0])
+    said = []
+    for gone in (tmp_path / "gone", str(tmp_path / "gone")):
+        with pytest.raises(NotFoundError) as caught:
+            call(gone, trained[0])
+        said.append((str(caught.value), caught.value.hint))
+    assert said[0] == said[1]
+
+
+def test_the_best_of_what_no_training_made_is_asked_for_without_harm(tmp_path: Path) -> None:
+    store = api.open_registry(tmp_path)
+    for lineage in ({}, {"config": 5}, {"made": "by hand"}):
+        version = store.register("net", {}, lineage)
+        assert api.best_version(version, "a protocol", registry=tmp_path) is None
+
+
+@pytest.mark.parametrize("call", [api.export_web, api.export_triton])
+def test_a_folder_of_a_name_that_is_too_long_is_refused(trained: Trained, tmp_path: Path, call: Any) -> None:
+    (tmp_path / "ort" / "dist").mkdir(parents=True)
+    for name in RUNTIME:
+        (tmp_path / "ort" / "dist" / name).write_bytes(b"")
+    how = {"ort_web": tmp_path / "ort"} if call is api.export_web else {}
+    with pytest.raises(ganzoo.GanzooError, match="File name too long"):
+        call("vanilla:1", tmp_path / ("x" * 300), registry=trained[0], **how)
 
 
 def test_keywords_are_settings(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, strategies as st
 
 from ganzoo.cli.settings import nested, parse_settings, read_file
@@ -18,6 +20,7 @@ from ganzoo.config import (
     Schedule,
     Settings,
     TermConfig,
+    as_settings,
     changes,
     check_keys,
     convert,
@@ -109,6 +112,52 @@ def test_merging_is_associative_has_an_identity_and_changes_nothing_in_place(a: 
     assert merge(merge(a, b), c) == merge(a, merge(b, c)) == merge(a, b, c)
     assert merge(a) == merge(a, {}) == merge({}, a) == merge(a, a) == a
     assert repr((a, b, c)) == before
+
+
+# What Python gives
+
+
+@pytest.mark.parametrize("settings", [{1: 2}, {"generator": {1: 2}}, {"penalties": {"r1": {1: 2}}}, {"a": [{1: 2}]}])
+def test_a_key_that_is_not_text_is_refused_at_any_depth(settings: Any) -> None:
+    pairs: list[tuple[Any, Any]] = [(settings, {}), ({}, settings)]
+    for pair in pairs:
+        with pytest.raises(UsageError, match=r"configuration key [a-z\d.]*1: it is not text"):
+            as_settings(*pair)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (np.float64(1e-4), 1e-4),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.array([0.0, 0.5]), [0.0, 0.5]),
+        (torch.tensor(0.5), 0.5),
+        (Path("photos"), "photos"),
+    ],
+)
+def test_a_value_is_what_a_file_would_say(value: Any, meant: Any) -> None:
+    found = as_settings({"a": value, "t": {"b": value}}, {"c": (value, {"d": value})})
+    assert found == {"a": meant, "t": {"b": meant}, "c": [meant, {"d": meant}]}
+    for each in (found["a"], found["t"]["b"], found["c"][0], found["c"][1]["d"]):
+        assert type(each) is type(meant)
+
+
+def test_numbers_of_numpy_are_numbers_of_a_configuration() -> None:
+    rate = np.float64(1e-4)
+    settings = {
+        "ema_kimg": np.float32(2),
+        "batch": np.int64(8),
+        "penalties": {"r1": {"weight": np.float32(3)}},
+        "generator": {"lr": rate},
+        "discriminator": {"lr": {"from": rate, "to": rate / 2}},
+    }
+    config = convert({**BASE, **as_settings(settings)}, RunConfig)
+    assert (config.ema_kimg, config.batch, config.penalties["r1"].weight) == (2.0, 8, 3.0)
+    assert (config.generator.lr, config.discriminator.lr.start) == (1e-4, 1e-4)
+    assert convert(tomllib.loads(config.to_toml()), RunConfig) == config
 
 
 # Files

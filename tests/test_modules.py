@@ -49,6 +49,22 @@ def test_they_are_those_that_a_training_begins_with() -> None:
         assert all(torch.equal(ours[name], value) for name, value in theirs.state_dict().items())
 
 
+def test_the_seed_may_stand_in_the_settings() -> None:
+    made, same, other = (
+        ganzoo.create("dcgan", size=8, **how).discriminator.state_dict()
+        for how in ({"settings": {**TINY, "seed": 7}}, {"settings": TINY, "seed": 7}, {"settings": TINY})
+    )
+    assert all(torch.equal(made[name], value) for name, value in same.items())
+    assert not all(torch.equal(made[name], value) for name, value in other.items())
+
+
+@pytest.mark.parametrize(("key", "value"), {"model": "wgan", "size": 16, "seed": 7}.items())
+def test_what_is_given_twice_is_refused(key: str, value: object) -> None:
+    """Whichever counted, the other would be ignored without a word."""
+    with pytest.raises(UsageError, match=f"'{key}' is given as a keyword and in settings"):
+        ganzoo.create("dcgan", size=8, seed=0, settings={key: value})
+
+
 def test_names_are_found_by_patterns() -> None:
     assert ganzoo.list_models("*wgan*") == ["wgan", "wgan-gp", "wgan-gp-resnet"]
     assert ganzoo.list_models("nothing*") == []

@@ -20,6 +20,10 @@ from ganzoo.api.known import (
     move_alias as move_alias,
     open_registry as open_registry,
 )
+from ganzoo.api.networks import (
+    create as create,
+    load_torch as load_torch,
+)
 from ganzoo.api.training import (
     plan as plan,
     train as train,

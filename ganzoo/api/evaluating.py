@@ -1,10 +1,10 @@
 """How good generators are, and what a run or a version was."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganzoo.api.door import as_reference, as_references, check_text
 from ganzoo.api.known import open_registry
 from ganzoo.errors import check_whole
 from ganzoo.files import checked
@@ -12,17 +12,18 @@ from ganzoo.records.evaluation import HELD_OUT, MOST_SEEDS
 from ganzoo.zoo.names import zoo
 
 if TYPE_CHECKING:
+    import os
+
+    from ganzoo.api.door import Reference
     from ganzoo.records.evaluation import Evaluation
     from ganzoo.records.ranking import Ranked
     from ganzoo.runtime.providers import Device
 
-    Reference = str | os.PathLike[str]
-
 
 def evaluate(
-    references: "Reference | Sequence[Reference]",
+    references: "Reference | Iterable[Reference]",
     *,
-    data: str | None = None,
+    data: "str | os.PathLike[str] | None" = None,
     features: str = "",
     n: int | None = None,
     seeds: int = 5,
@@ -58,19 +59,20 @@ def evaluate(
     Raises:
         GanzooError: one of them cannot be found, or they cannot be evaluated alike.
     """
+    from ganzoo.config.tables import plain
     from ganzoo.evaluation.candidates import evaluate_all, find_candidates, find_criteria
     from ganzoo.progress.bars import ProgressBar, doing
 
     check_whole(seeds, "seeds", 1, MOST_SEEDS)
     if n is not None:
         check_whole(n, "n", 1)
-    store, asked = open_registry(registry), [references] if isinstance(references, str | os.PathLike) else references
+    store, asked = open_registry(registry), as_references(references)
     with doing("loading"), ProgressBar("evaluating", "samples") as bar:
         candidates = find_candidates(asked, store, registry, device)
         criteria = find_criteria(
             candidates,
             zoo(),
-            data=data,
+            data=plain(data),
             runs=checked(runs, "runs"),
             features=features,
             n=n,
@@ -89,7 +91,7 @@ def figures() -> dict[str, str]:
     return zoo().figures()
 
 
-def best_version(reference: str, key: str, *, registry: str | Path | None = None) -> tuple[str, str] | None:
+def best_version(reference: "Reference", key: str, *, registry: str | Path | None = None) -> tuple[str, str] | None:
     """The best version of a version's model by one protocol, and the figures that say so.
 
     Args:
@@ -101,8 +103,9 @@ def best_version(reference: str, key: str, *, registry: str | Path | None = None
     """
     from ganzoo.evaluation.candidates import best_of
 
+    check_text(key, "key")
     store = open_registry(registry)
-    return best_of(store, store.resolve(reference), key, figures())
+    return best_of(store, store.resolve(as_reference(reference)), key, figures())
 
 
 def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -> "list[Ranked]":
@@ -121,12 +124,14 @@ def ranked(name: str, figure: str = "", *, registry: str | Path | None = None) -
     def refuse(error: Exception) -> None:
         raise error
 
+    check_text(name, "name")
+    check_text(figure, "figure")
     store = open_registry(registry)
     return by_figure(store, store.versions(name), figure, figures(), refuse)
 
 
 def report(
-    references: str | Sequence[str],
+    references: "Reference | Iterable[Reference]",
     *,
     output: str | Path | None = None,
     runs: str | Path = "runs",
@@ -147,7 +152,6 @@ def report(
     """
     from ganzoo import reporting
 
-    references = [references] if isinstance(references, str) else references
     store = open_registry(registry)
-    found = [reporting.find(reference, checked(runs, "runs"), store) for reference in references]
+    found = [reporting.find(reference, checked(runs, "runs"), store) for reference in as_references(references)]
     return reporting.write(found, store, checked(output, "output") if output is not None else None, noted)

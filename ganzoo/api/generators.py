@@ -1,19 +1,18 @@
 """Exported generators: how they are made, loaded and given to other programs."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganzoo.api.door import as_reference, needing_torch
 from ganzoo.api.known import open_registry
 from ganzoo.errors import check_whole
 from ganzoo.files import checked
 
 if TYPE_CHECKING:
+    from ganzoo.api.door import Reference
     from ganzoo.exporting.versions import ExportResult
     from ganzoo.runtime.generator import ImageGenerator
     from ganzoo.runtime.providers import Device
-
-    Reference = str | os.PathLike[str]
 
 
 def load(
@@ -28,7 +27,7 @@ def load(
 
     Args:
         reference: ``name``, ``name:3``, ``name@alias``, ``name@sha256:…``, or the path of a ``.onnx`` file, which is
-            tried in a process of its own first; see ``ganzoo.runtime.vetting``.
+            tried in a process of its own first; see ``ganzoo.runtime.vetting``. A ``Version`` may stand for its name.
         registry: the registry's directory; see ``ganzoo.files.registry_root``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: threads that work on one batch; None lets ONNX Runtime choose.
@@ -41,11 +40,12 @@ def load(
     """
     from ganzoo.runtime.opening import open_generator
 
-    return open_generator(reference, registry, device, threads, int8)
+    return open_generator(as_reference(reference), registry, device, threads, int8)
 
 
+@needing_torch()
 def export(
-    reference: str,
+    reference: "Reference",
     *,
     output: str | Path | None = None,
     opset: int | None = None,
@@ -77,11 +77,14 @@ def export(
         check_whole(opset, "opset", 1)
     store = open_registry(registry)
     place = checked(output, "output") if output is not None else None
-    return export_version(store, store.resolve(reference), place, opset, force, int8=int8, uint8=uint8, check=check)
+    return export_version(
+        store, store.resolve(as_reference(reference)), place, opset, force, int8=int8, uint8=uint8, check=check
+    )
 
 
+@needing_torch()
 def export_web(
-    reference: str,
+    reference: "Reference",
     directory: str | Path,
     *,
     ort_web: str | Path | None = None,
@@ -107,10 +110,11 @@ def export_web(
 
     store = open_registry(registry)
     runtime = checked(ort_web, "ort_web") if ort_web is not None else None
-    return write_web(store, store.resolve(reference), checked(directory, "directory"), runtime)
+    return write_web(store, store.resolve(as_reference(reference)), checked(directory, "directory"), runtime)
 
 
-def export_triton(reference: str, directory: str | Path, *, registry: str | Path | None = None) -> Path:
+@needing_torch()
+def export_triton(reference: "Reference", directory: str | Path, *, registry: str | Path | None = None) -> Path:
     """Add a version to a model repository of NVIDIA's Triton Inference Server, which KServe runs, too.
 
     Args:
@@ -127,4 +131,4 @@ def export_triton(reference: str, directory: str | Path, *, registry: str | Path
     from ganzoo.exporting.triton import write_triton
 
     store = open_registry(registry)
-    return write_triton(store, store.resolve(reference), checked(directory, "directory"))
+    return write_triton(store, store.resolve(as_reference(reference)), checked(directory, "directory"))

@@ -1,28 +1,28 @@
 """Trainings, new ones and such as go on."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from ganzoo.api.door import as_reference, needing_torch
 from ganzoo.api.known import open_registry
 from ganzoo.files import checked
 from ganzoo.machine import alone
 
 if TYPE_CHECKING:
+    from ganzoo.api.door import Reference
     from ganzoo.config import Keys, Settings
     from ganzoo.observer import Observer
     from ganzoo.pipeline.plan import Plan
     from ganzoo.records.result import TrainResult
 
-    Reference = str | os.PathLike[str]
 
-
+@needing_torch()
 def train(
     model: str | None = None,
     *,
     settings: "Settings | None" = None,
-    resume: str | None = None,
-    init_from: str | None = None,
+    resume: "Reference | None" = None,
+    init_from: "Reference | None" = None,
     registry: str | Path | None = None,
     runs: str | Path = "runs",
     export: bool = True,
@@ -46,8 +46,8 @@ def train(
         strict: refuse a data folder with unreadable images, instead of skipping them.
         observer: is told how it goes, in the place of the bar.
         progress: show a bar, and what a person should know, in a terminal or a notebook; nothing elsewhere.
-        keys: any key of the configuration, a table as a dict; see ``ganzoo.config.RunConfig``. None of them may stand
-            in ``settings``, too.
+        keys: any key of the configuration, a table as a dict; see ``ganzoo.config.RunConfig``. None of them, nor
+            ``model`` and ``init_from``, may stand in ``settings``, too.
 
     Raises:
         TrainingStopped: by SIGINT, SIGTERM or SIGHUP; a checkpoint is safe.
@@ -58,12 +58,17 @@ def train(
     from ganzoo.records.run import Run
 
     check_start(resume, init_from)
-    asked, store, place = as_settings(settings, {**keys}), open_registry(registry), checked(runs, "runs")
+    resume = None if resume is None else as_reference(resume)
+    asked, store, place = (
+        as_settings(settings, _named(model, init_from, **keys)),
+        open_registry(registry),
+        checked(runs, "runs"),
+    )
 
     def draft(run: str | None) -> Draft:
         if run:
-            return draft_resumed(Run.meant(run, place), model, asked)
-        return draft_new(store, model, asked, init_from)
+            return draft_resumed(Run.meant(run, place), None, asked)
+        return draft_new(store, None, asked)
 
     # Before torch is imported, so that errors show at once. One of several ranks must not fail before it has joined the
     # others, because they would wait for it.
@@ -82,11 +87,12 @@ def train(
         return session.finish(*started, export=export)
 
 
+@needing_torch()
 def plan(
     model: str | None = None,
     *,
     settings: "Settings | None" = None,
-    init_from: str | None = None,
+    init_from: "Reference | None" = None,
     registry: str | Path | None = None,
     strict: bool = False,
     **keys: "Unpack[Keys]",
@@ -96,9 +102,19 @@ def plan(
     from ganzoo.pipeline.draft import check_start, draft_new
 
     check_start(None, init_from)
-    store = open_registry(registry)
-    drafted = draft_new(store, model, as_settings(settings, {**keys}), init_from)
+    store, asked = open_registry(registry), as_settings(settings, _named(model, init_from, **keys))
+    drafted = draft_new(store, None, asked)
 
     from ganzoo.pipeline.session import Session
 
     return Session(store, Path("runs"), strict=strict).plan(drafted)
+
+
+def _named(model: str | None, init_from: "Reference | None", **keys: "Unpack[Keys]") -> "Settings":
+    """The keys of the configuration that were given as arguments."""
+    named: Settings = {
+        **keys,
+        **({} if model is None else {"model": model}),
+        **({} if init_from is None else {"init_from": as_reference(init_from)}),
+    }
+    return named

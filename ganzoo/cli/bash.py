@@ -1,4 +1,4 @@
-"""Completion in bash, which takes ``faces:1`` for three words: ``:``, ``@`` and ``=`` end one, unlike in other shells."""
+"""Completion in bash, for which ``faces:1`` is three words: ``:``, ``@`` and ``=`` end one, unlike in other shells."""
 
 import os
 

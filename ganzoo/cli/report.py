@@ -8,7 +8,6 @@ from ganzoo.cli import completion
 from ganzoo.cli.output import PathOption, print_data, registry_option, runs_option, say
 from ganzoo.errors import UsageError
 
-
 ENDINGS = (".html", ".htm", "")
 
 

@@ -173,6 +173,9 @@ def command(
     """
     given = {key: shorthands[key] for key in SHORTHANDS if shorthands[key] not in (None, ())}
     settings = layered(read_file(config_file) if config_file else {}, parse_settings(list(pairs)), given)
+    for key, value in (("model", model), ("init_from", init_from)):
+        if value is not None:  # an option counts more than a file, and a call takes none twice
+            settings.pop(key, None)
     if resume is not None and (print_config or dry_run):
         raise UsageError("--resume goes on at once", hint="what it goes on with is in the run's config.toml")
     if print_config and dry_run:

@@ -1,5 +1,6 @@
 """Configuration as nested tables: layers over one another, and checked against a dataclass."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -32,15 +33,33 @@ def as_settings(given: object, keywords: Settings = MappingProxyType({})) -> Set
     """What a Python caller gives as ``settings``, and as keywords beside it; None is none.
 
     Raises:
-        UsageError: it is no mapping, or a key is given in both.
+        UsageError: it is no mapping, a key is given in both, or one is not text.
     """
-    if given is None:
-        return keywords
+    given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise UsageError(f"settings: a {type(given).__name__} is not a mapping", hint='give a dict: {"batch": 32}')
     if twice := sorted(given.keys() & keywords.keys()):
         raise UsageError(f"{twice[0]!r} is given as a keyword and in settings", hint="give it once")
-    return {**given, **keywords}
+    settings: Settings = plain({**given, **keywords})
+    return settings
+
+
+def plain(value: Any, prefix: str = "") -> Any:
+    """A value as a TOML file would give it: text for a path, Python's numbers and lists for NumPy's and torch's.
+
+    Raises:
+        UsageError: a table has a key that is not text; it is named with ``prefix``.
+    """
+    if isinstance(value, Mapping):
+        if strange := [key for key in value if not isinstance(key, str)]:
+            raise UsageError(f"configuration key {prefix}{strange[0]!r}: it is not text", hint='as in {"batch": 32}')
+        return {key: plain(each, f"{prefix}{key}.") for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, prefix) for each in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    # NumPy's float64 is a float, and still none to msgspec.
+    return value.tolist() if hasattr(type(value), "tolist") else value
 
 
 def layered(*layers: Settings) -> dict[str, Any]:

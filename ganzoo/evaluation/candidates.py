@@ -1,7 +1,6 @@
 """Candidates to evaluate: versions of the registry and exported files, all by one protocol."""
 
 import contextlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from ganzoo.evaluation.labels import match
 from ganzoo.evaluation.sources import common_source, require_same
 from ganzoo.records.best import Ranking
 from ganzoo.records.evaluation import HELD_OUT, TRAINING, Evaluation, attach, attached
-from ganzoo.runtime.file import as_text, file_of
+from ganzoo.runtime.file import file_of
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.opening import open_generator
 from ganzoo.runtime.providers import Device
@@ -47,7 +46,7 @@ class Candidate:
 
 
 def find_candidates(
-    references: Sequence[str | os.PathLike[str]], store: Registry, registry: str | Path | None, device: Device
+    references: Sequence[str], store: Registry, registry: str | Path | None, device: Device
 ) -> list[Candidate]:
     """What ``references`` mean; see ``ganzoo.load``.
 
@@ -62,7 +61,7 @@ def find_candidates(
     if not references:
         raise UsageError("nothing to evaluate", hint="name one or more versions")
     candidates = []
-    for reference in map(as_text, references):
+    for reference in references:
         version = None if file_of(reference) else store.resolve(reference)
         name = str(version or reference)
         generator = open_generator(name, registry, device, 1)
@@ -143,7 +142,8 @@ def evaluate_all(
 def best_of(store: Registry, version: Version, key: str, better: Mapping[str, str]) -> tuple[str, str] | None:
     """The best version of a version's model by the protocol ``key``, and the figures that say so.
 
-    The ``best`` of the version's own training decides. Versions with a damaged evaluation are passed over.
+    The ``best`` of the version's own training decides, if there was one. Versions with a damaged evaluation are passed
+    over.
 
     Args:
         better: see ``Zoo.figures``.
@@ -151,7 +151,7 @@ def best_of(store: Registry, version: Version, key: str, better: Mapping[str, st
     Returns:
         Reference and reason; None: no version of the model can be ranked.
     """
-    ranking = Ranking(store.lineage(version)["config"].get("best", ""), better)
+    ranking = Ranking(str(_config(store.lineage(version)).get("best", "")), better)
     found: dict[int, dict[str, float]] = {}
     for each in store.versions(version.name, lambda _: None):  # whoever asks for a damaged one gets the error
         with contextlib.suppress(IntegrityError, RegistryError):  # whoever asks for that version gets the error
@@ -189,8 +189,14 @@ def _share(candidates: Sequence[Candidate]) -> float:
 
 
 def _held_out(candidate: Candidate) -> float:
-    share: float = candidate.lineage["config"].get("held_out", 0.0)
+    share: float = _config(candidate.lineage).get("held_out", 0.0)
     return share
+
+
+def _config(lineage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration of the training that made a version; empty for one that was made otherwise."""
+    config = lineage.get("config")
+    return config if isinstance(config, Mapping) else {}
 
 
 def _notes(candidate: Candidate, criteria: Criteria) -> list[str]:

@@ -1,6 +1,6 @@
 """Maps of twice and of half the size, without aliasing: by the low-pass filter [1, 3, 3, 1] of StyleGAN2."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +74,7 @@ class ResampledConvolution(nn.Module):
         resample: "up", "down" or None.
 
     Raises:
-        UsageError: another side.
+        UsageError: another side, or another word.
     """
 
     def __init__(self, kernel_size: int, resample: Resample | None) -> None:
@@ -84,6 +84,8 @@ class ResampledConvolution(nn.Module):
                 f"kernel_size={kernel_size} has no middle, or is too large for the low-pass filter",
                 hint=f"kernel_size: one of {', '.join(map(str, KERNEL_SIZES))}",
             )
+        if resample is not None and resample not in get_args(Resample):
+            raise UsageError(f"resample={resample!r} is neither up nor down", hint="resample: 'up', 'down' or None")
         self.kernel_size, self.resample = kernel_size, resample
         self.low_pass = LowPass() if resample else None
 

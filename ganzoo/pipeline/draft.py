@@ -48,17 +48,17 @@ class Draft:
     run: Run | None = None
 
 
-def check_start(resume: str | None, init_from: str | None) -> None:
+def check_start(resume: object, init_from: object) -> None:
     """Refuse to start from the beginning where something else was asked for: an empty variable names no run.
 
     Raises:
         UsageError: one is given and empty, or both are given.
     """
     for what, given in (("resume", resume), ("init_from", init_from)):
-        if given is not None and (not isinstance(given, str) or not given.strip()):
+        if given is not None and not str(given).strip():
             hint = "leave it out to start from the beginning; a variable that is not set leaves nothing"
             raise UsageError(f"{what}: {given!r} names nothing to go on with", hint=hint)
-    if resume and init_from:
+    if resume is not None and init_from is not None:
         raise UsageError("--resume and --init-from exclude each other", hint="a resumed run has its weights")
 
 
@@ -79,12 +79,13 @@ def draft_new(store: Registry, model: str | None, settings: Settings, init_from:
     inherited: dict[str, Any] = {}
     if parent:
         config = trained(store, parent)["config"]
-        inherited = {key: config[key] for key in INHERITED if key in config} | {"init_from": str(parent)}
+        inherited = {key: config[key] for key in INHERITED if key in config}
+        settings = {**settings, "init_from": str(parent)}  # a name alone means another version later
     name = model or settings.get("model") or inherited.get("model")
     if not isinstance(name, str):
         raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
     if name != inherited.get("model"):  # then architecture, loss and options are the other model's
-        inherited = {key: inherited[key] for key in ("size", "held_out", "init_from") if key in inherited}
+        inherited = {key: inherited[key] for key in ("size", "held_out") if key in inherited}
     elif "loss" in settings:  # then penalties are the other loss's
         inherited = {key: value for key, value in inherited.items() if key not in ("penalties", "loss_options")}
     recipe, source = _found(name, inherited, settings)

@@ -1,21 +1,18 @@
-"""Networks as PyTorch modules, without a training: new ones of a model, and those of a registered version."""
+"""A model's networks as PyTorch modules, without a training."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
-from ganzoo.config import NETWORKS, Settings, as_settings, merge
-from ganzoo.errors import UsageError, check_whole
-from ganzoo.exporting.rebuilding import rebuild
-from ganzoo.files import registry_root
+from ganzoo.config import NETWORKS, Settings
+from ganzoo.errors import UsageError
 from ganzoo.networks.build import build
 from ganzoo.networks.weights import load_network
 from ganzoo.specs import ImageShape
 from ganzoo.training.draws import derive
 from ganzoo.zoo.names import zoo
 from ganzoo.zoo.recipe import resolve
-from ganzoo_registry import Registry
+from ganzoo_registry import Registry, Version
 
 if TYPE_CHECKING:
     from ganzoo.specs import Architecture
@@ -36,38 +33,11 @@ class Pair(NamedTuple):
     discriminator: nn.Module
 
 
-def create(
-    model: str,
-    *,
-    size: int,
-    channels: int = 1,
-    classes: int = 0,
-    seed: int = 0,
-    settings: Settings | None = None,
-    pretrained: str | None = None,
-    registry: str | Path | None = None,
-) -> Pair:
-    """Build the two networks of a model, as its training would.
-
-    Args:
-        model: what ``ganzoo models`` lists.
-        size: height and width in pixels.
-        channels: 1 for grey images, 3 for colour.
-        classes: how many labels there are; unconditional models leave them unused, and are called with None for labels.
-        seed: of the initial weights, which are those of a training with this seed.
-        settings: configuration over the model's defaults, as for ``ganzoo.train``: ``{"options": {"width": 32}}``.
-        pretrained: a registered version of the same networks, whose weights to load; see ``ganzoo.load``.
-        registry: its directory; see ``ganzoo.files.registry_root``.
-
-    Raises:
-        UsageError: the model makes no such images, or has no such option.
-        NotFoundError, RegistryError: there is no such model or version.
-        IntegrityError: the version's networks are others.
-    """
-    check_whole(size, "size", 1)
-    check_whole(classes, "classes", 0)
-    recipe = resolve(zoo(), model, merge(as_settings(settings), {"size": size, "seed": seed}))
+def make_pair(settings: Settings, channels: int, classes: int, store: Registry, version: Version | None) -> Pair:
+    """See ``ganzoo.create``: ``settings`` has the model and the size, and ``version`` the weights; None: new ones."""
+    recipe = resolve(zoo(), settings["model"], settings)
     check_channels(recipe.architecture, channels)
+    size, seed = recipe.config.size, recipe.config.seed
     shape = ImageShape(
         channels=channels, height=size, width=size, classes=classes if recipe.architecture.conditional else 0
     )
@@ -75,29 +45,10 @@ def create(
     seeds = (derive(seed, "init", 0), derive(seed, "init", 1))
     made = build(recipe.architecture, shape, options, seeds, discriminators)
     pair = Pair(made.generator, made.discriminator)
-    if pretrained is not None:
-        store = Registry(registry_root(registry))
-        version = store.resolve(pretrained)
+    if version is not None:
         for network, kind in WEIGHTS.items():
             load_network(getattr(pair, network), store.read(version, kind), str(version))
     return pair
-
-
-def load_torch(reference: str, *, registry: str | Path | None = None) -> nn.Module:
-    """The generator of a registered version as a module, with its averaged weights, in fp32 on the CPU and ``eval()``.
-
-    Its images are those of the version's ONNX file, but for rounding; ``ganzoo.load`` runs that without torch.
-
-    Args:
-        reference: see ``ganzoo.load``; not a file.
-        registry: the registry's directory; see ``ganzoo.files.registry_root``.
-
-    Raises:
-        RegistryError: there is no such version.
-        PluginError, NotFoundError: the plugin that it came from cannot be used, or is no longer installed.
-    """
-    store = Registry(registry_root(registry))
-    return rebuild(store, store.resolve(reference))[0]
 
 
 def check_channels(architecture: "Architecture", channels: int) -> None:

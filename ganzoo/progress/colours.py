@@ -20,9 +20,14 @@ COLOURS = {
 _LINE = re.compile("^(?:" + "|".join(f"({pattern})" for pattern in COLOURS) + ")", re.MULTILINE)
 
 
+def is_terminal(stream: IO[str] | Any) -> bool:
+    """Whether a stream is a terminal; None, which ``sys.stderr`` is in a process without one, is not."""
+    return stream is not None and stream.isatty()
+
+
 def wanted(stream: IO[str] | Any) -> bool:
     """Whether a stream is a terminal whose owner wants colours."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def coloured(text: str, stream: IO[str] | Any) -> str:

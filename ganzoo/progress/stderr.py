@@ -8,7 +8,7 @@ import threading
 from contextvars import ContextVar
 from typing import IO, Any
 
-from ganzoo.progress.colours import coloured
+from ganzoo.progress.colours import coloured, is_terminal
 
 # Control characters; the marks that turn the direction of writing; other ends of a line; signs that nobody sees, but
 # for the two that join letters or part them; halves of characters.
@@ -36,7 +36,7 @@ def be_quiet(value: bool) -> None:
 
 def draws() -> bool:
     """Whether a line can be drawn anew on stderr, a terminal or the output of a notebook's cell, and may be."""
-    return not _quiet.get() and (in_notebook() or (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"))
+    return not _quiet.get() and (in_notebook() or (is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"))
 
 
 def in_notebook() -> bool:
@@ -47,14 +47,13 @@ def in_notebook() -> bool:
 def show(what: str) -> None:
     """Draw what is done in place of what is drawn; the next thing that is told takes its place."""
     clear()
-    sys.stderr.write(f"{what} …")
-    sys.stderr.flush()
+    _write(f"{what} …")
     _shown.set()
 
 
 def clear() -> None:
     """Leave an empty line in place of what is drawn; a notebook has no sign for that."""
-    sys.stderr.write(f"\r{' ' * USUAL}\r" if in_notebook() else CLEAR_LINE)
+    _write(f"\r{' ' * USUAL}\r" if in_notebook() else CLEAR_LINE)
     _shown.clear()
 
 
@@ -78,13 +77,19 @@ def say(message: str) -> None:
 def say_whole(message: str) -> None:
     """The same in one line, however long: it may hold a command to copy."""
     make_room()
-    sys.stderr.write(f"{coloured(printable(message), sys.stderr)}\n")
-    sys.stderr.flush()
+    _write(f"{coloured(printable(message), sys.stderr)}\n")
+
+
+def _write(text: str) -> None:
+    """Write to stderr, if there is one: a daemon may have closed it, and ``pythonw`` opens none."""
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def columns(stream: IO[str] | Any) -> int | None:
     """The width of the terminal that a stream is, or what ``COLUMNS`` says of it; None: it is none."""
-    if not stream.isatty():
+    if not is_terminal(stream):
         return None
     with contextlib.suppress(KeyError, ValueError):
         if (asked := int(os.environ["COLUMNS"])) > 0:

@@ -32,6 +32,7 @@ def file_of(reference: str) -> Path | None:
     A file is what ends in ``.onnx``, and any existing path with a separator in it, which no name of a version has:
     ``ganzoo registry path NAME onnx`` prints such a path.
     """
+    reference = os.path.expanduser(reference)
     named = reference.lower().endswith(SUFFIX)
     return Path(reference) if named or (os.sep in reference and os.path.lexists(reference)) else None
 

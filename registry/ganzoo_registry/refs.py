@@ -34,6 +34,8 @@ class Reference:
         Raises:
             InvalidName: ``text`` has none of the four forms.
         """
+        if not isinstance(text, str):
+            raise InvalidName(f"{text!r} is not a reference to a version", hint=_FORMS)
         if "/" in text:
             raise InvalidName(
                 f"{text!r} is a path, not a reference to a version",
@@ -57,7 +59,7 @@ def check_name(text: str, what: str = "a model name") -> str:
     Raises:
         InvalidName: it cannot; the message says what it should name.
     """
-    if not NAME.fullmatch(text):
+    if not isinstance(text, str) or not NAME.fullmatch(text):
         raise InvalidName(
             f"{text!r} is not {what}",
             hint="use 1 to 64 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends",

@@ -271,3 +271,9 @@ def test_verbose_says_what_is_done_and_every_report(capsys: pytest.CaptureFixtur
         "registering",
     ]
     assert re.findall(r"^step (\d)/4  ", err, re.MULTILINE) == ["1", "2", "3", "4"]
+
+
+def test_an_option_counts_more_than_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.toml").write_text('model = "wgan"\ninit_from = ""\n')
+    assert main(["train", "--config", str(tmp_path / "run.toml"), "--model", "dcgan", "--print-config"]) == 0
+    assert 'model = "dcgan"' in capsys.readouterr().out

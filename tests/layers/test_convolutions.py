@@ -53,6 +53,13 @@ def convolved(x: Array, weight: Array, resample: str | None) -> Array:
     return np.stack([sum(one_channel(map_, k, resample) for map_, k in zip(x, row, strict=True)) for row in weight])
 
 
+@pytest.mark.parametrize("resample", ["upsample", "UP", "", "none", 2, True, False])
+def test_a_word_that_is_neither_up_nor_down_is_refused(resample: Any) -> None:
+    for layer, style in ((EqualisedConv2d, ()), (ModulatedConv2d, (4,))):
+        with pytest.raises(UsageError, match=f"resample={resample!r} is neither up nor down"):
+            layer(2, 2, 3, *style, resample=resample)
+
+
 def test_upsampling_spreads_a_pixel_by_the_filter() -> None:
     """Around 2 i + 1/2, where the middle of pixel i lies in the larger map."""
     x = torch.zeros(1, 1, 5, 5, dtype=torch.float64)
