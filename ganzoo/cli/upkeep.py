@@ -83,7 +83,8 @@ def tag(reference: str, tags: tuple[str, ...], delete: bool, registry: Path | No
     version = store.resolve(reference)
     for each in tags:
         remarks.tag(store, version, each, on=not delete)
-    note(f"{version} has the tags {', '.join(remarks.tags(store.kinds(version))) or '-'}.")
+    given = remarks.tags(store.kinds(version))
+    note(f"{version} has the tags {', '.join(given)}." if given else f"{version} has no tags.")
 
 
 @click.command(name="note")

@@ -4,6 +4,7 @@ Nothing of a run is read here but when it was begun, so that a damaged one can b
 """
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ def place(reference: str, runs: Path, *, named: bool = False) -> Path:
         if theirs:
             return max(theirs, key=lambda path: int(path.name))
     for directory in (Path(reference), runs / reference):
-        if (directory / "config.toml").is_file():
+        if os.path.isfile(directory / "config.toml"):  # unlike Path.is_file, false for a name that no file can have
             return directory
     raise NotFoundError(f"no run {reference!r}", hint="ganzoo runs ls lists them; or give a run's directory")
 

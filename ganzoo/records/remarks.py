@@ -27,7 +27,7 @@ def tag(store: Registry, version: Version, name: str, *, on: bool = True) -> Non
     if not KIND.fullmatch(name):
         hint = "use 1 to 64 of a-z, 0-9, '_' and '-', with a letter or digit at both ends"
         raise UsageError(f"{name!r:.80} cannot be a tag", hint=hint)
-    if on or f"{TAG}-{name}" in store.kinds(version):  # which looks at no tag's content: a damaged one can be taken away
+    if on or f"{TAG}-{name}" in store.kinds(version):  # none is read: a damaged one can be taken away
         store.attach(version, TAG, b"tagged" if on else b"", variant=name, force=True)
 
 

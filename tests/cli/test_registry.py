@@ -421,7 +421,7 @@ def test_tags(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "tag", "net:1", "never", "--delete") == 0
     assert capsys.readouterr().err == 3 * "net:1 has the tags tried.\n"
     assert run(root, "tag", "net:1", "tried", "--delete") == 0
-    assert capsys.readouterr().err == "net:1 has the tags -.\n"
+    assert capsys.readouterr().err == "net:1 has no tags.\n"
     assert run(root, "ls", "--tag", "good", "net") == 0
     tag_one = f"Tag one: ganzoo registry tag net:N good --registry {root}"
     assert capsys.readouterr().err == f"No version has the tag 'good'. {tag_one}\n"

@@ -205,12 +205,13 @@ def test_a_report_is_opened(make: Make, monkeypatch: pytest.MonkeyPatch, capsys:
     assert os.path.samefile(path, "runs/net/1/report.html")
 
 
-def test_what_there_is_none_of(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["nte", "x" * 5000])
+def test_what_there_is_none_of(name: str, make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     make()
     for command in ("show", "rm", "open"):
-        assert main(["runs", command, "nte"]) == 3
+        assert main(["runs", command, name]) == 3
         assert capsys.readouterr().err == (
-            "Error: no run 'nte'\nHint: ganzoo runs ls lists them; or give a run's directory\n"
+            f"Error: no run '{name}'\nHint: ganzoo runs ls lists them; or give a run's directory\n"
         )
 
 
