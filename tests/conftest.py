@@ -21,12 +21,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-# Property tests are scaled down by default. In full, with their counts:
-#     tox -e tests -- --hypothesis-profile full --hypothesis-show-statistics
-# Deadlines are off: what a busy machine does to an example's time is no fault of ours.
+# Property tests are scaled down by default. In full, with what takes long: --full. Deadlines are off: what a busy machine does to an example's time is no fault of ours.
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("full", max_examples=2000, deadline=None)
-settings.load_profile("quick")
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30
@@ -39,12 +36,39 @@ SHARED = re.compile(
 )
 """Tests, by their ids, that share what is dear to make across files: an environment, exported files, a training."""
 
+CORE = r"(vanilla|dcgan|wgan-gp|conditional|stylegan2)"
+"""Models for which everything is tried without ``--full``, too: between them they have what the engine can do."""
+
+SLOW = re.compile(
+    rf"""
+    test_conformance\[(tracing|two\ ranks|builds)\ of\ \w+\ (?!{CORE}\])  # of losses, optimizers, augmentations, too
+    | test_every_model\.py::.*\[(?!{CORE}[-\]])                           # each other one: tests/plugins
+    | test_every_model_builds_with_every_loss_or_says_why_not\[(?!{CORE}-)
+    | test_labels_do_not_drown_the_latents\[.*-64-
+    | test_executors\.py::.*\[(stylegan2|conditional-bf16)
+    | test_it_is_traced_to_the_bit | test_layers\.py::test_traced_is_eager | equality.*\[2-acgan
+    | test_quality\.py::.*(dcgan\]|conditional)                           # wgan-gp's is the README's
+    | test_everything_that_a_page_shows\[docs/
+    | test_map\.py::test_a_walk
+    | test_tutorial\.py | test_examples\.py::test_all_pass_the_kit | test_every_other_kind_passes | in_a_wheel_of_its_own
+    | test_it_passes_what_every_model_must
+    """,
+    re.VERBOSE,
+)
+"""Tests, by their ids, that take most of the time and are run with ``--full`` alone."""
+
 DEAR = ("end_to_end", "export", "evaluation", "packaging", "distributed", "acceptance", "training")
 """Folders that take over ten seconds, the dearest last; all others come first."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "run what takes long, too, property tests with 2,000 examples each, and as many interruptions more"
+    parser.addoption("--full", action="store_true", help=told)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
+    settings.load_profile("full" if config.getoption("--full") else "quick")
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # of what tests start
     # What is synced as carefully as a registry, and removed after each of thousands of tests, keeps a disk busy.
@@ -86,10 +110,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return not longest, DEAR.index(folder) if folder in DEAR else -1
 
     items.sort(key=turn)
+    if not config.getoption("--full"):
+        _leave_out([item for item in items if SLOW.search(item.nodeid)], items, config)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def _leave_out(slow: list[pytest.Item], items: list[pytest.Item], config: pytest.Config) -> None:
+    """Take out what is slow, unless it is all that was asked for."""
+    if len(slow) in (0, len(items)):
+        return
+    items[:] = [item for item in items if item not in slow]
+    config.hook.pytest_deselected(items=slow)
+    if getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0":
+        config.stash[FIGURES].append(f"{len(slow)} of {len(slow) + len(items):,} tests take long: --full runs them, too")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from ganzoo.records.run import Run
 from ganzoo.training import checkpoint
 
 KILLS = max(8, settings().max_examples // 20)
-"""8, and with ``--hypothesis-profile full`` 100."""
+"""8, and with ``--full`` 100."""
 
 STEPS = 60
 
