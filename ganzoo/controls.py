@@ -45,6 +45,8 @@ def fault_of_control(name: object, control: object) -> str | None:
     numbers = (control.low, control.default, control.high)
     if any(type(number) not in (int, float) or not abs(number) <= _LARGEST for number in numbers):
         return f"{name!r} has a default or an end that is not a finite number"
-    if not control.low <= control.default <= control.high or control.low == control.high:
+    if control.low == control.high:
+        return f"{name!r} has nothing to choose: it goes from {control.low:g} to {control.high:g}"
+    if not control.low <= control.default <= control.high:
         return f"{name!r} is {control.default:g} by default, which is not within {control.low:g} to {control.high:g}"
     return None

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import IntEnum
 
 from ganzoo_registry.errors import GanzooError as GanzooError
@@ -18,7 +18,7 @@ _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "onnxruntime-gpu": "
 _NOT_TO_BLAME = {"ganzoo", "torch", "numpy", "msgspec", "onnx", "onnxscript", "onnx_ir"}
 """Packages whose lines say nothing about where a plugin went wrong."""
 
-_REQUIREMENT = re.compile(r"([\w.-]+)(\[.*?\])?([^;]*)")
+_REQUIREMENT = re.compile(r"([\w.-]+)(\[.*?\])?(.*)")
 
 
 class ExitCode(IntEnum):
@@ -152,12 +152,60 @@ def _requirements(*, optional: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     with contextlib.suppress(PackageNotFoundError):
         for line in requires("ganzoo") or []:
-            if not optional and "extra ==" in line:
-                continue
-            if match := _REQUIREMENT.match(line):
+            text, _, marker = line.partition(";")
+            if applies(marker, extras=optional) and (match := _REQUIREMENT.match(text)):
                 name = match[1].lower()
                 found[_IMPORTED_AS.get(name, name.replace("-", "_"))] = match[0].strip()
     return found
+
+
+def applies(marker: str, *, extras: bool = False) -> bool:
+    """Whether a requirement counts here, by the marker behind its ``;``; one that cannot be read does.
+
+    Args:
+        extras: whether what only an extra asks for counts.
+    """
+    import ast  # needed only when something is missing, or taken away
+    import operator
+    import platform
+
+    here = {
+        "os_name": os.name,
+        "sys_platform": sys.platform,
+        "platform_system": platform.system(),
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "implementation_name": sys.implementation.name,
+        "python_version": ".".join(platform.python_version_tuple()[:2]),
+        "python_full_version": platform.python_version(),
+    }
+
+    def side(node: ast.expr) -> str:
+        return here[node.id] if isinstance(node, ast.Name) else str(ast.literal_eval(node))
+
+    def holds(node: ast.expr) -> bool:
+        if isinstance(node, ast.BoolOp):
+            return (all if isinstance(node.op, ast.And) else any)(map(holds, node.values))
+        if not isinstance(node, ast.Compare):
+            raise ValueError(f"{ast.dump(node)} compares nothing")
+        sides, how = (node.left, node.comparators[0]), type(node.ops[0]).__name__
+        if any(isinstance(each, ast.Name) and each.id == "extra" for each in sides):
+            return extras
+        one, other = map(side, sides)
+        if how in ("In", "NotIn"):
+            return (one in other) == (how == "In")
+        # Versions, by their numbers; "linux" and its like have none.
+        numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in (one, other)]
+        ordered = all(text[:1].isdecimal() for text in (one, other))
+        compare: Callable[[object, object], bool] = getattr(
+            operator, {"NotEq": "ne", "LtE": "le", "GtE": "ge"}.get(how, how.lower())
+        )
+        return compare(*numbers) if ordered else compare(one, other)
+
+    try:  # a marker is an expression of Python, too
+        return not marker.strip() or holds(ast.parse(marker.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, KeyError, AttributeError):
+        return True
 
 
 def _installed(package: str) -> bool:

@@ -113,8 +113,9 @@ class Penalty(Spec):
         every: it acts on every n-th step, with n times the weight (lazy regularisation, StyleGAN2, appendix B).
         batch_coupled: whether samples of a batch meet in ``points`` otherwise than by ``step.mean``.
 
-    Further fields of a subclass are options: ``--set penalties.NAME.options.KEY=VALUE``, recorded with the run. A
-    penalty that stands only in a loss's ``penalties`` can be configured by its name, too.
+    Further fields of a subclass are options: ``--set penalties.NAME.options.KEY=VALUE``, recorded with the run; but for
+    those that no file of TOML can hold. A penalty that stands only in a loss's ``penalties`` can be configured by its
+    name, too.
     """
 
     kind: ClassVar[str] = "penalty"
@@ -139,7 +140,8 @@ class Loss(Spec):
         target: ``"package.module:Class"``, or a function that makes an object: called without arguments, or with the
             options where there are some.
         options: a dataclass type with a default for each field: what ``--set loss_options.KEY=VALUE`` sets.
-        penalties: what is added to the discriminator's loss unless the configuration says otherwise.
+        penalties: what is added to the discriminator's loss unless the configuration says otherwise; each has a name of
+            its own.
         state: name -> first value of each number that it remembers from phase to phase: ``step.state``.
         reads: heads of the discriminator's ``Output`` that it reads: ``"class_logits"``, ``"features"``, names of
             extras; one that is missing is told before the run exists.
@@ -278,7 +280,8 @@ class Metric(Spec):
     Args:
         target: ``"package.module:function"``; it may leave out what the evidence does not allow (accuracy without
             labels).
-        figures: each name that it may return -> ``"lower"`` or ``"higher"``, whichever is better, or ``""``.
+        figures: each name that it may return -> ``"lower"`` or ``"higher"``, whichever is better, or ``""``. A name is
+            one line of at most 100 characters, without a comma.
         bounds: some of these names -> the least and the greatest value that there can be, (0, 1) of a share, say:
             intervals end there.
     """

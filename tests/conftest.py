@@ -21,7 +21,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-# Property tests are scaled down by default. In full, with what takes long: --full. Deadlines are off: what a busy machine does to an example's time is no fault of ours.
+# Property tests are scaled down without --full. Deadlines are off: what a busy machine does to an example's time is no
+# fault of ours.
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("full", max_examples=2000, deadline=None)
 
@@ -41,17 +42,17 @@ CORE = r"(vanilla|dcgan|wgan-gp|conditional|stylegan2)"
 
 SLOW = re.compile(
     rf"""
-    test_conformance\[(tracing|two\ ranks|builds)\ of\ \w+\ (?!{CORE}\])  # of losses, optimizers, augmentations, too
+    test_conformance\[(tracing|two\ ranks|builds)\ of\ \w+\ (?!{CORE}\])  # of losses and optimizers, too
     | test_every_model\.py::.*\[(?!{CORE}[-\]])                           # each other one: tests/plugins
     | test_every_model_builds_with_every_loss_or_says_why_not\[(?!{CORE}-)
     | test_labels_do_not_drown_the_latents\[.*-64-
     | test_executors\.py::.*\[(stylegan2|conditional-bf16)
     | test_it_is_traced_to_the_bit | test_layers\.py::test_traced_is_eager | equality.*\[2-acgan
-    | test_quality\.py::.*(dcgan\]|conditional)                           # wgan-gp's is the README's
+    | test_quality\.py::.*(dcgan\]|conditional)  # wgan-gp's is the README's
     | test_everything_that_a_page_shows\[docs/
     | test_map\.py::test_a_walk
-    | test_tutorial\.py | test_examples\.py::test_all_pass_the_kit | test_every_other_kind_passes | in_a_wheel_of_its_own
-    | test_it_passes_what_every_model_must
+    | test_tutorial\.py | test_examples\.py::test_all_pass_the_kit | test_every_other_kind_passes
+    | in_a_wheel_of_its_own | test_it_passes_what_every_model_must
     """,
     re.VERBOSE,
 )
@@ -125,7 +126,9 @@ def _leave_out(slow: list[pytest.Item], items: list[pytest.Item], config: pytest
     items[:] = [item for item in items if item not in slow]
     config.hook.pytest_deselected(items=slow)
     if getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0":
-        config.stash[FIGURES].append(f"{len(slow)} of {len(slow) + len(items):,} tests take long: --full runs them, too")
+        config.stash[FIGURES].append(
+            f"{len(slow)} of {len(slow) + len(items):,} tests take long: --full runs them, too"
+        )
 
 
 @pytest.fixture(scope="session")

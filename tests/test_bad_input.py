@@ -142,7 +142,7 @@ TABLE = {
         f"{TRAIN} --set critic_steps=0",
         2,
         "configuration key 'critic_steps': expected `int` >= 1",
-        "ganzoo train --print-config",
+        "a whole number, such as 8",
     ),
     "size": (
         nothing,

@@ -1,5 +1,6 @@
 """Settings, from text to a checked configuration."""
 
+import re
 import tomllib
 from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from ganzoo.config import (
     convert,
     merge,
 )
+from ganzoo.config.tables import EXAMPLES
 from ganzoo.errors import ExitCode, NotFoundError, UsageError
 
 VALUES = st.integers() | st.text(max_size=3)
@@ -225,14 +227,16 @@ BASE = {"model": "m", "architecture": "a", "loss": "l"}
         ({"generator": 5}, "configuration key 'generator': expected `object`, got `int`"),
         ({"name": 5}, "configuration key 'name': expected `str`, got `int`"),
         ({"report_every": 0}, "configuration key 'report_every': expected `int` >= 1"),
-        ({"penalties": {"r1": {"weight": -1}}}, "configuration key 'penalties[...].weight': expected `float` >= 0.0"),
+        ({"penalties": {"r1": {"weight": -1}}}, "configuration key 'penalties.r1.weight': expected `float` >= 0.0"),
     ],
 )
 def test_a_wrong_value_names_its_key_and_what_it_should_be(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         convert({**BASE, **values}, RunConfig)
     assert str(caught.value).startswith(message)
-    assert caught.value.hint == "ganzoo train --print-config"
+    kind = re.search(r"expected `(\w+)`", message)
+    assert kind
+    assert caught.value.hint == EXAMPLES[kind[1]]
     assert caught.value.exit_code == ExitCode.USAGE
 
 

@@ -13,7 +13,7 @@ import ganzoo_plugins
 import ganzoo_registry
 from ganzoo.cli import cli
 from ganzoo.cli.failures import DO_WITHOUT, explain
-from ganzoo.errors import ExitCode, _requirements, missing_package
+from ganzoo.errors import ExitCode, _requirements, applies, missing_package
 
 ROOTS = [Path(str(package.__file__)).parent for package in (ganzoo, ganzoo_plugins, ganzoo_registry)]
 OURS = {"ganzoo", "ganzoo_plugins", "ganzoo_registry"}
@@ -91,10 +91,62 @@ def test_a_command_names_all_that_it_misses_and_nothing_else(
 
 def test_what_a_server_needs_is_what_its_environment_is_made_of() -> None:
     listed = {_name(line) for line in (Path(__file__).parents[1] / "requirements-serve.txt").read_text().splitlines()}
-    assert listed & {_name(line) for line in requires("ganzoo") or [] if "extra ==" not in line} == {
-        "click",
-        *(_name(text) for name, text in _requirements(optional=False).items() if name not in DO_WITHOUT["serve"]),
-    } | {"onnxruntime"} - {"onnxruntime-gpu"}
+    needed = {_name(text) for name, text in _requirements(optional=False).items() if name not in DO_WITHOUT["serve"]}
+    assert listed & {_name(line) for line in requires("ganzoo") or [] if "extra ==" not in line} == (
+        {"click", "onnxruntime", *needed} - {"onnxruntime-gpu"}  # by the CPU, whatever this machine would be given
+    )
+
+
+LINES = (
+    "onnxruntime-gpu>=1.23; (platform_system=='Linux' and platform_machine=='x86_64') or platform_system=='Windows'",
+    "onnxruntime>=1.23; (platform_system!='Linux' or platform_machine!='x86_64') and platform_system!='Windows'",
+    'av>=14; extra == "film"',
+)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "wanted"),
+    [
+        ("Linux", "x86_64", "onnxruntime-gpu>=1.23"),
+        ("Linux", "aarch64", "onnxruntime>=1.23"),
+        ("Darwin", "x86_64", "onnxruntime>=1.23"),
+        ("Windows", "AMD64", "onnxruntime-gpu>=1.23"),
+    ],
+)
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_two_distributions_of_a_package_the_machines_own_is_named(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, wanted: str, turn: int
+) -> None:
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: LINES[::turn])
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    for name in ("onnxruntime", "av"):
+        monkeypatch.setitem(sys.modules, name, None)
+    missing = missing_package(ModuleNotFoundError(name="onnxruntime"))
+    assert missing is not None
+    assert missing.hint == f'pip install "{wanted}"'
+    assert missing_package(ModuleNotFoundError(name="av")) is not None  # what only an extra asks for
+    assert _requirements(optional=False).keys() == {"onnxruntime"}
+
+
+@pytest.mark.parametrize(
+    ("marker", "counts"),
+    [
+        ("", True),
+        ("python_version < '3.8'", False),
+        ("python_version >= '3.11' and 'lin' in sys_platform", sys.platform == "linux"),
+        ("'3.9' <= python_version", True),
+        ("os_name not in 'nt java' or extra == 'x'", True),
+        ("python_full_version == '2.7.18' or (implementation_name == 'jython')", False),
+        ("python_version > '3.0' and extra == 'x'", False),
+        ("no_such_name == '1'", True),
+        ("python_version ~= '2.0'", True),
+        ("what is this(", True),
+    ],
+)
+def test_a_marker_says_whether_a_requirement_counts(marker: str, counts: bool) -> None:
+    """By numbers, where it compares versions; what cannot be read counts."""
+    assert applies(marker) is counts
 
 
 def _name(requirement: str) -> str:

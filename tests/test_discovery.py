@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ganzoo.config import RunConfig
 from ganzoo.errors import ExitCode, PluginError
+from ganzoo.records.run import Run
 from ganzoo.specs import Loss
 from ganzoo.zoo.discovery import Manager, Plugin, State, discover, unknown_names
 from ganzoo.zoo.installed import spare_others
@@ -118,6 +120,19 @@ HOSTILE = {
         "PluginValidationError: Plugin 'aaa/bad' for hook 'ganzoo_report'; hookimpl definition: ganzoo_report(epoch); "
         "Argument(s) {'epoch'} are declared in the hookimpl but can not be found in the hookspec",
     ),
+    "second": (
+        "from ganzoo import hookimpl\n@hookimpl(specname='ganzoo_report')\ndef one(run): pass\n"
+        "@hookimpl(specname='ganzoo_report')\ndef two(run): pass",
+        "one and two are the hook ganzoo_report; wanted: one function for each hook",
+    ),
+    "penalties": (
+        "from dataclasses import dataclass\nfrom ganzoo import Loss, Penalty, hookimpl\n"
+        "class One(Penalty):\n    def points(self, step): pass\n    def value(self, squared_norm): pass\n"
+        "class Two(One): pass\n"
+        "@hookimpl\ndef ganzoo_specs():\n    yield Loss(name='l', target='a:B', penalties=(Two(name='p'),))\n"
+        "    yield One(name='p')",
+        "penalty 'p' is a Two and a One; wanted: another name for each class",
+    ),
     "raising": ("from ganzoo import hookimpl\n@hookimpl\ndef ganzoo_specs(): 1 / 0", "ZeroDivisionError"),
     "half-registered": (OBSERVER + "@hookimpl\ndef ganzoo_specs(): 1 / 0", "ZeroDivisionError: division by zero"),
     "half-way": (GOOD + "    raise RuntimeError('half')", "RuntimeError: half"),
@@ -207,10 +222,79 @@ def test_a_signal_in_a_hook_is_not_swallowed(install: Install, number: signal.Si
         signal.signal(number, before)
 
 
-def test_strict_mode_raises_what_is_broken(install: Install) -> None:
+PENALTY = """
+from ganzoo import Loss, Penalty, hookimpl
+
+class Slope(Penalty):
+    def points(self, step): pass
+    def value(self, squared_norm): pass
+
+@hookimpl
+def ganzoo_specs():
+    yield Loss(name={!r}, target="a:B", penalties=(Slope(name="slope", weight={}),))
+"""
+
+
+def test_penalties_of_one_name_are_of_one_class_in_a_distribution(install: Install) -> None:
+    """Else the name would mean either; another distribution's is another one."""
+    install("aaa", {"one": PENALTY.format("one", 1.0), "two": PENALTY.format("two", 2.0)})
+    install("bbb", {"one": PENALTY.format("one", 3.0)})
+    plugins = Manager().plugins
+    assert [find(plugins, name).state for name in ("aaa/one", "bbb/one")] == [State.ACTIVE] * 2
+    assert (
+        find(plugins, "aaa/two").reason == "penalty 'slope' is a Slope and a Slope; wanted: another name for each class"
+    )
+
+
+def test_one_class_may_be_in_several_losses_with_other_weights(install: Install) -> None:
+    source = PENALTY.format("one", 1.0) + '    yield Loss(name="two", target="a:B", penalties=(Slope(name="slope"),))\n'
+    install("aaa", {"one": source})
+    assert find(Manager().plugins, "aaa/one").state is State.ACTIVE
+
+
+def test_extras_of_an_entry_point_are_for_pip_alone(install: Install) -> None:
+    install("aaa", {"tame": GOOD}, entry_points="[ganzoo.v1]\ntame = aaa_tame [fast,more]")
+    plugin = find(Manager().plugins, "aaa/tame")
+    assert (plugin.state, plugin.target) == (State.ACTIVE, "aaa_tame")
+
+
+WATCHER = "from ganzoo import hookimpl\nseen = []\n@hookimpl\ndef ganzoo_report(run): seen.append(run.config.observers)"
+
+
+@pytest.mark.parametrize(
+    ("observers", "aaa", "bbb"),
+    [
+        (["tensorboard"], ["ganzoo/tensorboard"], ["ganzoo/tensorboard"]),
+        (["aaa/tensorboard"], ["tensorboard"], ["aaa/tensorboard"]),
+        (["bbb/tensorboard", "x/y"], ["bbb/tensorboard", "x/y"], ["tensorboard", "x/y"]),
+    ],
+)
+def test_an_observer_finds_itself_by_its_bare_name_and_no_other_one(
+    install: Install, tmp_path: Path, observers: list[str], aaa: list[str], bbb: list[str]
+) -> None:
+    """So it need not know the distribution that it is in, nor what else is installed."""
+    for name in ("aaa", "bbb"):
+        install(name, {"tensorboard": WATCHER})
+    manager = Manager()
+    run = Run(tmp_path, RunConfig(model="m", architecture="a", loss="l", observers=observers), {})
+    for _ in range(2):
+        manager.notify("ganzoo_report", pytest.fail, run=run, step=1, metrics={})
+    assert sys.modules["aaa_tensorboard"].seen == [aaa] * 2
+    assert sys.modules["bbb_tensorboard"].seen == [bbb] * 2
+    assert run.config.observers == observers
+
+
+@pytest.mark.parametrize("value", ["0", "", "no"])
+def test_strict_mode_is_off(install: Install, value: str) -> None:
+    install("aaa", {"bad": "raise SystemExit(0)"})
+    assert find(Manager(environ={"GANZOO_STRICT_PLUGINS": value}).plugins, "aaa/bad").state is State.BROKEN
+
+
+@pytest.mark.parametrize("value", ["1", "true", "Yes", "on"])
+def test_strict_mode_raises_what_is_broken(install: Install, value: str) -> None:
     install("aaa", {"bad": "raise SystemExit(0)"})
     with pytest.raises(PluginError) as caught:
-        Manager(environ={"GANZOO_STRICT_PLUGINS": "1"})
+        Manager(environ={"GANZOO_STRICT_PLUGINS": value})
     assert str(caught.value) == "plugin aaa/bad 1.0 is broken: SystemExit: 0"
     assert caught.value.exit_code == ExitCode.PLUGIN
     assert isinstance(caught.value.__cause__, SystemExit)

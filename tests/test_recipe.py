@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from ganzoo.config import RunConfig
 from ganzoo.data import load
 from ganzoo.errors import ExitCode, GanzooError, NotFoundError, PluginError, UsageError
-from ganzoo.specs import Architecture, ImageShape, Loss, Model, Penalty, Spec
+from ganzoo.specs import Architecture, ImageShape, Loss, Model, Penalty, Preset, Spec
 from ganzoo.training import setup
 from ganzoo.zoo.discovery import Manager, Plugin, State, discover
 from ganzoo.zoo.names import Zoo, zoo
@@ -31,6 +31,20 @@ def eight(source: str) -> tuple[int, int]:
 class Options:
     latent_dim: int = 4
     width: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loose(Penalty):
+    name: str = "loose"
+    cap: float | None = None
+    table: dict[str, float] = field(default_factory=lambda: {"a": 1.0})
+    function: Callable[[Any], Any] = len
+
+    def points(self, step: Any) -> Any:
+        return step.real.images
+
+    def value(self, squared_norm: Any) -> Any:
+        return squared_norm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,19 +317,35 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
             {"generator": {"betas": [0.5, 1]}},
             UsageError,
             "configuration key 'generator': betas must be at least 0 and less than 1, and 1 is not",
-            "ganzoo train --print-config",
+            "for the defaults: ganzoo models show MODEL",
         ),
         (
             {"generator": {"betas": [0.5]}},
             UsageError,
             "configuration key 'generator.betas': expected `array` of length 2, got 1",
-            "ganzoo train --print-config",
+            "a list, such as [0.5, 0.999]",
         ),
         ({"penalties": {"r1": {"wait": 1}}}, UsageError, "unknown configuration key 'penalties.r1.wait'", "did you"),
         ({"penalties": {"r3": {}}}, NotFoundError, "unknown penalty 'r3'", "choose one of: "),
         ({"loss": "hing"}, NotFoundError, "unknown loss 'hing'", "did you mean 'hinge'?"),
         ({"architecture": "dcgam"}, NotFoundError, "unknown architecture 'dcgam'", "did you mean 'dcgan'?"),
-        ({"loss": 3}, UsageError, "configuration key 'loss': expected a name, got 3", "ganzoo"),
+        ({"loss": 3}, UsageError, "configuration key 'loss': expected a name, got 3", "ganzoo models lists them"),
+        ({"data": [1]}, UsageError, "configuration key 'data': expected a name, got [1]", "--data PATH"),
+        (
+            {"augment": 3},
+            UsageError,
+            "configuration key 'augment': expected a name, got 3",
+            "--set augment=diffaugment",
+        ),
+        ({"generator_of": 3}, UsageError, "configuration key 'generator_of': expected a name", "ganzoo models lists"),
+        ({"kimg": 1e306}, UsageError, "kimg: 1e+306 is more than any run takes", "a number such as 1000"),
+        ({"kimg": 1e30}, UsageError, "kimg: 1e+30 is more than any run takes", "a number such as 1000"),
+        (
+            {"penalties": {"r1": {"weight": 1.0, "options": {"k": 3}}}},
+            UsageError,
+            "unknown configuration key 'penalties.r1.options.k'",
+            "penalty 'r1' has none",
+        ),
         ({"options": 3}, UsageError, "configuration key 'options': expected a table", "--set options.KEY=VALUE"),
         (
             {"penalties": 3},
@@ -329,7 +359,12 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
             "configuration key 'penalties.r1': expected a table",
             "--set penalties.",
         ),
-        ({"options": {"width": "x"}}, UsageError, "configuration key 'options.width': expected `int | null`", "ganzoo"),
+        (
+            {"options": {"width": "x"}},
+            UsageError,
+            "configuration key 'options.width': expected `int | null`",
+            "a whole",
+        ),
         (
             {"options": {"discriminator_norm": "x"}},
             UsageError,
@@ -342,7 +377,7 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
 )
 def test_what_is_refused(settings: Any, kind: type[GanzooError], message: str, hint: str) -> None:
     with pytest.raises(kind) as caught:
-        resolve(zoo(), "dcgan", settings)
+        resolve(zoo(), "dcgan", settings, native=eight)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
     assert str(caught.value.hint).startswith(hint)
@@ -406,6 +441,98 @@ def test_a_wrong_value_of_a_models_own_is_the_plugins_fault(
     assert caught.value.exit_code == ExitCode.PLUGIN
     with pytest.raises(UsageError):
         resolve(make_zoo(NET, LOSS, replace(MODEL, defaults={}, defaults_up_to={}), Margin()), "net", defaults)
+
+
+BAD_PRESET = {"bad": Preset(defaults={"batch": "big"}), "for-8": Preset(resolutions=(8,))}
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "who", "problem"),
+    [
+        ({"presets": BAD_PRESET}, {"preset": "bad"}, "preset 'bad' of model 'net'", "configuration key 'batch'"),
+        (
+            {"presets": BAD_PRESET},
+            {"preset": "bad", "steps": 3},
+            "preset 'bad' of model 'net'",
+            "configuration key 'batch'",
+        ),
+        (
+            {"defaults_up_to": {16: {"generator": {"lr": -1.0}}}},
+            {"size": 16},
+            "model 'net'",
+            "configuration key 'generator.lr'",
+        ),
+        ({"defaults_up_to": {16: {"steps": "x"}}}, {"data": "eight"}, "model 'net'", "configuration key 'steps'"),
+        ({}, {"loss": "acme/late"}, "loss 'acme/late'", "configuration key 'generator.lr'"),
+        (
+            {"defaults": {"steps": 0}, "defaults_up_to": {}},
+            {"size": 16, "loss": "score"},
+            "model 'net'",
+            "configuration key 'steps'",
+        ),
+    ],
+)
+def test_a_wrong_value_that_nobody_typed_is_the_plugins_fault(
+    make_zoo: Callable[..., Zoo], model: Any, settings: dict[str, Any], who: str, problem: str
+) -> None:
+    """What a person chose brought it about, and is no fault."""
+    late = Loss(name="late", target="a:L", defaults={"generator": {"lr": "soon"}})
+    here = make_zoo(NET, LOSS, replace(MODEL, **{"defaults": {}, **model}), Margin(), late)
+    with pytest.raises(PluginError) as caught:
+        resolve(here, "net", settings, native=eight)
+    assert str(caught.value).startswith(f"{who} is made wrongly: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"preset": "none"}, "model 'net' has no preset 'none'"),
+        ({"preset": "for-8", "size": 16}, "preset 'for-8' of model 'net' is not meant for 16 pixels"),
+        ({"size": 9}, "architecture 'net' makes no 9x9 images"),
+        ({"size": "big"}, "configuration key 'size': expected `int`"),
+        ({"loss": 3}, "configuration key 'loss': expected a name"),
+        ({"preset": "for-8", "batch": "big"}, "configuration key 'batch': expected `int`"),
+        ({"size": 16, "generator": {"lr": -1.0}}, "configuration key 'generator.lr'"),
+    ],
+)
+def test_what_a_person_chooses_or_types_is_no_plugins_fault(
+    make_zoo: Callable[..., Zoo], settings: dict[str, Any], problem: str
+) -> None:
+    here = make_zoo(NET, LOSS, replace(MODEL, presets=BAD_PRESET), Margin())
+    with pytest.raises(UsageError) as caught:
+        resolve(here, "net", settings, native=eight)
+    assert str(caught.value).startswith(problem)
+
+
+def test_a_loss_without_a_discriminator_takes_no_critic_steps_of_another_losss_model(
+    make_zoo: Callable[..., Zoo],
+) -> None:
+    moments = Loss(name="moments", target="a:L", adversarial=False)
+    model = replace(MODEL, defaults={"critic_steps": 5})
+    here = make_zoo(NET, LOSS, model, Margin(), moments)
+    assert resolve(here, "net", {"loss": "moments"}).config.critic_steps == 1
+    assert resolve(here, "net").config.critic_steps == 5
+    with pytest.raises(UsageError, match="critic_steps is of a discriminator, and loss 'moments' has none"):
+        resolve(here, "net", {"loss": "moments", "critic_steps": 2})
+
+
+def test_options_of_a_penalty_may_be_none_or_tables(make_zoo: Callable[..., Zoo]) -> None:
+    """Which options there are, its fields say, and not what their defaults are; but for what no file can hold."""
+    here = make_zoo(NET, LOSS, MODEL, Margin(), Loose())
+
+    def made(**options: Any) -> tuple[dict[str, Any], Loose]:
+        recipe = resolve(here, "net", {"penalties": {"loose": {"options": options}}})
+        assert resolve(here, "net", tomllib.loads(recipe.config.to_toml())).penalties == recipe.penalties
+        (penalty,) = (penalty for penalty in recipe.penalties if isinstance(penalty, Loose))
+        return recipe.config.penalties["acme/loose"].options, penalty
+
+    assert made() == ({"table": {"a": 1.0}}, Loose())
+    options, penalty = made(cap=2.0, table={"b": 3.0})
+    assert options == {"cap": 2.0, "table": {"a": 1.0, "b": 3.0}}
+    assert (penalty.cap, penalty.table) == (2.0, {"a": 1.0, "b": 3.0})
+    for wrong in ({"cap": "high"}, {"function": "len"}, {"cop": 1.0}):
+        with pytest.raises(UsageError, match=f"penalties.acme/loose.options.{next(iter(wrong))}"):
+            made(**wrong)
 
 
 def test_the_last_word_on_length_counts() -> None:

@@ -1,8 +1,14 @@
 """Each malformed spec is refused with a message that shows the wanted form."""
 
+import os
 import string
-from dataclasses import dataclass, fields, replace
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, strategies as st
@@ -49,6 +55,28 @@ class Complete(Penalty):
 
     def value(self, squared_norm: Any) -> Any:
         return squared_norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kindly(Complete):
+    kind: str = "two-sided"  # type: ignore[misc]  # what a plugin may write
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwritten:
+    act: Callable[[Any], Any] = len
+    width: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    place: "Path | complex | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untold:
+    width: int = 8
+    dtype: "torch.dtype | None" = None  # type: ignore[name-defined]  # noqa: F821 - imported for type checkers alone
 
 
 class Pointless(Penalty):
@@ -99,6 +127,33 @@ BAD: list[tuple[object, str]] = [
     (
         replace(LOSS, penalties=(Complete(name="p", weight=-1),)),
         "penalty 'p': weight=-1; wanted: a finite number",
+    ),
+    (replace(LOSS, penalties=(Complete(name=None),)), "penalty name None is malformed; wanted: lower-case"),  # type: ignore[arg-type]
+    (replace(LOSS, penalties=(Complete(name=7),)), "penalty name 7 is malformed; wanted: lower-case letters"),  # type: ignore[arg-type]
+    (replace(LOSS, penalties=(Complete(name="a.b/c d"),)), "penalty name 'a.b/c d' is malformed; wanted: lower-case"),
+    (replace(LOSS, penalties=(Complete(name="p" * 101),)), "a penalty name has 101 characters; wanted: at most 100"),
+    (replace(LOSS, penalties=(Complete(name="p", year="1"),)), "penalty 'p': year='1'; wanted: a year, or 0"),  # type: ignore[arg-type]
+    (
+        replace(LOSS, penalties=(Complete(name="p", summary="a\nb"),)),
+        "penalty 'p': summary='a\\nb'; wanted: one line of text",
+    ),
+    (
+        replace(LOSS, penalties=(PENALTY, replace(PENALTY, weight=2.0))),
+        "loss 'loss': two of its penalties have one name: p, p",
+    ),
+    (Kindly(name="p"), "penalty 'p': kind='two-sided'; wanted: another name for that field"),
+    (replace(LOSS, penalties=(Kindly(name="p"),)), "penalty 'p': kind='two-sided'; wanted: another name for that"),
+    (
+        replace(ARCHITECTURE, options=Unwritten),
+        "architecture 'net': Unwritten: act=<built-in function len> cannot be written down: Encoding objects of type",
+    ),
+    (
+        replace(LOSS, options=Mixed),
+        "loss 'loss': Mixed: place=None cannot be written down: Type unions may not contain more than",
+    ),
+    (
+        replace(AUGMENTATION, options=Untold),
+        "augmentation 'noise': Untold: the type of 'dtype' cannot be read: NameError: name 'torch' is not defined",
     ),
     (replace(LOSS, defaults=5), "loss 'loss': defaults=5; wanted: a mapping with string keys"),  # type: ignore[arg-type]
     (
@@ -163,6 +218,7 @@ BAD: list[tuple[object, str]] = [
     (replace(READER, target="read"), "reader 'reader': target='read'; wanted: 'package.module:function'"),
     (replace(READER, files="*.zip"), "reader 'reader': files='*.zip'; wanted: a tuple of lower-case patterns"),  # type: ignore[arg-type]
     (replace(READER, folders=("*.TAR",)), "reader 'reader': folders=('*.TAR',); wanted: a tuple of lower-case"),
+    (replace(READER, files=("",)), "reader 'reader': files=('',); wanted: a tuple of lower-case patterns"),
     (replace(READER, files=(), folders=()), "reader 'reader': files=(); wanted: a pattern in files or in folders"),
     (replace(EXTRACTOR, file="x.onnx"), "extractor 'extractor': file='x.onnx'; wanted: 'package:file.onnx'"),
     (replace(EXTRACTOR, file="pkg:../x.onnx"), "extractor 'extractor': file='pkg:../x.onnx'; wanted: 'package:file"),
@@ -173,6 +229,10 @@ BAD: list[tuple[object, str]] = [
     (replace(BUILT, file="pkg:x.onnx"), "extractor 'built': file='pkg:x.onnx'; wanted: '' beside a builder"),
     (replace(METRIC, target=print), "metric 'metric': target=<built-in function print>; wanted: 'package.module:f"),  # type: ignore[arg-type]
     (replace(METRIC, figures={}), "metric 'metric': figures={}; wanted: a mapping of names to 'lower', 'higher'"),
+    (replace(METRIC, figures={"": ""}), "metric 'metric': figures={'': ''}; wanted: a mapping of names to 'lower'"),
+    (replace(METRIC, figures={"a,b": ""}), "metric 'metric': figures={'a,b': ''}; wanted: a mapping of names to"),
+    (replace(METRIC, figures={"x\ny": ""}), "metric 'metric': figures={'x\\ny': ''}; wanted: a mapping of names to"),
+    (replace(METRIC, figures={" x": ""}), "metric 'metric': figures={' x': ''}; wanted: a mapping of names to"),
     (replace(METRIC, bounds={"dull": (0, 1)}), "metric 'metric': bounds={'dull': (0, 1)}; wanted: a mapping of names"),
     (replace(METRIC, bounds={"odd": (1, 0)}), "metric 'metric': bounds={'odd': (1, 0)}; wanted: a mapping of names"),
     (replace(METRIC, bounds={"odd": 1}), "metric 'metric': bounds={'odd': 1}; wanted: a mapping of names"),  # type: ignore[dict-item]
@@ -185,6 +245,7 @@ BAD: list[tuple[object, str]] = [
     ),
     (replace(ARCHITECTURE, batch_coupled="no"), "architecture 'net': batch_coupled='no'; wanted: True or False"),  # type: ignore[arg-type]
     (replace(ARCHITECTURE, channels=(2,)), "architecture 'net': channels=(2,); wanted: a non-empty tuple of 1 and 3"),
+    (replace(ARCHITECTURE, channels=([3],)), "architecture 'net': channels=([3],); wanted: a non-empty tuple of 1"),  # type: ignore[arg-type]
     (replace(ARCHITECTURE, channels=3), "architecture 'net': channels=3; wanted: a non-empty tuple of 1 and 3"),  # type: ignore[arg-type]
     (replace(LOSS, state={"a b": 0.0}), "loss 'loss': state={'a b': 0.0}; wanted: a mapping of identifiers"),
     (replace(LOSS, state={"a": float("nan")}), "loss 'loss': state={'a': nan}; wanted: a mapping of identifiers"),
@@ -208,6 +269,48 @@ def test_a_malformed_spec_is_refused(spec: object, message: str) -> None:
         validate([spec])
     assert str(caught.value).startswith(message)
     assert caught.value.exit_code == ExitCode.PLUGIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    low: float = -1.0
+
+
+class Mode(Enum):
+    ONE = "one"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    width: int | None = None
+    betas: tuple[float, float] = (0.5, 0.9)
+    table: dict[str, list[int]] = field(default_factory=dict)
+    mode: Mode = Mode.ONE
+    word: Literal["a", "b"] = "a"
+    anything: Any = True
+    wrong: int = "eight"  # type: ignore[assignment]  # which the check of the kit tells
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rich(Plain):
+    inner: Inner = Inner()
+    act: Callable[[Any], Any] | None = None
+    data: bytes = b""
+    among: frozenset[int] = frozenset({1})
+
+
+@pytest.mark.parametrize("options", [Plain, Rich])
+def test_what_a_configuration_can_hold_passes(options: type[Any]) -> None:
+    validate([replace(ARCHITECTURE, options=options)])
+
+
+def test_plain_options_do_without_msgspec() -> None:
+    """Its import would take as long as that of all built-in plugins, and each command would wait for it."""
+    code = (
+        "import sys\nfrom ganzoo.zoo.names import zoo\nfrom ganzoo.specs import Architecture\n"
+        "assert zoo().all(Architecture)\nassert 'msgspec' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "GANZOO_PLUGINS": "builtin"}, check=True)
 
 
 def test_a_missing_default_is_named() -> None:

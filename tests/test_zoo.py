@@ -250,7 +250,16 @@ def test_an_observer_of_a_built_in_name_hides_no_built_in(monkeypatch: pytest.Mo
     watching = {"ganzoo_report": [plugin("ganzoo", "board"), plugin("zzz", "board")]}
     found = Zoo(Manager([]))
     monkeypatch.setattr(found.manager, "watching", lambda hook: watching.get(hook, []))
-    assert [found.observer(name) for name in ("board", "ganzoo/board", "zzz/board")] == ["board"] * 3
+    names = [found.observer(name) for name in ("board", "ganzoo/board", "zzz/board", "ZZZ/board")]
+    assert names == ["board", "board", "zzz/board", "zzz/board"]
+    watching["ganzoo_evaluated"] = [plugin("zzz", "chart"), plugin("yyy", "chart")]
+    assert found.observer("yyy/chart") == "yyy/chart"
+    with pytest.raises(NotFoundError, match="observer 'chart' is provided by more than one plugin") as caught:
+        found.observer("chart")
+    assert caught.value.hint == "choose one of: zzz/chart, yyy/chart"
+    with pytest.raises(NotFoundError) as caught:
+        found.observer("zzz/bord")
+    assert caught.value.hint == "did you mean 'zzz/board'?"
     with pytest.raises(NotFoundError) as caught:
         found.observer("bord")
     assert caught.value.hint == "did you mean 'board'?"

@@ -199,7 +199,10 @@ def _costs(costs: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> list[str]:
     networks = sorted({network for cost in costs.values() for network in cost}, reverse=True)
     header = ["PIXELS", *(f"{network.upper()} {unit}" for network in networks for unit in ("PARAMETERS", "GFLOP"))]
     rows = [
-        [size, *(f"{cost[network][key]:,}" for network in networks for key in ("parameters", "gflop"))]
+        [
+            size,
+            *(f"{cost[name][key]:,}" if name in cost else "" for name in networks for key in ("parameters", "gflop")),
+        ]
         for size, cost in costs.items()
     ]
     return ["", table(header, rows)] if rows else []
@@ -219,7 +222,14 @@ def _trainings(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _rows(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The settings in rows; a schedule is one row."""
-    return flatten(_readable(settings))
+    return [(key, _typed(value)) for key, value in flatten(_readable(settings))]
+
+
+def _typed(value: Any) -> Any:
+    """A value as ``--set`` takes it; ``-`` where there is none, which cannot be typed."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else value
 
 
 def _readable(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """``ganzoo plugins``: what is installed, what is wrong with it, whether it conforms; a new one; what an index has."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,14 +139,17 @@ def new(name: str, kind: str, directory: Path | None) -> None:
     from ganzoo.distributions.scaffold import begin, check_name
 
     check_name(name)
-    if taken := [spec for plugin in zoo().manager.plugins for spec in plugin.specs if spec.name == name]:
-        owner = zoo().owner(taken[0])
-        raise UsageError(
-            f"{taken[0].kind} {name!r} is in {owner} already", hint="choose another name: people type it alone"
-        )
+    for plugin in zoo().manager.plugins:
+        taken = [f"{spec.kind} {name!r}" for spec in plugin.specs if spec.name == name]
+        taken += [
+            f"figure {name!r}" for spec in plugin.specs if kind == "metric" and name in getattr(spec, "figures", ())
+        ]
+        if taken or plugin.name == name:
+            what = f"{taken[0]} is in {plugin}" if taken else f"plugin {plugin} is installed"
+            raise UsageError(f"{what} already", hint="choose another name: people type it alone")
     place = begin(name, kind, directory)
     print_data(place)
-    note(f"Next:\n  ganzoo install -e {place}\n  ganzoo plugins check {name}")
+    note(f"Next:\n  ganzoo install -e {shlex.quote(str(place))}\n  ganzoo plugins check {name}")
 
 
 @command.command()

@@ -38,7 +38,7 @@ CURVES: Mapping[str, Callable[[float], float]] = {
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Until = (
     Annotated[int, msgspec.Meta(ge=1)]
-    | Annotated[str, msgspec.Meta(pattern=r"^(?=.*[1-9])(100(\.0+)?|[1-9]?\d(\.\d+)?)%$")]
+    | Annotated[str, msgspec.Meta(pattern=r"^(?=.*[1-9])(100(\.0+)?|[1-9]?\d(\.\d+)?)%\Z")]
 )
 
 
@@ -57,11 +57,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     to: Finite
     until: Until = "100%"
     curve: CurveName = CurveName.LINEAR
-
-    @property
-    def depends_on_length(self) -> bool:
-        """Whether it changes with the number of steps that the run has."""
-        return isinstance(self.until, str)
 
     def end(self, steps: int) -> float:
         """The step from which on it has its last value, in a run of ``steps`` steps; more than 0."""

@@ -1,6 +1,7 @@
 """Configuration as nested tables: layers over one another, and checked against a dataclass."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -119,6 +120,8 @@ def _converted(values: Settings, to: type[Any], prefix: str) -> Any:
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
         path = where.strip("`.").replace(".options.", ".") if to is RunConfig else where.strip("`.")
+        if "[...]" in path:
+            path = _exact(path, _with_infinity(values, to), to)
         allowed = choices(to, path.split(".")[0].partition("[")[0])
         if path.endswith(".curve"):
             allowed = list(CurveName)
@@ -126,6 +129,28 @@ def _converted(values: Settings, to: type[Any], prefix: str) -> Any:
             f"configuration key {(prefix + path).rstrip('.')!r}: {_problem(problem, path)}",
             hint=f"choose one of: {', '.join(allowed)}" if allowed else _hint(problem, path),
         ) from error
+
+
+EXAMPLES = {
+    "bool": "true or false",
+    "int": "a whole number, such as 8",
+    "float": "a number, such as 0.001",
+    "str": "a word or a path, such as dcgan",
+    "array": "a list, such as [0.5, 0.999]",
+    "object": "a table; one of its keys is set by --set TABLE.KEY=VALUE",
+}
+"""Type that was expected -> what a person could type."""
+
+
+def _exact(path: str, values: Settings, to: type[Any]) -> str:
+    """A path with the name that msgspec leaves out: it writes ``[...]`` for each key of a table of tables."""
+    table, _, rest = path.partition("[...]")
+    for key, value in values[table].items():
+        try:
+            msgspec.convert({**values, table: {key: value}}, to)
+        except msgspec.ValidationError:
+            return f"{table}.{key}{rest}"
+    return path
 
 
 def _problem(problem: str, path: str) -> str:
@@ -140,7 +165,8 @@ def _hint(problem: str, path: str) -> str:
     if problem.endswith(("field `to`", "field `from`")) or "unknown field" in problem:
         schedule = '{from = 2e-4, to = 1e-5, until = "50%", curve = "cosine"}'
         return f"{schedule} in its place" if "[" in path else f"--set {path}='{schedule}'"
-    return "ganzoo train --print-config"
+    kind = re.match(r"[Ee]xpected `(\w+)", problem)
+    return EXAMPLES.get(kind[1] if kind else "", "for the defaults: ganzoo models show MODEL")
 
 
 def _with_options(network: Any) -> Any:

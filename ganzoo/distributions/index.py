@@ -111,11 +111,10 @@ def _entry(given: Any) -> Entry:
 def _read(place: str) -> bytes:
     if place.startswith(("http://", "https://")):
         return _download(place)
-    path = Path(place.removeprefix("file://")).expanduser()
     try:
-        with path.open("rb") as file:
+        with Path(place.removeprefix("file://")).expanduser().open("rb") as file:
             return _bounded(file.read(MOST_BYTES + 1), place)
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except (FileNotFoundError, IsADirectoryError, RuntimeError) as error:  # RuntimeError: nobody has that name
         raise NotFoundError(f"{VARIABLE}: {place}: no such file", hint="give a file, or an address") from error
     except OSError as error:
         raise GanzooError(f"{VARIABLE}: {place} cannot be read: {error.strerror}") from error

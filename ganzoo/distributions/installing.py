@@ -13,12 +13,14 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import GanzooError, NotFoundError, UsageError, did_you_mean
+from ganzoo.errors import GanzooError, NotFoundError, UsageError, applies, did_you_mean
 from ganzoo.zoo.installed import BUILTIN, Plugin, discover, normalise
 
 UV_RECEIPT = "uv-receipt.toml"
@@ -29,6 +31,18 @@ PIPX_METADATA = "pipx_metadata.json"
 
 WITH, EDITABLE = "--with", "--with-editable"
 """Options of ``uv tool install`` for what stands beside the tool."""
+
+UV_OPTIONS = {
+    **dict.fromkeys(("-e", "--editable"), EDITABLE),
+    **dict.fromkeys(("-r", "--requirement"), "--with-requirements"),
+    **dict.fromkeys(("-i", "--index-url"), "--index-url"),
+    **dict.fromkeys(("-f", "--find-links"), "--find-links"),
+    "--extra-index-url": "--extra-index-url",
+}
+"""Options of ``pip install`` that have a value -> the same of ``uv tool install``."""
+
+UPGRADE = ("-U", "--upgrade")
+"""Options that say nothing to ``uv tool install``, which installs all of it anew."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ def install(arguments: Sequence[str]) -> Installed:
     named = {normalise(match[0]) for each in arguments if (match := re.match(r"[A-Za-z0-9][\w.-]*", each))}
     plugins = tuple(plugin for plugin in there if plugin.distribution in asked | named and not plugin.builtin)
     ours = {plugin.distribution for plugin in there}
-    return Installed(plugins, tuple(sorted(asked - ours)))
+    return Installed(plugins, tuple(sorted(filter(_is_here, asked - ours))))
 
 
 def uninstall(distributions: Sequence[str]) -> None:
@@ -88,20 +102,36 @@ def check_spared(distribution: str) -> None:
         NotFoundError: it is not installed.
         UsageError: it is ganzoo, or ganzoo needs it.
     """
-    from importlib import metadata
-
-    needed = {normalise(re.split(r"[^\w.-]", line)[0]) for line in metadata.requires(BUILTIN) or ()}
-    if (name := normalise(distribution)) in {BUILTIN, *needed}:
+    if (name := normalise(distribution)) in {BUILTIN, *_needed()}:
         what = "this is ganzoo itself" if name == BUILTIN else f"ganzoo needs {distribution}"
         raise UsageError(what, hint=f"if that is what you want: python -m pip uninstall {distribution}")
-    try:
-        metadata.version(distribution)
-    except metadata.PackageNotFoundError as error:
+    if not _is_here(distribution):
         plugins = [plugin for plugin in discover({}) if not plugin.builtin]
         of = next((plugin.distribution for plugin in plugins if plugin.name == distribution), None)
         hint = f"plugin {distribution} is of {of}: ganzoo uninstall {of}" if of else None
         hint = hint or did_you_mean(distribution, {plugin.distribution for plugin in plugins})
-        raise NotFoundError(f"{distribution} is not installed", hint=hint) from error
+        raise NotFoundError(f"{distribution} is not installed", hint=hint)
+
+
+def _is_here(distribution: str) -> bool:
+    try:
+        return bool(metadata.version(distribution))
+    except (metadata.PackageNotFoundError, ValueError):  # ValueError: the name is empty
+        return False
+
+
+def _needed() -> set[str]:
+    """The distributions that ganzoo cannot do without here: pip, and what it requires directly or by another one."""
+    found, open_ = {"pip"}, [BUILTIN]
+    while open_:
+        with suppress(metadata.PackageNotFoundError):
+            for line in metadata.requires(open_.pop()) or ():
+                text, _, marker = line.partition(";")
+                name = normalise(re.split(r"[^\w.-]", text)[0])
+                if name not in found and applies(marker):
+                    found.add(name)
+                    open_.append(name)
+    return found
 
 
 def require_pip(action: str, arguments: Sequence[str], prefix: Path | None = None) -> None:
@@ -121,9 +151,10 @@ def require_pip(action: str, arguments: Sequence[str], prefix: Path | None = Non
         verb = "inject" if action == "install" else "uninject"
         raise UsageError("this ganzoo is in an environment of pipx", hint=f"type: pipx {verb} {BUILTIN} {words}")
     if (prefix / UV_RECEIPT).is_file():
+        command = _uv_tool(prefix / UV_RECEIPT, action, arguments)
         raise UsageError(
             "this ganzoo is in an environment of uv tool, which installs all of it anew",
-            hint=f"type: {_uv_tool(prefix / UV_RECEIPT, action, arguments)}",
+            hint=f"type: {command}" if command else f"uv tool install --help; {prefix / UV_RECEIPT} has what is there",
         )
     if find_spec("pip") is None:
         if _made_by_uv(prefix):
@@ -133,8 +164,11 @@ def require_pip(action: str, arguments: Sequence[str], prefix: Path | None = Non
         raise UsageError("there is no pip in this environment", hint=hint)
 
 
-def _uv_tool(receipt: Path, action: str, arguments: Sequence[str]) -> str:
-    """The command that installs the tool again, with all that it has and should have: ``uv tool`` forgets the rest."""
+def _uv_tool(receipt: Path, action: str, arguments: Sequence[str]) -> str | None:
+    """The command that installs the tool again, with all that it has and should have: ``uv tool`` forgets the rest.
+
+    None: one of pip's options is none of uv's.
+    """
     try:
         found = tomllib.loads(receipt.read_text("utf-8"))["tool"]["requirements"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -148,8 +182,15 @@ def _uv_tool(receipt: Path, action: str, arguments: Sequence[str]) -> str:
     words = ["uv", "tool", "install", *(["--editable"] if option == EDITABLE else []), itself]
     for each in kept.values():
         words += _requirement(each)
-    for argument in arguments:
-        words += [] if argument.startswith("-") else [WITH, argument]
+    rest = list(arguments)
+    while rest:
+        option, equals, value = rest.pop(0).partition("=")
+        if not option.startswith("-"):
+            words += [WITH, option + equals + value]
+        elif option in UV_OPTIONS and (equals or rest):
+            words += [UV_OPTIONS[option], value if equals else rest.pop(0)]
+        elif option not in UPGRADE:
+            return None
     return shlex.join(words)
 
 
@@ -180,7 +221,8 @@ def _pip(*arguments: str) -> None:
     Raises:
         GanzooError: it did not succeed.
     """
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    # -P: a pip.py in the working directory is somebody else's.
+    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, stdout=2, check=False)  # noqa: S603 - what a person asked for
     if done.returncode:
         raise GanzooError(f"pip {arguments[0]} failed with exit code {done.returncode}", hint="its reason stands above")
@@ -202,8 +244,11 @@ def needed_by(distributions: Sequence[str], lineages: Mapping[str, Mapping[str, 
         lineages: reference -> the version's lineage.
     """
     wanted = set(map(normalise, distributions))
-    return [
-        reference
-        for reference, lineage in lineages.items()
-        if any(normalise(str(plugin["distribution"])) in wanted for plugin in lineage.get("plugins", ()))
-    ]
+    return [reference for reference, lineage in lineages.items() if not wanted.isdisjoint(_named_by(lineage))]
+
+
+def _named_by(lineage: Mapping[str, Any]) -> set[str]:
+    """The distributions of a lineage's plugins; a record of another form, which anybody may register, has none."""
+    plugins = lineage.get("plugins")
+    found = [each for each in plugins if isinstance(each, Mapping)] if isinstance(plugins, list | tuple) else []
+    return {normalise(str(each.get("distribution", ""))) for each in found}

@@ -1,5 +1,6 @@
 """Begins a plugin: a complete distribution that works before a line of it is changed."""
 
+import keyword
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -64,10 +65,17 @@ def check_name(name: str) -> None:
             f"{name!r} cannot name a plugin; wanted: {wanted}",
             hint=f"for example: {spelt if _NAME.fullmatch(spelt) else 'my-gan'}",
         )
+    if keyword.iskeyword(_class(name)):
+        raise UsageError(f"{name!r} cannot name a class of Python", hint=f"for example: my-{name}")
     if name in PARTS:
         raise UsageError(f"{name!r} is a kind of plugin, and the name of none", hint=f"for example: my-{name}")
     if len(PREFIX + name) > LONGEST_NAME:
         raise UsageError(f"a name of {len(name)} characters is too long", hint=f"at most {LONGEST_NAME - len(PREFIX)}")
+
+
+def _class(name: str) -> str:
+    """What a class of that name is called."""
+    return "".join(part.title() for part in name.split("-"))
 
 
 def content(name: str, kind: str) -> Mapping[str, str]:
@@ -78,7 +86,7 @@ def content(name: str, kind: str) -> Mapping[str, str]:
         "kind": kind,
         "distribution": PREFIX + name,
         "package": package,
-        "title": "".join(part.title() for part in name.split("-")),
+        "title": _class(name),
         "ganzoo": __version__,
     }
     templates = {

@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -24,7 +25,7 @@ import pluggy
 
 from ganzoo import hookspecs
 from ganzoo.errors import PluginError, did_you_mean, message
-from ganzoo.specs import Spec
+from ganzoo.specs import Loss, Penalty, Spec
 from ganzoo.zoo.foreign import Patience, contained, in_one_line, loading, trusted
 from ganzoo.zoo.installed import (
     API,
@@ -51,6 +52,9 @@ __all__ = [
     "unknown_names",
 ]
 
+YES = ("1", "true", "yes", "on")
+"""What turns an environment variable on."""
+
 SPECS = "ganzoo_specs"
 """The hook that yields what a plugin provides."""
 
@@ -67,7 +71,7 @@ class Manager:
 
     def __init__(self, plugins: list[Plugin] | None = None, environ: Mapping[str, str] = os.environ) -> None:
         self.plugins = discover(environ) if plugins is None else plugins
-        self._strict = environ.get("GANZOO_STRICT_PLUGINS") == "1"
+        self._strict = environ.get("GANZOO_STRICT_PLUGINS", "").lower() in YES
         self._warned: set[str] = set()
         self._answers: list[Any] = []
         self._modules: dict[str, Any] = {}
@@ -130,7 +134,18 @@ class Manager:
         """A plugin's own copies: what it does to them, nobody else sees."""
         # deepcopy's memory makes a run the same object at each call, so that a plugin can keep things by it.
         memory = self._copies.setdefault(plugin.qualified, {})
+        run: Any = arguments.get("run")
+        if id(run) not in memory and hasattr(run, "config"):
+            own = deepcopy(run, memory)
+            own.config = replace(own.config, observers=[self._said_to(plugin, name) for name in own.config.observers])
         return [deepcopy(value, memory if name == "run" else {}) for name, value in arguments.items()]
+
+    def _said_to(self, plugin: Plugin, observer: str) -> str:
+        """The name of an observer for a plugin: its own is bare, whatever is installed; another of that name is not."""
+        if observer == plugin.qualified:
+            return plugin.name
+        shared = observer == plugin.name and any(other.builtin and other.name == observer for other in self.plugins)
+        return f"{BUILTIN}/{observer}" if shared and not plugin.builtin else observer
 
     def _load(self, plugin: Plugin) -> None:
         self._forget_answers()
@@ -180,14 +195,17 @@ class Manager:
         self._modules[plugin.qualified] = module
 
     def _check_run(self, plugin: "_Hooks") -> None:
-        """Refuse hooks that are no plain functions: the call of one may do nothing, without a word."""
+        """Refuse hooks that are no plain functions, whose call may do nothing without a word, and second ones."""
+        found: dict[str, str] = {}
         for name, function in vars(plugin).items():
             options = self._pluggy.parse_hookimpl_opts(plugin, name)
             if options is None:
                 continue
+            if (first := found.setdefault(hook := options["specname"] or name, name)) != name:
+                raise PluginError(f"{first} and {name} are the hook {hook}; wanted: one function for each hook")
             if options["wrapper"] or options["hookwrapper"]:
                 raise PluginError(f"{name} is a wrapper; wanted: @ganzoo.hookimpl without arguments")
-            if kind := _deferred(function, yields=(options["specname"] or name) == SPECS):
+            if kind := _deferred(function, yields=hook == SPECS):
                 raise PluginError(f"{name} is {kind}, which would never run; wanted: a function that returns")
 
     def _check_hooks(self, plugin: "_Hooks") -> None:
@@ -205,6 +223,8 @@ class Manager:
 
     def _check_collisions(self, plugin: Plugin, specs: tuple[Spec, ...]) -> None:
         """Refuse specs that share a ``distribution/name``, or an object, with those of another plugin."""
+        at_home = [other for other in self.plugins if other.distribution == plugin.distribution]
+        _check_penalties([*(spec for other in at_home for spec in other.specs), *specs])
         for other in self.plugins:
             for theirs in other.specs:
                 for ours in specs:
@@ -213,6 +233,16 @@ class Manager:
                     same = (ours.kind, ours.name) == (theirs.kind, theirs.name)
                     if same and other.distribution == plugin.distribution:
                         raise PluginError(f"{ours.kind} {ours.name!r} is provided by {other.qualified} already")
+
+
+def _check_penalties(specs: list[Spec]) -> None:
+    """Refuse penalties of one distribution, also in losses, of one name and two classes: it would mean either."""
+    classes: dict[str, type[Penalty]] = {}
+    for spec in specs:
+        for each in spec.penalties if isinstance(spec, Loss) else (spec,) if isinstance(spec, Penalty) else ():
+            if (first := classes.setdefault(each.name, type(each))) is not type(each):
+                both = f"a {first.__name__} and a {type(each).__name__}"
+                raise PluginError(f"penalty {each.name!r} is {both}; wanted: another name for each class")
 
 
 def _is_strange(plugin: Plugin) -> bool:

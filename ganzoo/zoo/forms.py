@@ -3,8 +3,14 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ganzoo.errors import described
 from ganzoo.specs import Preset
+from ganzoo.zoo.installed import LONGEST_NAME
 
 LONGEST_SUMMARY = 500
 """Most characters of a summary, which stands in a line."""
@@ -15,6 +21,8 @@ _MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _TARGET = re.compile(rf"{_MODULE}:{_MODULE}")
 _FILE = re.compile(rf"{_MODULE}:[\w-]+(\.[\w-]+)+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_SCALARS = (bool, int, float, str, NoneType)
+_COLLECTIONS = (list, tuple, dict)
 
 
 def is_target(value: object) -> bool:
@@ -37,6 +45,27 @@ def is_line(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_SUMMARY and len(value.splitlines()) <= 1
 
 
+def is_figure(value: object) -> bool:
+    """A name of a figure: it stands in a line, and in ``best`` between commas."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST_NAME
+        and value.isprintable()
+        and value == value.strip()
+        and "," not in value
+    )
+
+
+def are_figures(value: object) -> bool:
+    """Names of figures with the side that is better; at least one."""
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(map(is_figure, value))
+        and all(better in ("lower", "higher", "") for better in value.values())
+    )
+
+
 def is_reference(value: object) -> bool:
     """``"name"`` or ``"distribution/name"``."""
     return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
@@ -55,6 +84,11 @@ def is_positive(value: object) -> bool:
 def are_sizes(value: object) -> bool:
     """A tuple of pixels."""
     return isinstance(value, tuple) and all(map(is_positive, value))
+
+
+def are_channels(value: object) -> bool:
+    """A tuple of numbers of colour channels; at least one."""
+    return isinstance(value, tuple) and bool(value) and all(type(each) is int and each in (1, 3) for each in value)
 
 
 def is_range(value: object) -> bool:
@@ -92,5 +126,54 @@ def are_presets(value: object) -> bool:
 
 
 def are_patterns(value: object) -> bool:
-    """A tuple of patterns in lower case."""
-    return isinstance(value, tuple) and all(isinstance(each, str) and each == each.lower() for each in value)
+    """A tuple of patterns in lower case, none of them empty."""
+    return isinstance(value, tuple) and all(isinstance(each, str) and each and each == each.lower() for each in value)
+
+
+def is_writable(value: object) -> bool:
+    """None, or what TOML and JSON can hold, as a run's configuration does."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and is_writable(each) for key, each in value.items())
+    return isinstance(value, (*_SCALARS, Enum)) or (isinstance(value, list | tuple) and all(map(is_writable, value)))
+
+
+def fault_of_options(options: Any) -> str | None:
+    """Which option cannot be written down, and why; None: all of them can.
+
+    Args:
+        options: an object of the dataclass, with its defaults.
+    """
+    kind = type(options)
+    try:
+        hints = get_type_hints(kind)
+    except Exception as error:  # a name that is imported for type checkers alone
+        missing = str(getattr(error, "name", ""))
+        name = next((each.name for each in fields(kind) if missing in str(each.type)), "")
+        return f"the type of {name!r} cannot be read: {described(error)}"
+    for field in fields(kind):
+        value = getattr(options, field.name)
+        if not (is_writable(value) and _is_plain(hints[field.name])) and (reason := _refusal(value, hints[field.name])):
+            return f"{field.name}={value!r:.60} cannot be written down: {reason}"
+    return None
+
+
+def _is_plain(hint: Any) -> bool:
+    """Whether a type needs no look at by msgspec, whose import takes as long as that of all built-in plugins."""
+    if hint in _SCALARS or hint in _COLLECTIONS or hint in (Any, ...) or get_origin(hint) is Literal:
+        return True
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return True
+    return get_origin(hint) in (*_COLLECTIONS, Union, UnionType) and all(map(_is_plain, get_args(hint)))
+
+
+def _refusal(value: Any, hint: Any) -> str:
+    """Why the configuration cannot hold such a value, or read one of this type; empty: it can."""
+    import msgspec
+
+    try:
+        msgspec.convert(msgspec.to_builtins(value), hint)
+    except TypeError as error:  # a type that has no form
+        return str(error)
+    except msgspec.ValidationError:  # a wrong default, which ``ganzoo plugins check`` tells
+        pass
+    return ""

@@ -57,7 +57,7 @@ class Plugin:
         distribution: normalised name of the installed distribution (PEP 503).
         version: the distribution's version.
         location: the directory that it is installed in.
-        target: ``module`` or ``module:attribute``, as declared.
+        target: ``module`` or ``module:attribute``, as declared; without extras, which only pip reads.
         api: the plugin API that it was written for, such as ``v1``.
         reason: one line for every state but ``active``.
         specs: what it provides; empty unless active.
@@ -211,7 +211,7 @@ def _declared(distribution: "Distribution", name: str, version: str) -> list[Plu
 
     try:
         entries = [
-            plugin(entry.name, entry.value, group[1])
+            plugin(entry.name, entry.value.partition("[")[0].strip(), group[1])
             for entry in _read_entry_points(distribution)
             if (group := _GROUP.fullmatch(entry.group))
         ]

@@ -5,6 +5,7 @@ model refers to is that distribution's own; a bare name that a built-in has is t
 a plugin never changes what a script means; a bare name that only one plugin has is that plugin's.
 """
 
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from ganzoo.zoo.foreign import called, contained, in_one_line, warn
 from ganzoo.zoo.installed import spare_others
 
 SpecT = TypeVar("SpecT", bound=Spec)
+NamedT = TypeVar("NamedT", bound="Spec | Plugin")
 
 RUN_HOOKS = ("ganzoo_run_started", "ganzoo_report", "ganzoo_evaluated", "ganzoo_run_ended")
 
@@ -52,21 +54,10 @@ class Zoo:
             NotFoundError: nothing has that name, or two plugins that are not built-in have it.
             PluginError: the plugin that it should come from cannot be used.
         """
-        distribution, _, bare = name.rpartition("/")
-        named = [spec for spec in self.all(kind) if spec.name == bare]
-
-        def of(distribution: str | None) -> list[SpecT]:
-            return [spec for spec in named if self.owner(spec).distribution == distribution]
-
-        meant = of(normalise(distribution)) if distribution else of(home) or of(BUILTIN) or named
-        if not meant:
+        found = _meant(kind.kind, name, [(spec, self.owner(spec).distribution) for spec in self.all(kind)], home)
+        if found is None:
             raise self._unknown(kind, name)
-        if len(meant) > 1:
-            raise NotFoundError(
-                f"{kind.kind} {name!r} is provided by more than one plugin",
-                hint=f"choose one of: {', '.join(map(self.qualified, meant))}",
-            )
-        return meant[0]
+        return found
 
     def owner(self, spec: Spec) -> Plugin:
         """The plugin that provides a spec, or the one that it is a changed copy of (``dataclasses.replace``).
@@ -123,16 +114,17 @@ class Zoo:
         return {name: ends for metric in self.metrics().values() for name, ends in metric.bounds.items()}
 
     def observer(self, name: str) -> str:
-        """The bare name of the plugin that ``name``, bare or qualified, asks for; it must watch runs.
+        """The exact name of the plugin that ``name`` asks for, bare if it is built-in; it must watch runs.
 
         Raises:
-            NotFoundError: no active plugin of that name watches runs.
+            NotFoundError: no active plugin of that name watches runs, or two that are not built-in have it.
         """
-        known = [plugin for hook in RUN_HOOKS for plugin in self.manager.watching(hook)]
-        for plugin in known:
-            if name in (plugin.name, plugin.qualified):
-                return plugin.name
-        raise NotFoundError(f"unknown observer {name!r}", hint=did_you_mean(name, {plugin.name for plugin in known}))
+        known = dict.fromkeys(plugin for hook in RUN_HOOKS for plugin in self.manager.watching(hook))
+        plugin = _meant("observer", name, [(plugin, plugin.distribution) for plugin in known])
+        if plugin is None:
+            hint = did_you_mean(name, {plugin.qualified if "/" in name else plugin.name for plugin in known})
+            raise NotFoundError(f"unknown observer {name!r}", hint=hint)
+        return plugin.name if plugin.builtin else plugin.qualified
 
     def culprit(self, error: BaseException) -> Plugin | None:
         """Somebody else's plugin whose code ``error`` was raised in, or passed through; the innermost one."""
@@ -161,6 +153,30 @@ class Zoo:
         if broken:
             hint += f"; broken plugins: {', '.join(plugin.qualified for plugin in broken)} (see: ganzoo plugins)"
         return NotFoundError(f"unknown {kind.kind} {name!r}", hint=hint)
+
+
+def _meant(kind: str, name: str, known: Iterable[tuple[NamedT, str]], home: str | None = None) -> NamedT | None:
+    """What a name stands for, by the rules above; None: nothing has it.
+
+    Args:
+        kind: what it is a name of.
+        known: what there is of that kind, each with its distribution.
+        home: the distribution whose own come first.
+
+    Raises:
+        NotFoundError: several have it; the hint has their exact names.
+    """
+    distribution, _, bare = name.rpartition("/")
+
+    def of(wanted: str | None) -> list[tuple[NamedT, str]]:
+        return [(each, owner) for each, owner in named if owner == wanted]
+
+    named = [(each, owner) for each, owner in known if each.name == bare]
+    meant = of(normalise(distribution)) if distribution else of(home) or of(BUILTIN) or named
+    if len(meant) > 1:
+        names = ", ".join(f"{owner}/{each.name}" for each, owner in meant)
+        raise NotFoundError(f"{kind} {name!r} is provided by more than one plugin", hint=f"choose one of: {names}")
+    return meant[0][0] if meant else None
 
 
 def _package(target: str) -> str:

@@ -17,6 +17,7 @@ from ganzoo.config import (
 from ganzoo.config.tables import convert
 from ganzoo.errors import PluginError, UsageError, did_you_mean
 from ganzoo.specs import Architecture, Augmentation, Loss, Optimizer, Penalty
+from ganzoo.zoo.forms import is_writable
 from ganzoo.zoo.names import Zoo
 
 OF_PENALTIES = {field.name for field in fields(Penalty)}
@@ -73,12 +74,20 @@ def augmented(
     return spec, table
 
 
-def _augmentation(zoo: Zoo, named: Any, home: str) -> Augmentation | None:
-    if not isinstance(named, str):
-        raise UsageError(
-            f"configuration key 'augment': expected a name, got {named!r}", hint="ganzoo train --print-config"
-        )
-    return zoo.get(Augmentation, named, home=home or None) if named else None
+def _augmentation(zoo: Zoo, given: Any, home: str) -> Augmentation | None:
+    name = as_name(given, "augment", "--set augment=diffaugment")
+    return zoo.get(Augmentation, name, home=home or None) if name else None
+
+
+def as_name(given: Any, key: str, hint: str) -> str:
+    """A value that must be a name.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(given, str):
+        raise UsageError(f"configuration key {key!r}: expected a name, got {given!r:.60}", hint=hint)
+    return given
 
 
 def _table(given: Any, key: str) -> Settings:
@@ -115,9 +124,11 @@ def optimizers(
         spec, table = zoo.get(Optimizer, RunConfig.generator.optimizer), dict[str, Any]()
         for who, layer in layers.items():
             chosen = _table(layer.get(network, {}), network)
-            other = _optimizer(zoo, chosen["optimizer"], network, home) if "optimizer" in chosen else spec
-            if other is not spec:
-                spec, table = other, {key: value for key, value in table.items() if key in OF_NETWORKS}
+            if "optimizer" in chosen:
+                name = as_name(chosen["optimizer"], f"{network}.optimizer", f"--set {network}.optimizer=adam")
+                other = zoo.get(Optimizer, name, home=home)
+                if other is not spec:
+                    spec, table = other, {key: value for key, value in table.items() if key in OF_NETWORKS}
             _check_options(spec, chosen, network, who)
             table = merge(table, chosen)
         given = {key: value for key, value in table.items() if key not in OF_NETWORKS}
@@ -129,13 +140,6 @@ def optimizers(
             "optimizer": spec.name if zoo.owner(spec).builtin else zoo.qualified(spec),
         }
     return found, tables
-
-
-def _optimizer(zoo: Zoo, named: Any, network: str, home: str) -> Optimizer:
-    if not isinstance(named, str):
-        hint = f"--set {network}.optimizer=adam"
-        raise UsageError(f"configuration key '{network}.optimizer': expected a name, got {named!r}", hint=hint)
-    return zoo.get(Optimizer, named, home=home)
 
 
 def _check_options(spec: Optimizer, chosen: Settings, network: str, who: str) -> None:
@@ -168,16 +172,15 @@ def penalty_tables(zoo: Zoo, own: Mapping[str, Penalty], layers: Sequence[Any], 
 
 
 def penalty_table(penalty: Penalty) -> dict[str, Any]:
-    """A penalty's weight, interval and options, as the configuration has them."""
-    return {"weight": penalty.weight, "every": penalty.every, "options": _extra(penalty)}
+    """A penalty's weight, interval and options, as the configuration has them: without those that are None."""
+    options = {name: value for name, value in _extra(penalty).items() if value is not None}
+    return {"weight": penalty.weight, "every": penalty.every, "options": options}
 
 
 def _extra(penalty: Penalty) -> dict[str, Any]:
-    """The options of a penalty: its further fields, of those types that a configuration has."""
+    """The options of a penalty: its further fields, but those that a configuration cannot hold."""
     further = {field.name: getattr(penalty, field.name) for field in fields(penalty) if field.name not in OF_PENALTIES}
-    return {
-        name: value for name, value in further.items() if isinstance(value, bool | int | float | str | tuple | list)
-    }
+    return {name: value for name, value in further.items() if is_writable(value)}
 
 
 def weighed(zoo: Zoo, own: Mapping[str, Penalty], config: RunConfig) -> tuple[Penalty, ...]:
@@ -193,7 +196,8 @@ def _weighed(penalty: Penalty, chosen: PenaltyConfig, name: str) -> Penalty:
     extra, key = _extra(penalty), f"penalties.{name}.options."
     for option in chosen.options:
         if option not in extra:
-            raise UsageError(f"unknown configuration key {key + option!r}", hint=did_you_mean(option, extra, key))
+            hint = did_you_mean(option, extra, key) if extra else f"penalty {penalty.name!r} has none"
+            raise UsageError(f"unknown configuration key {key + option!r}", hint=hint)
     made = replace(penalty, weight=chosen.weight, every=chosen.every)  # type: ignore[arg-type]  # a schedule, too
     changed = {option: value for option, value in chosen.options.items() if value != extra[option]}
     if changed:

@@ -8,7 +8,10 @@ from ganzoo.config import NETWORKS, Settings
 from ganzoo.errors import UsageError
 from ganzoo.specs import Architecture
 from ganzoo.zoo.names import Zoo
-from ganzoo.zoo.options import fixed_options
+from ganzoo.zoo.options import as_name, fixed_options
+
+LISTED = "ganzoo models lists them"
+"""A hint where an architecture or a loss should be named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +43,7 @@ def parts(zoo: Zoo, base: Architecture, settings: Settings, given: Settings, hom
     of: dict[str, tuple[Architecture, Any]] = {}
     tables: dict[str, Any] = {"options": table}
     for network in NETWORKS:
-        name, key = settings.get(f"{network}_of", ""), f"{network}_options"
-        if not isinstance(name, str):
-            hint = "ganzoo train --print-config"
-            raise UsageError(f"configuration key '{network}_of': expected a name, got {name!r}", hint=hint)
+        name, key = as_name(settings.get(f"{network}_of", ""), f"{network}_of", LISTED), f"{network}_options"
         if not name:
             if settings.get(key):
                 raise UsageError(f"{key} without {network}_of", hint=f"--set {network}_of=NAME, or --set options.…")
@@ -62,13 +62,11 @@ def _joined(base: Architecture, generator: Architecture, discriminator: Architec
     both = f"the generator of {generator.name!r} and the discriminator of {discriminator.name!r}"
     if generator.conditional != discriminator.conditional:
         takes = generator if generator.conditional else discriminator
-        raise UsageError(
-            f"{both} do not go together: only {takes.name!r} takes labels", hint="ganzoo models lists them"
-        )
+        raise UsageError(f"{both} do not go together: only {takes.name!r} takes labels", hint=LISTED)
     sizes = tuple(size for size in generator.resolutions if size in discriminator.resolutions)
     channels = tuple(count for count in generator.channels if count in discriminator.channels)
     if not sizes or not channels:
-        raise UsageError(f"{both} make no images of one size and number of channels", hint="ganzoo models lists them")
+        raise UsageError(f"{both} make no images of one size and number of channels", hint=LISTED)
     return replace(
         generator,
         name=f"{generator.name}+{discriminator.name}",

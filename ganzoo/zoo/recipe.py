@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from ganzoo.config import NETWORKS, FakeLabels, RunConfig, Settings, check_keys, convert, layered
@@ -10,8 +11,8 @@ from ganzoo.errors import GanzooError, PluginError, UsageError, did_you_mean
 from ganzoo.records.best import check_best
 from ganzoo.specs import Architecture, Augmentation, Loss, Model, Optimizer, Penalty, Preset, Spec
 from ganzoo.zoo.names import Zoo
-from ganzoo.zoo.options import augmented, optimizers, options_of, penalty_tables, weighed
-from ganzoo.zoo.parts import parts
+from ganzoo.zoo.options import as_name, augmented, optimizers, options_of, penalty_tables, weighed
+from ganzoo.zoo.parts import LISTED, parts
 from ganzoo_registry.refs import check_new_name
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -24,6 +25,15 @@ OF_NO_DEFAULTS = ("model", "architecture", "loss", "preset", "init_from", "devic
 
 OF_NO_LOSS = ("name", "size", "data", "options")
 """Keys that a loss's defaults may not decide, either: what belongs to models and architectures."""
+
+LAYERS = ("loss", "model", "preset")
+"""Whose defaults lie over one another, the last ones on top."""
+
+CHOICES = ("architecture", "loss", "preset", "size", "data")
+"""Keys by which a person chooses among what plugins have, defaults included."""
+
+MOST_STEPS = 2**63 - 1
+"""Most steps of a run: TOML has no larger whole numbers."""
 
 LARGEST_BY_DEFAULT = 64
 """Largest default size in pixels, for data whose own size the architecture cannot make."""
@@ -79,26 +89,51 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
         UsageError: an unknown key, or a value that its key does not take.
         PluginError: a plugin's own defaults have an unknown key, or such a value.
     """
+    sizes: list[tuple[int, int]] = []
+
+    def noted(data: str) -> tuple[int, int]:
+        sizes.append(native(data))  # type: ignore[misc]
+        return sizes[-1]
+
     try:
-        return _resolve(zoo, model_name, *settings, native=native)
+        return _resolve(zoo, model_name, *settings, native=native and noted)
     except UsageError as error:
-        if str(error) in (fault := _fault_of(zoo, model_name)):
-            raise PluginError(fault, hint=error.hint) from error
+        # Data that were not looked at yet are left alone: that would take long, and may fail by itself.
+        again = partial(_resolve, zoo, model_name, native=(lambda _: sizes[-1]) if sizes else None)
+        chosen = {key: value for layer in settings for key, value in layer.items() if key in CHOICES}
+        if who := _at_fault(str(error), again, model_name, chosen):
+            raise PluginError(f"{who} is made wrongly: {error}", hint=error.hint) from error
         raise
 
 
-def _fault_of(zoo: Zoo, model_name: str) -> str:
-    """What is wrong with a model's own configuration, without a word of anybody else's; empty: nothing."""
-    try:
-        _resolve(zoo, model_name)
-    except UsageError as error:
-        return f"model {model_name!r} is made wrongly: {error}"
-    except GanzooError:
-        pass
-    return ""
+def _at_fault(problem: str, resolve: Callable[..., Recipe], model: str, chosen: Settings) -> str:
+    """Whose own configuration has the problem, in words; empty: nobody's.
+
+    It is there without a word of the person's but what was chosen, and without the defaults of plugins it is not.
+    """
+
+    def has_it(choices: Settings, *silent: str) -> bool:
+        try:
+            resolve(choices, silent=silent)
+        except UsageError as error:
+            return str(error) == problem
+        except GanzooError:
+            pass
+        return False
+
+    if has_it({}):
+        chosen = {}
+    elif not has_it(chosen) or has_it(chosen, *LAYERS):
+        return ""
+    names = {"loss": f"loss {chosen.get('loss')!r}", "preset": f"preset {chosen.get('preset')!r} of model {model!r}"}
+    return next(
+        (name for layer, name in names.items() if chosen.get(layer) and not has_it(chosen, layer)), f"model {model!r}"
+    )
 
 
-def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | None = None) -> Recipe:
+def _resolve(
+    zoo: Zoo, model_name: str, *settings: Settings, native: Native | None = None, silent: Container[str] = ()
+) -> Recipe:
     model = zoo.get(Model, model_name)
     given = layered(*settings)
     check_keys(given, RunConfig)
@@ -108,8 +143,12 @@ def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | No
     foreign = _of_others(zoo, model, architecture, loss, given, home)
     preset = preset_of(model, given.get("preset", ""))
     of_loss, of_model, of_preset = (
-        _checked(loss, loss.defaults),
-        *(_without(_checked(model, each.defaults), foreign) for each in (model, preset)),
+        {} if layer in silent else defaults
+        for layer, defaults in (
+            ("loss", _checked(loss, loss.defaults)),
+            ("model", _without(_checked(model, model.defaults), foreign)),
+            ("preset", _without(_checked(model, preset.defaults), foreign)),
+        )
     )
     told = layered(of_loss, of_model, of_preset, given)
     if isinstance(best := told.get("best"), str):  # before the data are looked at
@@ -117,8 +156,8 @@ def _resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | No
     size = told.get("size") or 0
     if not size and native:
         joined = parts(zoo, architecture, told, given, home).architecture
-        size = fitting_size(joined, *native(told.get("data", RunConfig.data)))
-    of_size = _without(_checked(model, _small_image_defaults(model, size)), foreign)
+        size = fitting_size(joined, *native(as_name(told.get("data", RunConfig.data), "data", "--data PATH")))
+    of_size = _without(_checked(model, {} if "model" in silent else _small_image_defaults(model, size)), foreign)
     layers = (of_loss, layered(of_model, of_size, of_preset), given)
     values = layered(*layers, {"size": size, "name": told.get("name") or model.name})
     augmentation, of_augmentation = augmented(zoo, (of_loss, of_model, of_size, of_preset), given, home)
@@ -167,7 +206,10 @@ def _counted_in_steps(config: RunConfig) -> RunConfig:
     """The configuration with ``kimg``, if it was given, turned into the steps that show at least so many images."""
     if not config.kimg:
         return config
-    return replace(config, kimg=0.0, steps=math.ceil(config.kimg * 1000 / (config.batch * config.critic_steps)))
+    steps = config.kimg * 1000 / (config.batch * config.critic_steps)
+    if steps > MOST_STEPS:
+        raise UsageError(f"kimg: {config.kimg:g} is more than any run takes", hint="a number such as 1000")
+    return replace(config, kimg=0.0, steps=math.ceil(steps))
 
 
 def check_size(architecture: Architecture, height: int, width: int) -> None:
@@ -230,10 +272,7 @@ def _small_image_defaults(model: Model, size: Any) -> Settings:
 def _spec(zoo: Zoo, kind: type[SpecT], asked: Any, default: str, home: str) -> SpecT:
     if asked is None:
         return zoo.get(kind, default, home=home)
-    if not isinstance(asked, str):
-        hint = "ganzoo train --print-config"
-        raise UsageError(f"configuration key {kind.kind!r}: expected a name, got {asked!r}", hint=hint)
-    return zoo.get(kind, asked)
+    return zoo.get(kind, as_name(asked, kind.kind, LISTED))
 
 
 def _pinned(zoo: Zoo, spec: Spec) -> str:
@@ -262,7 +301,7 @@ def _of_others(
         foreign |= {"options", *(f"{network}_{what}" for network in NETWORKS for what in ("of", "options"))}
     foreign |= {f"{network}_options" for network in NETWORKS if f"{network}_of" in given}
     if loss is not _spec(zoo, Loss, None, model.loss, home):
-        foreign |= {"penalties", "loss_options"}
+        foreign |= {"penalties", "loss_options", *([] if loss.adversarial else ["critic_steps"])}
     return frozenset(foreign)
 
 

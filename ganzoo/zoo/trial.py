@@ -9,7 +9,9 @@ loads is taken back while it is loaded here, and given again after that: a plugi
 is tried again by the next one. Where nothing can be written, each start has its trial.
 
 What a plugin's hook may do to this process cannot be tried. So it is written down which one is being called, and by
-which process: the next start sets a plugin aside whose call did not return before its process had ended.
+which process: the next start sets a plugin aside whose call did not return before its process had ended. The cache may
+be shared by machines and by containers, where a number is another process, or none: each start looks only at what
+was written where it runs itself.
 """
 
 import contextlib
@@ -20,7 +22,9 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -38,6 +42,9 @@ LIMIT_SECONDS = 60.0
 
 MOST_FILES = 1000
 """How many files of a plugin's package are looked at for a change."""
+
+OLD_DAYS = 30
+"""After how many days what is written of a call is taken away, whoever wrote it: nobody may come back to look at it."""
 
 LOADS = "loads"
 
@@ -65,10 +72,10 @@ def tried(plugins: Sequence[Plugin]) -> Iterator[None]:
     keep_quiet()  # one of them may import what ganzoo uses, too, and before it
     strangers = [plugin for plugin in plugins if plugin.state is State.AVAILABLE and not plugin.builtin]
     states = {plugin.qualified: _state(plugin) for plugin in strangers}
-    calls = _calls() if strangers else []
+    notes = _notes() if strangers else []
     for plugin in strangers:
         state = states[plugin.qualified]
-        found = _ended_by(plugin, calls) or _recall(plugin, state) or _try(plugin)
+        found = _ended_by(plugin, notes) or _recall(plugin, state) or _try(plugin)
         if found != LOADS:
             _remember(plugin, state, found)
             plugin.set_aside(State.BROKEN, f"{found}; ganzoo plugins tries it again")
@@ -88,33 +95,72 @@ def written_down(plugin: Plugin, call: str) -> Iterator[None]:
     """Around a call of somebody else's plugin: if it ends this process, the next one knows."""
     if plugin.qualified not in _states:
         _states[plugin.qualified] = _state(plugin)
+    caller = _caller(os.getpid())
     with contextlib.suppress(OSError, GanzooError, RuntimeError):
-        place = _place(plugin, os.getpid())
+        place = _place(plugin, caller)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(f"{_states[plugin.qualified]}\n{call}", "utf-8")
     try:
         yield
     finally:
-        _forget(plugin, os.getpid())
+        _forget(plugin, caller)
 
 
-def _calls() -> list[Path]:
-    """The files of calls that were written down, of any plugin."""
+def _notes() -> list[Path]:
+    """The files of the cache that are about plugins; of those about calls only what ``_has_ended`` takes."""
     with contextlib.suppress(OSError, GanzooError, RuntimeError):
-        return [path for path in _home().iterdir() if path.suffix]
+        return [path for path in _home().iterdir() if not path.suffix or _has_ended(path)]
     return []
 
 
-def _ended_by(plugin: Plugin, calls: Iterable[Path]) -> str | None:
+def _has_ended(note: Path) -> bool:
+    """Whether a call was written down here, by a process that has ended; takes away what is old."""
+    with contextlib.suppress(OSError, ValueError, OverflowError):
+        if time.time() - note.stat().st_mtime > OLD_DAYS * 86_400:
+            note.unlink()
+            return False
+        where, number, start = note.suffix[1:].split("-")
+        # Nothing is called before plugins are loaded: a call of this very process is from before an exec.
+        return where == _here() and (
+            int(number) == os.getpid() or not _is_running(int(number)) or _start(int(number)) not in ("", start)
+        )
+    return False
+
+
+@cache
+def _here() -> str:
+    """A word for this machine since it was started, and this container: within it, processes have their numbers."""
+    numbers = ""
+    with contextlib.suppress(OSError):
+        numbers = os.readlink("/proc/self/ns/pid")
+    words = (os.uname().nodename, _read("/proc/sys/kernel/random/boot_id"), numbers)
+    return hashlib.sha256("\n".join(words).encode(errors="replace")).hexdigest()[:16]
+
+
+def _start(process: int) -> str:
+    """When a process was started, as the kernel counts; empty: it does not say. No later one of its number has it."""
+    return next(iter(_read(f"/proc/{process}/stat").rpartition(")")[2].split()[19:20]), "")
+
+
+def _read(path: str) -> str:
+    with contextlib.suppress(OSError):
+        return Path(path).read_text("utf-8", "replace")
+    return ""
+
+
+def _caller(process: int) -> str:
+    """A word for a process that runs here."""
+    return f"{_here()}-{process}-{_start(process)}"
+
+
+def _ended_by(plugin: Plugin, notes: Iterable[Path]) -> str | None:
     """What is known of a call that ended the process it was made by; None: of none."""
-    with contextlib.suppress(OSError, ValueError, GanzooError, RuntimeError):
-        for place in (path for path in calls if path.stem == _place(plugin).name):
-            caller = int(place.suffix[1:])
-            if caller == os.getpid() or not _is_running(caller):  # in a container, each may be process 1
-                state, _, call = place.read_text("utf-8").partition("\n")
-                place.unlink()
-                if state == _state(plugin):
-                    return f"a process ended while it ran {call} of it"
+    for note in (path for path in notes if path.suffix and path.stem == _name(plugin)):
+        with contextlib.suppress(OSError, ValueError):
+            state, _, call = note.read_text("utf-8").partition("\n")
+            note.unlink()
+            if state == _state(plugin):
+                return f"a process ended while it ran {call} of it"
     return None
 
 
@@ -130,10 +176,10 @@ def _is_running(process: int) -> bool:
 
 def try_again() -> None:
     """Forget which plugins were set aside, so that they have another trial; the command ``ganzoo plugins`` does it."""
-    with contextlib.suppress(OSError, ValueError, GanzooError, RuntimeError):
-        for path in _home().iterdir():
-            if path.read_text("utf-8").partition("\n")[2] != LOADS:
-                path.unlink()
+    for note in _notes():
+        with contextlib.suppress(OSError, ValueError):
+            if note.read_text("utf-8").partition("\n")[2] != LOADS:
+                note.unlink()
 
 
 def _try(plugin: Plugin) -> str:
@@ -141,7 +187,8 @@ def _try(plugin: Plugin) -> str:
     # An exit code that no plugin can know, so that none can end with it by chance.
     code = 64 + secrets.randbelow(64)
     fields = {name: getattr(plugin, name) for name in ("name", "distribution", "version", "location", "target", "api")}
-    command = [sys.executable, "-I", "-c", PROGRAM, json.dumps([fields, sys.path, code])]
+    path = [os.fspath(each) for each in sys.path if isinstance(each, str | os.PathLike)]
+    command = [sys.executable, "-I", "-c", PROGRAM, json.dumps([fields, path, code])]
     # A plugin that asks ganzoo for something while it is loaded must not start the next trial.
     environment = {**os.environ, "GANZOO_PLUGINS": ""}
     nothing = subprocess.DEVNULL
@@ -183,10 +230,15 @@ def _home() -> Path:
     return cache_root() / "plugins"
 
 
-def _place(plugin: Plugin, caller: int | None = None) -> Path:
-    """Where it, or a process's call of it, is remembered: a plugin of one name may be installed in several places."""
+def _place(plugin: Plugin, caller: str | None = None) -> Path:
+    """Where it, or a process's call of it, is remembered."""
+    return _home() / (_name(plugin) + (f".{caller}" if caller else ""))
+
+
+def _name(plugin: Plugin) -> str:
+    """A word for a plugin, of which one of the same name may be installed in several places."""
     name = hashlib.sha256(f"{plugin.location}\n{plugin.qualified}\n{plugin.target}".encode(errors="replace"))
-    return _home() / (name.hexdigest()[:32] + (f".{caller}" if caller else ""))
+    return name.hexdigest()[:32]
 
 
 def _recall(plugin: Plugin, state: str) -> str | None:
@@ -205,7 +257,7 @@ def _remember(plugin: Plugin, state: str, found: str) -> None:
         place.write_text(f"{state}\n{found}", "utf-8")
 
 
-def _forget(plugin: Plugin, caller: int | None = None) -> None:
+def _forget(plugin: Plugin, caller: str | None = None) -> None:
     with contextlib.suppress(OSError, GanzooError, RuntimeError):
         _place(plugin, caller).unlink()
 
@@ -235,5 +287,8 @@ def _files(plugin: Plugin) -> Iterator[Path]:
         yield from _below(Path(folder))
 
 
-def _below(folder: Path) -> Iterable[Path]:
-    return (path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts and path.suffix != ".pyc")
+def _below(folder: Path) -> Iterator[Path]:
+    """The files below a folder, those of the folder itself first; no folder is read before its turn."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        yield from (Path(place, name) for name in sorted(names) if not name.endswith(".pyc"))

@@ -24,9 +24,12 @@ from ganzoo.specs import (
 from ganzoo.zoo.forms import (
     LONGEST_SUMMARY,
     NAME,
+    are_channels,
+    are_figures,
     are_patterns,
     are_presets,
     are_sizes,
+    fault_of_options,
     is_by_size,
     is_configuration,
     is_digest,
@@ -64,20 +67,27 @@ def validate(specs: Iterable[object]) -> tuple[Spec, ...]:
         if kind is None or not isinstance(spec, Spec):
             wanted = ", ".join(kind.__name__ for kind in KINDS)
             raise PluginError(f"ganzoo_specs yielded {spec!r:.60}; wanted: one of {wanted}")
-        if type(spec.name) is not str or not NAME.fullmatch(spec.name):
-            raise PluginError(
-                f"{kind.kind} name {spec.name!r:.60} is malformed; wanted: lower-case letters, digits, inner '-'"
-            )
-        if len(spec.name) > LONGEST_NAME:
-            raise PluginError(f"a {kind.kind} name has {len(spec.name):,} characters; wanted: at most {LONGEST_NAME}")
-        for field in ("summary", "paper", "reference", "code"):
-            _require(spec, field, f"one line of text, at most {LONGEST_SUMMARY} characters", is_line)
-        _require(spec, "year", "a year, or 0", lambda year: type(year) is int and 0 <= year <= LATEST_YEAR)
-        _CHECKS[kind](spec)
+        _check(spec, kind)
         if (key := (kind.kind, spec.name)) in checked:
             raise PluginError(f"{kind.kind} {spec.name!r} is provided twice; wanted: unique names per kind")
         checked[key] = spec
     return tuple(checked.values())
+
+
+def _check(spec: Spec, kind: type[Spec]) -> None:
+    """What is required of every spec, and of those of its kind; a penalty may stand in a loss alone."""
+    if type(spec.name) is not str or not NAME.fullmatch(spec.name):
+        raise PluginError(
+            f"{kind.kind} name {spec.name!r:.60} is malformed; wanted: lower-case letters, digits, inner '-'"
+        )
+    if len(spec.name) > LONGEST_NAME:
+        raise PluginError(f"a {kind.kind} name has {len(spec.name):,} characters; wanted: at most {LONGEST_NAME}")
+    if spec.kind != kind.kind:
+        raise PluginError(f"{kind.kind} {spec.name!r}: kind={spec.kind!r:.60}; wanted: another name for that field")
+    for field in ("summary", "paper", "reference", "code"):
+        _require(spec, field, f"one line of text, at most {LONGEST_SUMMARY} characters", is_line)
+    _require(spec, "year", "a year, or 0", lambda year: type(year) is int and 0 <= year <= LATEST_YEAR)
+    _CHECKS[kind](spec)
 
 
 def _require(spec: Spec, field: str, wanted: str, holds: Callable[[Any], bool]) -> None:
@@ -96,21 +106,18 @@ def _flags(spec: Spec, *names: str) -> None:
 
 
 def _options(spec: Architecture | Augmentation | Loss | Optimizer) -> None:
-    _require(
-        spec,
-        "options",
-        "a dataclass type",
-        lambda options: isinstance(options, type) and is_dataclass(options),
-    )
+    _require(spec, "options", "a dataclass type", lambda kind: isinstance(kind, type) and is_dataclass(kind))
     kind: Any = spec.options
     try:
-        kind()
+        defaults = kind()
     except Exception as error:
         names = ", ".join(field.name for field in fields(kind))
         raise PluginError(
             f"{spec.kind} {spec.name!r}: {kind.__name__}() fails: {first_line(error)}; "
             f"wanted: a usable default for each of {names}"
         ) from error
+    if fault := fault_of_options(defaults):
+        raise PluginError(f"{spec.kind} {spec.name!r}: {kind.__name__}: {fault}; wanted: numbers, text, lists, tables")
 
 
 def _architecture(spec: Architecture) -> None:
@@ -124,12 +131,7 @@ def _architecture(spec: Architecture) -> None:
         lambda sizes: are_sizes(sizes) and bool(sizes),
     )
     _flags(spec, "conditional", "batch_coupled")
-    _require(
-        spec,
-        "channels",
-        "a non-empty tuple of 1 and 3",
-        lambda counts: isinstance(counts, tuple) and bool(counts) and set(counts) <= {1, 3},
-    )
+    _require(spec, "channels", "a non-empty tuple of 1 and 3", are_channels)
     _controls(spec)
 
 
@@ -182,7 +184,10 @@ def _loss(spec: Loss) -> None:
         lambda penalties: isinstance(penalties, tuple) and all(isinstance(penalty, Penalty) for penalty in penalties),
     )
     for penalty in spec.penalties:
-        _penalty(penalty)
+        _check(penalty, Penalty)
+    names = [penalty.name for penalty in spec.penalties]
+    if len(set(names)) < len(names):
+        raise PluginError(f"loss {spec.name!r}: two of its penalties have one name: {', '.join(names)}")
     if spec.options is not None:
         _options(spec)
     _state(spec)
@@ -237,13 +242,8 @@ def _metric(spec: Metric) -> None:
     _require(
         spec,
         "figures",
-        "a mapping of names to 'lower', 'higher' or ''",
-        lambda figures: (
-            is_configuration(figures)
-            and bool(figures)
-            and all(len(name) <= LONGEST_NAME for name in figures)
-            and all(better in ("lower", "higher", "") for better in figures.values())
-        ),
+        f"a mapping of names to 'lower', 'higher' or ''; a name has 1 to {LONGEST_NAME} characters, and no comma",
+        are_figures,
     )
     _require(
         spec,

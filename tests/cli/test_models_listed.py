@@ -87,6 +87,22 @@ def test_what_was_measured_is_shown(
     assert row == "digits, 8 px, preset=small 60 s of one core 3 fd 7.25 [6.75, 7.75], accuracy 0.98"
 
 
+def test_a_network_that_was_not_measured_at_some_size_leaves_a_cell_empty(
+    model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cost = {"parameters": 1000, "gflop": 0.5}
+    costs = {"8": {"generator": cost, "discriminator": cost}, "16": {"discriminator": cost}}
+    spec = zoo().get(Model, "dcgan")
+    given = model(json.dumps({"costs": costs})).measured
+    monkeypatch.setattr(zoo(), "get", _instead(spec, replace(spec, measured=given)))
+    assert main(["models", "show", "dcgan"]) == 0
+    header, both, one = capsys.readouterr().out.splitlines()[-3:]
+    assert header.split()[:2] == ["PIXELS", "GENERATOR"]
+    assert both.split() == ["8", "1,000", "0.5", "1,000", "0.5"]
+    assert one.split() == ["16", "1,000", "0.5"]
+    assert one.index("1,000") == header.index("DISCRIMINATOR")
+
+
 def _instead(spec: Model, other: Model) -> Callable[..., object]:
     found = zoo().get
 

@@ -147,6 +147,9 @@ def test_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert capsys.readouterr().err.startswith("Error: ganzoo-my-gan is there already\nHint: ")
     assert main(["plugins", "new", "my-gan", "--directory", "a/b", "--kind", "loss"]) == 0
     assert Path("a/b/ganzoo_my_gan/losses.py").is_file()
+    capsys.readouterr()
+    assert main(["plugins", "new", "recall", "--directory", "a b"]) == 0
+    assert capsys.readouterr().err.startswith("Next:\n  ganzoo install -e 'a b'\n")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +157,10 @@ def test_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     [
         (["My_Gan"], "'My_Gan' cannot name a plugin; wanted: lower-case letters, digits and inner '-', a letter first"),
         (["dcgan"], "architecture 'dcgan' is in ganzoo/dcgan "),
+        (["losses", "--kind", "loss"], "plugin ganzoo/losses 0.1.0 is installed already"),
+        (["tensorboard", "--kind", "metric"], "plugin ganzoo/tensorboard 0.1.0 is installed already"),
+        (["recall", "--kind", "metric"], "figure 'recall' is in ganzoo/metrics 0.1.0 already"),
+        (["fd", "--kind", "metric"], "figure 'fd' is in ganzoo/metrics 0.1.0 already"),
         (["my-gan", "--kind", "optimiser"], "invalid value for '--kind': 'optimiser' is not one of 'model', 'loss'"),
         (["my-gan", "--directory", ""], "--directory: the path is empty"),
     ],

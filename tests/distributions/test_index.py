@@ -57,7 +57,7 @@ def test_none_is_built_in() -> None:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    for place in (tmp_path / "none.json", tmp_path):
+    for place in (tmp_path / "none.json", tmp_path, "~nobody-of-that-name/index.json"):
         with pytest.raises(NotFoundError, match="no such file"):
             search("gan", {VARIABLE: str(place)})
 

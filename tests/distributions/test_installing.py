@@ -54,6 +54,29 @@ def test_uv_tool_keeps_an_editable_ganzoo(tmp_path: Path) -> None:
     assert hint(tmp_path, "install", "a") == "type: uv tool install --editable /src/ganzoo --with a"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-e", "./a b"], "--with-editable './a b'"),
+        (["--editable=./a"], "--with-editable ./a"),
+        (["-r", "all.txt", "new"], "--with-requirements all.txt --with new"),
+        (["--index-url", "https://x/simple", "new==1"], "--index-url https://x/simple --with new==1"),
+        (["new", "--extra-index-url=https://x/?a=b"], "--with new --extra-index-url 'https://x/?a=b'"),
+        (["new @ https://x/y?a=b", "-U"], "--with 'new @ https://x/y?a=b'"),
+    ],
+)
+def test_options_of_pip_in_words_of_uv(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "uv-receipt.toml").write_text('[tool]\nrequirements = [{ name = "ganzoo" }]')
+    assert hint(tmp_path, "install", *arguments) == f"type: uv tool install ganzoo {words}"
+
+
+@pytest.mark.parametrize("arguments", [["--no-deps", "new"], ["new", "--target", "x"], ["new", "-e"]])
+def test_where_uv_has_no_such_option_there_is_no_command_to_type(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "uv-receipt.toml").write_text(RECEIPT)
+    said = hint(tmp_path, "install", *arguments)
+    assert said == f"uv tool install --help; {tmp_path / 'uv-receipt.toml'} has what is there"
+
+
 def test_a_receipt_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "uv-receipt.toml").write_text("tool = [")
     assert hint(tmp_path, "install", "a") == "type: uv tool install ganzoo --with a"
@@ -78,7 +101,7 @@ def pip(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
         commands: list[list[str]] = []
 
         def run(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
-            commands.append(command[4:])
+            commands.append(command[5:])
             if "--report" in command:
                 report = [{"metadata": {"name": name}, "requested": requested} for name, requested in entries]
                 Path(command[command.index("--report") + 1]).write_text(json.dumps({"install": report}))
@@ -95,12 +118,28 @@ def test_plugins_that_came_are_told_and_strangers_too(
     pip: Callable[..., list[list[str]]], install: Callable[..., Path]
 ) -> None:
     install("ganzoo-new", {"new": ""})
+    install("Stranger", {}, entry_points="", site="elsewhere")
     commands = pip(0, ("ganzoo_new", True), ("Stranger", True), ("needed", False))
     found = installing.install(["./new", "stranger", "--upgrade"])
     assert [plugin.qualified for plugin in found.plugins] == ["ganzoo-new/new"]
     assert found.strangers == ("stranger",)
     assert commands[0][0] == "install"
     assert commands[0][3:] == ["./new", "stranger", "--upgrade"]
+
+
+@pytest.mark.parametrize("option", [["--dry-run"], ["--target", "elsewhere"]])
+def test_what_was_not_installed_here_is_no_stranger(pip: Callable[..., list[list[str]]], option: list[str]) -> None:
+    pip(0, ("ganzoo-new", True))
+    assert installing.install([*option, "ganzoo_new-1.0-py3-none-any.whl"]) == installing.Installed((), ())
+
+
+def test_a_pip_in_the_working_directory_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pip.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(installing, "require_pip", lambda *_: None)
+    with pytest.raises(GanzooError, match="pip uninstall failed"):
+        installing._pip("uninstall", "--no-such-option")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_one_that_was_there_already_is_told(pip: Callable[..., list[list[str]]], install: Callable[..., Path]) -> None:
@@ -129,6 +168,8 @@ def test_uninstalling(pip: Callable[..., list[list[str]]], install: Callable[...
     [
         ("ganzoo", "this is ganzoo itself", "python -m pip uninstall ganzoo"),
         ("Torch", "ganzoo needs Torch", "python -m pip uninstall Torch"),
+        ("MarkupSafe", "ganzoo needs MarkupSafe", "python -m pip uninstall MarkupSafe"),  # of jinja2, of torch
+        ("pip", "ganzoo needs pip", "python -m pip uninstall pip"),
     ],
 )
 def test_what_ganzoo_needs_is_not_taken_away(name: str, message: str, hint: str) -> None:
@@ -149,9 +190,12 @@ def test_what_is_not_there(install: Callable[..., Path]) -> None:
 
 
 def test_which_versions_need_a_distribution() -> None:
-    lineages = {
+    lineages: dict[str, dict[str, Any]] = {
         "a:1": {"plugins": [{"distribution": "ganzoo"}, {"distribution": "ganzoo-sngan"}]},
         "a:2": {"plugins": [{"distribution": "ganzoo"}]},
         "b:1": {},
+        "c:1": {"plugins": [{"name": "ganzoo-sngan"}, "ganzoo-sngan", {"distribution": None}]},
+        "c:2": {"plugins": {"distribution": "ganzoo-sngan"}},
+        "c:3": {"plugins": 7},
     }
     assert needed_by(["Ganzoo_SNGAN"], lineages) == ["a:1"]

@@ -93,6 +93,9 @@ def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("ünder", "for example: my-gan"),
         ("ganzoo-gan", "the name alone: gan"),
         ("penalty", "for example: my-penalty"),
+        ("none", "for example: my-none"),
+        ("true", "for example: my-true"),
+        ("false", "for example: my-false"),
         ("a" * LONGEST_NAME, f"at most {LONGEST_NAME - len('ganzoo-')}"),
     ],
 )

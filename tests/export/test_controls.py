@@ -450,7 +450,7 @@ def test_a_plain_number_is_a_default_between_0_and_1() -> None:
         ({"seed": 1}, "the name 'seed' means something else when sampling"),
         ({"Truncation": 1}, "the name 'Truncation' is not lower-case letters"),
         ({"zoom": Control(default=5)}, "'zoom' is 5 by default, which is not within 0 to 1"),
-        ({"zoom": Control(default=1, low=1, high=1)}, "'zoom' is 1 by default, which is not within 1 to 1"),
+        ({"zoom": Control(default=1, low=1, high=1)}, "'zoom' has nothing to choose: it goes from 1 to 1"),
         ({"zoom": Control(default=0, high=math.inf)}, "'zoom' has a default or an end that is not a finite number"),
         ({f"c{number}": 1 for number in range(9)}, "wanted: a mapping of at most 8 names to numbers or Controls"),
     ],

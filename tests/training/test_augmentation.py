@@ -267,7 +267,7 @@ def test_a_policy_that_there_is_none_of(make_trainer: MakeTrainer, policy: list[
     assert message in str(caught.value)
     assert caught.value.exit_code == ExitCode.USAGE
     known = "choose one of: colour, translation, cutout"
-    assert caught.value.hint == (known if policy == ["color"] else "ganzoo train --print-config")
+    assert caught.value.hint == (known if policy == ["color"] else "for the defaults: ganzoo models show MODEL")
 
 
 class Shrinking(Unchanging):

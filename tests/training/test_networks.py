@@ -381,7 +381,7 @@ def test_an_option_that_no_network_can_be_built_with(
     assert error.startswith("Error: configuration key 'options': ")
     assert error.endswith(" must be at least 1")
     assert option.partition("=")[0] in error
-    assert hint == "Hint: ganzoo train --print-config"
+    assert hint == "Hint: for the defaults: ganzoo models show MODEL"
 
 
 class Fragile(nn.Module):

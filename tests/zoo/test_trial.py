@@ -1,9 +1,12 @@
 """Plugins that end the process, tried in one of their own: no command goes down with them, not even the first."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,9 @@ from ganzoo.zoo.discovery import Manager, Plugin, State, discover
 from ganzoo.zoo.trial import tried, try_again
 
 Install = Callable[..., Path]
+
+ENDED = trial._caller(2**22 + 1)
+"""The words of a process that does not run: numbers end before that."""
 
 GOOD = "from ganzoo import Loss, hookimpl\n@hookimpl\ndef ganzoo_specs():\n    yield Loss(name='tame', target='a:B')\n"
 
@@ -269,7 +275,7 @@ def test_a_call_that_is_under_way_elsewhere_is_nobodys_fault(install: Install, c
     install("aaa", {"tame": GOOD})
     plugin = found()
     with subprocess.Popen(["sleep", "60"]) as other:
-        (cache / "plugins" / f"{trial._place(plugin).name}.{other.pid}").write_text(f"{trial._state(plugin)}\nit")
+        trial._place(plugin, trial._caller(other.pid)).write_text(f"{trial._state(plugin)}\nit")
         assert found().state is State.AVAILABLE
         other.kill()
     with pytest.warns(PluginWarning, match="a process ended while it ran it of it"):
@@ -279,6 +285,96 @@ def test_a_call_that_is_under_way_elsewhere_is_nobodys_fault(install: Install, c
 def test_one_that_was_mended_since_is_not_blamed(install: Install, cache: Path) -> None:
     site = install("aaa", {"tame": GOOD})
     plugin = found()
-    (cache / "plugins" / f"{trial._place(plugin).name}.{2**22 + 1}").write_text(f"{trial._state(plugin)}\nit")
+    note = trial._place(plugin, ENDED)
+    note.write_text(f"{trial._state(plugin)}\nit")
     (site / "aaa_tame.py").write_text(f"{GOOD}# mended\n")
     assert found().state is State.AVAILABLE
+    assert not note.exists()
+
+
+def started_again(pid: int) -> str:
+    """The words of an earlier process that had the number of one that runs."""
+    return f"{trial._here()}-{pid}-7"
+
+
+@pytest.mark.parametrize("caller", [f"elsewhere-{2**22 + 1}-7", "elsewhere-{}-7", str(2**22 + 1), "a-b"])
+def test_a_call_of_another_machine_or_container_is_left_alone(install: Install, cache: Path, caller: str) -> None:
+    """No number of a process says anything about another machine's; what is a month old is taken away."""
+    install("aaa", {"tame": GOOD})
+    plugin = found()
+    note = cache / "plugins" / f"{trial._name(plugin)}.{caller.format(os.getpid())}"
+    note.write_text(f"{trial._state(plugin)}\nit")
+    try_again()
+    assert found().state is State.AVAILABLE
+    assert note.exists()
+    os.utime(note, (0, 0))
+    found()
+    assert not note.exists()
+
+
+def test_a_number_that_another_process_has_now_is_no_running_call(install: Install) -> None:
+    install("aaa", {"tame": GOOD})
+    plugin = found()
+    with subprocess.Popen(["sleep", "60"]) as other:
+        note = trial._place(plugin, started_again(other.pid))
+        note.write_text(f"{trial._state(plugin)}\nit")
+        with pytest.warns(PluginWarning, match="a process ended while it ran it of it"):
+            assert found().state is State.BROKEN
+        other.kill()
+
+
+def test_trying_again_spares_calls_that_run_and_passes_over_what_cannot_be_read(install: Install, cache: Path) -> None:
+    install("aaa", {"tame": ENDING["exit"][0]})
+    with pytest.warns(PluginWarning):
+        plugin = found()
+    memory, state = trial._place(plugin), trial._state(plugin)
+    for name in ("0" * 32, "f" * 32):  # whichever the directory lists first
+        (cache / "plugins" / name).write_bytes(b"\xff")
+        (cache / "plugins" / f"{name[1:]}e").symlink_to("nowhere")
+    with subprocess.Popen(["sleep", "60"]) as other:
+        running, ended = (trial._place(plugin, each) for each in (trial._caller(other.pid), ENDED))
+        for note in (running, ended):
+            note.write_text(f"{state}\nit")
+        try_again()
+        assert (running.exists(), ended.exists(), memory.exists()) == (True, False, False)
+        other.kill()
+
+
+def test_what_a_hook_writes_down_says_where_it_runs(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_states", {})
+    install("aaa", {"tame": GOOD})
+    plugin = found()
+    with trial.written_down(plugin, "it"):
+        note = trial._place(plugin, trial._caller(os.getpid()))
+        where, number, start = note.suffix[1:].split("-")
+        assert (where, int(number), start) == (trial._here(), os.getpid(), trial._start(os.getpid()))
+        assert int(start) > 0
+        assert note.read_text() == f"{trial._state(plugin)}\nit"
+    assert not note.exists()
+
+
+def test_a_path_object_on_the_path_of_imports(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("aaa", {"tame": GOOD})
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere")])
+    assert found().state is State.AVAILABLE
+
+
+def test_many_files_of_data_are_not_all_looked_at(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the package itself come first, and no folder is read before its turn."""
+    monkeypatch.setattr(trial, "MOST_FILES", 3)
+    package = install("aaa", {}, entry_points="[ganzoo.v1]\ntame = package") / "package"
+    for name in ("a/b/c.bin", "a/0.bin", "z/0.bin", "net.py", "__init__.py", "__pycache__/net.pyc"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("")
+    looked: list[str] = []
+    real = os.scandir
+
+    def scandir(path: str) -> Any:
+        looked.append(str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert [path.name for path in islice(trial._below(package), 3)] == ["__init__.py", "net.py", "0.bin"]
+    assert looked == [str(package), str(package / "a")]
