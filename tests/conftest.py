@@ -38,7 +38,7 @@ SHARED = re.compile(
 """Tests, by their ids, that share what is dear to make across files: an environment, exported files, a training."""
 
 CORE = r"(vanilla|dcgan|wgan-gp|conditional|stylegan2)"
-"""Models for which everything is tried without ``--full``, too: between them they have what the engine can do."""
+"""Models with which most is tried without ``--full``, too: between them they have what the engine can do."""
 
 SLOW = re.compile(
     rf"""
@@ -98,6 +98,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return scheduler
 
 
+@pytest.hookimpl(trylast=True)  # what -k and -m leave
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is cheap is answered first, but one of several workers begins with the longest group.
 
@@ -112,7 +113,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     items.sort(key=turn)
     if not config.getoption("--full"):
-        _leave_out([item for item in items if SLOW.search(item.nodeid)], items, config)
+        named = any("::" in str(argument) for argument in config.args)
+        _leave_out([item for item in items if SLOW.search(item.nodeid) and not named], items, config)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -120,7 +122,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _leave_out(slow: list[pytest.Item], items: list[pytest.Item], config: pytest.Config) -> None:
-    """Take out what is slow, unless it is all that was asked for."""
+    """Take out what is slow, unless it is all that was asked for; a test that is named is never taken out."""
     if len(slow) in (0, len(items)):
         return
     items[:] = [item for item in items if item not in slow]

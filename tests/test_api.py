@@ -164,6 +164,8 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "yes for a size of training": lambda root: ganzoo.train("vanilla", settings={"size": True}, registry=root),
     "another device": lambda root: ganzoo.train("vanilla", settings={"device": "gpu"}, registry=root),
     "a device in capitals": lambda root: ganzoo.train("vanilla", settings={"device": "CUDA"}, registry=root),
+    "a model that is a number": lambda root: ganzoo.train(5, registry=root),  # type: ignore[arg-type]
+    "a number for a model in settings": lambda root: ganzoo.plan(settings={"model": 5}, registry=root),
     "a model given twice": lambda root: ganzoo.plan("dcgan", settings={"model": "wgan"}, registry=root),
     "a beginning given twice": lambda root: ganzoo.train(
         init_from="vanilla", settings={"init_from": "vanilla:1"}, registry=root

@@ -4,7 +4,8 @@ import os
 
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
 
-_GIVEN = 'COMP_LINE="$COMP_LINE" COMP_POINT=$COMP_POINT COMP_WORDBREAKS="$COMP_WORDBREAKS" '
+_GIVEN = 'COMP_LINE="${COMP_LINE:0:COMP_POINT}" COMP_WORDBREAKS="$COMP_WORDBREAKS" '
+"""The line up to the cursor, which bash counts in characters or in bytes, as the locale has it."""
 
 
 class Bash(BashComplete):
@@ -16,12 +17,9 @@ class Bash(BashComplete):
         """The words before the cursor, and the one that is begun there."""
         if "COMP_LINE" not in os.environ:
             return super().get_completion_args()
-        # bash counts bytes, as many as the locale has for a character
-        line = os.environ["COMP_LINE"].encode(errors="surrogateescape")[: int(os.environ["COMP_POINT"])]
-        typed = line.decode(errors="replace")
-        words = split_arg_string(typed)
-        begun = "" if typed[-1:].isspace() or not words else words.pop()
-        return words[1:], begun
+        # A letter more, so that the last word is always one that is begun, be it in quotes.
+        *words, begun = split_arg_string(f"{os.environ['COMP_LINE']}x")
+        return words[1:], begun[:-1]
 
     def format_completion(self, item: CompletionItem) -> str:
         """What bash puts in the place of its own word: what stands behind the last character that ends one."""

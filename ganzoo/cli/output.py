@@ -188,7 +188,8 @@ quiet_option = click.Option(
 
 
 _COMMAND = re.compile(
-    r"(?:^|(?<=: ))ganzoo (?:directions|doctor|eval|export|project|registry [a-z]+|report|sample|serve|train)\b[^;]*"
+    r"(?:^|(?<=: ))ganzoo (?:directions|doctor|eval|export|project|registry [a-z]+|report|sample|serve|train)\b"
+    r"(?:'[^']*'|[^;'])*"
 )
 """A command in a hint, which uses a registry: all of the hint, or what stands behind a colon, up to a semicolon."""
 
@@ -199,7 +200,11 @@ def there(text: str) -> str:
     if asked is None:
         return text
     addition = f" --registry {shlex.quote(str(asked))}"
-    return _COMMAND.sub(lambda found: found[0] if " --registry" in found[0] else found[0] + addition, text)
+
+    def whole(found: re.Match[str]) -> str:
+        return found[0] if {"--registry", "--help"} & set(found[0].split()) else found[0] + addition
+
+    return _COMMAND.sub(whole, text)
 
 
 def forget() -> None:

@@ -6,9 +6,6 @@ import click
 
 from ganzoo.cli import completion
 from ganzoo.cli.output import PathOption, print_data, registry_option, runs_option, say
-from ganzoo.errors import UsageError
-
-ENDINGS = (".html", ".htm", "")
 
 
 @click.command()
@@ -29,8 +26,6 @@ def command(references: tuple[str, ...], output: Path | None, runs: Path, regist
     """
     from ganzoo import api
 
-    if output is not None and output.suffix.lower() not in ENDINGS:
-        raise UsageError(f"a report is a page of HTML, and {output} ends in something else", hint="-o report.html")
     print_data(
         api.report(
             references,

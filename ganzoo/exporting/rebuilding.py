@@ -24,7 +24,7 @@ def rebuild(store: Registry, version: Version) -> "tuple[nn.Module, GeneratorCar
     Raises:
         PluginError, NotFoundError: the plugin that it came from cannot be used, or is no longer installed.
     """
-    made = trained(store, version)["generator"]
+    made = trained(store, version, "generator")["generator"]
     architecture = zoo().get(Architecture, made["architecture"])
     size = {key: made[key] for key in ("channels", "height", "width")}
     shape = ImageShape(**size, classes=len(made["class_names"]))

@@ -78,11 +78,11 @@ def draft_new(store: Registry, model: str | None, settings: Settings, init_from:
     parent = store.resolve(str(init_from)) if init_from else None
     inherited: dict[str, Any] = {}
     if parent:
-        config = trained(store, parent)["config"]
+        config = trained(store, parent, "config")["config"]
         inherited = {key: config[key] for key in INHERITED if key in config}
         settings = {**settings, "init_from": str(parent)}  # a name alone means another version later
-    name = model or settings.get("model") or inherited.get("model")
-    if not isinstance(name, str):
+    name = model or _name(settings) or inherited.get("model")
+    if name is None:
         raise UsageError("no model was chosen", hint="ganzoo train --model NAME; ganzoo models lists them")
     if name != inherited.get("model"):  # then architecture, loss and options are the other model's
         inherited = {key: inherited[key] for key in ("size", "held_out") if key in inherited}
@@ -102,8 +102,27 @@ def draft_resumed(run: Run, model: str | None, settings: Settings) -> Draft:
         UsageError, NotFoundError, PluginError: a name, a key or a value that cannot be used.
     """
     asked = merge(settings, {"model": model} if model else {})
-    recipe, source = _found(asked.get("model") or run.config.model, run.config.to_dict(), asked)
+    if _means(str(asked.get("init_from")), run.config.init_from):
+        del asked["init_from"]
+    recipe, source = _found(_name(asked) or run.config.model, run.config.to_dict(), asked)
     return Draft(recipe=recipe, source=source, run=run)
+
+
+def _name(settings: Settings) -> str | None:
+    """The model that settings name; None: none.
+
+    Raises:
+        UsageError: it is no name.
+    """
+    name = settings.get("model")
+    if name is not None and not isinstance(name, str):
+        raise UsageError(f"configuration key 'model': {name!r} is no name", hint="ganzoo models lists them")
+    return name or None
+
+
+def _means(given: str, parent: str) -> bool:
+    """Whether a reference may mean the version that a run began with: a name and an alias meant it when it began."""
+    return given == parent or given.partition("@")[0] == parent.partition(":")[0] != ""
 
 
 def _found(model: str, *settings: Settings) -> tuple[Recipe, Source]:

@@ -117,8 +117,8 @@ def _rest(store: Registry, run: Run, trainer: Trainer) -> str:
     if not path.exists():
         with suppress(GanzooError):
             write_atomic(path, checkpoint.encode(checkpoint.take(trainer)))
-    there = "" if store.root == registry_root(None) else f" --registry {shlex.quote(str(store.root))}"
-    resume = f"ganzoo train --resume {shlex.quote(str(run.directory))}{there}"
+    own = "" if store.root == registry_root(None) else f" --registry {shlex.quote(str(store.root))}"
+    resume = f"ganzoo train --resume {shlex.quote(str(run.directory))}{own}"
     if path.exists():
         return f"then: {resume}"
     kept = run.checkpoints()

@@ -14,6 +14,7 @@ from ganzoo.networks.weights import load_network
 from ganzoo.observer import Observer
 from ganzoo.pipeline import environment
 from ganzoo.records.run import Run
+from ganzoo.records.trained import trained
 from ganzoo.training import checkpoint
 from ganzoo.training.ranks import Ranks
 from ganzoo.training.trainer import Trainer
@@ -101,7 +102,7 @@ def load_parent(
     Raises:
         UsageError: the weights are not of these networks, or a class that both have has another label in each.
     """
-    check_classes(store.lineage(parent)["generator"]["class_names"], class_names, parent, note)
+    check_classes(trained(store, parent, "generator")["generator"]["class_names"], class_names, parent, note)
     for kind, module in trainer.modules().items():
         try:
             load_network(module, store.read(parent, kind), str(parent))

@@ -35,6 +35,10 @@ def conclude(run: Run, outcome: Outcome, store: Registry, noted: Callable[[str],
         noted(f"no report of {run.directory}: {' '.join(message(error).split()) or type(error).__name__}")
 
 
+OTHERS = (".pdf", ".png", ".jpg", ".jpeg", ".webp", ".svg", ".gif", ".md", ".txt", ".json", ".csv", ".zip", ".onnx")
+"""What names of files in other formats end in."""
+
+
 def write(found: Sequence[Run | Version], store: Registry, output: Path | None, noted: Callable[[str], None]) -> Path:
     """Write one page about a run or a version, or about several side by side; for one run, ``samples.webp``, too.
 
@@ -47,9 +51,11 @@ def write(found: Sequence[Run | Version], store: Registry, output: Path | None, 
         Where the page is.
 
     Raises:
-        UsageError: no run or version is given, or one is given twice.
+        UsageError: no run or version is given, or one is given twice; the file's name promises another format.
         GanzooError: something cannot be read, or the page cannot be written.
     """
+    if output is not None and output.suffix.lower() in OTHERS:
+        raise UsageError(f"a report is a page of HTML, and {output} ends in something else", hint="-o report.html")
     if len(found) == 1 and isinstance(found[0], Run):
         output = output or found[0].directory / REPORT
         _write_run(found[0], store, output, noted)

@@ -67,13 +67,20 @@ def _read(path: Path, latent_dim: int) -> NDArray[np.float32]:
             several = file.read(4) == b"PK\3\4"  # a ZIP, as .npz is
         z = None if several else np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such file of latents", hint="ganzoo project makes one") from error
+        raise NotFoundError(
+            f"{path}: no such file of latents", hint="make one: ganzoo project PICTURE --model NAME"
+        ) from error
     except (ValueError, OSError, EOFError) as error:
         raise UsageError(f"{path} cannot be read: {first_line(error)}", hint="give a .npy file of latents") from error
     if not isinstance(z, np.ndarray) or z.dtype.kind != "f" or z.ndim != 2 or z.shape[1] != latent_dim or not len(z):
         found = f"{z.dtype} {list(z.shape)}" if isinstance(z, np.ndarray) else "several arrays"
-        raise UsageError(f"{path} must hold latents [N, {latent_dim}], not {found}", hint="ganzoo project makes one")
+        raise UsageError(
+            f"{path} must hold latents [N, {latent_dim}], not {found}",
+            hint="make one: ganzoo project PICTURE --model NAME",
+        )
     latents = z.astype(np.float32)
     if not np.isfinite(latents).all():
-        raise UsageError(f"{path} has latents that are not finite numbers", hint="ganzoo project makes a file of them")
+        raise UsageError(
+            f"{path} has latents that are not finite numbers", hint="make one: ganzoo project PICTURE --model NAME"
+        )
     return latents

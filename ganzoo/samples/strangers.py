@@ -1,9 +1,11 @@
 """A person's own images where samples are to be written: neither may replace the others, or be taken for them."""
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePath
 
-from ganzoo.data.names import is_image
+from ganzoo.data.names import is_image, is_left_behind
 from ganzoo.errors import UsageError
 
 
@@ -24,8 +26,13 @@ def refuse_strangers(output: Path, own: Callable[[Path], bool]) -> None:
 
 
 def _images(output: Path) -> Iterator[Path]:
-    for path in sorted(output.iterdir()):
-        if path.is_dir() and not path.is_symlink():
-            yield from (each for each in path.iterdir() if is_image(PurePath(each.name)))
-        elif is_image(PurePath(path.name)):
-            yield path
+    """Images in a directory and in its folders, but for what systems leave behind and what may not be looked at."""
+    with os.scandir(output) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if is_left_behind(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                with suppress(PermissionError), os.scandir(entry) as inner:
+                    yield from (Path(each.path) for each in inner if is_image(PurePath(each.name)))
+            elif is_image(PurePath(entry.name)):
+                yield Path(entry.path)

@@ -83,7 +83,7 @@ class Moments:
         for name, value in counts.items():
             _, number, key = name.split(".", 2)
             group = self._optimizer.param_groups[int(number)]
-            group[key] = type(group[key])(value) if key in group else _number(value)
+            group[key] = value if type(group.get(key)) is float else _number(value)
 
     def _counted(self, group: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
         """The numbers of a group that are the optimizer's own to change, as those are that were no default of it."""
@@ -97,7 +97,7 @@ def _moment(weight: Tensor, key: str, value: Tensor, beside: bool) -> tuple[str,
     """A moment as the optimizer keeps it: in its weight's memory format, so that an update is the same to the bit."""
     if key.endswith(NUMBER):
         return key.removesuffix(NUMBER), _number(float(value))
-    if value.shape != weight.shape:
+    if key == "step" or value.shape != weight.shape:
         return key, value.to("cpu" if key == "step" and not beside else weight.device, copy=True)
     return key, torch.empty_like(weight, dtype=value.dtype).copy_(value)
 

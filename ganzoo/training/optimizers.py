@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.config import PrecisionName, Schedule
+from ganzoo.config.schedule import varying
 from ganzoo.errors import PluginError, UsageError
 from ganzoo.training.optimization import Optimization, Rule
 from ganzoo.training.precision import Precision
@@ -44,6 +45,8 @@ def rehearse(rule: Rule, lr: float | Schedule, steps: int, precision: Precision)
     try:
         _update(made, max(2 * UPDATES, steps - UPDATES))
     except PluginError as error:
+        if not varying(rule.options):
+            raise
         raise UsageError(
             f"the options of {rule.name} cannot change as they do in {steps:,} steps: {error}",
             hint="leave a schedule out that begins or ends at 0",

@@ -18,7 +18,7 @@ _HALF = {PrecisionName.BF16: torch.bfloat16, PrecisionName.FP16: torch.float16}
 
 SMALL_BATCH_FLOPS = 500_000_000
 
-_DOCTOR = "ganzoo doctor shows what is there; --device cpu trains without one"
+_DOCTOR = "see what is there: ganzoo doctor; or train without: --device cpu"
 
 
 def choose_device(name: str) -> torch.device:

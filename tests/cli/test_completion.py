@@ -95,24 +95,33 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("sample faces@ch", "sample faces @ ch", ["champion"]),
         ("train --model=big", "train --model = big", ["biggan"]),
         ("registry show ", "registry show ''", ["digits", "faces"]),
+        ("eval é fa|ces -n 3", "eval é fa", ["faces"]),
     ],
 )
 def test_bash_is_given_what_it_puts_in_the_place_of_its_own_word(
     line: str, words: str, found: list[str], tmp_path: Path
 ) -> None:
-    """It takes ``faces:2`` for three words."""
+    """It takes ``faces:2`` for three words; ``|`` is where the cursor is, which counts in characters."""
     program = tmp_path / "ganzoo"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ganzoo "$@"\n')
     program.chmod(0o755)
-    whole = f"ganzoo {line}"
-    script = ASK.format(program=program, line=shlex.quote(whole), point=len(whole), words=f"ganzoo {words}")
-    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=True)
+    before, _, behind = f"ganzoo {line}".partition("|")
+    script = ASK.format(program=program, line=shlex.quote(before + behind), point=len(before), words=f"ganzoo {words}")
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    command = ["bash", "--norc", "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == found
     assert done.stderr == ""
 
 
-def test_a_word_in_the_middle_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cursor's place is counted in bytes; what stands behind it does not count."""
-    for name, value in {"COMP_LINE": "ganzoo sample é fa --seed 3", "COMP_POINT": "19"}.items():
-        monkeypatch.setenv(name, value)
-    assert Bash(cli, {}, "ganzoo", "_GANZOO_COMPLETE").get_completion_args() == (["sample", "é"], "fa")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ganzoo sample fa", (["sample"], "fa")),
+        ("ganzoo sample ", (["sample"], "")),
+        ("ganzoo sample -o 'my ", (["sample", "-o"], "my ")),
+    ],
+)
+def test_the_word_that_is_begun(line: str, words: tuple[list[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    assert Bash(cli, {}, "ganzoo", "_GANZOO_COMPLETE").get_completion_args() == words

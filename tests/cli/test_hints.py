@@ -1,18 +1,24 @@
 """What is said to somebody who types another tool's words."""
 
+import ast
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 
-from ganzoo.cli import main
-from ganzoo.cli.output import there
+from ganzoo.cli import cli, main
+from ganzoo.cli.output import _COMMAND, there
+from ganzoo.cli.registry import command as registry
 from ganzoo.cli.train import command
 from ganzoo.config import RunConfig
 from ganzoo.config.synonyms import SYNONYMS, meant_by
 from ganzoo_registry import Registry
+
+ROOT = Path(__file__).parents[2]
 
 
 def said(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -109,9 +115,29 @@ def test_a_command_that_is_named_is_of_the_same_registry(
 def test_a_registry_is_forgotten_with_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["registry", "ls", "net", "--all", "--registry", str(tmp_path)])
     capsys.readouterr()
-    main(["runs", "ls", "--runs", str(tmp_path)])
-    main(["registry", "ls", "net", "--all"])
-    assert capsys.readouterr().err.splitlines()[-1] == "Hint: ganzoo registry ls net"
+    main(["runs", "show", "last", "--runs", str(tmp_path)])  # which has no such option
+    assert capsys.readouterr().err.splitlines()[-1] == "Hint: start one: ganzoo train --model wgan-gp"
+
+
+def texts() -> Iterator[str]:
+    """Every text in the sources, with ``X`` for what is filled in."""
+    for path in [*(ROOT / "ganzoo").rglob("*.py"), *(ROOT / "registry").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_no_sentence_of_a_hint_is_taken_for_a_command() -> None:
+    """What a command of a hint has behind it are options, their values, and names in capitals."""
+    commands = {found[0] for text in texts() if "\n" not in text for found in _COMMAND.finditer(text)}
+    words = {word for command in commands for word in re.sub(r"'[^']*'", "X", command).split()[2:]}
+    values = {"wgan-gp", "wgan-gp:3", "dcgan", "a.onnx", "all", "champion.", "good.", "…", "&"}
+    known = set(vars(cli)["table"]) | set(registry.list_commands(click.Context(registry)))
+    prose = {word for word in words if not re.fullmatch(r"-.*|.*[A-Z].*", word)} - values - known
+    assert len(commands) > 20
+    assert prose == set()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +148,8 @@ def test_a_registry_is_forgotten_with_its_command(tmp_path: Path, capsys: pytest
         ("restore it, or take it out: ganzoo registry rm a:1", "restore it, or take it out: ganzoo registry rm a:1{}"),
         ("ganzoo runs ls lists them", "ganzoo runs ls lists them"),
         ("choose another place with --registry DIR", "choose another place with --registry DIR"),
+        ("see: ganzoo sample --help", "see: ganzoo sample --help"),
+        ("then: ganzoo train --resume 'runs/a;b/1'; or not", "then: ganzoo train --resume 'runs/a;b/1'{}; or not"),
     ],
 )
 def test_commands_are_found_in_a_hint(text: str, same: str, tmp_path: Path) -> None:

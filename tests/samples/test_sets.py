@@ -230,10 +230,31 @@ def test_a_persons_own_images_are_neither_replaced_nor_mixed_with_samples(
 @pytest.mark.parametrize("name", ["pictures", "tars"])
 def test_what_systems_leave_behind_and_texts_are_no_images(petite: ImageGenerator, tmp_path: Path, name: str) -> None:
     output = tmp_path / name
-    (output / ".thumbs").mkdir(parents=True)
-    for other in ("README.md", ".DS_Store", "._000001.png"):
+    for folder in (".partial", "@eaDir", "cats/.thumbs"):
+        (output / folder).mkdir(parents=True)
+        (output / folder / "17.png").write_bytes(b"x")
+    for other in ("README.md", ".DS_Store", "._000001.png", "cats/._2.jpg"):
         (output / other).write_bytes(b"x")
     assert write(petite, request_of(petite, 20), output) == []
+
+
+def test_a_set_that_was_killed_before_its_first_commit_goes_on(petite: ImageGenerator, tmp_path: Path) -> None:
+    """With what was under way, whole pictures, and one that a power cut has left without content."""
+    output, whole = tmp_path / "pictures", tmp_path / "whole" / "pictures"
+    write(petite, request_of(petite, 30), whole)
+
+    def killed(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(petite, request_of(petite, 30), output, seen=killed)
+    (output / ".partial").mkdir(exist_ok=True)
+    (output / ".partial" / "17.png").write_bytes(b"\x89PNG")
+    empty = output / next(whole.rglob("*.png")).relative_to(whole)
+    empty.parent.mkdir(exist_ok=True)
+    empty.write_bytes(b"")
+    write(petite, request_of(petite, 30), output)
+    assert contents(output) == contents(whole)
 
 
 @pytest.mark.parametrize("name", ["tars", "parquets"])

@@ -157,3 +157,18 @@ def test_labels_that_now_mean_other_classes_are_said(
     assert main([*again, "--batch", "4", "--runs", str(tmp_path / "runs")]) == 0
     said = "Warning: parent:1 was trained on other classes; now its labels mean 'x', 'y'\n"
     assert said in capsys.readouterr().err
+
+
+def test_the_file_that_a_run_was_begun_with_goes_on_with_it(train: Train, tmp_path: Path) -> None:
+    """A name without a number means the version that it meant then; another version is another training."""
+    for seed in range(2):
+        train("vanilla", steps=1, seed=seed, name="parent")
+    runs = ["--runs", str(tmp_path / "runs"), "--no-export"]
+    begun = tmp_path / "c.toml"
+    begun.write_text('init_from = "parent"\nname = "fine"\nsteps = 1\n')
+    assert main(["train", "--config", str(begun), *runs]) == 0
+    train("vanilla", steps=1, seed=2, name="parent")
+    again = ["train", "--config", str(begun), "--steps", "2", "--resume", "fine/1", *runs]
+    assert main(again) == 0
+    begun.write_text('init_from = "parent:1"\nname = "fine"\n')
+    assert main(again) == ExitCode.USAGE

@@ -100,6 +100,23 @@ class Stepping(Descent):
         return super().direction(weight) / float(self.param_groups[0]["step"])
 
 
+class Fractions(Descent):
+    """Counts by group, in halves, from a whole number on; and from nothing on."""
+
+    def __init__(self, weights: Iterable[Any], lr: float | Tensor) -> None:
+        super().__init__(weights, lr, halves=0, steps=None)
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            group["halves"] += 0.5
+            group["steps"] = (group["steps"] or 0) + 1
+        super().step()
+
+    def direction(self, weight: Tensor) -> Tensor:
+        (group,) = self.param_groups
+        return super().direction(weight) / (float(group["halves"]) + float(group["steps"]))
+
+
 class Drawing(Descent):
     def direction(self, weight: Tensor) -> Tensor:
         return super().direction(weight) + torch.randn_like(weight)
@@ -119,7 +136,9 @@ def tried(make: Callable[[list[nn.Parameter], Any], torch.optim.Optimizer], opti
         return rehearse(rule(make, options), 0.1, 10, Precision(PrecisionName.FP32, CPU))
 
 
-@pytest.mark.parametrize("optimizer", [Descent, Lion, Counted, Stepping, Drawing, torch.optim.Adam, torch.optim.SGD])
+@pytest.mark.parametrize(
+    "optimizer", [Descent, Lion, Counted, Stepping, Fractions, Drawing, torch.optim.Adam, torch.optim.SGD]
+)
 def test_a_resume_is_exact(optimizer: Any) -> None:
     tried(optimizer)
 
@@ -226,7 +245,16 @@ def test_variants_of_torchs_adam_are_what_they_are(variant: dict[str, bool]) -> 
 FROM_ELSEWHERE = [torch.optim.NAdam, torch.optim.Rprop, torch.optim.ASGD]
 """Optimizers whose state does not begin at zero."""
 
-FROM_ZERO = [Descent, Lion, Stepping, torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adamax, torch.optim.RAdam]
+FROM_ZERO = [
+    Descent,
+    Lion,
+    Stepping,
+    Fractions,
+    torch.optim.Adam,
+    torch.optim.RMSprop,
+    torch.optim.Adamax,
+    torch.optim.RAdam,
+]
 
 
 @pytest.mark.parametrize("optimizer", [*FROM_ELSEWHERE, *FROM_ZERO])
@@ -260,6 +288,8 @@ def test_one_taken_back_to_the_beginning_does_what_it_did(optimizer: Any) -> Non
     with made.unmoved():
         first = updated(made)
     assert all(map(torch.equal, updated(made), first))
+    updated(made)  # twice two updates and one more: no whole number of halves
+    made.step()
     before = [weight.detach().clone() for weight in made.weights]
     with made.unmoved():
         further = updated(made)
@@ -275,3 +305,14 @@ def test_options_that_the_last_steps_cannot_have_are_refused_before_the_first() 
         rehearse(Rule("rmsprop", optimizers.rmsprop, options), 0.1, 10, Precision(PrecisionName.FP32, CPU))
     assert str(caught.value).startswith("the options of rmsprop cannot change as they do in 10 steps: ")
     assert caught.value.hint == "leave a schedule out that begins or ends at 0"
+
+
+def test_one_that_fails_later_on_by_itself_is_its_plugins_fault() -> None:
+    class Tiring(Descent):
+        def direction(self, weight: Tensor) -> Tensor:
+            state = self.state[weight]
+            state["taken"] = state.get("taken", 0) + 1
+            return super().direction(weight) / (5 - int(state["taken"]) if state["taken"] < 5 else weight[17])
+
+    with pytest.raises(PluginError, match="optimizer 'mine' fails: IndexError: index 17"):
+        tried(Tiring)

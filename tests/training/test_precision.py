@@ -100,7 +100,7 @@ def test_cuda_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> N
     with pytest.raises(UsageError) as caught:
         choose_device(name)
     assert str(caught.value) == f"device '{name}' was asked for, and torch {torch.__version__} finds no CUDA device"
-    assert caught.value.hint == "ganzoo doctor shows what is there; --device cpu trains without one"
+    assert caught.value.hint == "see what is there: ganzoo doctor; or train without: --device cpu"
 
 
 def test_a_cuda_device_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_a_cuda_device_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as caught:
         choose_device("cuda:1")
     assert str(caught.value) == "device 'cuda:1' was asked for, and the last one is cuda:0"
-    assert caught.value.hint == "ganzoo doctor shows what is there; --device cpu trains without one"
+    assert caught.value.hint == "see what is there: ganzoo doctor; or train without: --device cpu"
 
 
 @pytest.mark.parametrize("name", ["gpu", "meta", "cuda:", "cuda:x", "cpu:0:0"])
