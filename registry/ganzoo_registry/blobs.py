@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ganzoo_registry.disk import Disk
 from ganzoo_registry.documents import LARGEST
-from ganzoo_registry.errors import Corrupt, RegistryError
+from ganzoo_registry.errors import Corrupt, NotWritable, RegistryError
 from ganzoo_registry.records import BlobInfo
 from ganzoo_registry.refs import DIGEST
 
@@ -41,7 +41,7 @@ class Blobs:
             info = BlobInfo(f"sha256:{sha.hexdigest()}", size)
             target = self._file(info.digest)
             if not self._disk.publish(staged, target) and not self._is_renewed(info.digest):
-                self._disk.replace(staged, target)
+                self._replace(staged, info.digest)
         return info
 
     def has(self, digest: str) -> bool:
@@ -87,6 +87,14 @@ class Blobs:
     def _is_renewed(self, digest: str) -> bool:
         """Whether a blob is whole, and now as young as one that was just stored, so that the grace time protects it."""
         return self._disk.renew(self._file(digest)) and self._is_whole(digest)
+
+    def _replace(self, staged: Path, digest: str) -> None:
+        """Put a staged file in the place of a blob. Where another user's cannot be replaced, a whole one may stay."""
+        try:
+            self._disk.replace(staged, self._file(digest))
+        except NotWritable:
+            if not self._is_whole(digest):
+                raise
 
     def _is_whole(self, digest: str) -> bool:
         return self.has(digest) and _digest(self._disk.chunks(self._file(digest), CHUNK)) == digest

@@ -49,27 +49,40 @@ class Drawer(Generic[Record]):
         """The largest number of a record; 0 if there is none."""
         return next((number for number in reversed(self._taken()) if self._holds(number)), 0)
 
-    def gaps(self) -> list[range]:
-        """The numbers below the last record's that nothing has for its name: their records are lost.
+    def gaps(self, given: int = 0) -> list[range]:
+        """The numbers up to the last that was given which nothing has for its name: their records are lost.
 
         Numbers are given one after another, and those that others' things have are passed over.
+
+        Args:
+            given: a number that was given, whether its record is there or not; 0 if none is known.
         """
         # In this order: what was there before the last record is in a listing that begins after it was seen.
-        last = self.last()
-        taken = [0] + [number for number in self._taken() if number <= last]
-        return [range(before + 1, after) for before, after in pairwise(taken) if after > before + 1]
+        last: int = max(self.last(), given)
+        taken = [0, *(number for number in self._taken() if number <= last), last + 1]
+        between = [range(before + 1, after) for before, after in pairwise(taken) if after > before + 1]
+        return [gap for gap in map(self._without_names, between) if gap]
 
-    def look(self, since: int) -> tuple[list[int], int]:
+    def _without_names(self, gap: range) -> range:
+        """A gap in a listing without the names at its ends that are there: a listing may lack what is just replaced."""
+        while gap and os.path.lexists(self.path(gap[0])):
+            gap = gap[1:]
+        while gap and os.path.lexists(self.path(gap[-1])):
+            gap = gap[:-1]
+        return gap
+
+    def look(self, since: int, given: int = 0) -> tuple[list[int], int]:
         """The numbers of the records from ``since`` on, ascending, and the number for the next one.
 
-        That is the first after the last record's that nothing had for its name at this moment.
+        That is the first after the last one given that nothing had for its name at this moment.
 
         Args:
             since: 0, or what ``last`` was a moment ago: numbers are given one after another, so that no others need be
                 looked for than those that follow it.
+            given: see ``gaps``.
         """
-        known = [since] if since else self.numbers()
-        taken = list(self._following(known[-1] if known else 0))
+        known: list[int] = [since] if since and since >= given else self.numbers()
+        taken = list(self._following(max([given, *known])))
         return known + [number for number in taken[1:] if self._holds(number)], taken[-1] + 1
 
     def _following(self, number: int) -> Iterator[int]:
@@ -98,10 +111,14 @@ class Drawer(Generic[Record]):
             raise self.lost(name, "is a link that leads nowhere")
         return None
 
-    def lost(self, name: str | int, fate: str) -> Corrupt:
-        """The error to raise where a record that was there is not, in words: ``fate``."""
+    def lost(self, name: str | int, fate: str, cure: str = "") -> Corrupt:
+        """The error to raise where a record that was there is not, in words: ``fate``.
+
+        Args:
+            cure: what mends it, if that is not what mends a damaged one.
+        """
         place = self.place(name)
-        hint = f"restore {place} from a copy of the registry, or {self._cure(str(name))}"
+        hint = f"restore {place} from a copy of the registry, or {cure or self._cure(str(name))}"
         return Corrupt(f"the record {place} {fate}", hint=hint)
 
     def create(self, name: str | int, record: Record) -> bool:

@@ -93,13 +93,15 @@ class LogEntry:
 class Pointer:
     """The record ``versions/<N>``; with ``removed`` and ``by`` it is a tombstone.
 
-    ``manifest`` and ``created`` are empty in the tombstone of a version whose record was damaged.
+    ``manifest`` and ``created`` are empty in the tombstone of a version whose record was damaged or missing. It stands
+    for all numbers from ``since`` on, if that is set: their records were missing, too.
     """
 
     manifest: str = ""
     created: str = ""
     removed: str = ""
     by: str = ""
+    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Manifest:
 
 def encode(record: Pointer | Move | BlobInfo) -> bytes:
     """A record's canonical JSON with its seal, without the fields that are empty."""
-    values = {key: value for key, value in asdict(record).items() if value != ""}
+    values = {key: value for key, value in asdict(record).items() if value not in ("", None)}
     return canonical({**values, SEAL: _seal(values)})
 
 
@@ -234,6 +236,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "removed": _like(_TIME),
     "at": _like(_TIME),
     "by": lambda value: isinstance(value, str),
+    "since": _within(1, LAST_NUMBER),
     "version": _within(0, LAST_NUMBER),
 }
 """What each field of a record may be."""

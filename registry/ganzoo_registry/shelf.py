@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ganzoo_registry.disk import Disk
 from ganzoo_registry.drawer import Drawer
-from ganzoo_registry.errors import Conflict, Corrupt, Newer, NotFound, RegistryError, Told, raised, telling
+from ganzoo_registry.errors import Conflict, Corrupt, Newer, NotFound, RegistryError, Told, passed_over, raised, telling
 from ganzoo_registry.records import BlobInfo, LogEntry, Move, Pointer, now, user
-from ganzoo_registry.refs import KIND, NAME
+from ganzoo_registry.refs import KIND, NAME, NUMBER
 
 _CAUSES = ("registered", "aliased", "removed")
 """Events in the order in which one makes the next possible."""
@@ -54,10 +54,10 @@ class Shelf:
 
     def is_empty(self) -> bool:
         """Whether no version was ever registered."""
-        return self._versions.is_empty()
+        return self._versions.is_empty() and not self._given()
 
     def last(self) -> int:
-        """The last version number that was given; 0 if none ever was."""
+        """The last version number that has a record; 0 if none has."""
         return self._versions.last()
 
     def pointer(self, number: int) -> Pointer | None:
@@ -67,17 +67,58 @@ class Shelf:
             Corrupt, Newer: it cannot be read, or is missing.
         """
         found = self._versions.read(number)
-        if found is None:
-            for gap in self._versions.gaps():
-                if number in gap:
-                    others = f", and so are those up to {gap[-1]}" if number < gap[-1] else ""
-                    raise self._versions.lost(number, f"is missing{others}")
+        if found is None and (gap := self.gap(number)):
+            others = f", and so are those up to {gap[-1]}" if number < gap[-1] else ""
+            cure = f"take all from {gap[0]} to {gap[-1]} out: ganzoo registry rm {self.name}:{number}"
+            raise self._versions.lost(number, f"is missing{others}", cure if len(gap) > 1 else "")
         return found
 
-    def pointers(self, damaged: Told = raised) -> dict[int, Pointer]:
-        """The records of all versions that were ever registered, ascending."""
+    def gap(self, number: int) -> range:
+        """The numbers around a version whose records are missing as its own is; empty if it is not."""
+        return next((gap for gap in self._gaps() if number in gap), range(0))
+
+    def _gaps(self, *, thorough: bool = True) -> list[range]:
+        # In this order: a version that has been attached to or aliased is in a listing that begins after that was seen.
+        given = self._given() if thorough else self._attached()
+        return [gap for gap in self._versions.gaps(given) if not self._was_taken_out(gap)]
+
+    def _was_taken_out(self, gap: range) -> bool:
+        """Whether the record after missing ones is a tombstone that stands for them."""
+        with suppress(RegistryError):
+            tombstone = self._versions.read(gap[-1] + 1)
+            return tombstone is not None and tombstone.since is not None and tombstone.since <= gap[0]
+        return False
+
+    def _given(self) -> int:
+        """The largest number that is known to have been given without the versions' own records; 0 if none is.
+
+        Something was attached to it, or an alias stood on it. What cannot be read is passed over.
+        """
+        given = self._attached()
+        with suppress(RegistryError):
+            for alias in self.aliases():
+                with suppress(RegistryError):
+                    given = max([given, *(move.number for move in self._history(alias, passed_over))])
+        return given
+
+    def _attached(self) -> int:
+        """The largest number that something was attached to; 0 if there is none."""
+        with suppress(RegistryError):
+            names = self._disk.names(self._inside("attachments"))
+            for number in sorted(map(int, filter(NUMBER.fullmatch, names)), reverse=True):
+                with suppress(RegistryError):
+                    if self.attachments(number):
+                        return number
+        return 0
+
+    def pointers(self, damaged: Told = raised, *, thorough: bool = True) -> dict[int, Pointer]:
+        """The records of all versions that were ever registered, ascending.
+
+        Args:
+            thorough: read all moves of aliases, too: they may be all that tells of a last version whose record is lost.
+        """
         found = {}
-        for number in sorted([*self.numbers(), *(gap[0] for gap in self._versions.gaps())]):
+        for number in sorted([*self.numbers(), *(gap[0] for gap in self._gaps(thorough=thorough))]):
             with telling(damaged):
                 if pointer := self.pointer(number):
                     found[number] = pointer
@@ -85,7 +126,8 @@ class Shelf:
 
     def live(self, damaged: Told = raised) -> dict[int, Pointer]:
         """The versions that were not removed, ascending."""
-        return {number: pointer for number, pointer in self.pointers(damaged).items() if not pointer.removed}
+        pointers = self.pointers(damaged, thorough=False)
+        return {number: pointer for number, pointer in pointers.items() if not pointer.removed}
 
     def newest(self) -> tuple[int, Pointer] | None:
         """The newest version that was not removed.
@@ -93,7 +135,7 @@ class Shelf:
         Raises:
             Corrupt, Newer: the newest one's record cannot be read; it is not passed over for the one before.
         """
-        for number in range(self.last(), 0, -1):
+        for number in sorted([*self.numbers(), *(gap[-1] for gap in self._gaps())], reverse=True):
             pointer = self.pointer(number)
             if pointer and not pointer.removed:
                 return number, pointer
@@ -106,7 +148,8 @@ class Shelf:
             since: no version before this number, which ``last`` was a moment ago, has the manifest; 0: any may have it.
         """
         while True:
-            numbers, number = self._versions.look(since)  # who takes the number meanwhile is seen when it is not given
+            # Who takes the number meanwhile is seen when it is not given.
+            numbers, number = self._versions.look(since, self._given())
             if found := self._find(manifest, numbers):
                 break
             pointer = Pointer(manifest, self._time(numbers[-1] if numbers else self.last()))
@@ -144,6 +187,7 @@ class Shelf:
 
     def attach(self, number: int, kind: str, info: BlobInfo, *, force: bool) -> bool:
         """Record an attachment; False if another one is there already and ``force`` is not set."""
+        self._versions.settle()  # what belongs to a version must not outlive it: who registers it may not be so far
         attachments = self._attachments(number)
         if force:
             attachments.overwrite(kind, info)
@@ -193,6 +237,7 @@ class Shelf:
             since: earliest date of the move, which is also never before the last move, whatever the clock says.
         """
         moves = self._moves(alias)
+        self._versions.settle()  # as in ``attach``
         while True:
             numbers, sequence = moves.look(0)
             here, damaged = 0, False

@@ -10,8 +10,8 @@ The file system is the truth::
     tmp/                                          files in the making; whatever is left there means nothing
 
 What has none of these names, or is not a file where one should be, belongs to other programs and is passed over. A
-link that leads nowhere, what the system refuses to look at, and a version's number that is missing among the others are
-damaged records.
+link that leads nowhere, what the system refuses to look at, and a version's number that is missing among the others, or
+that an attachment or a move alone tells of, are damaged records.
 """
 
 from collections.abc import Iterator, Mapping
@@ -191,6 +191,8 @@ class Registry:
     def discard(self, reference: str) -> None:
         """Remove a version, ``name:3``, whose record is damaged or missing; its number is never given again.
 
+        If it is missing, those next to it that are missing, too, are removed with it.
+
         Raises:
             NotFound: it never existed.
             Conflict: its record is whole, or an alias stands on it.
@@ -200,7 +202,8 @@ class Registry:
         try:
             pointer = shelf.pointer(number)
         except Corrupt:
-            self._bury(shelf, number, Pointer())
+            missing = shelf.gap(number) or [number]
+            self._bury(shelf, missing[-1], Pointer(since=missing[0] if len(missing) > 1 else None))
             return
         if pointer is None:
             raise lookup.missing(shelf, reference)
@@ -362,6 +365,6 @@ class Registry:
     def _shelf(self, name: str) -> Shelf:
         shelf = Shelf(self._disk, check_name(name))
         if shelf.is_empty():
-            hint = did_you_mean(name, self.names()) or "it is empty: ganzoo train registers what it trains"
+            hint = did_you_mean(name, self.names()) or "it is empty; train something: ganzoo train --model wgan-gp"
             raise NotFound(f"no model {name!r} in the registry {self.root}", hint=hint)
         return shelf

@@ -88,6 +88,35 @@ def test_content_that_is_stored_again_is_as_young_as_new_one(
     assert list((registry.root / "tmp").iterdir()) == []
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_content_of_another_user_is_stored_again(
+    registry: Registry, put: Any, with_system: Any, kit: Any, damaged: bool
+) -> None:
+    """In a directory where nobody may replace another's file: one with the sticky bit, such as ``/tmp``."""
+    version = put("one")
+    blob = registry.path(version, "generator")
+
+    class Sticky(kit.Memory):  # type: ignore[misc]
+        @staticmethod
+        def utime(path: Path) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), os.fspath(path))
+
+        @staticmethod
+        def replace(staged: Path, target: Path) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), os.fspath(staged), None, os.fspath(target))
+
+    if damaged:
+        blob.chmod(0o644)
+        blob.write_bytes(b"something else")
+        with pytest.raises(NotWritable, match=f"permission denied: {blob}"):
+            with_system(Sticky(), lambda: put("one", "other"))
+        return
+    assert with_system(Sticky(), lambda: put("one")) == version
+    assert with_system(Sticky(), lambda: put("one", "other")).digest == version.digest
+    assert registry.read(version, "generator") == b"gen one"
+    assert list((registry.root / "tmp").iterdir()) == []
+
+
 def test_what_others_left_in_the_store_stays(registry: Registry, put: Any) -> None:
     registry.remove(put("one"))
     strangers = [registry.root / "blobs/sha256" / name for name in ("desktop.ini", "0" * 63, "A" * 64)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ganzoo_registry import Conflict, Corrupt, NotFound, NotWritable, Registry, RegistryError, disk
-from ganzoo_registry.drawer import Drawer
+from ganzoo_registry.shelf import Shelf
 
 BROKEN = {"dangling": "nowhere", "loop": "{name}", "refused": "x" * 300}
 """Links at which looking fails: nothing is behind it, it leads to itself, or the system says no (ENAMETOOLONG)."""
@@ -207,12 +207,16 @@ def test_a_version_whose_record_is_lost_is_missed(filled: Registry, put: Any, go
     for number in gone:
         with pytest.raises(Corrupt, match=f"the record models/dcgan/versions/{number} is missing") as caught:
             filled.resolve(f"dcgan:{number}")
+        cure = "take it out" if gone == [number] else "take all from 1 to 2 out"
         assert str(caught.value.hint) == (
             f"restore models/dcgan/versions/{number} from a copy of the registry, "
-            f"or take it out: ganzoo registry rm dcgan:{number}"
+            f"or {cure}: ganzoo registry rm dcgan:{number}"
         )
-        filled.discard(f"dcgan:{number}")
+    filled.discard(f"dcgan:{gone[0]}")
     assert filled.faults() == []
+    for number in gone:
+        with pytest.raises(NotFound):
+            filled.resolve(f"dcgan:{number}")
     assert len(filled.collect(grace=0)) == (1 in gone) + 4 * (2 in gone)  # the first's is other:1's, too, but for one
     assert put("four").number == 4
 
@@ -251,13 +255,19 @@ def test_a_version_that_is_just_being_registered_is_not_missing(
     """A listing may have a name that was made after it began, and lack one that was made before that."""
     lists, real = [["1", "3"]], disk.Disk.names
     monkeypatch.setattr(disk.Disk, "names", lambda *arguments: lists.pop() if lists else real(*arguments))
-    assert Drawer.gaps(_versions(filled)) == []
+    assert _shelf(filled)._versions.gaps() == []
 
 
-def _versions(registry: Registry) -> Any:
-    from ganzoo_registry.shelf import Shelf
+def test_a_version_that_is_just_being_removed_is_not_missing(filled: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On tmpfs and btrfs a listing may lack a name that is replaced while it is read."""
+    (filled.root / "models/dcgan/versions/5").touch()
+    for listed, gaps in {("2", "3"): [], ("1", "3"): [], ("3",): [], ("2", "5"): [range(4, 5)]}.items():
+        monkeypatch.setattr(disk.Disk, "names", lambda *_, listed=listed: list(listed))
+        assert _shelf(filled)._versions.gaps() == gaps
 
-    return Shelf(registry._disk, "dcgan")._versions
+
+def _shelf(registry: Registry) -> Shelf:
+    return Shelf(registry._disk, "dcgan")
 
 
 def test_what_is_lost_is_not_taken_out_where_it_never_was(filled: Registry) -> None:
@@ -271,6 +281,115 @@ def test_a_model_of_which_only_the_directory_was_made_stops_no_collecting(filled
     (filled.root / "models/new").mkdir()
     assert filled.faults() == []
     assert filled.collect(grace=0) == []
+
+
+@pytest.mark.parametrize("left", ["an attachment", "an alias", "a former move", "an alias that was taken away"])
+def test_the_last_version_is_missed_where_something_is_left_of_it(filled: Registry, put: Any, left: str) -> None:
+    fault, told = "the record models/dcgan/versions/4 is missing", list[RegistryError]()
+    version = put("four")
+    if left == "an attachment":
+        filled.attach(version, "onnx", b"of the lost one")
+    else:
+        filled.alias("dcgan:4", "canary")
+    if left == "a former move":
+        filled.alias("dcgan:1", "canary")
+    elif left == "an alias that was taken away":
+        filled.unalias("dcgan", "canary")
+    (filled.root / "models/dcgan/versions/4").unlink()
+    assert [str(fault) for fault in filled.faults()] == [fault]
+    refuses_to_collect(filled, fault)
+    for reference in ("dcgan", "dcgan:4"):  # the newest is no older one instead
+        with pytest.raises(Corrupt, match=fault):
+            filled.resolve(reference)
+    assert [version.number for version in filled.versions("dcgan", told.append)] == [1, 2, 3]
+    # Who lists the versions does not read all moves; who lists the aliases is told of one that stands there.
+    assert [str(error) for error in told] == ([fault] if left == "an attachment" else [])
+    next_one = put("five")
+    assert next_one.number == 5
+    assert "onnx" not in filled.kinds(next_one)
+    filled.discard("dcgan:4")
+    assert filled.faults() == []
+    assert len(filled.collect(grace=0)) >= 4
+    assert put("six").number == 6
+
+
+def test_a_version_that_is_attached_to_meanwhile_is_not_missed(
+    filled: Registry, put: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others register, attach and move aliases between any two listings."""
+    real, calls = disk.Disk.names, list[str]()
+
+    def names(self: disk.Disk, directory: Any) -> list[str]:
+        found = real(self, directory)
+        calls.append(str(directory))
+        if len(calls) < 9:
+            version = put(str(len(calls)))
+            Registry(filled.root).attach(version, "onnx", b"graph")
+            Registry(filled.root).alias(str(version), "champion")
+        return found
+
+    monkeypatch.setattr(disk.Disk, "names", names)
+    assert _shelf(filled)._gaps() == []
+    assert filled.faults() == []
+    assert filled.collect(grace=0) == []
+    assert len(calls) > 9
+
+
+@pytest.mark.parametrize("left", ["directory", "file", "of others"])
+def test_what_nothing_was_attached_by_shows_no_version(filled: Registry, put: Any, left: str) -> None:
+    place = filled.root / "models/dcgan/attachments/4"
+    if left == "file":
+        place.touch()
+    else:
+        place.mkdir()
+    if left == "of others":
+        (place / "desktop.ini").touch()
+    assert filled.faults() == []
+    assert filled.collect(grace=0) == []
+    assert filled.resolve("dcgan").number == 3
+    assert put("four").number == 4
+
+
+def test_a_model_whose_only_version_is_lost_is_not_unknown(registry: Registry, put: Any) -> None:
+    registry.attach(put("one"), "onnx", b"graph")
+    (registry.root / "models/dcgan/versions/1").unlink()
+    assert registry.names() == ["dcgan"]
+    with pytest.raises(Corrupt, match="versions/1 is missing"):
+        registry.resolve("dcgan")
+    assert put("one").number == 2
+    registry.discard("dcgan:1")
+    assert registry.faults() == []
+
+
+def test_a_broken_alias_hides_no_trace_of_another(filled: Registry, put: Any) -> None:
+    put("four")
+    filled.alias("dcgan:4", "zoo")
+    (filled.root / "models/dcgan/versions/4").unlink()
+    with broken(filled.root / "models/dcgan/aliases/champion", "dangling"):
+        assert put("five").number == 5
+
+
+def test_what_an_earlier_ganzoo_skipped_is_taken_out_at_once(filled: Registry, put: Any) -> None:
+    """It gave the number after anything that had one for its name, such as a folder of a day: no record is lost."""
+    versions = filled.root / "models/dcgan/versions"
+    put("four")
+    (versions / "4").rename(versions / "20260102")
+    (versions / "20260101").mkdir()
+    (fault,) = filled.faults()
+    assert str(fault) == "the record models/dcgan/versions/4 is missing, and so are those up to 20260100"
+    assert str(fault.hint).endswith(", or take all from 4 to 20260100 out: ganzoo registry rm dcgan:4")
+    filled.discard("dcgan:7")  # any of them
+    assert filled.faults() == []
+    assert filled.collect(grace=0) == []
+    assert [version.number for version in filled.versions("dcgan")] == [1, 2, 3, 20260102]
+    assert put("five").number == 20260103
+    for number in (20260103, 20260102):
+        filled.remove(filled.resolve(f"dcgan:{number}"))
+    assert filled.resolve("dcgan").number == 3
+    (versions / "3").unlink()  # what stands for some stands for no others
+    assert "versions/3 is missing" in str(filled.faults()[0])
+    filled.discard("dcgan:3")
+    assert filled.faults() == []
 
 
 # reading

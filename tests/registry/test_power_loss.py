@@ -115,6 +115,14 @@ def attach_again(registry: Registry) -> Any:
     registry.attach(registry.resolve("dcgan:1"), "onnx", b"a better graph", force=True)
 
 
+def attach_first(registry: Registry) -> Any:
+    registry.attach(registry.resolve("dcgan:1"), "onnx", b"a graph")
+
+
+def alias_first(registry: Registry) -> Any:
+    registry.alias("dcgan:1", "champion")
+
+
 def alias(registry: Registry) -> Any:
     registry.alias("dcgan:2", "champion")
 
@@ -234,6 +242,20 @@ def test_what_a_person_made_for_it_survives_with_the_registry(check: Any, with_s
     with_system(drive, lambda: register(Registry(home / below)))
     left = drive.after_the_cut(tmp_path / "left", kept=False)
     assert check(Registry(left.root / below)) == check(Registry(home / below)) != {}
+
+
+@pytest.mark.parametrize("action", [attach_first, alias_first])
+def test_what_is_added_to_a_version_does_not_outlive_it(
+    action: Any, registry: Registry, put: Any, check: Any, with_system: Any, tmp_path: Path
+) -> None:
+    """Another process may have registered it, and not yet have made its record durable."""
+    put()
+    drive = Drive(registry.root)
+    del drive.durable[registry.root / "models/dcgan/versions"]["1"]
+    with_system(drive, lambda: action(registry))
+    left = drive.after_the_cut(tmp_path / "left", kept=False)
+    assert left.faults() == []
+    assert check(left) == check(registry) != {}
 
 
 def test_a_repeated_register_makes_what_it_found_durable(

@@ -103,7 +103,7 @@ def test_opening_and_reading_create_nothing(registry: Registry, tmp_path: Path) 
     for read in (registry.resolve, registry.versions, registry.aliases, registry.log):
         with pytest.raises(NotFound, match=r"no model 'dcgan' in the registry") as caught:
             read("dcgan")
-        assert caught.value.hint == "it is empty: ganzoo train registers what it trains"
+        assert caught.value.hint == "it is empty; train something: ganzoo train --model wgan-gp"
         assert caught.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
 
