@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, make_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -228,6 +228,10 @@ BASE = {"model": "m", "architecture": "a", "loss": "l"}
         ({"name": 5}, "configuration key 'name': expected `str`, got `int`"),
         ({"report_every": 0}, "configuration key 'report_every': expected `int` >= 1"),
         ({"penalties": {"r1": {"weight": -1}}}, "configuration key 'penalties.r1.weight': expected `float` >= 0.0"),
+        (
+            {"penalties": {"a": {"weight": 1}, "b": {"weight": "x"}}, "batch": "q"},
+            "configuration key 'penalties.b.weight': expected `float`, or a schedule, got `str`",
+        ),
     ],
 )
 def test_a_wrong_value_names_its_key_and_what_it_should_be(values: dict[str, Any], message: str) -> None:
@@ -260,6 +264,34 @@ def test_an_unknown_key_at_any_depth(values: dict[str, Any], key: str, hint: str
     with pytest.raises(UsageError) as caught:
         convert({**BASE, **values}, RunConfig)
     assert error_of(caught) == (f"unknown configuration key {key!r}", hint)
+
+
+def test_a_wrong_value_of_a_table_in_a_list() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Tables:
+        tables: list[dict[str, int]]
+
+    with pytest.raises(UsageError) as caught:
+        convert({"tables": [{"a": 1}, {"b": "x"}]}, Tables, "options.")
+    assert error_of(caught) == (
+        "configuration key 'options.tables[1][...]': expected `int`, got `str`",
+        "a whole number, such as 8",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        (list[str], 'a list, such as ["tensorboard"]'),
+        (tuple[str, ...] | None, 'a list, such as ["tensorboard"]'),
+        (list[float], "a list, such as [0.5, 0.999]"),
+        (tuple[float, float], "a list, such as [0.5, 0.999]"),
+    ],
+)
+def test_a_list_of_what_is_wanted_is_shown(kind: Any, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        convert({"some": "x"}, make_dataclass("Listed", [("some", kind)]))
+    assert caught.value.hint == hint
 
 
 def test_the_keys_of_a_plugins_options_are_checked_likewise() -> None:

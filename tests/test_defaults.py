@@ -156,7 +156,7 @@ def test_options_of_a_loss_and_of_a_penalty(resolved: Callable[..., Recipe]) -> 
         (
             {"loss_options": {"smooth": "x"}},
             "configuration key 'loss_options.smooth': expected `float`",
-            "ganzoo train",
+            "a number, such as 0.001",
         ),
         (
             {"loss": "hinge", "loss_options": {"smooth": 1.0}},
@@ -180,7 +180,7 @@ def test_options_of_a_loss_and_of_a_penalty(resolved: Callable[..., Recipe]) -> 
             "--set gen",
         ),
         ({"generator_options": {"width": 8}}, "generator_options without generator_of", "--set generator_of=NAME"),
-        ({"generator_of": 3}, "configuration key 'generator_of': expected a name, got 3", "ganzoo train --print-conf"),
+        ({"generator_of": 3}, "configuration key 'generator_of': expected a name, got 3", "ganzoo models lists them"),
         (
             {"generator_of": "ganzoo-defaults/classes"},
             "the generator of 'classes' and the discriminator of 'net' do not go together: only 'classes' takes labels",

@@ -120,12 +120,18 @@ def test_a_process_whose_standard_error_is_closed_is_served(tmp_path: Path) -> N
     assert second == "vanilla:1"
 
 
-def test_what_would_be_told_is_dropped_where_there_is_no_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stderr", None)
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_would_be_told_is_dropped_where_there_is_no_standard_error(
+    monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    stream = io.StringIO() if closed else None
+    if stream:
+        stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
     assert not stderr.draws()
-    assert not wanted(None)
-    assert stderr.columns(None) is None
-    assert coloured("Error: x", None) == "Error: x"
+    assert not wanted(stream)
+    assert stderr.columns(stream) is None
+    assert coloured("Error: x", stream) == "Error: x"
     for tell in (stderr.show, stderr.note, stderr.say, stderr.say_whole):
         tell("a line")
     stderr.clear()

@@ -325,6 +325,12 @@ def test_a_size_that_cannot_be_made_is_refused_before_the_data_are_read(size: in
             "configuration key 'generator.betas': expected `array` of length 2, got 1",
             "a list, such as [0.5, 0.999]",
         ),
+        (
+            {"observers": "tensorboard"},
+            UsageError,
+            "configuration key 'observers': expected `array`, got `str`",
+            'a list, such as ["tensorboard"]',
+        ),
         ({"penalties": {"r1": {"wait": 1}}}, UsageError, "unknown configuration key 'penalties.r1.wait'", "did you"),
         ({"penalties": {"r3": {}}}, NotFoundError, "unknown penalty 'r3'", "choose one of: "),
         ({"loss": "hing"}, NotFoundError, "unknown loss 'hing'", "did you mean 'hinge'?"),
@@ -465,6 +471,19 @@ BAD_PRESET = {"bad": Preset(defaults={"batch": "big"}), "for-8": Preset(resoluti
         ({"defaults_up_to": {16: {"steps": "x"}}}, {"data": "eight"}, "model 'net'", "configuration key 'steps'"),
         ({}, {"loss": "acme/late"}, "loss 'acme/late'", "configuration key 'generator.lr'"),
         (
+            {},
+            {"loss": "acme/late", "architecture": "dcgan"},
+            "loss 'acme/late'",
+            "configuration key 'generator.lr'",
+        ),
+        (
+            {"presets": BAD_PRESET},
+            {"preset": "bad", "architecture": "dcgan", "loss": "hinge"},
+            "preset 'bad' of model 'net'",
+            "configuration key 'batch'",
+        ),
+        ({"defaults": {"size": 9}}, {"loss": "hinge"}, "model 'net'", "architecture 'net' makes no 9x9 images"),
+        (
             {"defaults": {"steps": 0}, "defaults_up_to": {}},
             {"size": 16, "loss": "score"},
             "model 'net'",
@@ -502,6 +521,45 @@ def test_what_a_person_chooses_or_types_is_no_plugins_fault(
     with pytest.raises(UsageError) as caught:
         resolve(here, "net", settings, native=eight)
     assert str(caught.value).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "settings"), [({"size": 16}, {}), ({"size": 16}, {"loss": "hinge"}), ({}, {"preset": "large"})]
+)
+def test_a_size_of_a_model_is_no_fault_where_a_person_chose_an_architecture_that_does_not_make_it(
+    make_zoo: Callable[..., Zoo], defaults: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    model = replace(MODEL, defaults=defaults, presets={"large": Preset(defaults={"size": 16})})
+    here = make_zoo(NET, LOSS, model, Margin(), replace(NET, name="little", resolutions=(4, 8)))
+    chosen = {"architecture": "little", **settings}
+    with pytest.raises(UsageError) as caught:
+        resolve(here, "net", chosen, native=eight)
+    assert str(caught.value) == "architecture 'little' makes no 16x16 images"
+    assert caught.value.hint == "choose --size from: 4, 8"
+    assert resolve(here, "net", {**chosen, "size": 8}).config.size == 8
+
+
+def test_options_of_an_augmentation_that_went_with_a_models_loss_are_no_fault_of_the_model(
+    make_zoo: Callable[..., Zoo],
+) -> None:
+    loss = replace(LOSS, defaults={"augment": "diffaugment"})
+    model = replace(MODEL, defaults={"augment_options": {"policy": ["colour"]}})
+    here = make_zoo(NET, loss, model, Margin())
+    assert resolve(here, "net").config.augment == "diffaugment"
+    with pytest.raises(UsageError, match="augment_options without an augmentation"):
+        resolve(here, "net", {"loss": "hinge"})
+
+
+def test_none_in_a_table_is_refused_where_no_file_could_say_it(make_zoo: Callable[..., Zoo]) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Tables:
+        latent_dim: int = 4
+        table: dict[str, int | None] = field(default_factory=dict)
+
+    ours = make_zoo(replace(NET, options=Tables), LOSS, replace(MODEL, defaults={}, defaults_up_to={}), Margin())
+    assert "table" in resolve(ours, "net", {"options": {"table": {"a": 1}}}).config.to_toml()
+    with pytest.raises(UsageError, match=r"configuration key 'options\.table' cannot hold None"):
+        resolve(ours, "net", {"options": {"table": {"a": None}}})
 
 
 def test_a_loss_without_a_discriminator_takes_no_critic_steps_of_another_losss_model(

@@ -74,6 +74,26 @@ class Mixed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hollow:
+    table: dict[str, int | None] = field(default_factory=lambda: {"a": None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hole:
+    inner: Hollow = Hollow()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    among: tuple[int | None, ...] = (1, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered:
+    words: dict[int, str] = field(default_factory=lambda: {1: "a"})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Untold:
     width: int = 8
     dtype: "torch.dtype | None" = None  # type: ignore[name-defined]  # noqa: F821 - imported for type checkers alone
@@ -146,6 +166,15 @@ BAD: list[tuple[object, str]] = [
     (
         replace(ARCHITECTURE, options=Unwritten),
         "architecture 'net': Unwritten: act=<built-in function len> cannot be written down: Encoding objects of type",
+    ),
+    *(
+        (replace(LOSS, options=kind), f"loss 'loss': {kind.__name__}: {value} cannot be written down: {reason}")
+        for kind, value, reason in (
+            (Hollow, "table={'a': None}", "no table or list of TOML has None in it"),
+            (Hole, "inner=Hollow(table={'a': None})", "no table or list of TOML has None in it"),
+            (Gap, "among=(1, None)", "no table or list of TOML has None in it"),
+            (Numbered, "words={1: 'a'}", "keys of a table are text"),
+        )
     ),
     (
         replace(LOSS, options=Mixed),

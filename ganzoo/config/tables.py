@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import MappingProxyType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -121,13 +121,13 @@ def _converted(values: Settings, to: type[Any], prefix: str) -> Any:
         problem, _, where = str(error).partition(" - at `$")
         path = where.strip("`.").replace(".options.", ".") if to is RunConfig else where.strip("`.")
         if "[...]" in path:
-            path = _exact(path, _with_infinity(values, to), to)
+            path = _exact(path, str(error), _with_infinity(values, to), to)
         allowed = choices(to, path.split(".")[0].partition("[")[0])
         if path.endswith(".curve"):
             allowed = list(CurveName)
         raise UsageError(
             f"configuration key {(prefix + path).rstrip('.')!r}: {_problem(problem, path)}",
-            hint=f"choose one of: {', '.join(allowed)}" if allowed else _hint(problem, path),
+            hint=f"choose one of: {', '.join(allowed)}" if allowed else _hint(problem, path, to),
         ) from error
 
 
@@ -142,14 +142,19 @@ EXAMPLES = {
 """Type that was expected -> what a person could type."""
 
 
-def _exact(path: str, values: Settings, to: type[Any]) -> str:
-    """A path with the name that msgspec leaves out: it writes ``[...]`` for each key of a table of tables."""
+def _exact(path: str, found: str, values: Settings, to: type[Any]) -> str:
+    """A path with the name that msgspec leaves out: it writes ``[...]`` for each key of a table of tables.
+
+    Args:
+        found: what it says of ``values``; with another key alone, it may find another fault.
+    """
     table, _, rest = path.partition("[...]")
-    for key, value in values[table].items():
+    for key, value in values.get(table, {}).items():  # none: it is a table in a list
         try:
             msgspec.convert({**values, table: {key: value}}, to)
-        except msgspec.ValidationError:
-            return f"{table}.{key}{rest}"
+        except msgspec.ValidationError as error:
+            if str(error) == found:
+                return f"{table}.{key}{rest}"
     return path
 
 
@@ -159,14 +164,24 @@ def _problem(problem: str, path: str) -> str:
     return f"{problem[:1].lower()}{problem[1:]}".replace("`float | object`", "`float`, or a schedule")
 
 
-def _hint(problem: str, path: str) -> str:
+def _hint(problem: str, path: str, to: type[Any]) -> str:
     if path.endswith(".until"):
         return 'until = 1000, or until = "40%": more than 0%, at most 100%'
     if problem.endswith(("field `to`", "field `from`")) or "unknown field" in problem:
         schedule = '{from = 2e-4, to = 1e-5, until = "50%", curve = "cosine"}'
         return f"{schedule} in its place" if "[" in path else f"--set {path}='{schedule}'"
     kind = re.match(r"[Ee]xpected `(\w+)", problem)
-    return EXAMPLES.get(kind[1] if kind else "", "for the defaults: ganzoo models show MODEL")
+    expected = kind[1] if kind else ""
+    if expected == "array" and _of_text(get_type_hints(to).get(path)):
+        return 'a list, such as ["tensorboard"]'
+    return EXAMPLES.get(expected, "for the defaults: ganzoo models show MODEL")
+
+
+def _of_text(annotation: Any) -> bool:
+    """Whether a list of this type holds text."""
+    if get_origin(annotation) in (UnionType, Union):
+        return any(map(_of_text, get_args(annotation)))
+    return get_origin(annotation) in (list, tuple) and str in get_args(annotation)
 
 
 def _with_options(network: Any) -> Any:
@@ -254,7 +269,7 @@ def _as_schedule(value: Settings, key: str) -> Schedule:
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
         path = f"{key}{where.rstrip('`')}"
-        hint = f"choose one of: {', '.join(CurveName)}" if path.endswith(".curve") else _hint(problem, path)
+        hint = f"choose one of: {', '.join(CurveName)}" if path.endswith(".curve") else _hint(problem, path, Schedule)
         raise UsageError(f"configuration key {path!r}: {_problem(problem, path)}", hint=hint) from error
 
 

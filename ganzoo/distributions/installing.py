@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -40,6 +40,12 @@ UV_OPTIONS = {
     "--extra-index-url": "--extra-index-url",
 }
 """Options of ``pip install`` that have a value -> the same of ``uv tool install``."""
+
+REQUIREMENT = re.compile(r"^\s*([\w.-]*)\s*\[?([^]<>=!~(@]*)")
+"""A distribution's name, and the extras of it that are asked for."""
+
+EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]*)['\"]")
+"""An extra that a marker names."""
 
 UPGRADE = ("-U", "--upgrade")
 """Options that say nothing to ``uv tool install``, which installs all of it anew."""
@@ -102,10 +108,11 @@ def check_spared(distribution: str) -> None:
         NotFoundError: it is not installed.
         UsageError: it is ganzoo, or ganzoo needs it.
     """
-    if (name := normalise(distribution)) in {BUILTIN, *_needed()}:
-        what = "this is ganzoo itself" if name == BUILTIN else f"ganzoo needs {distribution}"
+    there, name = _is_here(distribution), normalise(distribution)
+    own = {BUILTIN: "this is ganzoo itself", "pip": f"ganzoo install needs {distribution}"}
+    if what := own.get(name) or (there and name in _needed() and f"ganzoo needs {distribution}"):
         raise UsageError(what, hint=f"if that is what you want: python -m pip uninstall {distribution}")
-    if not _is_here(distribution):
+    if not there:
         plugins = [plugin for plugin in discover({}) if not plugin.builtin]
         of = next((plugin.distribution for plugin in plugins if plugin.name == distribution), None)
         hint = f"plugin {distribution} is of {of}: ganzoo uninstall {of}" if of else None
@@ -121,17 +128,29 @@ def _is_here(distribution: str) -> bool:
 
 
 def _needed() -> set[str]:
-    """The distributions that ganzoo cannot do without here: pip, and what it requires directly or by another one."""
-    found, open_ = {"pip"}, [BUILTIN]
+    """The distributions that ganzoo cannot do without here: what it requires directly or by another one, with extras.
+
+    What it requires itself counts whatever the marker says of this machine: a server may have the ONNX Runtime for the
+    CPU where pip would install that for CUDA.
+    """
+    found, open_ = set[tuple[str, frozenset[str]]](), [(BUILTIN, frozenset[str]())]
     while open_:
+        who, extras = open_.pop()
         with suppress(metadata.PackageNotFoundError):
-            for line in metadata.requires(open_.pop()) or ():
+            for line in metadata.requires(who) or ():
                 text, _, marker = line.partition(";")
-                name = normalise(re.split(r"[^\w.-]", text)[0])
-                if name not in found and applies(marker):
-                    found.add(name)
-                    open_.append(name)
-    return found
+                optional = _words(EXTRA.findall(marker))
+                if applies(marker, extras=bool(optional & extras)) or (who == BUILTIN and not optional):
+                    name, asked = REQUIREMENT.findall(text)[0]
+                    if (each := (normalise(name), _words(asked.split(",")))) not in found:
+                        found.add(each)
+                        open_.append(each)
+    return {name for name, _ in found}
+
+
+def _words(names: Iterable[str]) -> frozenset[str]:
+    """Names of extras, each spelled in one way."""
+    return frozenset(normalise(name.strip()) for name in names)
 
 
 def require_pip(action: str, arguments: Sequence[str], prefix: Path | None = None) -> None:

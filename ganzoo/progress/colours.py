@@ -20,9 +20,14 @@ COLOURS = {
 _LINE = re.compile("^(?:" + "|".join(f"({pattern})" for pattern in COLOURS) + ")", re.MULTILINE)
 
 
+def is_open(stream: IO[str] | Any) -> bool:
+    """Whether a stream can be written to: it was not closed, nor None, as ``sys.stderr`` is where there is none."""
+    return stream is not None and not getattr(stream, "closed", False)
+
+
 def is_terminal(stream: IO[str] | Any) -> bool:
-    """Whether a stream is a terminal; None, which ``sys.stderr`` is in a process without one, is not."""
-    return stream is not None and stream.isatty()
+    """Whether a stream is a terminal; one that is not open is none."""
+    return is_open(stream) and stream.isatty()
 
 
 def wanted(stream: IO[str] | Any) -> bool:

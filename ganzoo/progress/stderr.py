@@ -8,7 +8,7 @@ import threading
 from contextvars import ContextVar
 from typing import IO, Any
 
-from ganzoo.progress.colours import coloured, is_terminal
+from ganzoo.progress.colours import coloured, is_open, is_terminal
 
 # Control characters; the marks that turn the direction of writing; other ends of a line; signs that nobody sees, but
 # for the two that join letters or part them; halves of characters.
@@ -82,7 +82,7 @@ def say_whole(message: str) -> None:
 
 def _write(text: str) -> None:
     """Write to stderr, if there is one: a daemon may have closed it, and ``pythonw`` opens none."""
-    if sys.stderr is not None:
+    if is_open(sys.stderr):
         sys.stderr.write(text)
         sys.stderr.flush()
 

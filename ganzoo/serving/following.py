@@ -1,13 +1,13 @@
 """Names that follow an alias of the registry: who moves it changes what is served, without a restart."""
 
 import asyncio
-import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
 from ganzoo.files import registry_root
+from ganzoo.progress.stderr import say_whole
 from ganzoo.runtime.generator import ImageGenerator
 from ganzoo.runtime.opening import open_generator
 from ganzoo.runtime.providers import Device
@@ -67,15 +67,10 @@ async def follow(served: MutableMapping[str, ImageGenerator], aliases: Mapping[s
                 generator = await asyncio.to_thread(alias.moved)
             except GanzooError as error:
                 if alias.fault != str(error):
-                    _tell(f"{name} stays as it is: {error}")
+                    say_whole(f"{name} stays as it is: {error}")
                 alias.fault = str(error)
                 continue
             alias.fault = ""
             if generator is not None:
                 served[name] = generator
-                _tell(f"{name} is now {alias.reference.partition('@')[0]}:{alias.number}")
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+                say_whole(f"{name} is now {alias.reference.partition('@')[0]}:{alias.number}")

@@ -105,8 +105,11 @@ class Bench:
     def recipe(self, spec: Spec, **settings: Any) -> Recipe:
         """A training in which ``spec`` has a part: of a model itself, of anything else in the stand's."""
         zoo, model, part = self._training_with(spec)
-        architecture = resolve(zoo, model).architecture
+        usual = resolve(zoo, model)
+        architecture = usual.architecture
         own = {**self._settings, "options": self._known_options(architecture)}
+        if own.get("preset") not in usual.model.presets:  # a plugin may have several models
+            own.pop("preset", None)
         small = {**SMALL, "size": least_size(architecture)}
         few = {"critic_steps": min(2, resolve(zoo, model, part).config.critic_steps)}
         return resolve(zoo, model, part, small, few, own, settings)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 
-from ganzoo.config import RunConfig, Settings, convert
+from ganzoo.config import NETWORKS, RunConfig, Settings, convert
 from ganzoo.errors import NotFoundError, PluginError, UsageError, did_you_mean
 from ganzoo.specs import (
     Architecture,
@@ -26,6 +26,7 @@ from ganzoo.specs import (
 )
 from ganzoo.zoo.installed import Plugin, State
 from ganzoo.zoo.names import zoo
+from ganzoo.zoo.options import OF_NETWORKS, penalty_tables
 
 
 class NotRun(Exception):  # noqa: N818 - an outcome, not a fault
@@ -77,6 +78,14 @@ CHECKS = (
     Check("features", "figures:features", (Extractor,)),
 )
 """In the order in which they are run and reported."""
+
+NAMED = {
+    "architecture": Architecture,
+    "loss": Loss,
+    "augment": Augmentation,
+    **{f"{network}_of": Architecture for network in NETWORKS},
+}
+"""Keys of the configuration -> the kind of spec that they name."""
 
 
 @dataclass(frozen=True)
@@ -155,22 +164,58 @@ def check_settings(settings: Settings, plugins: Sequence[Plugin]) -> None:
         plugins: what is checked.
 
     Raises:
-        UsageError: an unknown key, a value that its key does not take, or an option that no architecture has.
+        UsageError: an unknown key, a value that its key does not take, or an option or a preset that nothing has.
+        NotFoundError: a name of a spec or an observer that nothing has.
     """
     options = settings.get("options", {})
     if not isinstance(options, Mapping):
         raise UsageError("configuration key 'options': expected a table", hint="--set options.KEY=VALUE")
-    # A penalty's table is complete only over the penalty's own values.
-    whole = {key: value for key, value in settings.items() if key != "penalties"}
-    convert({"model": "", "architecture": "", "loss": "", **whole}, RunConfig)
+    whole = {"model": "", "architecture": "", "loss": "", **settings, "penalties": {}}
+    convert(whole, RunConfig)
     if any(plugin.state is not State.ACTIVE for plugin in plugins):
-        return  # nobody knows what options it would have
+        return  # nobody knows what it would have
+    # A penalty's table is complete only over the penalty's own values.
+    tables = penalty_tables(zoo(), {}, [settings.get("penalties", {})], _home(plugins))
+    config = convert({**whole, "penalties": tables}, RunConfig)
+    _check_names(config, settings, plugins)
     known = {field.name for plugin in plugins for spec in _architectures(plugin) for field in fields(spec.options)}
     for key in options:
         if key not in known:
-            raise UsageError(
-                f"no architecture that is checked has the option {key!r}", hint=did_you_mean(key, known, "options.")
-            )
+            hint = did_you_mean(key, known, "options.") if known else "leave it out: no architecture is checked"
+            raise UsageError(f"no architecture that is checked has the option {key!r}", hint=hint)
+    presets = {
+        preset for plugin in plugins for spec in plugin.specs if isinstance(spec, Model) for preset in spec.presets
+    }
+    if config.preset and config.preset not in presets:
+        hint = did_you_mean(config.preset, presets) if presets else "leave it out"
+        raise UsageError(f"no model that is checked has the preset {config.preset!r}", hint=hint)
+
+
+def _home(plugins: Sequence[Plugin]) -> str:
+    """The distribution of all these plugins, whose own names come first; empty: they are of several."""
+    homes = {plugin.distribution for plugin in plugins}
+    return homes.pop() if len(homes) == 1 else ""
+
+
+def _check_names(config: RunConfig, settings: Settings, plugins: Sequence[Plugin]) -> None:
+    """Refuse names that stand for nothing, and options that no optimizer has.
+
+    Raises:
+        UsageError, NotFoundError: there is one; names it.
+    """
+    for key, kind in NAMED.items():
+        if name := getattr(config, key):
+            zoo().get(kind, name)
+    for name in config.observers:
+        zoo().observer(name)
+    for network in NETWORKS:
+        given = settings.get(network, {})
+        chosen = [zoo().get(Optimizer, given["optimizer"], home=_home(plugins))] if "optimizer" in given else None
+        known = {field.name for spec in chosen or zoo().all(Optimizer) for field in fields(spec.options)}
+        for key in getattr(config, network).options:
+            if key not in known:
+                hint = did_you_mean(key, known | OF_NETWORKS, f"{network}.")
+                raise UsageError(f"unknown configuration key {f'{network}.{key}'!r}", hint=hint)
 
 
 def _architectures(plugin: Plugin) -> Iterator[Architecture]:

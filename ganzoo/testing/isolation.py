@@ -17,7 +17,7 @@ from ganzoo.testing.checks import cases_of, check_exemptions, check_settings
 from ganzoo.testing.finding import checked_with, find_plugin
 from ganzoo.testing.running import Outcome, Result, Seen, run
 from ganzoo.zoo.installed import Plugin
-from ganzoo.zoo.trial import in_words
+from ganzoo.zoo.trial import in_words, search_path
 
 POLL_SECONDS = 0.1
 """How often it is asked whether the process is still there, while no result comes."""
@@ -76,11 +76,6 @@ def check_isolated(
         else:
             results.append(Result.of(case, Outcome.NOT_RUN, "a check before it ended the process"))
     return results
-
-
-def search_path() -> list[str]:
-    """Where modules are searched for here: the text in ``sys.path``, because imports pass over anything else."""
-    return [each for each in sys.path if isinstance(each, str)]
 
 
 def _lines(reading: int, child: "subprocess.Popen[bytes]") -> Iterator[bytes]:

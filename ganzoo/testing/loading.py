@@ -15,10 +15,9 @@ from ganzoo.records.run import Run
 from ganzoo.specs import Spec
 from ganzoo.testing.bench import Bench
 from ganzoo.testing.checks import NotRun
-from ganzoo.testing.isolation import search_path
 from ganzoo.zoo.discovery import Manager
 from ganzoo.zoo.installed import Plugin, State
-from ganzoo.zoo.trial import LIMIT_SECONDS
+from ganzoo.zoo.trial import LIMIT_SECONDS, search_path
 from ganzoo_registry import Version
 
 HEAVY = ("torch", "numpy", "onnxruntime")

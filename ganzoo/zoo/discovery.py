@@ -62,7 +62,7 @@ SPECS = "ganzoo_specs"
 class Manager:
     """Loads plugins and calls their hooks, so that a failure stays within one plugin.
 
-    ``GANZOO_STRICT_PLUGINS=1`` turns a broken plugin into a ``PluginError``.
+    ``GANZOO_STRICT_PLUGINS``, ``1`` or another word of ``YES``, turns a broken plugin into a ``PluginError``.
 
     Args:
         plugins: what to load; by default everything that is installed.

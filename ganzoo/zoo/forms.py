@@ -21,7 +21,7 @@ _MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _TARGET = re.compile(rf"{_MODULE}:{_MODULE}")
 _FILE = re.compile(rf"{_MODULE}:[\w-]+(\.[\w-]+)+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_SCALARS = (bool, int, float, str, NoneType)
+_SCALARS = (bool, int, float, str)
 _COLLECTIONS = (list, tuple, dict)
 
 
@@ -131,10 +131,20 @@ def are_patterns(value: object) -> bool:
 
 
 def is_writable(value: object) -> bool:
-    """None, or what TOML and JSON can hold, as a run's configuration does."""
+    """None, or what TOML and JSON can hold, as a run's configuration does: TOML has no None in a table or a list."""
+    return value is None or _is_held(value)
+
+
+def _is_held(value: object) -> bool:
     if isinstance(value, Mapping):
-        return all(isinstance(key, str) and is_writable(each) for key, each in value.items())
-    return isinstance(value, (*_SCALARS, Enum)) or (isinstance(value, list | tuple) and all(map(is_writable, value)))
+        return all(isinstance(key, str) and _is_held(each) for key, each in value.items())
+    return isinstance(value, (*_SCALARS, Enum)) or (isinstance(value, list | tuple) and all(map(_is_held, value)))
+
+
+def holds_none(value: object) -> bool:
+    """Whether a table or a list has None in it, however deep."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(each is None or holds_none(each) for each in inner)
 
 
 def fault_of_options(options: Any) -> str | None:
@@ -159,7 +169,7 @@ def fault_of_options(options: Any) -> str | None:
 
 def _is_plain(hint: Any) -> bool:
     """Whether a type needs no look at by msgspec, whose import takes as long as that of all built-in plugins."""
-    if hint in _SCALARS or hint in _COLLECTIONS or hint in (Any, ...) or get_origin(hint) is Literal:
+    if hint in _SCALARS or hint in _COLLECTIONS or hint in (NoneType, Any, ...) or get_origin(hint) is Literal:
         return True
     if isinstance(hint, type) and issubclass(hint, Enum):
         return True
@@ -171,7 +181,12 @@ def _refusal(value: Any, hint: Any) -> str:
     import msgspec
 
     try:
-        msgspec.convert(msgspec.to_builtins(value), hint)
+        held = msgspec.to_builtins(value)
+        if holds_none(held):
+            return "no table or list of TOML has None in it"
+        if not is_writable(held):
+            return "keys of a table are text"
+        msgspec.convert(held, hint)
     except TypeError as error:  # a type that has no form
         return str(error)
     except msgspec.ValidationError:  # a wrong default, which ``ganzoo plugins check`` tells

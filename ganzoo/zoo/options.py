@@ -17,7 +17,7 @@ from ganzoo.config import (
 from ganzoo.config.tables import convert
 from ganzoo.errors import PluginError, UsageError, did_you_mean
 from ganzoo.specs import Architecture, Augmentation, Loss, Optimizer, Penalty
-from ganzoo.zoo.forms import is_writable
+from ganzoo.zoo.forms import holds_none, is_writable
 from ganzoo.zoo.names import Zoo
 
 OF_PENALTIES = {field.name for field in fields(Penalty)}
@@ -100,8 +100,9 @@ def _filled_in(options: Any, kind: type[Any], key: str) -> dict[str, Any]:
     """Every option by name, without those that are None, which TOML lacks."""
     filled_in = {field.name: getattr(options, field.name) for field in fields(options)}
     for name, value in filled_in.items():
-        if value is None and getattr(kind(), name) is not None:
-            raise UsageError(f"configuration key '{key}.{name}' cannot be None", hint="TOML has no such value")
+        if (value is None and getattr(kind(), name) is not None) or holds_none(value):
+            what = "be" if value is None else "hold"
+            raise UsageError(f"configuration key '{key}.{name}' cannot {what} None", hint="TOML has no such value")
     return {name: value for name, value in filled_in.items() if value is not None}
 
 

@@ -32,6 +32,9 @@ LAYERS = ("loss", "model", "preset")
 CHOICES = ("architecture", "loss", "preset", "size", "data")
 """Keys by which a person chooses among what plugins have, defaults included."""
 
+REPLACING = ("architecture", "loss")
+"""Those of them that take the place of what a model names itself."""
+
 MOST_STEPS = 2**63 - 1
 """Most steps of a run: TOML has no larger whole numbers."""
 
@@ -109,7 +112,8 @@ def resolve(zoo: Zoo, model_name: str, *settings: Settings, native: Native | Non
 def _at_fault(problem: str, resolve: Callable[..., Recipe], model: str, chosen: Settings) -> str:
     """Whose own configuration has the problem, in words; empty: nobody's.
 
-    It is there without a word of the person's but what was chosen, and without the defaults of plugins it is not.
+    It is there without a word of the person's but what was chosen, and without the defaults of plugins it is not. Nor
+    is it because the person replaced what those defaults were written for.
     """
 
     def has_it(choices: Settings, *silent: str) -> bool:
@@ -122,13 +126,14 @@ def _at_fault(problem: str, resolve: Callable[..., Recipe], model: str, chosen: 
         return False
 
     if has_it({}):
-        chosen = {}
-    elif not has_it(chosen) or has_it(chosen, *LAYERS):
+        return f"model {model!r}"
+    if not has_it(chosen) or has_it(chosen, *LAYERS):
+        return ""
+    layer = next((each for each in ("loss", "preset") if chosen.get(each) and not has_it(chosen, each)), "model")
+    if not has_it({key: value for key, value in chosen.items() if key == layer or key not in REPLACING}):
         return ""
     names = {"loss": f"loss {chosen.get('loss')!r}", "preset": f"preset {chosen.get('preset')!r} of model {model!r}"}
-    return next(
-        (name for layer, name in names.items() if chosen.get(layer) and not has_it(chosen, layer)), f"model {model!r}"
-    )
+    return names.get(layer, f"model {model!r}")
 
 
 def _resolve(

@@ -114,9 +114,12 @@ def _notes() -> list[Path]:
 
 
 def _has_ended(note: Path) -> bool:
-    """Whether a call was written down here, by a process that has ended; takes away what is old."""
+    """Whether a call was written down here, by a process that has ended; takes away what is old.
+
+    An earlier ganzoo wrote a number alone. Nobody can tell where it is one of a process, so it accuses nobody.
+    """
     with contextlib.suppress(OSError, ValueError, OverflowError):
-        if time.time() - note.stat().st_mtime > OLD_DAYS * 86_400:
+        if note.suffix[1:].isdecimal() or time.time() - note.stat().st_mtime > OLD_DAYS * 86_400:
             note.unlink()
             return False
         where, number, start = note.suffix[1:].split("-")
@@ -139,7 +142,12 @@ def _here() -> str:
 
 def _start(process: int) -> str:
     """When a process was started, as the kernel counts; empty: it does not say. No later one of its number has it."""
-    return next(iter(_read(f"/proc/{process}/stat").rpartition(")")[2].split()[19:20]), "")
+    return next(iter(_status(process)[19:20]), "")
+
+
+def _status(process: int) -> list[str]:
+    """What the kernel says of a process, from its state on; nothing: it does not say."""
+    return _read(f"/proc/{process}/stat").rpartition(")")[2].split()
 
 
 def _read(path: str) -> str:
@@ -165,13 +173,14 @@ def _ended_by(plugin: Plugin, notes: Iterable[Path]) -> str | None:
 
 
 def _is_running(process: int) -> bool:
+    """Whether there is such a process that has not ended; one that its parent has not asked about since has."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # somebody else's
         pass
-    return True
+    return _status(process)[:1] not in (["Z"], ["X"])
 
 
 def try_again() -> None:
@@ -187,8 +196,7 @@ def _try(plugin: Plugin) -> str:
     # An exit code that no plugin can know, so that none can end with it by chance.
     code = 64 + secrets.randbelow(64)
     fields = {name: getattr(plugin, name) for name in ("name", "distribution", "version", "location", "target", "api")}
-    path = [os.fspath(each) for each in sys.path if isinstance(each, str | os.PathLike)]
-    command = [sys.executable, "-I", "-c", PROGRAM, json.dumps([fields, path, code])]
+    command = [sys.executable, "-I", "-c", PROGRAM, json.dumps([fields, search_path(), code])]
     # A plugin that asks ganzoo for something while it is loaded must not start the next trial.
     environment = {**os.environ, "GANZOO_PLUGINS": ""}
     nothing = subprocess.DEVNULL
@@ -204,6 +212,11 @@ def _try(plugin: Plugin) -> str:
     if ended is None:
         return f"a process that loads it had not ended after {LIMIT_SECONDS:g} seconds"
     return LOADS if ended == code else f"it ends the process that loads it ({in_words(ended)})"
+
+
+def search_path() -> list[str]:
+    """Where modules are searched for here: the text in ``sys.path``, because imports pass over anything else."""
+    return [each for each in sys.path if isinstance(each, str)]
 
 
 def _wait(child: "subprocess.Popen[bytes]", plugin: Plugin) -> int | None:

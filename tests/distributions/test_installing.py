@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -169,13 +171,51 @@ def test_uninstalling(pip: Callable[..., list[list[str]]], install: Callable[...
         ("ganzoo", "this is ganzoo itself", "python -m pip uninstall ganzoo"),
         ("Torch", "ganzoo needs Torch", "python -m pip uninstall Torch"),
         ("MarkupSafe", "ganzoo needs MarkupSafe", "python -m pip uninstall MarkupSafe"),  # of jinja2, of torch
-        ("pip", "ganzoo needs pip", "python -m pip uninstall pip"),
+        ("httptools", "ganzoo needs httptools", "python -m pip uninstall httptools"),
+        ("websockets", "ganzoo needs websockets", "python -m pip uninstall websockets"),  # of uvicorn[standard]
+        ("pip", "ganzoo install needs pip", "python -m pip uninstall pip"),
     ],
 )
 def test_what_ganzoo_needs_is_not_taken_away(name: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         check_spared(name)
     assert str(caught.value.hint).endswith(hint)
+
+
+REQUIRED = {
+    "ganzoo": ["onnxruntime>=1; os_name == 'none'", "uvicorn[fast, un_safe]>=0.3", "av>=1; extra == 'film'"],
+    "onnxruntime": ["flatbuffers", "elsewhere; os_name == 'none'"],
+    "uvicorn": ["uvloop>=1; os_name != 'none' and extra == 'fast'", "h3; extra == 'slow'", "tls; extra == 'un-safe'"],
+    "uvloop": ["uvicorn[slow]; extra == 'never'", "uvicorn"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("onnxruntime", True),  # as a server has it, whatever the marker says of this machine
+        ("flatbuffers", True),
+        ("elsewhere", False),
+        ("av", False),
+        ("uvloop", True),
+        ("h3", False),
+        ("tls", True),
+    ],
+)
+def test_what_is_needed_follows_extras_and_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch, name: str, needed: bool
+) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda who: REQUIRED.get(who, []))
+    monkeypatch.setattr(metadata, "version", lambda who: "1")
+    with pytest.raises(UsageError, match=f"ganzoo needs {name}") if needed else nullcontext():
+        check_spared(name)
+
+
+def test_what_ganzoo_needs_and_is_not_there_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ONNX Runtime for CUDA is installed, that for the CPU is not."""
+    monkeypatch.setattr(metadata, "requires", lambda who: {"ganzoo": ["onnxruntime-nowhere"]}.get(who, []))
+    with pytest.raises(NotFoundError, match="onnxruntime-nowhere is not installed"):
+        check_spared("onnxruntime-nowhere")
 
 
 def test_what_is_not_there(install: Callable[..., Path]) -> None:

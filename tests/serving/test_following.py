@@ -69,3 +69,23 @@ def test_a_moved_alias_is_followed_and_one_that_cannot_be_is_not(
 
     asyncio.run(scenario())
     assert capfd.readouterr().err == "m stays as it is: m:3 has no ONNX file yet\nm is now m:2\n"
+
+
+def test_an_alias_that_moves_is_followed_where_there_is_no_standard_error(
+    store: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "POLL_SECONDS", 0)
+    monkeypatch.setattr("sys.stderr", None)
+    served = {"m": open_generator("m@live", None, "cpu", 1)}
+    first, alias = served["m"], Alias(reference="m@live", registry=None, device="cpu", int8=False, number=1)
+
+    async def scenario() -> None:
+        follower = asyncio.create_task(follow(served, {"m": alias}))
+        store.alias("m:3", "live")  # without an ONNX file
+        await until(lambda: follower.done() or alias.fault != "")
+        store.alias("m:2", "live")
+        await until(lambda: follower.done() or served["m"] is not first)
+        assert not follower.done()
+        follower.cancel()
+
+    asyncio.run(scenario())

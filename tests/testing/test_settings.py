@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ganzoo import Model
-from ganzoo.errors import UsageError
+from ganzoo import Model, Preset
+from ganzoo.errors import NotFoundError, UsageError
 from ganzoo.testing import PluginConformance
+from ganzoo.testing.bench import Bench
 from ganzoo.testing.checks import check_settings
 from ganzoo.testing.finding import find_plugin
 from ganzoo.testing.isolation import check_isolated
@@ -16,6 +17,25 @@ from ganzoo.testing.running import check_plugin
 from ganzoo.zoo.installed import Plugin, State
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "an option of an optimizer": (
+        {"generator": {"nonsense": 1}},
+        "unknown configuration key 'generator.nonsense'",
+        "choose one of: generator.",
+    ),
+    "an option of another optimizer": (
+        {"generator": {"optimizer": "adam", "momentum": 0.9}},
+        "unknown configuration key 'generator.momentum'",
+        "choose one of: generator.",
+    ),
+    "an optimizer": ({"generator": {"optimizer": "adm"}}, "unknown optimizer 'adm'", "did you mean 'adam'?"),
+    "a preset": ({"preset": "smal"}, "no model that is checked has the preset 'smal'", "leave it out"),
+    "an augmentation": ({"augment": "diffaugmen"}, "unknown augmentation 'diffaugmen'", "'diffaugment'?"),
+    "a loss": ({"loss": "hing"}, "unknown loss 'hing'", "did you mean 'hinge'?"),
+    "an architecture": ({"generator_of": "dcgam"}, "unknown architecture 'dcgam'", "did you mean 'dcgan'?"),
+    "an observer": ({"observers": ["tensorbord"]}, "unknown observer 'tensorbord'", "'tensorboard'?"),
+    "no table of penalties": ({"penalties": 3}, "configuration key 'penalties': expected a table", ""),
+    "a penalty": ({"penalties": {"r3": {}}}, "unknown penalty 'r3'", "choose one of: "),
+    "a weight": ({"penalties": {"r1": {"weight": "x"}}}, "configuration key 'penalties.r1.weight'", "a number"),
     "a key": ({"batchh": 3}, "unknown configuration key 'batchh'", "did you mean 'batch'?"),
     "an inner key": ({"generator": {"regularise": {"wieght": 1}}}, "'generator.regularise.wieght'", "weight'?"),
     "a value": ({"batch": "many"}, "configuration key 'batch': expected `int`, got `str`", ""),
@@ -37,7 +57,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.parametrize(("settings", "message", "hint"), WRONG.values(), ids=WRONG)
 def test_wrong_settings(check: Callable[..., Any], settings: dict[str, Any], message: str, hint: str) -> None:
     seen: list[tuple[int, int]] = []
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises((UsageError, NotFoundError)) as caught:
         check(find_plugin("vanilla"), settings=settings, seen=lambda *count: seen.append(count))
     assert message in str(caught.value)
     assert hint in (caught.value.hint or "")
@@ -47,7 +67,7 @@ def test_wrong_settings(check: Callable[..., Any], settings: dict[str, Any], mes
 def test_a_date_reaches_the_other_process() -> None:
     """TOML has dates, and JSON has none."""
     digits = find_plugin("digits")
-    settings = {"penalties": {"r1": {"weight": datetime.date(1979, 5, 27)}}}
+    settings = {"loss_options": {"x": datetime.date(1979, 5, 27)}}
     assert check_isolated(digits, settings=settings)[-1] == check_plugin(digits)[-1]
 
 
@@ -81,8 +101,23 @@ def test_options_of_one_of_several_plugins(plug: Callable[..., Plugin]) -> None:
     other = Plugin(name="none", distribution="others", version="1", location="", target="none", api="v1")
     other.state = State.ACTIVE
     check_settings({"options": {"width": 8}}, [plugin, other])
-    with pytest.raises(UsageError, match="has the option 'width'"):
+    with pytest.raises(UsageError, match="has the option 'width'") as caught:
         check_settings({"options": {"width": 8}}, [other])
+    assert caught.value.hint == "leave it out: no architecture is checked"
+
+
+def test_a_preset_counts_for_the_models_that_have_it(plug: Callable[..., Plugin]) -> None:
+    with_it, without = (
+        Model(name=name, architecture="vanilla", loss="hinge", presets=presets)
+        for name, presets in (("large", {"big": Preset(defaults={"critic_steps": 2})}), ("plain", {}))
+    )
+    plugin = plug(with_it, without)
+    check_settings({"preset": "big"}, [plugin])
+    with pytest.raises(UsageError, match="no model that is checked has the preset 'bigger'") as caught:
+        check_settings({"preset": "bigger"}, [plugin])
+    assert caught.value.hint == "did you mean 'big'?"
+    presets = [Bench(plugin, {"preset": "big"}).recipe(model).config.preset for model in (with_it, without)]
+    assert presets == ["big", ""]
 
 
 def test_what_a_broken_plugin_would_take_nobody_knows(plug: Callable[..., Plugin]) -> None:

@@ -297,7 +297,7 @@ def started_again(pid: int) -> str:
     return f"{trial._here()}-{pid}-7"
 
 
-@pytest.mark.parametrize("caller", [f"elsewhere-{2**22 + 1}-7", "elsewhere-{}-7", str(2**22 + 1), "a-b"])
+@pytest.mark.parametrize("caller", [f"elsewhere-{2**22 + 1}-7", "elsewhere-{}-7", "a-b"])
 def test_a_call_of_another_machine_or_container_is_left_alone(install: Install, cache: Path, caller: str) -> None:
     """No number of a process says anything about another machine's; what is a month old is taken away."""
     install("aaa", {"tame": GOOD})
@@ -310,6 +310,27 @@ def test_a_call_of_another_machine_or_container_is_left_alone(install: Install, 
     os.utime(note, (0, 0))
     found()
     assert not note.exists()
+
+
+def test_what_an_earlier_ganzoo_wrote_down_accuses_nobody_and_is_taken_away(install: Install, cache: Path) -> None:
+    """A number alone, of a process that may be another machine's."""
+    install("aaa", {"tame": GOOD})
+    plugin = found()
+    note = cache / "plugins" / f"{trial._name(plugin)}.{2**22 + 1}"
+    note.write_text(f"{trial._state(plugin)}\nit")
+    assert found().state is State.AVAILABLE
+    assert not note.exists()
+
+
+def test_a_process_that_ended_and_that_nobody_asked_about_is_no_running_call(install: Install) -> None:
+    install("aaa", {"tame": GOOD})
+    plugin = found()
+    with subprocess.Popen(["true"]) as other:
+        note = trial._place(plugin, trial._caller(other.pid))
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # a zombie from now on
+        note.write_text(f"{trial._state(plugin)}\nit")
+        with pytest.warns(PluginWarning, match="a process ended while it ran it of it"):
+            assert found().state is State.BROKEN
 
 
 def test_a_number_that_another_process_has_now_is_no_running_call(install: Install) -> None:
@@ -353,9 +374,13 @@ def test_what_a_hook_writes_down_says_where_it_runs(install: Install, monkeypatc
     assert not note.exists()
 
 
-def test_a_path_object_on_the_path_of_imports(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    install("aaa", {"tame": GOOD})
-    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere")])
+def test_a_path_object_on_the_path_of_imports(
+    install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Imports pass over it, so a trial must not find there what nothing finds here."""
+    (tmp_path / "hidden.py").write_text("import os; os._exit(0)")
+    install("aaa", {"tame": f"import contextlib\nwith contextlib.suppress(ImportError):\n    import hidden\n{GOOD}"})
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
     assert found().state is State.AVAILABLE
 
 
