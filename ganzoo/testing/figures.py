@@ -21,15 +21,15 @@ def figures(bench: Bench, spec: Metric) -> str:
 
     None of them is another metric's that comes before it.
     """
+    name, found = bench.zoo.qualified(spec), dict[str, float]()
     for other in bench.zoo.all(Metric):
-        if other is spec:
+        if bench.zoo.qualified(other) == name:
             break
         if shared := sorted(spec.figures.keys() & other.figures.keys()):
             raise PluginError(
                 f"metric {bench.zoo.qualified(other)} gives {shared[0]!r}, too, so this one is left out",
                 hint="choose another name for the figure",
             )
-    name, found = bench.zoo.qualified(spec), dict[str, float]()
     for evidence in (_bare(), _full()):
         given = computed(name, spec, evidence)
         if computed(name, spec, evidence) != given:
