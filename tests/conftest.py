@@ -47,7 +47,7 @@ SLOW = re.compile(
     | test_every_model_builds_with_every_loss_or_says_why_not\[(?!{CORE}-)
     | test_labels_do_not_drown_the_latents\[.*-64-
     | test_executors\.py::.*\[(stylegan2|conditional-bf16)
-    | test_it_is_traced_to_the_bit | test_layers\.py::test_traced_is_eager | equality.*\[2-acgan
+    | test_it_is_traced_to_the_bit | test_layers\.py::test_traced_is_eager
     | test_quality\.py::.*(dcgan\]|conditional)  # wgan-gp's is the README's
     | test_everything_that_a_page_shows\[docs/
     | test_map\.py::test_a_walk
