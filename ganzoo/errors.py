@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from enum import IntEnum
 
 from ganzoo_registry.errors import GanzooError as GanzooError
@@ -165,46 +165,14 @@ def applies(marker: str, *, extras: bool = False) -> bool:
     Args:
         extras: whether what only an extra asks for counts.
     """
-    import ast  # needed only when something is missing, or taken away
-    import operator
-    import platform
-
-    here = {
-        "os_name": os.name,
-        "sys_platform": sys.platform,
-        "platform_system": platform.system(),
-        "platform_machine": platform.machine(),
-        "platform_python_implementation": platform.python_implementation(),
-        "implementation_name": sys.implementation.name,
-        "python_version": ".".join(platform.python_version_tuple()[:2]),
-        "python_full_version": platform.python_version(),
-    }
-
-    def side(node: ast.expr) -> str:
-        return here[node.id] if isinstance(node, ast.Name) else str(ast.literal_eval(node))
-
-    def holds(node: ast.expr) -> bool:
-        if isinstance(node, ast.BoolOp):
-            return (all if isinstance(node.op, ast.And) else any)(map(holds, node.values))
-        if not isinstance(node, ast.Compare):
-            raise ValueError(f"{ast.dump(node)} compares nothing")
-        sides, how = (node.left, node.comparators[0]), type(node.ops[0]).__name__
-        if any(isinstance(each, ast.Name) and each.id == "extra" for each in sides):
-            return extras
-        one, other = map(side, sides)
-        if how in ("In", "NotIn"):
-            return (one in other) == (how == "In")
-        # Versions, by their numbers; "linux" and its like have none.
-        numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in (one, other)]
-        ordered = all(text[:1].isdecimal() for text in (one, other))
-        compare: Callable[[object, object], bool] = getattr(
-            operator, {"NotEq": "ne", "LtE": "le", "GtE": "ge"}.get(how, how.lower())
-        )
-        return compare(*numbers) if ordered else compare(one, other)
-
-    try:  # a marker is an expression of Python, too
-        return not marker.strip() or holds(ast.parse(marker.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, KeyError, AttributeError):
+    try:  # needed only when something is missing, which it may be itself, or taken away
+        from packaging.markers import InvalidMarker, Marker
+    except ImportError:
+        return True
+    asked = re.findall(r"extra\s*==\s*['\"]([^'\"]+)", marker) if extras else []
+    try:
+        return not marker.strip() or any(Marker(marker).evaluate({"extra": extra}) for extra in ("", *asked))
+    except InvalidMarker:
         return True
 
 

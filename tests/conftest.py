@@ -125,7 +125,8 @@ def _leave_out(slow: list[pytest.Item], items: list[pytest.Item], config: pytest
     """Take out what is slow, unless it is all that was asked for; a test that is named is never taken out."""
     if len(slow) in (0, len(items)):
         return
-    items[:] = [item for item in items if item not in slow]
+    left = set(slow)
+    items[:] = [item for item in items if item not in left]
     config.hook.pytest_deselected(items=slow)
     if getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0":
         config.stash[FIGURES].append(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -117,28 +118,24 @@ def test_what_has_the_name_of_a_record_and_is_no_file_is_none(
     assert os.path.lexists(filled.root / where)
 
 
-@pytest.mark.parametrize("make", [file, pipe], ids=lambda f: f.__name__)
-@pytest.mark.parametrize(
-    "where", ["models/other", "models/dcgan/aliases/canary", "models/dcgan/attachments/2", "models/dcgan/attachments/x"]
-)
-def test_what_has_the_name_of_a_directory_and_is_none_is_empty(
-    filled: Registry, check: Any, where: str, make: Callable[[Path], None]
-) -> None:
-    before = check(filled)
-    make(filled.root / where)
-    assert check(filled) == before
-    assert filled.faults() == []
+IN_THEIR_PLACE = [
+    "models/other",
+    "models/dcgan/aliases/canary",
+    "models/dcgan/attachments/2",
+    "models/dcgan/attachments/x",
+]
+NOTHING = ["models/dcgan/attachments/2", "models/dcgan/attachments/x", "models/dcgan/versions/x", "tmp/" + "0" * 32]
 
 
-@pytest.mark.parametrize("make", [dangling, loop], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
-    "where",
-    ["models/dcgan/attachments/2", "models/dcgan/attachments/x", "models/dcgan/versions/x", "tmp/" + "0" * 32],
+    ("make", "where"),
+    [*product([file, pipe], IN_THEIR_PLACE), *product([dangling, loop], NOTHING)],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
-def test_a_broken_link_that_is_in_the_place_of_nothing_is_passed_over(
+def test_what_has_the_name_of_a_directory_or_of_nothing_is_passed_over(
     filled: Registry, check: Any, where: str, make: Callable[[Path], None]
 ) -> None:
-    """In the place of a record or directory it is damage (``test_lost.py``)."""
+    """A broken link in the place of a record or a directory is damage (``test_lost.py``)."""
     before = check(filled)
     make(filled.root / where)
     assert check(filled) == before
